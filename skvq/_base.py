@@ -1,0 +1,195 @@
+"""What every estimator of the package shares: device, randomness, validation of X, and a fitted state made of arrays."""
+
+import math
+import numbers
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state, check_scalar, get_tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._layout import flatten_images
+from .training.batches import split_rows
+from .training.loop import Loop, Settings
+from .training.threads import threads_for
+
+# Evaluation batches are filled up to a multiple of this many rows, so that a row gets the same floats whether it comes
+# alone or among a few others (matrix products of different heights may round differently).
+ROW_BLOCK = 32
+
+
+def resolve_device(device):
+    """Return the torch.device for the parameter `device`.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or ``"auto"``: CUDA if there is one, else MPS, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If it is not a device or not on this machine. There is no fallback.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    accepted = "'cpu', 'cuda', 'cuda:<index>', 'mps' or 'auto'"
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"device={device!r} is not a device; it must be {accepted}") from None
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (resolved.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if resolved.type not in present:
+        raise ValueError(f"device={device!r} is not supported; it must be {accepted}")
+    if not present[resolved.type]:
+        raise ValueError(f"device={device!r} is not available on this machine; pass device='cpu' or 'auto'")
+    return resolved
+
+
+def resolve_precision(precision, device, *, pays):
+    """Return "float32" or "bfloat16" for the parameter `precision`.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+        "auto" trains in bfloat16 where `pays` and the processor multiplies such numbers in hardware.
+    device : torch.device
+    pays : bool
+        Whether the network is one that gains from it.
+    """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ValueError(f"precision={precision!r} must be 'auto', 'float32' or 'bfloat16'")
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+        fast = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return "bfloat16" if pays and fast else "float32"
+
+
+def check_number(name, value, kind=numbers.Real, low=None, high=None, boundaries="both"):
+    """Raise TypeError or ValueError unless the parameter `name` is a number of `kind` within the range."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} must be a number")
+    check_scalar(value, name, kind, min_val=low, max_val=high, include_boundaries=boundaries)
+    if kind is numbers.Real and not np.isfinite(value):
+        raise ValueError(f"{name}={value!r} must be finite")
+
+
+def check_choice(name, value, accepted):
+    """Raise ValueError unless the parameter `name` is one of the strings `accepted`."""
+    if not isinstance(value, str) or value not in accepted:
+        raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, accepted))}")
+
+
+def automatic_epochs(n_rows, batch_size, *, steps, least, most):
+    """Return the number of epochs that makes about `steps` steps, within `least` to `most` epochs."""
+    return min(most, max(least, round(steps / math.ceil(n_rows / batch_size))))
+
+
+class BaseNetwork(BaseEstimator):
+    """Base of the estimators: a network whose fitted state is arrays and JSON-able scalars.
+
+    A subclass says in ``_build(architecture, generator)`` which module its dict of scalars describes. After
+    ``_keep(module, architecture)`` the estimator holds `architecture_` and `weights_`; the module itself is only a
+    cache, rebuilt where it is missing, and never pickled.
+    """
+
+    def _generator(self):
+        """Return a private torch.Generator seeded from `random_state`; no global generator is touched."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return torch.Generator().manual_seed(int(seed))
+
+    def _check_rows(self, X, shape, *, reset):
+        """Validate X and lay it out as rows, without a copy.
+
+        Returns the rows, an ndarray or CSR matrix of shape (n, n_features) of any numeric dtype, and the shape of one
+        image (a tuple, None if X came as rows), which must be `shape` where that is not None.
+        """
+        rows, found = flatten_images(X, shape)
+        accept_sparse = "csr" if get_tags(self).input_tags.sparse else False
+        return validate_data(self, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric"), found
+
+    def _check_training_parameters(self):
+        check_number("batch_size", self.batch_size, numbers.Integral, low=1)
+        check_number("learning_rate_init", self.learning_rate_init, low=0, boundaries="neither")
+        check_number("alpha", self.alpha, low=0)
+        check_number("tol", self.tol, low=0)
+        check_number("validation_fraction", self.validation_fraction, low=0, high=1, boundaries="neither")
+        for name, automatic in (("max_iter", "auto"), ("n_iter_no_change", None)):
+            value = getattr(self, name)
+            if value is not automatic and value != automatic:
+                check_number(name, value, numbers.Integral, low=1)
+
+    def _split(self, rows, validation, early_stopping, generator):
+        """Return (training, validation) Rows: those given, a split of `rows`, or no validation at all."""
+        if validation is not None or not early_stopping:
+            return rows, validation
+        training, held_out = split_rows(len(rows), self.validation_fraction, generator)
+        return rows.restrict(training), rows.restrict(held_out)
+
+    def _train(self, objective, rows, validation, generator, *, max_iter, pays, work, monitor="loss"):
+        """Run the training loop by the estimator's parameters and record its history.
+
+        `max_iter` is the number of epochs that "auto" stands for, `pays` says whether the network gains from bfloat16,
+        `work` counts the multiply-adds of a forward pass over one row.
+        """
+        settings = Settings(
+            max_iter=max_iter if self.max_iter == "auto" else self.max_iter,
+            batch_size=self.batch_size,
+            learning_rate_init=self.learning_rate_init,
+            alpha=self.alpha,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            monitor=monitor,
+            precision=resolve_precision(self.precision, rows.device, pays=pays),
+            verbose=self.verbose,
+            name=type(self).__name__,
+        )
+        loop = Loop(objective, rows, settings, generator, validation_rows=validation)
+        with threads_for(work * min(self.batch_size, len(rows))):
+            history = loop.run()
+        self.history_ = history.terms
+        self.loss_curve_ = history.terms["loss"]
+        self.validation_loss_curve_ = history.terms.get("validation_loss", [])
+        self.n_iter_ = history.n_iter
+
+    def _keep(self, module, architecture):
+        self.architecture_ = architecture
+        self.weights_ = {
+            name: tensor.detach().cpu().numpy().copy()  # numpy() alone would alias the live weights
+            for name, tensor in module.state_dict().items()
+        }
+        self._module = module.eval()
+
+    def _network(self):
+        """Return the fitted module in evaluation mode on the device, rebuilt from `weights_` if need be."""
+        check_is_fitted(self, "weights_")
+        device = resolve_device(self.device)
+        module = getattr(self, "_module", None)
+        if module is None:
+            module = self._build(self.architecture_, torch.Generator())
+            module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in self.weights_.items()})
+            module.requires_grad_(False)
+        self._module = module.to(device).eval()
+        return self._module
+
+    def __getstate__(self):
+        state = super().__getstate__().copy()
+        state.pop("_module", None)
+        return state
+
+
+def fill_block(batch):
+    """Return `batch` with rows of zeros added up to a multiple of ROW_BLOCK."""
+    missing = -len(batch) % ROW_BLOCK
+    return batch if missing == 0 else torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])

@@ -1,0 +1,318 @@
+"""PixelCNN as a scikit-learn density estimator on grids of integer codes."""
+
+import math
+import numbers
+
+import numpy as np
+import torch
+from sklearn.base import DensityMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import BaseNetwork, automatic_epochs, check_number, fill_block, resolve_device
+from ._codes import CODE_DTYPE, check_codes
+from ._layout import check_image_shape
+from .nn.pixelcnn import GatedPixelCNN
+from .training.batches import Rows
+from .training.objective import Objective
+
+# Default budget: this many steps, but no fewer epochs than MIN_EPOCHS and no more than MAX_EPOCHS.
+STEPS = 3000
+MIN_EPOCHS, MAX_EPOCHS = 2, 200
+# Rows that the starting frequencies of the codes are counted on; rows that are sampled or scored together.
+MARGINAL_ROWS, SAMPLE_BATCH, SCORE_BATCH = 50_000, 1024, 512
+
+
+class LikelihoodObjective(Objective):
+    """The negative log-likelihood of grids of codes, in nats per position."""
+
+    def terms(self, batch):
+        """Return the loss of codes (b, h, w) int64."""
+        return {"loss": self.module.nll(batch)}
+
+
+class PixelCNN(DensityMixin, BaseNetwork):
+    """Log p(codes), in nats, of grids of integer codes, and new grids drawn from it.
+
+    A gated PixelCNN with a vertical and a horizontal stack [1]_ factorises the probability of a grid in raster order,
+    ``log p(x) = sum_i log p(x_i | x_1 ... x_{i-1})``, and is trained by maximum likelihood with early stopping on
+    held-out rows. Codes are embedded, and so is the position, so that the columns of a table row, a (1, m) grid, may
+    differ. Sampling computes each position once per layer, from cached rows.
+
+    Parameters
+    ----------
+    n_codes : int, default=None
+        Number K of different codes; values are integers in [0, K). None takes the largest code of `fit` plus one.
+    grid_shape : tuple of int (h, w), default=None
+        How a row of X unfolds, row-major. None reads it from a three-dimensional X, or takes a row of m codes as a
+        (1, m) grid.
+    channels : int, default=64
+        Width of both stacks.
+    n_layers : int, default=6
+        Number of gated layers.
+    kernel_size : int, default=3
+        Odd width of the convolutions.
+    dropout : float in [0, 1), default=0.1
+        Share of the gates that is dropped in training.
+    alpha : float, default=0.01
+        Decoupled weight decay, times the learning rate.
+    batch_size : int, default=128
+        Rows per step.
+    learning_rate_init : float, default=0.002
+        Learning rate of Adam after the warm-up; it decays by half a cosine to 0.
+    max_iter : int or "auto", default="auto"
+        Epochs. "auto" makes 3,000 steps, within 2 to 200 epochs.
+    early_stopping : bool, default=True
+        Hold rows out and keep the weights of the epoch that gives them the highest likelihood.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows that is held out where `fit` is given no `X_val`.
+    tol : float, default=1e-4
+        Smallest improvement that counts, in nats per position.
+    n_iter_no_change : int or None, default=20
+        Epochs in a row without improvement after which training ends; None runs them all.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of training. "auto" takes bfloat16 where the processor has it and the grid is two-dimensional.
+        `score_samples` and `sample` always compute in float32.
+    device : str, default="cpu"
+        Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the weights, the split and the order of the rows.
+    verbose : int, default=0
+        1 prints about twenty lines, 2 one per epoch.
+
+    Attributes
+    ----------
+    n_codes_ : int
+        Number of different codes.
+    grid_shape_ : tuple of int (h, w)
+        Shape of the grids.
+    n_iter_ : int
+        Epochs run.
+    loss_curve_ : list of float
+        Training loss per epoch, nats per position.
+    validation_loss_curve_ : list of float
+        Loss on the held-out rows, nats per position; empty without any.
+    history_ : dict of list of float
+        Every recorded term, one value per epoch.
+    architecture_ : dict
+        What the network is built from (JSON-able).
+    weights_ : dict of ndarray
+        What the network has learned.
+    n_features_in_ : int
+        Number of positions, h * w.
+
+    References
+    ----------
+    .. [1] A. van den Oord, N. Kalchbrenner, O. Vinyals, L. Espeholt, A. Graves, K. Kavukcuoglu, "Conditional Image
+       Generation with PixelCNN Decoders", NeurIPS 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvq import PixelCNN
+    >>> stripes = np.tile([[0, 1], [1, 0]], (50, 2))
+    >>> model = PixelCNN(channels=8, n_layers=1, dropout=0, max_iter=60, random_state=0).fit(stripes)
+    >>> round(float(model.score(stripes)), 1)  # log(1/2): two rows, equally likely
+    -0.7
+    >>> model.sample(3, random_state=0).shape
+    (3, 4)
+    """
+
+    def __init__(
+        self,
+        n_codes=None,
+        grid_shape=None,
+        *,
+        channels=64,
+        n_layers=6,
+        kernel_size=3,
+        dropout=0.1,
+        alpha=0.01,
+        batch_size=128,
+        learning_rate_init=2e-3,
+        max_iter="auto",
+        early_stopping=True,
+        validation_fraction=0.1,
+        tol=1e-4,
+        n_iter_no_change=20,
+        precision="auto",
+        device="cpu",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_codes = n_codes
+        self.grid_shape = grid_shape
+        self.channels = channels
+        self.n_layers = n_layers
+        self.kernel_size = kernel_size
+        self.dropout = dropout
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_parameters(self):
+        self._check_training_parameters()
+        if self.n_codes is not None:
+            check_number("n_codes", self.n_codes, numbers.Integral, low=1)
+        for name in ("channels", "n_layers", "kernel_size"):
+            check_number(name, getattr(self, name), numbers.Integral, low=1)
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size={self.kernel_size} must be odd")
+        check_number("dropout", self.dropout, low=0, high=1, boundaries="left")
+
+    def _check_grids(self, X, *, reset):
+        """Validate X and return its codes as an integer array (n, h * w)."""
+        shape = self.grid_shape if reset else self.grid_shape_
+        if reset and shape is not None and len(check_image_shape(shape)) != 2:
+            raise ValueError(f"grid_shape={shape!r} must be None or (h, w)")
+        rows, found = self._check_rows(X, None if shape is None else tuple(shape), reset=reset)
+        if found is not None and len(found) != 2:
+            raise ValueError(f"X holds grids of shape {found}; grids of codes are (n, h, w)")
+        if reset:
+            shape = found if shape is None else shape
+            self.grid_shape_ = (1, rows.shape[1]) if shape is None else check_image_shape(shape, rows.shape[1])
+            self._grids_in = found is not None
+        return check_codes(rows, self.n_codes if reset else self.n_codes_)
+
+    def _build(self, architecture, generator):
+        return GatedPixelCNN(**architecture, generator=generator)
+
+    def fit(self, X, y=None, *, X_val=None):
+        """Fit the model to grids of codes.
+
+        Parameters
+        ----------
+        X : array-like of int, shape (n, h, w), (n, h * w) with `grid_shape`, or (n, m)
+            Codes in [0, K).
+        y : None
+            Ignored.
+        X_val : array-like like X, default=None
+            Held-out grids; without them `validation_fraction` of X is held out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For codes that are not whole numbers in range, or if the loss becomes non-finite.
+        """
+        self._check_parameters()
+        codes = self._check_grids(X, reset=True)
+        self.n_codes_ = int(codes.max()) + 1 if self.n_codes is None else int(self.n_codes)
+        held_out = None if X_val is None else self._check_grids(X_val, reset=False)
+        return self._fit_codes(codes, held_out)
+
+    def _fit_codes(self, codes, held_out):
+        generator = self._generator()
+        rows, validation = self._split(
+            self._grids(codes), None if held_out is None else self._grids(held_out), self.early_stopping, generator
+        )
+        architecture = {
+            "n_codes": self.n_codes_,
+            "grid_shape": list(self.grid_shape_),
+            "channels": int(self.channels),
+            "n_layers": int(self.n_layers),
+            "kernel_size": int(self.kernel_size),
+            "dropout": float(self.dropout),
+        }
+        module = self._build(architecture, generator)
+        module.set_marginals(rows.sample(MARGINAL_ROWS, generator))
+        module.to(rows.device, memory_format=torch.channels_last)
+        n_weights = sum(parameter.numel() for parameter in module.layers.parameters())
+        self._train(
+            LikelihoodObjective(module),
+            rows,
+            validation,
+            generator,
+            max_iter=automatic_epochs(len(rows), self.batch_size, steps=STEPS, least=MIN_EPOCHS, most=MAX_EPOCHS),
+            pays=self.grid_shape_[0] > 1,
+            work=n_weights * math.prod(self.grid_shape_),
+        )
+        self._keep(module, architecture)
+        return self
+
+    def _grids(self, codes):
+        return Rows(codes, shape=self.grid_shape_, dtype=torch.int64, device=resolve_device(self.device))
+
+    def sample(self, n_samples=1, *, random_state=None, temperature=1.0):
+        """Draw grids of codes.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of grids.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draw.
+        temperature : float > 0, default=1.0
+            Divides the logits: below 1 likelier codes become likelier still.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, h * w), or (n_samples, h, w) if `fit` saw such grids, int32 in [0, K)
+        """
+        check_is_fitted(self, "weights_")
+        check_number("n_samples", n_samples, numbers.Integral, low=1)
+        check_number("temperature", temperature, low=0, boundaries="neither")
+        network = self._network()
+        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        generator = torch.Generator().manual_seed(int(seed))
+        codes = [
+            network.sample(min(SAMPLE_BATCH, n_samples - start), generator=generator, temperature=temperature)
+            for start in range(0, n_samples, SAMPLE_BATCH)
+        ]
+        codes = torch.cat(codes).cpu().numpy().astype(CODE_DTYPE)
+        return codes if self._grids_in else codes.reshape(n_samples, -1)
+
+    def score_samples(self, X):
+        """Return log p(grid) of every row, in nats.
+
+        Parameters
+        ----------
+        X : array-like of int, of the layout that `fit` saw
+            Codes in [0, K).
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n,), float64
+        """
+        check_is_fitted(self, "weights_")
+        codes = self._check_grids(X, reset=False)
+        network = self._network()
+        with torch.no_grad():
+            parts = [
+                network.log_prob(fill_block(batch))[: len(batch)] for batch in self._grids(codes).in_order(SCORE_BATCH)
+            ]
+        return torch.cat(parts).double().cpu().numpy()
+
+    def score(self, X, y=None):
+        """Return the mean of log p(grid) over the rows of X, in nats per row.
+
+        Parameters
+        ----------
+        X : array-like of int, of the layout that `fit` saw
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.positive_only = True
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,405 @@
+"""VQVAETransformer: discrete features, reconstructions and new samples."""
+
+import math
+import numbers
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from . import metrics
+from ._base import BaseNetwork, automatic_epochs, check_choice, check_number, fill_block, resolve_device
+from ._codes import CODE_DTYPE, check_codes
+from ._layout import as_array, check_image_shape, with_channels
+from ._pixelcnn import PixelCNN
+from ._scaling import standardisation
+from ._vqvae_network import VQObjective, build_vqvae, start_from_data
+from .training.batches import Rows
+
+# Rows that are encoded or decoded together.
+PASS_BATCH = 256
+
+
+def _has_prior(estimator):
+    """Return whether there is, or after `fit` will be, a prior; say how to get one otherwise."""
+    if estimator.prior is not None or hasattr(estimator, "prior_"):
+        return True
+    raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='pixelcnn'")
+
+
+class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNetwork):
+    """placeholder"""
+
+    def __init__(
+        self,
+        n_codes="auto",
+        code_shape="auto",
+        *,
+        code_dim="auto",
+        codebook_weight=1.0,
+        commitment_weight=0.25,
+        codebook_update="ema",
+        ema_decay=0.99,
+        revival_threshold=0.03,
+        image_shape=None,
+        standardize=True,
+        hidden_layer_sizes=(256, 256),
+        channels=192,
+        n_blocks=3,
+        prior="pixelcnn",
+        alpha=0.0,
+        batch_size=128,
+        learning_rate_init=2e-3,
+        max_iter="auto",
+        early_stopping="auto",
+        validation_fraction=0.1,
+        tol=1e-4,
+        n_iter_no_change=None,
+        precision="auto",
+        device="cpu",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_codes = n_codes
+        self.code_shape = code_shape
+        self.code_dim = code_dim
+        self.codebook_weight = codebook_weight
+        self.commitment_weight = commitment_weight
+        self.codebook_update = codebook_update
+        self.ema_decay = ema_decay
+        self.revival_threshold = revival_threshold
+        self.image_shape = image_shape
+        self.standardize = standardize
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.channels = channels
+        self.n_blocks = n_blocks
+        self.prior = prior
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None, *, X_val=None):
+        """Learn the codes of X, and the prior over them.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
+            Any numeric dtype, finite.
+        y : None
+            Ignored.
+        X_val : array-like like X, default=None
+            Held-out rows for early stopping, of the autoencoder and of the prior.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For X that is not finite, empty, or not of `image_shape`; for parameters out of range; if the loss becomes
+            non-finite.
+        """
+        self._check_parameters()
+        X = self._check_images(X, reset=True)
+        held_out = None if X_val is None else self._check_images(X_val, reset=False)
+        generator = self._generator()
+        self._fit_autoencoder(X, held_out, generator)
+        if self.prior is not None:
+            self._fit_prior(X, held_out, generator)
+        elif hasattr(self, "prior_"):
+            del self.prior_
+        return self
+
+    def fit_prior(self, X, y=None, *, X_val=None):
+        """Fit a prior to the codes of X, new or in place of the present one; the autoencoder stays as it is.
+
+        Parameters
+        ----------
+        X, y, X_val
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self, "weights_")
+        X = self._check_images(X, reset=False)
+        held_out = None if X_val is None else self._check_images(X_val, reset=False)
+        self._fit_prior(X, held_out, self._generator())
+        return self
+
+    def transform(self, X):
+        """Return the codes of X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+
+        Returns
+        -------
+        codes : ndarray of shape (n, n_positions), int32 in [0, n_codes)
+            Row-major over `code_shape_`.
+        """
+        check_is_fitted(self, "weights_")
+        return self._encode(self._check_images(X, reset=False))
+
+    def inverse_transform(self, X):
+        """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of int, shape (n, n_positions)
+            Codes in [0, n_codes).
+
+        Returns
+        -------
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
+            The dtype of the X of `fit` if that is a float, float64 otherwise.
+
+        Raises
+        ------
+        ValueError
+            For codes that are not whole numbers in range, or of another number of positions.
+        """
+        check_is_fitted(self, "weights_")
+        codes = check_array(as_array(X), dtype="numeric", input_name="codes")
+        if codes.shape[1] != self._n_features_out:
+            raise ValueError(f"codes have {codes.shape[1]} columns, but this model has {self._n_features_out} positions")
+        codes = check_codes(codes, self.n_codes_)
+        return self._to_layout(self._decode(codes))
+
+    @available_if(_has_prior)
+    def sample(self, n_samples=1, *, random_state=None, temperature=1.0):
+        """Draw new rows: codes from the prior, decoded.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draw.
+        temperature : float > 0, default=1.0
+            Divides the logits of the prior: below 1 likelier codes become likelier still.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
+        """
+        check_is_fitted(self, "prior_")
+        codes = self.prior_.sample(n_samples, random_state=random_state, temperature=temperature)
+        return self._to_layout(self._decode(codes))
+
+    @available_if(_has_prior)
+    def score_samples(self, X):
+        """Return a lower bound on log p(x) of every row, in nats and in the units of X.
+
+        With the codes c of a row, ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives
+        the first term; the second is a Gaussian around the reconstruction, on standardised values, with the one variance
+        `noise_variance_`.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n,), float64
+        """
+        check_is_fitted(self, "prior_")
+        rows = self._rows(self._check_images(X, reset=False))
+        codes, squared_error, _ = self._reconstruct(rows)
+        log_variance = math.log(2 * math.pi * self.noise_variance_)
+        log_likelihood = -0.5 * (squared_error / self.noise_variance_ + self.n_features_in_ * log_variance)
+        return self.prior_.score_samples(codes) + log_likelihood - np.log(self.scale_).sum()
+
+    def score(self, X, y=None):
+        """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
+
+        Unlike the loss it can be compared across loss weights, so that a grid search over them means something.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+        """
+        check_is_fitted(self, "weights_")
+        rows = self._rows(self._check_images(X, reset=False))
+        _, squared_error, variation = self._reconstruct(rows)
+        if variation == 0.0:
+            return float(squared_error.sum() == 0.0)
+        return float(1.0 - squared_error.sum() / variation)
+
+    @property
+    def _n_features_out(self):
+        return math.prod(self.code_shape_)
+
+    def _check_parameters(self):
+        self._check_training_parameters()
+        if self.n_codes != "auto":
+            check_number("n_codes", self.n_codes, numbers.Integral, low=1)
+        if self.code_dim != "auto":
+            check_number("code_dim", self.code_dim, numbers.Integral, low=1)
+        check_choice("codebook_update", self.codebook_update, ("ema", "gradient"))
+        for name in ("codebook_weight", "commitment_weight", "revival_threshold"):
+            check_number(name, getattr(self, name), low=0)
+        check_number("ema_decay", self.ema_decay, low=0, high=1, boundaries="neither")
+        check_number("channels", self.channels, numbers.Integral, low=1)
+        check_number("n_blocks", self.n_blocks, numbers.Integral, low=0)
+        if isinstance(self.prior, str):
+            check_choice("prior", self.prior, ("pixelcnn",))
+        elif self.prior is not None and not all(hasattr(self.prior, m) for m in ("fit", "sample", "score_samples")):
+            raise TypeError(f"prior={self.prior!r} must be 'pixelcnn', None, or an estimator with fit, sample, score_samples")
+
+    def _check_images(self, X, *, reset):
+        """Validate X and return it as rows; in `fit`, record how images are laid out."""
+        known = check_image_shape(self.image_shape) if reset else self.image_shape_
+        rows, found = self._check_rows(X, known, reset=reset)
+        if reset:
+            self.image_shape_ = check_image_shape(known if found is None else found, rows.shape[1])
+            self._images_in = found is not None
+            self._dtype_in = rows.dtype.name if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else "float64"
+        return rows
+
+    def _rows(self, X):
+        shape = (X.shape[1],) if self.image_shape_ is None else with_channels(self.image_shape_)
+        shift, scale = (self.shift_, self.scale_) if self.standardize else (None, None)
+        return Rows(X, shift=shift, scale=scale, shape=shape, device=resolve_device(self.device))
+
+    def _build(self, architecture, generator):
+        return build_vqvae(architecture, generator)
+
+    def _fit_autoencoder(self, X, held_out, generator):
+        if self.standardize:
+            self.shift_, self.scale_ = standardisation(X, per_column=self.image_shape_ is None)
+        else:
+            self.shift_, self.scale_ = np.zeros(X.shape[1]), np.ones(X.shape[1])
+        rows, validation = self._split(
+            self._rows(X), None if held_out is None else self._rows(held_out), self._stops_early(X), generator
+        )
+        architecture = self._architecture(rows)
+        module, architecture = start_from_data(architecture, rows, generator)
+        objective = VQObjective(
+            module,
+            codebook_weight=self.codebook_weight,
+            commitment_weight=self.commitment_weight,
+            generator=generator,
+        )
+        self._train(
+            objective,
+            rows,
+            validation,
+            generator,
+            max_iter=self._automatic_epochs(len(rows)),
+            pays=self.image_shape_ is not None,
+            work=sum(parameter.numel() for parameter in module.parameters()),
+            monitor="reconstruction",
+        )
+        self._keep(module, architecture)
+        self._describe(X, validation)
+
+    def _describe(self, X, validation):
+        """Set what is read off the fitted network."""
+        self.n_codes_ = self.architecture_["n_codes"]
+        self.code_shape_ = tuple(self.architecture_["code_shape"])
+        codebooks = self.weights_["quantizer.codebook"]
+        self.codebook_ = codebooks[0] if len(codebooks) == 1 else codebooks
+        rows = self._rows(X)
+        codes, squared_error, _ = self._reconstruct(rows)
+        shared = len(codebooks) == 1
+        self.codebook_usage_ = metrics.codebook_usage(codes, self.n_codes_, per_position=not shared)
+        self.perplexity_ = metrics.perplexity(codes, self.n_codes_, per_position=not shared)
+        if validation is not None:
+            _, squared_error, _ = self._reconstruct(validation)
+        # The maximum-likelihood variance; a perfect reconstruction would make the likelihood infinite.
+        smallest = np.finfo(np.float32).eps
+        self.noise_variance_ = max(float(squared_error.mean()) / X.shape[1], smallest)
+
+    def _fit_prior(self, X, held_out, generator):
+        prior = self._new_prior(generator)
+        codes = self._encode(X)
+        if held_out is None:
+            self.prior_ = prior.fit(codes)
+        else:
+            self.prior_ = prior.fit(codes, X_val=self._encode(held_out))
+
+    def _new_prior(self, generator):
+        """Return the unfitted prior, told the number of codes, the grid, and where to draw its randomness from."""
+        if self.prior is None or isinstance(self.prior, str):
+            prior = PixelCNN(device=self.device, precision=self.precision, verbose=self.verbose)
+        else:
+            prior = clone(self.prior)
+        known = prior.get_params(deep=False)
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        told = {
+            "n_codes": self.n_codes_,
+            "grid_shape": self.code_shape_ if len(self.code_shape_) == 2 else (1, *self.code_shape_),
+            "random_state": seed,
+        }
+        return prior.set_params(**{name: value for name, value in told.items() if known.get(name, value) is None})
+
+    def _encode(self, X):
+        network, rows = self._network(), self._rows(X)
+        codes = np.empty((len(rows), self._n_features_out), dtype=CODE_DTYPE)
+        for index, batch in enumerate(rows.in_order(PASS_BATCH)):
+            found = network.encode(fill_block(batch))[: len(batch)]
+            codes[index * PASS_BATCH : index * PASS_BATCH + len(batch)] = found.cpu().numpy()
+        return codes
+
+    def _decode(self, codes):
+        """Return the rows, in the units of X, that the codes (n, n_positions) stand for."""
+        network = self._network()
+        device = resolve_device(self.device)
+        decoded = np.empty((len(codes), self.n_features_in_), dtype=self._dtype_in)
+        for start in range(0, len(codes), PASS_BATCH):
+            batch = torch.from_numpy(codes[start : start + PASS_BATCH].astype(np.int64)).to(device)
+            found = network.decode(fill_block(batch))[: len(batch)]
+            found = found.cpu().numpy().reshape(len(batch), -1).astype(np.float64)
+            decoded[start : start + len(batch)] = found * self.scale_ + self.shift_
+        return decoded
+
+    def _reconstruct(self, rows):
+        """Return codes, squared error of each row, and total variation about the column means, on standardised values."""
+        network = self._network()
+        codes = np.empty((len(rows), self._n_features_out), dtype=CODE_DTYPE)
+        squared_error = np.empty(len(rows))
+        total, total_of_squares, start = 0.0, 0.0, 0
+        for batch in rows.in_order(PASS_BATCH):
+            n = len(batch)
+            found = network.encode(fill_block(batch))
+            error = network.decode(found)[:n] - batch
+            codes[start : start + n] = found[:n].cpu().numpy()
+            squared_error[start : start + n] = error.flatten(1).double().square().sum(dim=1).cpu().numpy()
+            flat = batch.flatten(1).double()
+            total = total + flat.sum(dim=0)
+            total_of_squares = total_of_squares + flat.square().sum(dim=0)
+            start += n
+        variation = (total_of_squares - total.square() / len(rows)).clamp_min(0).sum()
+        return codes, squared_error, float(variation)
+
+    def _to_layout(self, rows):
+        return rows.reshape(len(rows), *self.image_shape_) if self._images_in else rows
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags

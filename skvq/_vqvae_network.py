@@ -1,0 +1,246 @@
+"""How a VQ-VAE is sized, built, started from data, and what its training minimises."""
+
+import math
+import numbers
+import warnings
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.cluster import KMeans
+
+from .nn import conv, dense
+from .nn.quantizers import EMAVectorQuantizer, VectorQuantizer, count_codes
+from .nn.vqvae import VQVAE
+from .training.objective import Objective
+
+# Rows that the principal components are taken from, and vectors per code that k-means clusters.
+START_ROWS = 4096
+VECTORS_PER_CODE = 128
+# Dead codes are revived during this share of the training; the rest lets the codebook settle.
+REVIVAL_SHARE = 0.8
+QUANTIZERS = {"ema": EMAVectorQuantizer, "gradient": VectorQuantizer}
+
+
+def automatic_code_shape(row_shape):
+    """Return the grid of codes for rows of `row_shape`, (H, W, C) or (n_features,).
+
+    An image gets a cell for every s × s pixels, s being the power of two that brings its shorter side nearest to 7 cells,
+    from 2 to 8. A table gets one position for every four columns, from 2 to 16.
+
+    Examples
+    --------
+    >>> automatic_code_shape((28, 28, 1)), automatic_code_shape((8, 8, 1)), automatic_code_shape((64, 96, 3))
+    ((7, 7), (4, 4), (8, 12))
+    >>> automatic_code_shape((13,)), automatic_code_shape((784,))
+    ((4,), (16,))
+    """
+    if len(row_shape) == 1:
+        n_features = row_shape[0]
+        return (min(n_features, max(2, min(16, math.ceil(n_features / 4)))),)
+    height, width, _ = row_shape
+    stride = 2 ** max(1, min(3, round(math.log2(min(height, width) / 7))))
+    return math.ceil(height / stride), math.ceil(width / stride)
+
+
+def automatic_n_codes(n_vectors):
+    """Return the number of codes for a codebook that learns from `n_vectors`: a power of two, from 2 to 256.
+
+    Every code gets eight vectors to learn from, on average.
+
+    Examples
+    --------
+    >>> [automatic_n_codes(n) for n in (30, 178, 1797, 100_000)]
+    [2, 16, 128, 256]
+    """
+    return 2 ** max(1, min(8, int(math.log2(max(1, n_vectors / 8)))))
+
+
+def check_code_shape(code_shape, row_shape):
+    """Return the parameter `code_shape` as a tuple that fits rows of `row_shape`: (h, w) for images, (m,) for tables.
+
+    Raises
+    ------
+    ValueError
+        If it has another length, or an image has fewer pixels than the grid has cells along a side.
+    """
+    accepted = "'auto' or (m,)" if len(row_shape) == 1 else "'auto' or (h, w)"
+    shape = (code_shape,) if isinstance(code_shape, numbers.Integral) else code_shape
+    valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
+    if not valid or len(shape) != (1 if len(row_shape) == 1 else 2):
+        kind = "tables" if len(row_shape) == 1 else "images"
+        raise ValueError(f"code_shape={code_shape!r} must be {accepted} with positive integers for {kind}")
+    if len(row_shape) == 3 and (shape[0] > row_shape[0] or shape[1] > row_shape[1]):
+        raise ValueError(f"code_shape={code_shape!r} has more cells than an image of {row_shape[:2]} has pixels")
+    return tuple(int(s) for s in shape)
+
+
+def build_autoencoder(architecture, generator):
+    """Return the encoder and decoder that the dict `architecture` describes, with weights drawn from `generator`."""
+    row_shape, code_shape = architecture["row_shape"], architecture["code_shape"]
+    if len(row_shape) == 3:
+        sizes = {
+            "image_shape": tuple(row_shape),
+            "code_shape": tuple(code_shape),
+            "code_dim": architecture["code_dim"],
+            "channels": architecture["channels"],
+            "n_blocks": architecture["n_blocks"],
+        }
+        kind = conv.ConvEncoder, conv.ConvDecoder
+    else:
+        sizes = {
+            "n_features": row_shape[0],
+            "n_positions": code_shape[0],
+            "code_dim": architecture["code_dim"],
+            "hidden_layer_sizes": tuple(architecture["hidden_layer_sizes"]),
+        }
+        kind = dense.DenseEncoder, dense.DenseDecoder
+    return tuple(network(**sizes, generator=generator) for network in kind)
+
+
+def build_vqvae(architecture, generator):
+    """Return the whole network that `architecture` describes: images share one codebook, table positions have their own."""
+    encoder, decoder = build_autoencoder(architecture, generator)
+    return VQVAE(encoder, build_quantizer(architecture, generator), decoder)
+
+
+def build_quantizer(architecture, generator):
+    """Return the quantiser that `architecture` describes."""
+    options = {"decay": architecture["ema_decay"]} if architecture["codebook_update"] == "ema" else {}
+    return QUANTIZERS[architecture["codebook_update"]](
+        architecture["n_codes"],
+        architecture["code_dim"],
+        n_groups=architecture["code_shape"][0] if len(architecture["row_shape"]) == 1 else 1,
+        revival_threshold=architecture["revival_threshold"],
+        generator=generator,
+        **options,
+    )
+
+
+def start_from_data(architecture, rows, generator, *, n_codes_fixed):
+    """Build the network with its linear paths at the principal components and its codebook at the k-means of the data.
+
+    Parameters
+    ----------
+    architecture : dict
+        As for :func:`build_vqvae`; ``n_codes`` is an upper bound.
+    rows : Rows
+        Training rows.
+    generator : torch.Generator
+        Draws weights, sample and cluster starts.
+    n_codes_fixed : bool
+        Whether the user gave ``n_codes``, and is to be told if there are fewer different vectors.
+
+    Returns
+    -------
+    module : VQVAE
+    architecture : dict
+        With the ``n_codes`` that the data can fill.
+    """
+    encoder, decoder = build_autoencoder(architecture, generator)
+    sample = rows.sample(START_ROWS, generator)
+    start = conv.start_from_pca if len(architecture["row_shape"]) == 3 else dense.start_from_pca
+    start(encoder, decoder, sample)
+    encoder.to(rows.device), decoder.to(rows.device)
+    n_groups = architecture["code_shape"][0] if len(architecture["row_shape"]) == 1 else 1
+    vectors = encoded_sample(encoder, rows, n_groups, architecture["n_codes"] * VECTORS_PER_CODE, generator)
+    codebooks = kmeans_codebooks(vectors, architecture["n_codes"], generator)
+    n_codes = codebooks.shape[1]
+    if n_codes_fixed and n_codes < architecture["n_codes"]:
+        warnings.warn(
+            f"n_codes={architecture['n_codes']} is more than the {n_codes} different vectors that the training rows are "
+            f"encoded to; {n_codes} codes are used. Pass a smaller n_codes, or more rows.",
+            UserWarning,
+            stacklevel=4,
+        )
+    architecture = architecture | {"n_codes": n_codes}
+    quantizer = build_quantizer(architecture, generator)
+    quantizer.set_codebook(torch.from_numpy(codebooks))
+    return VQVAE(encoder, quantizer, decoder).to(rows.device), architecture
+
+
+@torch.no_grad()
+def encoded_sample(encoder, rows, n_groups, n_vectors, generator):
+    """Return at least `n_vectors` encoded vectors per codebook, where there are as many: ndarray (n, n_groups, d)."""
+    order = torch.randperm(len(rows), generator=generator).numpy()
+    found, n_found = [], 0
+    for start in range(0, len(rows), 256):
+        z = encoder(rows.take(order[start : start + 256])).float().cpu()
+        found.append(z.reshape(-1, n_groups, z.shape[-1]))
+        n_found += len(found[-1])
+        if n_found >= n_vectors:
+            break
+    return torch.cat(found)[:n_vectors].numpy()
+
+
+def kmeans_codebooks(vectors, n_codes, generator):
+    """Return the k-means centres of every group.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, g, d), float32
+    n_codes : int
+        Wanted number of centres.
+    generator : torch.Generator
+        Seeds the starts.
+
+    Returns
+    -------
+    codebooks : ndarray of shape (g, k, d), float32
+        k is `n_codes`, or the largest number of distinct vectors in a group if that is smaller. A group with fewer
+        distinct vectors than k repeats some of its centres; the copies are never the first of the nearest.
+    """
+    distinct = [np.unique(vectors[:, group], axis=0) for group in range(vectors.shape[1])]
+    n_codes = min(n_codes, max(len(d) for d in distinct))
+    codebooks = np.empty((vectors.shape[1], n_codes, vectors.shape[2]), dtype=np.float32)
+    for group, different in enumerate(distinct):
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        if len(different) <= n_codes:
+            codebooks[group] = np.resize(different, (n_codes, vectors.shape[2]))
+        else:
+            kmeans = KMeans(n_codes, n_init=1, max_iter=30, random_state=seed).fit(vectors[:, group])
+            codebooks[group] = kmeans.cluster_centers_
+    return codebooks
+
+
+class VQObjective(Objective):
+    """The loss of the VQ-VAE [1]_: reconstruction + codebook_weight · codebook + commitment_weight · commitment.
+
+    Every term is a mean over elements, so that the weights do not depend on the size of the batch, the rows or the codes.
+
+    References
+    ----------
+    .. [1] A. van den Oord, O. Vinyals, K. Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017, eq. 3.
+    """
+
+    def __init__(self, module, *, codebook_weight, commitment_weight, generator):
+        super().__init__(module)
+        self.weights = {"codebook": codebook_weight, "commitment": commitment_weight}
+        self.generator = generator
+        self.counts = None
+
+    def terms(self, batch):
+        """Return the loss and its terms for rows (b, *row_shape)."""
+        x_hat, self.z, quantized = self.module(batch)
+        self._count(quantized.codes)
+        reconstruction = F.mse_loss(x_hat.float(), batch)
+        weighted = sum(self.weights[name] * value for name, value in quantized.losses.items())
+        return {"loss": reconstruction + weighted, "reconstruction": reconstruction, **quantized.losses}
+
+    def after_step(self, progress):
+        """Revive dead codes, until the codebook is left to settle."""
+        if progress < REVIVAL_SHARE:
+            self.module.quantizer.revive(self.z.detach(), self.generator)
+
+    def _count(self, codes):
+        quantizer = self.module.quantizer
+        counts = count_codes(codes, quantizer.n_codes, quantizer.n_groups)
+        self.counts = counts if self.counts is None else self.counts + counts
+
+    def pass_summary(self):
+        """Return usage and perplexity of the codebook over all batches since the last call."""
+        counts = self.counts.double()
+        self.counts = None
+        share = counts / counts.sum(dim=1, keepdim=True)
+        entropy = -(share * share.clamp_min(1e-300).log()).sum(dim=1).mean()
+        return {"usage": float((counts > 0).double().mean()), "perplexity": float(entropy.exp())}

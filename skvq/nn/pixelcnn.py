@@ -1,0 +1,270 @@
+"""Gated PixelCNN over grids of integer codes.
+
+Follows "Conditional Image Generation with PixelCNN Decoders" (van den Oord et al., 2016b): a vertical stack that sees
+the rows above, a horizontal stack that sees the row to the left, gated activations, no blind spot.
+
+Departs from it where grids of codes are not images:
+
+- codes are embedded, and a learned embedding of the target position enters both stacks, so that the positions of a
+  table row, a (1, m) grid, may differ;
+- the logits have a bias per position, which :meth:`GatedPixelCNN.set_marginals` starts at the log-frequencies of the
+  training codes: a network whose head starts at zero then starts at the likelihood of independent positions;
+- the vertical stack is residual as well, and the gates of all layers reach the head through one skip connection;
+- causality comes from the shape and the shift of the convolutions (a kernel that would be masked is a smaller kernel),
+  so no arithmetic is spent on zeros.
+
+References
+----------
+.. [1] A. van den Oord, N. Kalchbrenner, O. Vinyals, L. Espeholt, A. Graves, K. Kavukcuoglu. "Conditional Image
+   Generation with PixelCNN Decoders", NeurIPS 2016.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .pixelcnn_sampling import draw, stream_logits
+
+
+def _gate(x):
+    """Gated activation tanh(a) * sigmoid(b): (..., 2c) becomes (..., c)."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.tanh(a) * torch.sigmoid(b)
+
+
+def _convolve(x, conv, padding):
+    """Convolve `x` (b, h, w, c) padded by (left, right, top, bottom); channels stay last."""
+    x = F.pad(x, (0, 0) + padding).permute(0, 3, 1, 2)  # (b, c, h', w') in channels_last memory
+    return F.conv2d(x, conv.weight, conv.bias).permute(0, 2, 3, 1)
+
+
+def _conv(in_channels, out_channels, kernel_size):
+    """A convolution whose weights are still to be drawn (no global random number is used)."""
+    return nn.utils.skip_init(nn.Conv2d, in_channels, out_channels, kernel_size)
+
+
+def _linear(in_features, out_features, bias=True):
+    """A linear map whose weights are still to be drawn (no global random number is used)."""
+    return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias)
+
+
+class _GatedLayer(nn.Module):
+    """One layer of both stacks: (b, h, w, c) twice becomes (b, h, w, c) three times (vertical, horizontal, gates)."""
+
+    def __init__(self, channels, kernel_size, grid_shape, dropout):
+        super().__init__()
+        height, width = grid_shape
+        half = kernel_size // 2
+        self.vertical = self.link = None
+        if height > 1:
+            self.side = min(half, width - 1)
+            self.vertical = _conv(channels, 2 * channels, (min(half + 1, height - 1), 2 * self.side + 1))
+            self.link = _linear(2 * channels, 2 * channels, bias=False)
+        self.horizontal = _conv(channels, 2 * channels, (1, min(half + 1, width)))
+        self.residual = _linear(channels, channels, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, v, x, condition):
+        left = self.horizontal.weight.shape[3] - 1
+        before_gate = _convolve(x, self.horizontal, (left, 0, 0, 0))
+        if self.vertical is not None:
+            above = self.vertical.weight.shape[2] - 1
+            before_vertical = _convolve(v, self.vertical, (self.side, self.side, above, 0))
+            if condition is not None:
+                before_vertical = before_vertical + condition[0][:, None, None]
+            v = v + _gate(before_vertical)
+            before_gate = before_gate + self.link(before_vertical)
+        if condition is not None:
+            before_gate = before_gate + condition[1][:, None, None]
+        gated = self.dropout(_gate(before_gate))
+        return v, x + self.residual(gated), gated
+
+
+class GatedPixelCNN(nn.Module):
+    """Logits of every code given all codes before it in raster order.
+
+    Codes of shape (32, 7, 7) become logits of shape (32, 7, 7, n_codes); the logits at (i, j) depend on the rows above
+    i and on the columns left of j in row i, and on nothing else.
+
+    Parameters
+    ----------
+    n_codes : int
+        Number of different codes K; codes are integers in [0, K).
+    grid_shape : tuple of int (h, w), default=(7, 7)
+        Any height and width from 1; a table row of m codes is a (1, m) grid.
+    channels : int, default=64
+        Width of both stacks.
+    n_layers : int, default=6
+        Gated layers after the shifted first convolutions.
+    kernel_size : int, default=3
+        Odd. The vertical kernels are ``(kernel_size // 2 + 1, kernel_size)``, the horizontal ones
+        ``(1, kernel_size // 2 + 1)``, cut to the grid.
+    first_kernel_size : int, default=7
+        Odd, as in the paper; the first convolutions read ``first_kernel_size // 2`` rows and columns.
+    dropout : float in [0, 1), default=0.0
+        On the gates of the horizontal stack.
+    condition_size : int, default=0
+        Length of a vector that enters every gate of both stacks (an embedded class, say); 0 for none.
+    generator : torch.Generator, optional
+        Draws the initial weights; the global generator is never touched. Without one the weights are drawn from a
+        generator seeded with 0 (as good as any, where a state dictionary is loaded next).
+    """
+
+    def __init__(
+        self,
+        n_codes,
+        grid_shape=(7, 7),
+        *,
+        channels=64,
+        n_layers=6,
+        kernel_size=3,
+        first_kernel_size=7,
+        dropout=0.0,
+        condition_size=0,
+        generator=None,
+    ):
+        super().__init__()
+        height, width = grid_shape
+        self.n_codes, self.grid_shape, self.channels = n_codes, (height, width), channels
+        self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, channels)
+        self.first_vertical = self.first_horizontal = self.vertical_position = None
+        reach = first_kernel_size // 2
+        if height > 1:
+            self.side = min(reach, width - 1)
+            self.first_vertical = _conv(channels, channels, (min(reach, height - 1), 2 * self.side + 1))
+            self.vertical_position = nn.Parameter(torch.empty(height, width, channels))
+        if width > 1:
+            self.first_horizontal = _conv(channels, channels, (1, min(reach, width - 1)))
+        self.horizontal_position = nn.Parameter(torch.empty(height, width, channels))
+        self.layers = nn.ModuleList(
+            _GatedLayer(channels, kernel_size, self.grid_shape, dropout) for _ in range(n_layers)
+        )
+        self.condition = _linear(condition_size, n_layers * 4 * channels, bias=False) if condition_size else None
+        self.skip = _linear(n_layers * channels, 2 * channels)
+        self.output = _linear(2 * channels, n_codes, bias=False)
+        self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
+        self._initialise(generator)
+
+    @torch.no_grad()
+    def _initialise(self, generator):
+        """Draw the weights uniformly with variance 1 / fan-in; biases, marginals and the output map start at zero."""
+        if generator is None:
+            generator = torch.Generator().manual_seed(0)
+        for name, parameter in self.named_parameters():
+            if name == "output.weight" or name == "marginals" or name.endswith("bias"):
+                parameter.zero_()
+            elif name == "embedding.weight" or name.endswith("position"):
+                parameter.normal_(0.0, 1.0, generator=generator)
+            else:
+                bound = (3.0 / parameter[0].numel()) ** 0.5
+                parameter.uniform_(-bound, bound, generator=generator)
+
+    @torch.no_grad()
+    def set_marginals(self, codes, smoothing=1.0):
+        """Start the bias of every position at the log-frequencies of `codes` (b, h, w), add-`smoothing` smoothed."""
+        flat = codes.flatten(1).t()  # (h * w, b)
+        counts = torch.zeros(len(flat), self.n_codes, device=flat.device)
+        counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=counts.dtype))
+        frequencies = (counts + smoothing) / (counts + smoothing).sum(dim=1, keepdim=True)
+        self.marginals.copy_(frequencies.log().view_as(self.marginals))
+
+    def condition_terms(self, condition):
+        """What `condition` (b, condition_size) adds before the gates: per layer (vertical (b, 2c), horizontal (b, 2c))."""
+        if (condition is None) != (self.condition is None):
+            expected = "no condition" if self.condition is None else f"a condition (b, {self.condition.in_features})"
+            raise ValueError(f"this PixelCNN takes {expected}, got {None if condition is None else condition.shape}")
+        if condition is None:
+            return None
+        terms = self.condition(condition).view(len(condition), len(self.layers), 2, 2 * self.channels)
+        return terms.permute(1, 2, 0, 3)  # (layers, 2, b, 2c)
+
+    def head(self, gates, i=slice(None), j=slice(None)):
+        """Logits (..., n_codes), float32, of the gates of all layers (..., n_layers * c) at the positions (i, j)."""
+        hidden = F.relu(self.skip(gates))
+        return self.output(hidden).float() + self.marginals[i, j]
+
+    def forward(self, codes, condition=None):
+        """Logits (b, h, w, n_codes), float32, of `codes` (b, h, w) int64: each given all codes before it."""
+        embedded = self.embedding(codes)  # (b, h, w, c)
+        conditions = self.condition_terms(condition)
+        v, x = None, self.horizontal_position
+        if self.first_vertical is not None:
+            above = self.first_vertical.weight.shape[2]
+            v = _convolve(embedded[:, :-1], self.first_vertical, (self.side, self.side, above, 0))
+            v = v + self.vertical_position
+        if self.first_horizontal is not None:
+            left = self.first_horizontal.weight.shape[3]
+            x = x + _convolve(embedded[:, :, :-1], self.first_horizontal, (left, 0, 0, 0))
+        x = x.expand(*codes.shape, self.channels)
+        gates = []
+        for index, layer in enumerate(self.layers):
+            v, x, gated = layer(v, x, None if conditions is None else conditions[index])
+            gates.append(gated)
+        return self.head(torch.cat(gates, dim=-1))
+
+    def nll(self, codes, condition=None):
+        """Mean negative log-likelihood per position, in nats: what training minimises. A scalar."""
+        logits = self(codes, condition)
+        return F.cross_entropy(logits.flatten(0, 2), codes.flatten())
+
+    def log_prob(self, codes, condition=None):
+        """Log p(codes) of every grid (b,), in nats."""
+        logits = self(codes, condition)
+        losses = F.cross_entropy(logits.flatten(0, 2), codes.flatten(), reduction="none")
+        return -losses.view(len(codes), -1).sum(dim=1)
+
+    @torch.no_grad()
+    def cached_logits(self, codes, condition=None):
+        """The logits of ``forward``, computed position by position as :meth:`sample` does; for verification."""
+        with _evaluation(self):
+            stream = stream_logits(self, len(codes), condition)
+            logits = [next(stream)] + [stream.send(given) for given in codes.flatten(1).t()[:-1]]
+        return torch.stack(logits, dim=1).view(*codes.shape, self.n_codes)
+
+    @torch.no_grad()
+    def sample(self, n, *, generator, temperature=1.0, condition=None):
+        """Draw `n` grids of codes, (n, h, w) int64.
+
+        Parameters
+        ----------
+        n : int
+            Number of grids.
+        generator : torch.Generator
+            Gives one uniform number per position, all at once, as an (n, h * w) array: grid k takes the numbers
+            ``[k * h * w, (k + 1) * h * w)`` whatever `n` is.
+        temperature : float > 0, default=1.0
+            Divides the logits; below 1 likelier codes become likelier still.
+        condition : torch.Tensor of shape (n, condition_size), optional
+            For a model with ``condition_size > 0``.
+        """
+        height, width = self.grid_shape
+        device = self.marginals.device
+        uniform = torch.rand(n, height * width, generator=generator, device=generator.device).to(device)
+        codes = torch.empty(n, height * width, dtype=torch.int64, device=device)
+        with _evaluation(self):
+            stream = stream_logits(self, n, condition)
+            logits = next(stream)
+            for position in range(height * width):
+                codes[:, position] = draw(logits / temperature, uniform[:, position])
+                if position + 1 < height * width:
+                    logits = stream.send(codes[:, position])
+        return codes.view(n, height, width)
+
+
+class _evaluation:
+    """Evaluation mode and full precision inside, the training flag restored after."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __enter__(self):
+        self.training = self.module.training
+        self.module.eval()
+        self.autocast = torch.autocast(self.module.marginals.device.type, enabled=False)
+        self.autocast.__enter__()
+
+    def __exit__(self, *error):
+        self.autocast.__exit__(*error)
+        self.module.train(self.training)

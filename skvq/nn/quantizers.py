@@ -1,0 +1,324 @@
+"""Vector quantisers: each vector is replaced by the nearest of a small set of learned ones.
+
+Follows van den Oord, Vinyals and Kavukcuoglu (2017): straight-through gradient, a codebook term and a commitment term
+[1]_. The codebook learns by gradient (`VectorQuantizer`) or as a running mean of the vectors given to each code
+(`EMAVectorQuantizer`, appendix A.1 of [1]_, and [2]_).
+
+Departures. All terms are means over elements. Running counts start at 1 and running sums at the codebook itself, not at
+zero. A code that got nothing in a batch stays exactly where it is. A batch with a non-finite value moves nothing.
+Codes that fall out of use can be put back among the data (`revive`).
+
+References
+----------
+.. [1] A. van den Oord, O. Vinyals, K. Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017.
+.. [2] A. Razavi, A. van den Oord, O. Vinyals, "Generating Diverse High-Fidelity Images with VQ-VAE-2", NeurIPS 2019.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .nearest import nearest_codes
+
+
+class Quantized(NamedTuple):
+    """What a quantiser makes of vectors z.
+
+    Attributes
+    ----------
+    vectors : Tensor of shape (b, m, d), float32
+        The codebook vectors z_q; their gradient goes to z unchanged (straight-through).
+    codes : Tensor of shape (b, m), int64
+        Their indices, in [0, n_codes).
+    losses : dict of str to scalar Tensor
+        Unweighted means over elements: "codebook" is ||sg[z] - z_q||², "commitment" is ||z - sg[z_q]||².
+    """
+
+    vectors: torch.Tensor
+    codes: torch.Tensor
+    losses: dict[str, torch.Tensor]
+
+
+def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.Tensor:
+    """How often each code occurs: codes (b, m) → counts (n_groups, n_codes), int64.
+
+    With one group all positions count together, otherwise position j counts in row j. Counts of batches add up, which is
+    how usage over a whole pass is made.
+    """
+    slots = _slots(codes.reshape(-1, n_groups), n_codes)
+    return torch.bincount(slots, minlength=n_groups * n_codes).view(n_groups, n_codes)
+
+
+def batch_statistics(z: torch.Tensor, codes: torch.Tensor, n_codes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Number and sum of the vectors that each code received.
+
+    All that a codebook learns from a batch passes here; processes that share a codebook add these two.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, g, d), float32
+    codes : Tensor of shape (n, g), int64, in [0, n_codes)
+    n_codes : int
+
+    Returns
+    -------
+    counts : Tensor of shape (g, n_codes), float32
+    sums : Tensor of shape (g, n_codes, d), float32
+        Non-finite somewhere if z is.
+    """
+    _, g, d = z.shape
+    counts = count_codes(codes, n_codes, g).to(z.dtype)
+    sums = z.new_zeros(g * n_codes, d)
+    sums.scatter_add_(0, _slots(codes, n_codes)[:, None].expand(-1, d), z.reshape(-1, d))  # twice as fast as index_add_
+    return counts, sums.view(g, n_codes, d)
+
+
+def _slots(codes: torch.Tensor, n_codes: int) -> torch.Tensor:
+    """Codes (n, g) as indices into the codebooks laid end to end, (n * g,)."""
+    offsets = torch.arange(codes.shape[1], device=codes.device) * n_codes
+    return (codes + offsets).flatten()
+
+
+class _Quantizer(nn.Module):
+    """Search, lookup, running counts and revival, which both ways of learning the codebook share."""
+
+    codebook: torch.Tensor
+
+    def __init__(self, n_codes: int, code_dim: int, n_groups: int, decay: float, revival_threshold: float) -> None:
+        super().__init__()
+        if not 0.0 <= decay < 1.0:
+            raise ValueError(f"decay must be in [0, 1), got {decay}")
+        if not 0.0 <= revival_threshold < 1.0:
+            raise ValueError(f"revival_threshold must be in [0, 1), got {revival_threshold}")
+        self.n_codes = n_codes
+        self.code_dim = code_dim
+        self.n_groups = n_groups
+        self.decay = decay
+        self.revival_threshold = revival_threshold
+        self.register_buffer("mass", torch.ones(n_groups, n_codes))
+
+    def encode(self, z: torch.Tensor) -> torch.Tensor:
+        """Nearest codes: z (b, m, d) → codes (b, m), int64, in [0, n_codes)."""
+        b, m, _ = z.shape
+        return nearest_codes(self._grouped(z), self.codebook).view(b, m)
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """Codebook vectors: codes (b, m), integer, in [0, n_codes) → (b, m, d), float32."""
+        if self.n_groups == 1:
+            return F.embedding(codes, self.codebook[0])
+        return self.codebook[torch.arange(self.n_groups, device=codes.device), codes]
+
+    def forward(self, z: torch.Tensor) -> Quantized:
+        """Quantise z (b, m, d); in training mode the statistics move, after the codes of this batch are chosen.
+
+        A batch of 128 maps of 7×7 vectors of width 64 is z [128, 49, 64] and becomes vectors [128, 49, 64] and codes
+        [128, 49]. Everything is computed in float32, under autocast too.
+        """
+        with torch.autocast(z.device.type, enabled=False):
+            z = z.float()
+            codes = self.encode(z)
+            z_q = self.decode(codes)
+            losses = self._losses(z, z_q)
+            if self.training:
+                self._learn_from_batch(z.detach(), codes)
+            vectors = z_q.detach() + (z - z.detach())  # the value is z_q to the last digit, the gradient that of z
+        return Quantized(vectors, codes, losses)
+
+    @torch.no_grad()
+    def set_codebook(self, vectors: torch.Tensor) -> None:
+        """Replace the codebook by vectors (n_groups, n_codes, code_dim) and forget all statistics."""
+        if vectors.shape != self.codebook.shape:
+            raise ValueError(f"vectors must have shape {tuple(self.codebook.shape)}, got {tuple(vectors.shape)}")
+        self.codebook.copy_(vectors)
+        self.mass.fill_(1.0)
+
+    @torch.no_grad()
+    def revive(self, z: torch.Tensor, generator: torch.Generator) -> int:
+        """Move the codes that are hardly used onto encoder vectors of the current batch; how many were moved.
+
+        A code is dead when its running count is below `revival_threshold` times the average of its group. It takes the
+        place of an encoder vector drawn without replacement, with probability proportional to the squared distance from
+        its nearest code (as k-means++ seeds): a vector that the codebook already holds, such as a blank background, is
+        never drawn. Its count becomes the group's average, so that it has time to find its data. Does nothing in
+        evaluation mode, with a non-finite z, or in a group whose vectors are all codebook vectors already.
+
+        Parameters
+        ----------
+        z : Tensor of shape (b, m, d), floating point
+            Encoder vectors of the current training batch.
+        generator : torch.Generator
+            Source of the draw.
+        """
+        z = self._grouped(z.float())
+        average = self.mass.mean(dim=1)
+        dead = self.mass < self.revival_threshold * average[:, None]
+        if not self.training or not bool(dead.any()) or not bool(torch.isfinite(z).all()):
+            return 0
+        errors = (z - self.decode(nearest_codes(z, self.codebook))).square().sum(dim=2)  # (n, n_groups)
+        n_revived = 0
+        for group in dead.any(dim=1).nonzero().flatten().tolist():
+            rows = _draw(errors[:, group], int(dead[group].sum()), generator)
+            slots = dead[group].nonzero().flatten()[: len(rows)]
+            self._place(group, slots, z[rows, group], average[group])
+            n_revived += len(rows)
+        return n_revived
+
+    def extra_repr(self) -> str:
+        return f"n_codes={self.n_codes}, code_dim={self.code_dim}, n_groups={self.n_groups}"
+
+    def _losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
+        raise NotImplementedError
+
+    def _learn_from_batch(self, z: torch.Tensor, codes: torch.Tensor) -> None:
+        counts, sums = batch_statistics(self._grouped(z), codes.reshape(-1, self.n_groups), self.n_codes)
+        self._move_statistics(counts, sums, torch.isfinite(sums).all())
+
+    def _move_statistics(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor) -> None:
+        """Running counts follow the counts of a batch, unless it is not finite."""
+        _move(self.mass, torch.lerp(counts, self.mass, self.decay), finite)
+
+    def _place(self, group: int, slots: torch.Tensor, vectors: torch.Tensor, mass: torch.Tensor) -> None:
+        self.codebook[group, slots] = vectors
+        self.mass[group, slots] = mass
+
+    def _grouped(self, z: torch.Tensor) -> torch.Tensor:
+        """z (b, m, d) as (n, n_groups, d): all positions in one group, or position j in group j."""
+        b, m, d = z.shape
+        if d != self.code_dim or (self.n_groups != 1 and m != self.n_groups):
+            expected = f"(b, {'m' if self.n_groups == 1 else self.n_groups}, {self.code_dim})"
+            raise ValueError(f"z must have shape {expected}, got {tuple(z.shape)}")
+        return z.reshape(-1, self.n_groups, d)
+
+
+def _move(state: torch.Tensor, value: torch.Tensor, where: torch.Tensor) -> None:
+    state.copy_(torch.where(where, value, state))
+
+
+def _draw(weights: torch.Tensor, n_draws: int, generator: torch.Generator) -> torch.Tensor:
+    """Up to n_draws distinct indices with probability proportional to weights (n,); never one of weight 0."""
+    n_draws = min(n_draws, int((weights > 0).sum()))
+    if n_draws == 0:
+        return torch.empty(0, dtype=torch.int64, device=weights.device)
+    drawn = torch.multinomial(weights.to(generator.device), n_draws, generator=generator)
+    return drawn.to(weights.device)
+
+
+def _normal_codebook(n_groups: int, n_codes: int, code_dim: int, generator: torch.Generator | None) -> torch.Tensor:
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
+    return torch.randn(n_groups, n_codes, code_dim, generator=generator)
+
+
+class VectorQuantizer(_Quantizer):
+    """A quantiser whose codebook is a parameter, moved by the gradient of the codebook term.
+
+    Parameters
+    ----------
+    n_codes : int
+        Size of the codebook, K.
+    code_dim : int
+        Width of a vector, d.
+    n_groups : int, default=1
+        1: one codebook for all positions; m: position j of m has its own.
+    decay : float in [0, 1), default=0.99
+        Decay of the running counts per batch, by which unused codes are known.
+    revival_threshold : float in [0, 1), default=0.03
+        Share of the average running count below which `revive` moves a code; 0 never moves one.
+    generator : torch.Generator, optional
+        Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
+        comes in through `set_codebook`.
+
+    Attributes
+    ----------
+    codebook : Parameter of shape (n_groups, n_codes, code_dim), float32
+    mass : Tensor of shape (n_groups, n_codes), float32
+        Running counts.
+    """
+
+    def __init__(
+        self,
+        n_codes: int,
+        code_dim: int,
+        *,
+        n_groups: int = 1,
+        decay: float = 0.99,
+        revival_threshold: float = 0.03,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold)
+        self.codebook = nn.Parameter(_normal_codebook(n_groups, n_codes, code_dim, generator))
+
+    def _losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"codebook": F.mse_loss(z_q, z.detach()), "commitment": F.mse_loss(z, z_q.detach())}
+
+
+class EMAVectorQuantizer(_Quantizer):
+    """A quantiser whose codebook vectors are running means of the vectors given to them.
+
+    With the count n and the sum s of a code's vectors in a batch,
+
+        N ← decay · N + (1 - decay) · n,    m ← decay · m + (1 - decay) · s,    e = m / N
+
+    from N = 1 and m = e. The "codebook" loss is reported, but no gradient flows from it.
+
+    Parameters
+    ----------
+    n_codes : int
+        Size of the codebook, K.
+    code_dim : int
+        Width of a vector, d.
+    n_groups : int, default=1
+        1: one codebook for all positions; m: position j of m has its own.
+    decay : float in [0, 1), default=0.99
+        Share of the past in a running mean after each batch; 0.99 as in [1]_ of the module.
+    revival_threshold : float in [0, 1), default=0.03
+        Share of the average running count below which `revive` moves a code; 0 never moves one.
+    generator : torch.Generator, optional
+        Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
+        comes in through `set_codebook`.
+
+    Attributes
+    ----------
+    codebook : Tensor of shape (n_groups, n_codes, code_dim), float32
+    mass : Tensor of shape (n_groups, n_codes), float32
+        Running counts, N.
+    sums : Tensor of shape (n_groups, n_codes, code_dim), float32
+        Running sums, m.
+    """
+
+    def __init__(
+        self,
+        n_codes: int,
+        code_dim: int,
+        *,
+        n_groups: int = 1,
+        decay: float = 0.99,
+        revival_threshold: float = 0.03,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold)
+        self.register_buffer("codebook", _normal_codebook(n_groups, n_codes, code_dim, generator))
+        self.register_buffer("sums", self.codebook.clone())
+
+    @torch.no_grad()
+    def set_codebook(self, vectors: torch.Tensor) -> None:
+        super().set_codebook(vectors)
+        self.sums.copy_(self.codebook)
+
+    def _losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
+        commitment = F.mse_loss(z, z_q)
+        return {"codebook": commitment.detach(), "commitment": commitment}
+
+    def _move_statistics(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor) -> None:
+        super()._move_statistics(counts, sums, finite)
+        _move(self.sums, torch.lerp(sums, self.sums, self.decay), finite)
+        received = (counts > 0)[:, :, None]  # without new vectors m / N is e up to rounding, and both may have faded away
+        _move(self.codebook, self.sums / self.mass[:, :, None], finite & received)
+
+    def _place(self, group: int, slots: torch.Tensor, vectors: torch.Tensor, mass: torch.Tensor) -> None:
+        super()._place(group, slots, vectors, mass)
+        self.sums[group, slots] = vectors * mass

@@ -1,0 +1,118 @@
+"""Rows of X by index, as tensors: the single place where a batch is cast, densified and standardised."""
+
+import numpy as np
+import torch
+from scipy import sparse
+
+
+class Rows:
+    """Rows of an array as standardised float32 (or integer) tensors, a batch at a time.
+
+    X is never copied whole: a batch is gathered by index, densified if sparse, standardised in float64 (so that a
+    column such as a time stamp keeps its digits) and only then cast. The extra memory is that of one batch.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_columns)
+        The data, of any numeric dtype; may be a read-only memmap.
+    shift, scale : float or ndarray of shape (n_columns,), default=None
+        A row becomes ``(row - shift) / scale``; None takes the rows as they are.
+    shape : tuple of int, default=None
+        Shape of one row of a batch, ``(n_columns,)`` if None. ``(28, 28, 1)`` makes a batch of 128 rows of 784
+        columns [128, 28, 28, 1].
+    dtype : torch.dtype, default=torch.float32
+        Type of a batch.
+    device : torch.device or str, default="cpu"
+        Where a batch is put.
+    subset : ndarray of int, default=None
+        The rows of X that this object stands for; all of them if None.
+    """
+
+    def __init__(self, X, *, shift=None, scale=None, shape=None, dtype=torch.float32, device="cpu", subset=None):
+        self.X = X
+        self.shift = shift
+        self.scale = scale
+        self.shape = (X.shape[1],) if shape is None else tuple(shape)
+        self.dtype = dtype
+        self.device = torch.device(device)
+        self.subset = subset
+
+    def __len__(self):
+        """Return the number of rows."""
+        return self.X.shape[0] if self.subset is None else len(self.subset)
+
+    def restrict(self, subset):
+        """Return the rows at the positions `subset` (ndarray of int) of these rows, sharing X."""
+        chosen = subset if self.subset is None else self.subset[subset]
+        return Rows(
+            self.X,
+            shift=self.shift,
+            scale=self.scale,
+            shape=self.shape,
+            dtype=self.dtype,
+            device=self.device,
+            subset=chosen,
+        )
+
+    def take(self, indices):
+        """Return the rows at `indices` (ndarray of int or slice) as a tensor of shape (n, *shape)."""
+        if self.subset is not None:
+            indices = self.subset[indices]
+        rows = self.X[indices]
+        if sparse.issparse(rows):
+            rows = rows.toarray()
+        if self.shift is not None:
+            rows = rows - np.asarray(self.shift, dtype=np.float64)
+            rows /= self.scale
+        elif isinstance(indices, slice):
+            rows = np.array(rows)  # a view of X may be read-only, and must never be written through
+        batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)
+        return batch.reshape(-1, *self.shape)
+
+    def in_order(self, batch_size):
+        """Yield all rows in order, `batch_size` at a time (the last batch may be smaller)."""
+        for start in range(0, len(self), batch_size):
+            yield self.take(slice(start, start + batch_size))
+
+    def shuffled(self, batch_size, generator):
+        """Yield all rows once in an order drawn from `generator`, `batch_size` at a time; none is dropped."""
+        order = torch.randperm(len(self), generator=generator).numpy()
+        for start in range(0, len(self), batch_size):
+            yield self.take(order[start : start + batch_size])
+
+    def sample(self, n_rows, generator):
+        """Return at most `n_rows` distinct rows, drawn from `generator`, as one tensor."""
+        order = torch.randperm(len(self), generator=generator)[:n_rows].numpy()
+        return self.take(np.sort(order))
+
+
+def split_rows(n_rows, validation_fraction, generator):
+    """Draw the held-out rows.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows to split.
+    validation_fraction : float in (0, 1)
+        Share that is held out, rounded to at least one row.
+    generator : torch.Generator
+        Source of the split.
+
+    Returns
+    -------
+    training, validation : ndarray of int64
+        Disjoint sorted positions that together are 0 … n_rows - 1.
+
+    Raises
+    ------
+    ValueError
+        If no row would be left to train on.
+    """
+    n_validation = max(1, round(n_rows * validation_fraction))
+    if n_validation >= n_rows:
+        raise ValueError(
+            f"validation_fraction={validation_fraction} of n_samples = {n_rows} leaves no row to train on; "
+            "pass more rows, a smaller fraction, or early_stopping=False"
+        )
+    order = torch.randperm(n_rows, generator=generator).numpy()
+    return np.sort(order[n_validation:]), np.sort(order[:n_validation])

@@ -1,0 +1,219 @@
+"""The loop that trains every network of the package whose gradients come from autograd."""
+
+import math
+import time
+import warnings
+from dataclasses import dataclass, field
+
+import torch
+
+from .schedule import learning_rate_factor
+from .stopping import Patience, Snapshot
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the loop is told; the names are those of the estimators' parameters.
+
+    `monitor` names the loss term that validation and the best weights go by. `warmup` is a share of all steps,
+    `max_grad_norm` the Euclidean norm that gradients are clipped to (None: not at all), `alpha` the decoupled weight
+    decay (Loshchilov & Hutter 2019). With `n_iter_no_change=None` all `max_iter` epochs are run.
+    """
+
+    max_iter: int
+    batch_size: int
+    learning_rate_init: float
+    learning_rate: str = "cosine"
+    warmup: float = 0.05
+    betas: tuple = (0.9, 0.999)
+    alpha: float = 0.0
+    max_grad_norm: float | None = 1.0
+    tol: float = 1e-4
+    n_iter_no_change: int | None = None
+    monitor: str = "loss"
+    precision: str = "float32"
+    verbose: int = 0
+    name: str = "fit"
+
+
+@dataclass
+class History:
+    """What happened: a list with one value per epoch for each term, and how the training ended."""
+
+    terms: dict = field(default_factory=dict)
+    n_iter: int = 0
+    n_steps: int = 0
+    best_iter: int | None = None
+    stopped: str = "max_iter"
+
+    def add(self, values):
+        """Append the values (dict of float) of one epoch."""
+        for name, value in values.items():
+            self.terms.setdefault(name, []).append(value)
+
+
+class TermMeans:
+    """Means of named loss terms over the rows of several batches, kept on the device until asked for."""
+
+    def __init__(self):
+        self.sums = {}
+        self.n_rows = 0
+
+    def add(self, terms, n_rows):
+        """Add the terms (dict of scalar tensors, each a mean over the rows) of a batch of `n_rows`."""
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach().double() * n_rows
+        self.n_rows += n_rows
+
+    def values(self):
+        """Return the means as a dict of float."""
+        return {name: float(total) / self.n_rows for name, total in self.sums.items()}
+
+
+class Loop:
+    """Trains ``objective.module`` in place by minimising ``objective.terms(batch)["loss"]`` with fused Adam.
+
+    Parameters
+    ----------
+    objective : Objective
+        What to minimise. All its terms are recorded.
+    rows : Rows
+        Training rows.
+    settings : Settings
+        How to train.
+    generator : torch.Generator
+        Draws the order of the rows.
+    validation_rows : Rows, default=None
+        Held-out rows. If given, the terms on them are recorded as ``"validation_…"`` and the weights of the epoch with
+        the lowest ``validation_<monitor>`` are kept.
+    """
+
+    def __init__(self, objective, rows, settings, generator, *, validation_rows=None):
+        self.objective = objective
+        self.module = module = objective.module
+        self.rows = rows
+        self.settings = settings
+        self.generator = generator
+        self.validation_rows = validation_rows
+        self.n_steps = settings.max_iter * math.ceil(len(rows) / settings.batch_size)
+        self.optimizer = torch.optim.AdamW(
+            module.parameters(),
+            lr=settings.learning_rate_init,
+            betas=settings.betas,
+            weight_decay=settings.alpha,
+            fused=True,
+        )
+        self.history = History()
+        self.last = Snapshot(module)
+        self.best = None if validation_rows is None else Snapshot(module)
+        self.patience = Patience(settings.tol, settings.n_iter_no_change)
+
+    def run(self):
+        """Train until the last epoch or an earlier reason to stop; return the History.
+
+        Raises
+        ------
+        ValueError
+            If the loss of a step is not finite.
+        """
+        try:
+            for epoch in range(1, self.settings.max_iter + 1):
+                if self._run_epoch(epoch):
+                    break
+        except KeyboardInterrupt:
+            self._keep_last_complete_epoch()
+        if self.best is not None and self.history.best_iter is not None:
+            self.best.restore()
+        self.module.eval()
+        return self.history
+
+    def _run_epoch(self, epoch):
+        started = time.perf_counter()
+        values = self._train_epoch(epoch)
+        if self.validation_rows is not None:
+            held_out = self.evaluate(self.validation_rows)
+            values.update({f"validation_{name}": value for name, value in held_out.items()})
+        self.history.add(values)
+        self.history.n_iter = epoch
+        self.last.take()
+        stop = self._judge(values, epoch)
+        self._report(epoch, values, time.perf_counter() - started, last=stop or epoch == self.settings.max_iter)
+        return stop
+
+    def _train_epoch(self, epoch):
+        self.module.train()
+        means = TermMeans()
+        for batch in self.rows.shuffled(self.settings.batch_size, self.generator):
+            terms = self._step(batch, epoch)
+            means.add(terms, len(batch))
+        return means.values() | self.objective.pass_summary()
+
+    def _step(self, batch, epoch):
+        settings = self.settings
+        factor = learning_rate_factor(
+            self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps), settings.learning_rate
+        )
+        rate = settings.learning_rate_init * factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self._autocast():
+            terms = self.objective.terms(batch)
+        if not math.isfinite(terms["loss"].item()):
+            raise ValueError(
+                f"the loss became {terms['loss'].item()} in epoch {epoch} at a learning rate of {rate:.3g} "
+                f"(learning_rate_init={settings.learning_rate_init:g}); lower learning_rate_init or the loss weights"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["loss"].backward()
+        if settings.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), settings.max_grad_norm)
+        self.optimizer.step()
+        self.history.n_steps += 1
+        self.objective.after_step(self.history.n_steps / self.n_steps)
+        return terms
+
+    def _autocast(self):
+        return torch.autocast(
+            self.rows.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16"
+        )
+
+    def evaluate(self, rows):
+        """Return the mean of every loss term over `rows` (dict of float) with the module in evaluation mode."""
+        self.module.eval()
+        means = TermMeans()
+        with torch.no_grad(), self._autocast():
+            for batch in rows.in_order(max(self.settings.batch_size, 256)):
+                means.add(self.objective.terms(batch), len(batch))
+        return means.values() | self.objective.pass_summary()
+
+    def _judge(self, values, epoch):
+        """Keep the weights if they are the best so far; return whether to stop."""
+        if self.best is None:
+            self.patience.update(values["loss"])
+        elif self.patience.update(values[f"validation_{self.settings.monitor}"]):
+            self.best.take()
+            self.history.best_iter = epoch
+        if self.patience.exhausted():
+            self.history.stopped = "no_change"
+            return True
+        return False
+
+    def _keep_last_complete_epoch(self):
+        if self.history.n_iter == 0:
+            raise  # nothing to keep: let the interrupt through
+        self.last.restore()
+        self.history.stopped = "interrupted"
+        warnings.warn(
+            f"{self.settings.name}: training interrupted; the state after epoch {self.history.n_iter} of "
+            f"{self.settings.max_iter} is kept",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    def _report(self, epoch, values, seconds, *, last):
+        verbose = int(self.settings.verbose)
+        every = max(1, self.settings.max_iter // 20) if verbose == 1 else 1
+        if verbose < 1 or not (last or epoch % every == 0):
+            return
+        terms = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
+        print(f"[{self.settings.name}] epoch {epoch}/{self.settings.max_iter}  {terms}  ({seconds:.2f} s)", flush=True)

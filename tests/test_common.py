@@ -1,0 +1,15 @@
+"""scikit-learn's own checks, on every estimator, with nothing expected to fail."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skvq import PixelCNN
+
+ESTIMATORS = [
+    PixelCNN(channels=8, n_layers=2, max_iter=3),
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_sklearn_check(estimator, check):
+    check(estimator)

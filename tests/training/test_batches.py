@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from skvq.training.batches import Rows, split_rows
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(0).normal(5.0, 3.0, size=(23, 4))
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_batch_is_standardised_in_float64_before_it_is_cast():
+    X = 1e9 + np.arange(10.0)[:, None]  # float32 cannot tell these values apart
+    batch = Rows(X, shift=np.array([1e9]), scale=np.array([2.0])).take(np.array([3, 7]))
+    assert batch.dtype == torch.float32
+    np.testing.assert_array_equal(batch.numpy(), [[1.5], [3.5]])
+
+
+def test_rows_of_a_sparse_matrix_equal_those_of_the_dense_one(X):
+    X[X < 4] = 0
+    shift, scale = X.mean(axis=0), X.std(axis=0)
+    dense, csr = (Rows(A, shift=shift, scale=scale) for A in (X, sparse.csr_matrix(X)))
+    np.testing.assert_array_equal(dense.take(np.array([5, 0, 5])), csr.take(np.array([5, 0, 5])))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool, np.int64, np.float32])
+def test_rows_of_every_numeric_dtype_are_cast(dtype):
+    X = np.array([[0, 1], [1, 1]], dtype=dtype)
+    np.testing.assert_array_equal(Rows(X, shift=np.ones(2), scale=np.full(2, 2.0)).take(slice(0, 2)), [[-0.5, 0], [0, 0]])
+
+
+def test_every_row_comes_once_per_epoch_and_none_is_dropped(X):
+    batches = list(Rows(X).shuffled(5, generator()))
+    assert [len(b) for b in batches] == [5, 5, 5, 5, 3]
+    drawn = torch.cat(batches).numpy()
+    expected = X.astype(np.float32)
+    np.testing.assert_array_equal(np.sort(drawn, axis=0), np.sort(expected, axis=0))
+    assert not np.array_equal(drawn, expected)
+
+
+def test_the_order_comes_from_the_generator_alone(X):
+    before = torch.random.get_rng_state()
+    first, again, other = (torch.cat(list(Rows(X).shuffled(5, generator(seed)))) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_batch_never_shares_memory_with_x(X):
+    X = X.astype(np.float32)
+    before = X.copy()
+    for batch in Rows(X).in_order(10):
+        batch.zero_()
+    np.testing.assert_array_equal(X, before)
+
+
+def test_restricted_rows_are_the_chosen_ones_in_order(X):
+    rows = Rows(X).restrict(np.array([4, 8, 15])).restrict(np.array([0, 2]))
+    np.testing.assert_array_equal(rows.take(slice(0, 2)), X[[4, 15]].astype(np.float32))
+    assert len(rows) == 2
+
+
+def test_a_batch_takes_the_shape_of_a_row():
+    X = np.arange(24).reshape(2, 12)
+    batch = Rows(X, shape=(2, 3, 2)).take(slice(0, 2))
+    np.testing.assert_array_equal(batch, X.reshape(2, 2, 3, 2))
+
+
+def test_split_is_disjoint_complete_and_of_the_wanted_size():
+    training, validation = split_rows(50, 0.2, generator())
+    assert len(validation) == 10
+    np.testing.assert_array_equal(np.sort(np.concatenate([training, validation])), np.arange(50))
+
+
+def test_a_split_that_leaves_nothing_to_train_on_is_an_error():
+    with pytest.raises(ValueError, match="n_samples = 1 leaves no row"):
+        split_rows(1, 0.1, generator())

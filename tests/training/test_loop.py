@@ -1,0 +1,171 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skvq.training.batches import Rows
+from skvq.training.loop import Loop, Settings
+from skvq.training.objective import Objective
+from skvq.training.schedule import learning_rate_factor
+from skvq.training.threads import threads_for
+
+
+class LeastSquares(Objective):
+    """Predict the last column from the others; optionally do something at a given step."""
+
+    def __init__(self, n_features, at_step=None, action=None):
+        super().__init__(nn.utils.skip_init(nn.Linear, n_features, 1))
+        nn.init.zeros_(self.module.weight)
+        nn.init.zeros_(self.module.bias)
+        self.at_step, self.action, self.step, self.states = at_step, action, 0, []
+
+    def terms(self, batch):
+        if self.module.training:
+            self.step += 1
+            if self.step == self.at_step:
+                self.action(self)
+        residual = self.module(batch[:, :-1])[:, 0] - batch[:, -1]
+        return {"loss": residual.square().mean(), "bias": self.module.bias.abs().mean()}
+
+
+def make_rows(n=64, seed=0, noise=0.0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 3))
+    y = X @ [1.0, -2.0, 0.5] + 0.3 + noise * rng.normal(size=n)
+    return Rows(np.column_stack([X, y]))
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def test_least_squares_is_solved():
+    objective = LeastSquares(3)
+    history = Loop(objective, make_rows(), Settings(300, 16, 0.05), generator()).run()
+    np.testing.assert_allclose(objective.module.weight.detach(), [[1.0, -2.0, 0.5]], atol=1e-3)
+    np.testing.assert_allclose(objective.module.bias.detach(), [0.3], atol=1e-3)
+    assert history.n_iter == 300
+    assert history.n_steps == 300 * 4
+    assert len(history.terms["loss"]) == len(history.terms["bias"]) == 300
+
+
+def test_recorded_terms_are_means_over_rows_not_over_batches():
+    rows = make_rows(n=33)  # batches of 32 and 1
+    objective = LeastSquares(3)
+    target = rows.take(slice(0, 33))[:, -1]
+    history = Loop(objective, rows, Settings(1, 32, 1e-12), generator()).run()
+    assert history.terms["loss"][0] == pytest.approx(float(target.square().mean()), rel=1e-5)
+
+
+def test_the_weights_of_the_best_epoch_on_held_out_rows_are_restored():
+    training, held_out = make_rows(8, noise=3.0), make_rows(64, seed=1)
+    objective = LeastSquares(3)
+    loop = Loop(
+        objective, training, Settings(200, 4, 0.1, learning_rate="constant"), generator(), validation_rows=held_out
+    )
+    history = loop.run()
+    curve = history.terms["validation_loss"]
+    assert history.best_iter == int(np.argmin(curve)) + 1
+    assert history.best_iter < 200
+    assert loop.evaluate(held_out)["loss"] == pytest.approx(min(curve), rel=1e-6)
+
+
+def test_a_plateau_ends_the_training():
+    settings = Settings(1000, 64, 0.05, learning_rate="constant", tol=1e-3, n_iter_no_change=5)
+    history = Loop(LeastSquares(3), make_rows(), settings, generator()).run()
+    assert history.n_iter < 1000
+    assert history.stopped == "no_change"
+    best = np.minimum.accumulate(history.terms["loss"])
+    assert np.all(best[-6] - np.array(history.terms["loss"][-5:]) < 1e-3)
+
+
+def test_a_non_finite_loss_names_epoch_and_learning_rate():
+    def spoil(objective):
+        with torch.no_grad():
+            objective.module.weight.fill_(float("nan"))
+
+    objective = LeastSquares(3, at_step=6, action=spoil)
+    settings = Settings(10, 16, 0.125, learning_rate="constant", warmup=0.0)
+    with pytest.raises(ValueError, match=r"nan in epoch 2 at a learning rate of 0\.125"):
+        Loop(objective, make_rows(), settings, generator()).run()
+
+
+def interrupt(objective):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_keeps_the_state_after_the_last_complete_epoch():
+    whole = LeastSquares(3)
+    Loop(whole, make_rows(), Settings(2, 16, 0.1, learning_rate="constant", warmup=0.0), generator()).run()
+    broken = LeastSquares(3, at_step=11, action=interrupt)  # four steps an epoch: in the middle of the third
+    settings = Settings(50, 16, 0.1, learning_rate="constant", warmup=0.0)
+    with pytest.warns(UserWarning, match="after epoch 2 of 50 is kept"):
+        history = Loop(broken, make_rows(), settings, generator()).run()
+    assert history.n_iter == 2
+    assert torch.equal(whole.module.weight, broken.module.weight)
+
+
+def test_an_interrupt_in_the_first_epoch_is_let_through():
+    with pytest.raises(KeyboardInterrupt):
+        Loop(LeastSquares(3, at_step=2, action=interrupt), make_rows(), Settings(5, 16, 0.1), generator()).run()
+
+
+def test_gradients_are_clipped_to_the_norm():
+    norms = []
+
+    class Recording(LeastSquares):
+        def after_step(self, progress):
+            norms.append(float(torch.cat([p.grad.flatten() for p in self.module.parameters()]).norm()))
+
+    Loop(Recording(3), make_rows(), Settings(2, 16, 1e-3, max_grad_norm=0.25), generator()).run()
+    assert max(norms) <= 0.25 + 1e-6
+    assert max(norms) > 0.24  # it was larger before
+
+
+def test_verbose_lines_show_every_term(capsys):
+    Loop(LeastSquares(3), make_rows(), Settings(2, 16, 0.1, verbose=2, name="demo"), generator()).run()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("[demo] epoch 2/2  loss ")
+    assert "bias " in lines[1]
+
+
+def test_the_global_generator_is_left_alone():
+    before = torch.random.get_rng_state()
+    Loop(LeastSquares(3), make_rows(), Settings(2, 16, 0.1), generator()).run()
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_equal_seeds_give_equal_weights():
+    first, second = LeastSquares(3), LeastSquares(3)
+    for objective in (first, second):
+        Loop(objective, make_rows(), Settings(5, 16, 0.1), generator()).run()
+    assert torch.equal(first.module.weight, second.module.weight)
+
+
+def test_the_rate_warms_up_linearly_and_decays_to_zero():
+    factors = [learning_rate_factor(step, 100, 10, "cosine") for step in range(100)]
+    np.testing.assert_allclose(factors[:10], np.arange(1, 11) / 10)
+    np.testing.assert_allclose(factors[10:], 0.5 * (1 + np.cos(np.pi * np.arange(90) / 90)))
+
+
+def test_threads_follow_the_work_and_are_restored():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with threads_for(1.0):
+            assert torch.get_num_threads() == 1
+        with pytest.raises(RuntimeError), threads_for(1e12):
+            assert torch.get_num_threads() == 2
+            raise RuntimeError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_no_warning_is_raised_by_an_ordinary_run():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Loop(LeastSquares(3), make_rows(), Settings(2, 16, 0.1), generator()).run()
