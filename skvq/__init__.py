@@ -1,6 +1,7 @@
 """Neural networks as scikit-learn estimators, from the perceptron to the VQ-VAE whose codes a PixelCNN generates."""
 
 from ._pixelcnn import PixelCNN
+from ._vqvae import VQVAETransformer
 
-__all__ = ["PixelCNN"]
+__all__ = ["PixelCNN", "VQVAETransformer"]
 __version__ = "0.1.0"

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -89,6 +90,16 @@ def check_choice(name, value, accepted):
     """Raise ValueError unless the parameter `name` is one of the strings `accepted`."""
     if not isinstance(value, str) or value not in accepted:
         raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, accepted))}")
+
+
+def check_sizes(name, value):
+    """Return the parameter `name`, one integer or a sequence of positive ones, as a tuple of int."""
+    sizes = (value,) if isinstance(value, numbers.Integral) else value
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        raise TypeError(f"{name}={value!r} must be a sequence of positive integers")
+    for size in sizes:
+        check_number(f"an entry of {name}", size, numbers.Integral, low=1)
+    return tuple(int(size) for size in sizes)
 
 
 def automatic_epochs(n_rows, batch_size, *, steps, least, most):

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import warnings
 
 import numpy as np
 import torch
@@ -10,16 +11,24 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import metrics
-from ._base import BaseNetwork, automatic_epochs, check_choice, check_number, fill_block, resolve_device
+from ._base import BaseNetwork, automatic_epochs, check_choice, check_number, check_sizes, fill_block, resolve_device
 from ._codes import CODE_DTYPE, check_codes
 from ._layout import as_array, check_image_shape, with_channels
 from ._pixelcnn import PixelCNN
 from ._scaling import standardisation
-from ._vqvae_network import VQObjective, build_vqvae, start_from_data
+from ._vqvae_network import (
+    VQObjective,
+    automatic_code_shape,
+    automatic_n_codes,
+    build_vqvae,
+    check_code_shape,
+    start_from_data,
+)
 from .training.batches import Rows
 
 # Rows that are encoded or decoded together.
 PASS_BATCH = 256
+CODE_DIM = 16
 
 
 def _has_prior(estimator):
@@ -258,15 +267,28 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         if self.code_dim != "auto":
             check_number("code_dim", self.code_dim, numbers.Integral, low=1)
         check_choice("codebook_update", self.codebook_update, ("ema", "gradient"))
-        for name in ("codebook_weight", "commitment_weight", "revival_threshold"):
-            check_number(name, getattr(self, name), low=0)
+        check_number("codebook_weight", self.codebook_weight, low=0)
+        check_number("commitment_weight", self.commitment_weight, low=0)
+        if self.codebook_update == "ema" and self.codebook_weight != 1.0:
+            warnings.warn(
+                f"codebook_weight={self.codebook_weight} has no effect with codebook_update='ema', where the codebook "
+                "is a running mean; pass codebook_update='gradient', or leave the weight at 1.0",
+                UserWarning,
+                stacklevel=3,
+            )
+        check_number("revival_threshold", self.revival_threshold, low=0, high=1, boundaries="left")
         check_number("ema_decay", self.ema_decay, low=0, high=1, boundaries="neither")
         check_number("channels", self.channels, numbers.Integral, low=1)
         check_number("n_blocks", self.n_blocks, numbers.Integral, low=0)
+        if self.early_stopping not in ("auto", True, False):
+            raise ValueError(f"early_stopping={self.early_stopping!r} must be 'auto', True or False")
+        check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         if isinstance(self.prior, str):
             check_choice("prior", self.prior, ("pixelcnn",))
         elif self.prior is not None and not all(hasattr(self.prior, m) for m in ("fit", "sample", "score_samples")):
-            raise TypeError(f"prior={self.prior!r} must be 'pixelcnn', None, or an estimator with fit, sample, score_samples")
+            raise TypeError(
+                f"prior={self.prior!r} must be 'pixelcnn', None, or an estimator with fit, sample, score_samples"
+            )
 
     def _check_images(self, X, *, reset):
         """Validate X and return it as rows; in `fit`, record how images are laid out."""
@@ -295,7 +317,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
             self._rows(X), None if held_out is None else self._rows(held_out), self._stops_early(X), generator
         )
         architecture = self._architecture(rows)
-        module, architecture = start_from_data(architecture, rows, generator)
+        module, architecture = start_from_data(architecture, rows, generator, warn=self.n_codes != "auto")
         objective = VQObjective(
             module,
             codebook_weight=self.codebook_weight,
@@ -314,6 +336,33 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         )
         self._keep(module, architecture)
         self._describe(X, validation)
+
+    def _architecture(self, rows):
+        """Return what the network is to be built from; every "auto" is decided here."""
+        code_shape = self.code_shape
+        code_shape = automatic_code_shape(rows.shape) if code_shape == "auto" else check_code_shape(code_shape, rows.shape)
+        is_image = len(rows.shape) == 3
+        n_vectors = len(rows) * (math.prod(code_shape) if is_image else 1)
+        architecture = {
+            "row_shape": list(rows.shape),
+            "code_shape": list(code_shape),
+            "code_dim": CODE_DIM if self.code_dim == "auto" else int(self.code_dim),
+            "n_codes": automatic_n_codes(n_vectors) if self.n_codes == "auto" else int(self.n_codes),
+            "codebook_update": self.codebook_update,
+            "ema_decay": float(self.ema_decay),
+            "revival_threshold": float(self.revival_threshold),
+        }
+        if is_image:
+            return architecture | {"channels": int(self.channels), "n_blocks": int(self.n_blocks)}
+        return architecture | {
+            "hidden_layer_sizes": list(check_sizes("hidden_layer_sizes", self.hidden_layer_sizes))
+        }
+
+    def _stops_early(self, X):
+        return False if self.early_stopping == "auto" else self.early_stopping
+
+    def _automatic_epochs(self, n_rows):
+        return automatic_epochs(n_rows, self.batch_size, steps=1000, least=2, most=500)
 
     def _describe(self, X, validation):
         """Set what is read off the fitted network."""
@@ -386,13 +435,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
             found = network.encode(fill_block(batch))
             error = network.decode(found)[:n] - batch
             codes[start : start + n] = found[:n].cpu().numpy()
-            squared_error[start : start + n] = error.flatten(1).double().square().sum(dim=1).cpu().numpy()
-            flat = batch.flatten(1).double()
+            squared_error[start : start + n] = error.flatten(1).cpu().double().square().sum(dim=1).numpy()
+            flat = batch.flatten(1).cpu().double()
             total = total + flat.sum(dim=0)
             total_of_squares = total_of_squares + flat.square().sum(dim=0)
             start += n
-        variation = (total_of_squares - total.square() / len(rows)).clamp_min(0).sum()
-        return codes, squared_error, float(variation)
+        variation = float((total_of_squares - total.square() / len(rows)).sum())
+        varies = variation > 1e-12 * float(total_of_squares.sum())  # what is less is rounding
+        return codes, squared_error, variation if varies else 0.0
 
     def _to_layout(self, rows):
         return rows.reshape(len(rows), *self.image_shape_) if self._images_in else rows

@@ -117,7 +117,7 @@ def build_quantizer(architecture, generator):
     )
 
 
-def start_from_data(architecture, rows, generator, *, n_codes_fixed):
+def start_from_data(architecture, rows, generator, *, warn):
     """Build the network with its linear paths at the principal components and its codebook at the k-means of the data.
 
     Parameters
@@ -128,8 +128,8 @@ def start_from_data(architecture, rows, generator, *, n_codes_fixed):
         Training rows.
     generator : torch.Generator
         Draws weights, sample and cluster starts.
-    n_codes_fixed : bool
-        Whether the user gave ``n_codes``, and is to be told if there are fewer different vectors.
+    warn : bool
+        Whether to say so if there are fewer different vectors than codes.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def start_from_data(architecture, rows, generator, *, n_codes_fixed):
     vectors = encoded_sample(encoder, rows, n_groups, architecture["n_codes"] * VECTORS_PER_CODE, generator)
     codebooks = kmeans_codebooks(vectors, architecture["n_codes"], generator)
     n_codes = codebooks.shape[1]
-    if n_codes_fixed and n_codes < architecture["n_codes"]:
+    if warn and n_codes < architecture["n_codes"]:
         warnings.warn(
             f"n_codes={architecture['n_codes']} is more than the {n_codes} different vectors that the training rows are "
             f"encoded to; {n_codes} codes are used. Pass a smaller n_codes, or more rows.",

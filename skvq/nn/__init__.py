@@ -1,0 +1,1 @@
+"""Torch modules: tensors in, tensors out; nothing here knows scikit-learn or files."""

@@ -2,10 +2,10 @@
 
     argmin_k ||z - e_k||²  =  argmax_k  z·e_k - ½||e_k||²
 
-so the search is a matrix product and an argmax over k. Two things decide its speed on a processor. The scores are made in
-pieces that stay in the cache, and they lie as (k, rows), codes first: an argmax over k is then one maximum pooling whose
-window is the whole codebook, which torch runs over many rows at a time, without branches and on all its threads. torch's
-own argmax is about ten times slower on a processor; numpy's is as fast from 256 codes on, but runs on one thread only.
+so the search is a matrix product and an argmax over k. Two things decide its speed on a CPU. The scores are made in
+pieces that stay in the cache, and they lie as (k, rows), codes first: an argmax over k is then one maximum pooling
+whose window is the whole codebook, which torch runs over many rows at a time, without branches and on all its threads.
+torch's own argmax is five to ten times slower there; numpy's is as fast from 256 codes on, but runs on one thread only.
 
 The expanded distance loses its digits when the data lie far from the origin, so the mean of the codebook is subtracted
 from both sides first; distances do not feel it.
@@ -35,17 +35,17 @@ def nearest_codes(z: torch.Tensor, codebooks: torch.Tensor, *, chunk_bytes: int 
         Finite codebook vectors; g = 1 is one codebook for all vectors.
     chunk_bytes : int, optional
         Bound of the extra memory for scores and centred vectors. By default 1 MiB per torch thread, and no less than
-        2 MiB, on a processor, so that a piece stays in its cache; 128 MiB on other devices.
+        2 MiB, on a CPU, so that a piece stays in its cache; 128 MiB on other devices.
 
     Returns
     -------
     Tensor of shape (n, g), int64
-        Codes in [0, k). Of codes at equal distance the first wins (on a processor; other devices may differ).
+        Codes in [0, k). Of codes at equal distance the first wins (on a CPU; other devices may differ).
 
     Notes
     -----
-    Extra memory beyond the result is `chunk_bytes` (or one row of scores, where that is more), a copy of the codebooks per
-    torch thread, and 12 bytes per row of a chunk.
+    Extra memory beyond the result is `chunk_bytes` (or one row of scores, where that is more), 12 bytes per row and
+    group of a chunk, and a centred copy of the codebooks, one per torch thread where threads outnumber groups.
     """
     _check_shapes(z, codebooks)
     with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
@@ -69,35 +69,44 @@ def _search(z: torch.Tensor, codebooks: torch.Tensor, chunk_bytes: int | None) -
     dtype = torch.promote_types(torch.promote_types(z.dtype, codebooks.dtype), torch.float32)
     codebooks = codebooks.to(dtype)
     centre = codebooks.mean(dim=1, keepdim=True)  # (g, 1, d)
-    centred = codebooks - centre  # (g, k, d)
+    centred = codebooks - centre
     bias = centred.square().sum(dim=2, keepdim=True).mul_(-0.5)  # (g, k, 1)
 
     blocks = -(-threads // g)  # rows are cut into blocks until every thread has a product of its own
     chunk = max(1, min(n, chunk_bytes // (dtype.itemsize * g * (k + d))))
-    scores_memory = torch.empty(chunk * g * k, dtype=dtype, device=z.device)
-    z_memory = torch.empty(chunk * g * d, dtype=dtype, device=z.device)
+    memory = torch.empty(chunk * g * (k + d), dtype=dtype, device=z.device)
     codes = torch.empty((n, g), dtype=torch.int64, device=z.device)
-    best = _argmax_by_pooling if on_cpu else _argmax
+    argmax = _argmax_by_pooling if on_cpu else _argmax
     start = 0
     while start < n:
         rows = min(chunk, n - start)
         parts = blocks if rows >= blocks else 1
-        rows -= rows % parts
         length = rows // parts
-        piece = z[start : start + rows].view(parts, length, g, d).transpose(1, 2)  # (parts, g, length, d)
-        z_centred = z_memory[: rows * g * d].view(parts, g, length, d)
-        torch.sub(piece, centre, out=z_centred)
-        scores = scores_memory[: rows * g * k].view(parts * g, k, length)
-        torch.baddbmm(
-            bias.expand(parts, g, k, 1).reshape(parts * g, k, 1),
-            centred.expand(parts, g, k, d).reshape(parts * g, k, d),
-            z_centred.view(parts * g, length, d).transpose(1, 2),
-            out=scores,
-        )
-        found = best(scores).view(parts, g, length)
-        codes[start : start + rows].view(parts, length, g).copy_(found.transpose(1, 2))
-        start += rows
+        stop = start + parts * length
+        piece = z[start:stop].view(parts, length, g, d).transpose(1, 2)  # (parts, g, length, d)
+        scores = _scores(piece, centre, centred, bias, memory)
+        found = argmax(scores).view(parts, g, length)
+        codes[start:stop].view(parts, length, g).copy_(found.transpose(1, 2))
+        start = stop
     return codes
+
+
+def _scores(
+    z: torch.Tensor, centre: torch.Tensor, codebooks: torch.Tensor, bias: torch.Tensor, memory: torch.Tensor
+) -> torch.Tensor:
+    """z·e - ½|e|² of centred vectors: z (parts, g, length, d) → (parts * g, k, length), made in `memory`."""
+    parts, g, length, d = z.shape
+    k = codebooks.shape[1]
+    n_products = parts * g
+    z_centred = memory[: n_products * length * d].view(parts, g, length, d)
+    scores = memory[n_products * length * d :][: n_products * length * k].view(n_products, k, length)
+    torch.sub(z, centre, out=z_centred)
+    return torch.baddbmm(
+        bias.expand(parts, g, k, 1).reshape(n_products, k, 1),
+        codebooks.expand(parts, g, k, d).reshape(n_products, k, d),
+        z_centred.view(n_products, length, d).transpose(1, 2),
+        out=scores,
+    )
 
 
 def _argmax(scores: torch.Tensor) -> torch.Tensor:

@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .dropout import Dropout
 from .pixelcnn_sampling import draw, stream_logits
 
 
@@ -64,7 +65,7 @@ class _GatedLayer(nn.Module):
             self.link = _linear(2 * channels, 2 * channels, bias=False)
         self.horizontal = _conv(channels, 2 * channels, (1, min(half + 1, width)))
         self.residual = _linear(channels, channels, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)  # draws from a private generator, see dropout.py
 
     def forward(self, v, x, condition):
         left = self.horizontal.weight.shape[3] - 1

@@ -46,8 +46,8 @@ class Quantized(NamedTuple):
 def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.Tensor:
     """How often each code occurs: codes (b, m) → counts (n_groups, n_codes), int64.
 
-    With one group all positions count together, otherwise position j counts in row j. Counts of batches add up, which is
-    how usage over a whole pass is made.
+    With one group all positions count together, otherwise position j counts in row j. The counts of batches add up to
+    those of a whole pass.
     """
     slots = _slots(codes.reshape(-1, n_groups), n_codes)
     return torch.bincount(slots, minlength=n_groups * n_codes).view(n_groups, n_codes)
@@ -141,10 +141,11 @@ class _Quantizer(nn.Module):
         """Move the codes that are hardly used onto encoder vectors of the current batch; how many were moved.
 
         A code is dead when its running count is below `revival_threshold` times the average of its group. It takes the
-        place of an encoder vector drawn without replacement, with probability proportional to the squared distance from
-        its nearest code (as k-means++ seeds): a vector that the codebook already holds, such as a blank background, is
-        never drawn. Its count becomes the group's average, so that it has time to find its data. Does nothing in
-        evaluation mode, with a non-finite z, or in a group whose vectors are all codebook vectors already.
+        place of an encoder vector drawn without replacement, with probability proportional to the distance from its
+        nearest code. So a vector that the codebook already holds, such as a blank background, is never drawn; a uniform
+        draw would leave copies of it, which no vector is ever given to. The running count becomes the group's average,
+        so that the code has time to find its data, and the running sum follows. Does nothing in evaluation mode, with a
+        non-finite z, or in a group whose vectors are all codebook vectors already.
 
         Parameters
         ----------
@@ -156,12 +157,14 @@ class _Quantizer(nn.Module):
         z = self._grouped(z.float())
         average = self.mass.mean(dim=1)
         dead = self.mass < self.revival_threshold * average[:, None]
-        if not self.training or not bool(dead.any()) or not bool(torch.isfinite(z).all()):
+        if not self.training or not bool(dead.any()):
             return 0
-        errors = (z - self.decode(nearest_codes(z, self.codebook))).square().sum(dim=2)  # (n, n_groups)
+        distances = (z - self.decode(nearest_codes(z, self.codebook))).norm(dim=2)  # (n, n_groups)
+        if not bool(torch.isfinite(distances).all()):
+            return 0
         n_revived = 0
         for group in dead.any(dim=1).nonzero().flatten().tolist():
-            rows = _draw(errors[:, group], int(dead[group].sum()), generator)
+            rows = _draw(distances[:, group], int(dead[group].sum()), generator)
             slots = dead[group].nonzero().flatten()[: len(rows)]
             self._place(group, slots, z[rows, group], average[group])
             n_revived += len(rows)
@@ -226,7 +229,7 @@ class VectorQuantizer(_Quantizer):
         1: one codebook for all positions; m: position j of m has its own.
     decay : float in [0, 1), default=0.99
         Decay of the running counts per batch, by which unused codes are known.
-    revival_threshold : float in [0, 1), default=0.03
+    revival_threshold : float in [0, 1), default=0.1
         Share of the average running count below which `revive` moves a code; 0 never moves one.
     generator : torch.Generator, optional
         Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
@@ -246,7 +249,7 @@ class VectorQuantizer(_Quantizer):
         *,
         n_groups: int = 1,
         decay: float = 0.99,
-        revival_threshold: float = 0.03,
+        revival_threshold: float = 0.1,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold)
@@ -275,7 +278,7 @@ class EMAVectorQuantizer(_Quantizer):
         1: one codebook for all positions; m: position j of m has its own.
     decay : float in [0, 1), default=0.99
         Share of the past in a running mean after each batch; 0.99 as in [1]_ of the module.
-    revival_threshold : float in [0, 1), default=0.03
+    revival_threshold : float in [0, 1), default=0.1
         Share of the average running count below which `revive` moves a code; 0 never moves one.
     generator : torch.Generator, optional
         Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
@@ -297,7 +300,7 @@ class EMAVectorQuantizer(_Quantizer):
         *,
         n_groups: int = 1,
         decay: float = 0.99,
-        revival_threshold: float = 0.03,
+        revival_threshold: float = 0.1,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold)
@@ -306,6 +309,7 @@ class EMAVectorQuantizer(_Quantizer):
 
     @torch.no_grad()
     def set_codebook(self, vectors: torch.Tensor) -> None:
+        """Replace the codebook by vectors (n_groups, n_codes, code_dim) and forget all statistics."""
         super().set_codebook(vectors)
         self.sums.copy_(self.codebook)
 
@@ -316,7 +320,7 @@ class EMAVectorQuantizer(_Quantizer):
     def _move_statistics(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor) -> None:
         super()._move_statistics(counts, sums, finite)
         _move(self.sums, torch.lerp(sums, self.sums, self.decay), finite)
-        received = (counts > 0)[:, :, None]  # without new vectors m / N is e up to rounding, and both may have faded away
+        received = counts[:, :, None] > 0  # without new vectors m / N is e up to rounding, until both fade to zero
         _move(self.codebook, self.sums / self.mass[:, :, None], finite & received)
 
     def _place(self, group: int, slots: torch.Tensor, vectors: torch.Tensor, mass: torch.Tensor) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ..nn.dropout import draw_from
 from .schedule import learning_rate_factor
 from .stopping import Patience, Snapshot
 
@@ -82,7 +83,7 @@ class Loop:
     settings : Settings
         How to train.
     generator : torch.Generator
-        Draws the order of the rows.
+        Draws the order of the rows, and what dropout drops.
     validation_rows : Rows, default=None
         Held-out rows. If given, the terms on them are recorded as ``"validation_…"`` and the weights of the epoch with
         the lowest ``validation_<monitor>`` are kept.
@@ -91,6 +92,7 @@ class Loop:
     def __init__(self, objective, rows, settings, generator, *, validation_rows=None):
         self.objective = objective
         self.module = module = objective.module
+        draw_from(generator, module)
         self.rows = rows
         self.settings = settings
         self.generator = generator

@@ -1,0 +1,42 @@
+"""The main job on Fashion-MNIST: 60,000 images of 28 × 28 pixels as 7 × 7 codes, and new images from a PixelCNN.
+
+Run it with ``python examples/fashion_mnist.py``; the whole training set takes some ten minutes on two cores,
+``--rows 6000`` about three. It writes ``fashion_mnist.png``.
+"""
+
+import argparse
+import time
+
+from _datasets import load_fashion_mnist
+from _figure import draw_overview
+
+from skvq import VQVAETransformer
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=60_000, help="training images to use")
+    parser.add_argument("--output", default="fashion_mnist.png", help="where the picture goes")
+    arguments = parser.parse_args()
+    X_train, _, X_test, _ = load_fashion_mnist()
+
+    start = time.perf_counter()
+    model = VQVAETransformer(random_state=0, verbose=1).fit(X_train[: arguments.rows])
+    print(f"fitted in {time.perf_counter() - start:.0f} s")
+
+    print(f"test R² {model.score(X_test):.4f}, perplexity {model.perplexity_:.1f}, usage {model.codebook_usage_:.1%}")
+    codes = model.transform(X_test[:12])
+    draw_overview(
+        arguments.output,
+        X_test[:12],
+        model.inverse_transform(codes),
+        codes.reshape(-1, *model.code_shape_),
+        model.sample(12, random_state=0),
+        n_codes=model.n_codes_,
+        title="VQVAETransformer on Fashion-MNIST",
+    )
+    print(f"wrote {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()

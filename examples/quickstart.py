@@ -1,0 +1,76 @@
+"""The main job on the digits of scikit-learn: codes, reconstructions, a classifier on codes, new samples.
+
+Run it with ``python examples/quickstart.py``; it takes about a minute on two cores and writes ``quickstart.png``.
+"""
+
+import argparse
+import time
+
+from _figure import draw_overview
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
+
+from skvq import VQVAETransformer
+
+
+def classify(X_train, X_test, y_train, y_test):
+    """Print the accuracy of one classifier on raw pixels and on codes."""
+    on_pixels = make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=2000))
+    on_codes = make_pipeline(
+        VQVAETransformer(image_shape=(8, 8), prior=None, random_state=0),
+        OneHotEncoder(handle_unknown="ignore"),
+        LogisticRegression(max_iter=2000),
+    )
+    for name, model in (("raw pixels", on_pixels), ("codes", on_codes)):
+        accuracy = model.fit(X_train, y_train).score(X_test, y_test)
+        print(f"logistic regression on {name}: test accuracy {accuracy:.3f}", flush=True)
+
+
+def search(X_train):
+    """Print what a grid search over the size of the codebook and a loss weight chooses."""
+    grid = {"n_codes": [32, 128], "commitment_weight": [0.1, 0.5]}
+    model = VQVAETransformer(image_shape=(8, 8), prior=None, max_iter=20, random_state=0)
+    found = GridSearchCV(model, grid, cv=2, n_jobs=2).fit(X_train)
+    for parameters, score in zip(found.cv_results_["params"], found.cv_results_["mean_test_score"]):
+        print(f"  {parameters}: R² {score:.3f}")
+    print(f"grid search chooses {found.best_params_}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", default="quickstart.png", help="where the picture goes")
+    output = parser.parse_args().output
+    start = time.perf_counter()
+
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
+
+    model = VQVAETransformer(image_shape=(8, 8), random_state=0, verbose=1).fit(X_train)
+    codes = model.transform(X_test)
+    reconstructed = model.inverse_transform(codes)
+    samples = model.sample(12, random_state=0)
+
+    bits = codes.shape[1] * (model.n_codes_ - 1).bit_length()
+    print(f"\n{model.code_shape_[0]} x {model.code_shape_[1]} codes out of {model.n_codes_}: {bits} bits an image")
+    print(f"test R² {model.score(X_test):.4f}, perplexity {model.perplexity_:.1f}, usage {model.codebook_usage_:.0%}")
+    print(f"log p(x) of test images at least {model.score_samples(X_test).mean():.1f} nats on average")
+    classify(X_train, X_test, y_train, y_test)
+    search(X_train)
+
+    draw_overview(
+        output,
+        X_test[:12].reshape(-1, 8, 8),
+        reconstructed[:12].reshape(-1, 8, 8),
+        codes[:12].reshape(-1, *model.code_shape_),
+        samples.reshape(-1, 8, 8),
+        n_codes=model.n_codes_,
+        title="VQVAETransformer on digits",
+    )
+    print(f"wrote {output} after {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

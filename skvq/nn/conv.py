@@ -1,0 +1,254 @@
+"""Encoder and decoder of images: a linear path from patches to code vectors, and a convolutional network beside it.
+
+An image is cut into one patch per code position, and all layers work on the grid of positions. The linear path starts
+at the principal components of the patches (`start_from_pca`); the network beside it starts at zero, so that training
+begins at the best linear code of its kind and never below it.
+
+A block of the network has three residual parts: a depthwise 3×3 convolution [1]_, a linear map over the positions [2]_,
+and a two-layer network over the channels. It departs from both sources: the map over positions has a matrix of its own
+for each of several groups of channels, and it is left out where the grid is large (`MAX_MIXED_POSITIONS`).
+
+References
+----------
+.. [1] Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell, S. Xie, "A ConvNet for the 2020s", CVPR 2022.
+.. [2] H. Touvron et al., "ResMLP: Feedforward networks for image classification with data-efficient training",
+   IEEE TPAMI 45(4), 2023.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# The matrices over positions grow with the fourth power of the grid's side; above 16 × 16 they are left out.
+MAX_MIXED_POSITIONS = 256
+# Groups of channels that mix positions with a matrix of their own.
+N_MIXING_GROUPS = 8
+
+
+def _uniform(shape, fan_in, generator):
+    """A parameter drawn from U(-b, b) with variance 1 / `fan_in`."""
+    bound = math.sqrt(3.0 / fan_in)
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
+
+
+def _linear(in_features, out_features, generator):
+    """A linear layer with variance 1 / `in_features` and no bias at first; weights of zero without a generator."""
+    layer = nn.utils.skip_init(nn.Linear, in_features, out_features)
+    nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.weight)
+    if generator is not None:
+        layer.weight = _uniform(layer.weight.shape, in_features, generator)
+    return layer
+
+
+class PatchGrid:
+    """How an image of (H, W, C) is cut into h × w patches, and put together again.
+
+    A patch is ceil(H / h) × ceil(W / w) pixels. Where the patches cover more than the image, its edge pixels are
+    repeated on both sides (replicate), and the surplus is cropped on the way back. Images (128, 28, 28, 1) on a 7 × 7 grid become patches
+    (128, 49, 16), row-major over the grid, over the pixels of a patch, and over their channels.
+
+    Parameters
+    ----------
+    image_shape : tuple of int (H, W, C)
+    code_shape : tuple of int (h, w)
+        h from 1 to H, w from 1 to W.
+    """
+
+    def __init__(self, image_shape, code_shape):
+        self.height, self.width, self.n_channels = image_shape
+        self.rows, self.columns = code_shape
+        self.stride = math.ceil(self.height / self.rows), math.ceil(self.width / self.columns)
+        self.top = (self.rows * self.stride[0] - self.height) // 2
+        self.left = (self.columns * self.stride[1] - self.width) // 2
+        self.n_positions = self.rows * self.columns
+        self.patch_size = self.stride[0] * self.stride[1] * self.n_channels
+
+    def cut(self, x):
+        """Patches (b, h*w, patch_size) of images (b, H, W, C)."""
+        bottom = self.rows * self.stride[0] - self.height - self.top
+        right = self.columns * self.stride[1] - self.width - self.left
+        if self.top or self.left or bottom or right:
+            padded = F.pad(x.permute(0, 3, 1, 2), (self.left, right, self.top, bottom), mode="replicate")
+            x = padded.permute(0, 2, 3, 1)
+        x = x.reshape(-1, self.rows, self.stride[0], self.columns, self.stride[1], self.n_channels)
+        return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, self.n_positions, self.patch_size)
+
+    def join(self, patches):
+        """Images (b, H, W, C) of patches (b, h*w, patch_size)."""
+        x = patches.reshape(-1, self.rows, self.columns, *self.stride, self.n_channels).permute(0, 1, 3, 2, 4, 5)
+        x = x.reshape(-1, self.rows * self.stride[0], self.columns * self.stride[1], self.n_channels)
+        return x[:, self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+class _NeighbourMixing(nn.Module):
+    """x + a 3×3 filter of each channel over the grid: (b, h*w, c) stays (b, h*w, c)."""
+
+    def __init__(self, channels, code_shape, generator):
+        super().__init__()
+        self.code_shape = tuple(code_shape)
+        self.norm = nn.LayerNorm(channels)
+        self.weight = _uniform((channels, 1, 3, 3), 900, generator)
+
+    def forward(self, x):
+        b, m, c = x.shape
+        grid = self.norm(x).view(b, *self.code_shape, c).permute(0, 3, 1, 2)  # (b, c, h, w), channels last in memory
+        mixed = F.conv2d(grid, self.weight, padding=1, groups=c)
+        return x + mixed.permute(0, 2, 3, 1).reshape(b, m, c)
+
+
+class _PositionMixing(nn.Module):
+    """x + a linear map over all positions, one for each group of channels: (b, m, c) stays (b, m, c)."""
+
+    def __init__(self, channels, n_positions, generator):
+        super().__init__()
+        self.n_groups = math.gcd(channels, N_MIXING_GROUPS)
+        self.norm = nn.LayerNorm(channels)
+        self.weight = _uniform((self.n_groups, n_positions, n_positions), 100 * n_positions, generator)
+
+    def forward(self, x):
+        b, m, c = x.shape
+        g = self.n_groups
+        grouped = self.norm(x).view(b, m, g, c // g).permute(2, 1, 0, 3).reshape(g, m, b * c // g)
+        mixed = torch.bmm(self.weight, grouped).view(g, m, b, c // g)
+        return x + mixed.permute(2, 1, 0, 3).reshape(b, m, c)
+
+
+class _ChannelMixing(nn.Module):
+    """x + a network of two layers at each position: (b, m, c) stays (b, m, c). It starts as the identity."""
+
+    def __init__(self, channels, expansion, generator):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.widen = _linear(channels, expansion * channels, generator)
+        self.narrow = _linear(expansion * channels, channels, None)
+
+    def forward(self, x):
+        return x + self.narrow(F.relu(self.widen(self.norm(x))))
+
+
+class _Network(nn.Module):
+    """The network beside a linear path: (b, m, in_size) → (b, m, out_size), zero at first."""
+
+    def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator):
+        super().__init__()
+        m = code_shape[0] * code_shape[1]
+        self.stem = _linear(in_size, channels, generator)
+        self.position = nn.Parameter(torch.zeros(m, channels))
+        parts = []
+        for _ in range(n_blocks):
+            parts.append(_NeighbourMixing(channels, code_shape, generator))
+            if m <= MAX_MIXED_POSITIONS:
+                parts.append(_PositionMixing(channels, m, generator))
+            parts.append(_ChannelMixing(channels, expansion, generator))
+        self.blocks = nn.Sequential(*parts)
+        self.norm = nn.LayerNorm(channels)
+        self.head = _linear(channels, out_size, None)
+
+    def forward(self, x):
+        return self.head(self.norm(self.blocks(self.stem(x) + self.position)))
+
+
+class _PathAndNetwork(nn.Module):
+    """linear(x) + network(x) over vectors at grid positions: (b, m, in_size) → (b, m, out_size), float32."""
+
+    def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator):
+        super().__init__()
+        if generator is None:
+            generator = torch.Generator().manual_seed(0)
+        self.linear = _linear(in_size, out_size, generator)
+        self.network = None
+        if n_blocks > 0:
+            self.network = _Network(in_size, out_size, code_shape, channels, n_blocks, expansion, generator)
+
+    def forward(self, x):
+        # In full precision: rounding here would cost more than the codes of the network gain.
+        with torch.autocast(x.device.type, enabled=False):
+            linear = self.linear(x.float())
+        return linear if self.network is None else linear + self.network(x).float()
+
+
+class ConvEncoder(nn.Module):
+    """Code vectors of images.
+
+    Images (128, 28, 28, 1) on a 7 × 7 grid with ``code_dim=32`` become vectors (128, 49, 32), row-major over the grid.
+
+    Parameters
+    ----------
+    image_shape : tuple of int (H, W, C)
+        Any height, width and number of channels.
+    code_shape : tuple of int (h, w)
+        h from 1 to H, w from 1 to W. See :class:`PatchGrid` for grids that do not divide the image.
+    code_dim : int, default=32
+        Length of a code vector.
+    channels : int, default=128
+        Width of the network.
+    n_blocks : int, default=2
+        Blocks of the network; with 0 the encoder is linear.
+    expansion : int, default=2
+        Width of the hidden layer over the channels, in multiples of `channels`.
+    generator : torch.Generator, optional
+        Draws the initial weights; the global generator is never touched. Without one the weights are drawn from a
+        generator seeded with 0 (as good as any, where a state dictionary is loaded next).
+    """
+
+    def __init__(self, image_shape, code_shape, code_dim=32, channels=128, n_blocks=2, *, expansion=2, generator=None):
+        super().__init__()
+        self.grid = PatchGrid(image_shape, code_shape)
+        self.map = _PathAndNetwork(self.grid.patch_size, code_dim, code_shape, channels, n_blocks, expansion, generator)
+
+    def forward(self, x):
+        """Images (b, H, W, C) → z (b, h*w, code_dim), float32."""
+        return self.map(self.grid.cut(x))
+
+
+class ConvDecoder(nn.Module):
+    """Images of code vectors: the mirror of :class:`ConvEncoder`, with the same parameters.
+
+    Vectors (128, 49, 32) on a 7 × 7 grid become images (128, 28, 28, 1).
+    """
+
+    def __init__(self, image_shape, code_shape, code_dim=32, channels=128, n_blocks=2, *, expansion=2, generator=None):
+        super().__init__()
+        self.grid = PatchGrid(image_shape, code_shape)
+        self.map = _PathAndNetwork(code_dim, self.grid.patch_size, code_shape, channels, n_blocks, expansion, generator)
+
+    def forward(self, z):
+        """Code vectors (b, h*w, code_dim) → images (b, H, W, C), float32."""
+        return self.grid.join(self.map(z))
+
+
+@torch.no_grad()
+def start_from_pca(encoder, decoder, x):
+    """Set the linear paths to the principal components of the patches of a sample, in place.
+
+    Afterwards the linear part of ``encoder(x)`` holds the coordinates of each patch along the leading components,
+    around the mean patch, and that of ``decoder(z)`` is the patch with these coordinates. Entries of a code vector beyond the
+    size of a patch are 0, and mean nothing to the decoder, until they are trained.
+
+    Parameters
+    ----------
+    encoder : ConvEncoder
+    decoder : ConvDecoder
+        For the same images, grid and code size.
+    x : Tensor of shape (n, H, W, C)
+        Standardised images.
+    """
+    patches = encoder.grid.cut(x).reshape(-1, encoder.grid.patch_size).double()
+    mean = patches.mean(dim=0)
+    centred = patches - mean
+    _, components = torch.linalg.eigh(centred.T @ centred)  # columns, by increasing variance
+    into, out_of = encoder.map.linear, decoder.map.linear
+    n = min(into.out_features, encoder.grid.patch_size)
+    leading = components.flip(1)[:, :n]
+    for layer in (into, out_of):
+        layer.weight.zero_()
+        layer.bias.zero_()
+    into.weight[:n] = leading.T.to(into.weight)
+    into.bias[:n] = -(leading.T @ mean).to(into.bias)
+    out_of.weight[:, :n] = leading.to(out_of.weight)
+    out_of.bias.copy_(mean)

@@ -1,0 +1,131 @@
+"""What VQVAETransformer refuses, and that it says why."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.exceptions import NotFittedError
+
+from skvq import VQVAETransformer
+
+FAST = {"n_codes": 4, "max_iter": 1, "prior": None, "hidden_layer_sizes": (8,), "channels": 8, "n_blocks": 1}
+WINE = load_wine().data
+
+
+def with_value(value):
+    X = WINE.copy()
+    X[3, 4] = value
+    return X
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (with_value(np.nan), "NaN"),
+        (with_value(np.inf), "infinity"),
+        (np.array([["a", "b"], ["c", "d"]]), "could not convert string to float|dtype='numeric' is not compatible"),
+        (np.empty((0, 13)), r"0 sample\(s\)"),
+        (np.empty((5, 0)), r"0 feature\(s\)"),
+        (np.zeros(5), "1D array|2D array"),
+        (WINE + 1j, "Complex data not supported"),
+        (np.zeros((5, 4, 4, 3, 1)), r"images must be \(n, H, W\)"),
+    ],
+)
+def test_bad_x_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        VQVAETransformer(**FAST).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"n_codes": 0}, ValueError, "n_codes == 0"),
+        ({"n_codes": 2.5}, TypeError, "n_codes must be an instance of int"),
+        ({"n_codes": True}, TypeError, "n_codes=True"),
+        ({"n_codes": "many"}, TypeError, "n_codes must be an instance of int"),
+        ({"code_dim": 0}, ValueError, "code_dim == 0"),
+        ({"codebook_weight": -1.0}, ValueError, r"codebook_weight == -1\.0"),
+        ({"commitment_weight": float("nan")}, ValueError, "commitment_weight=nan must be finite"),
+        ({"codebook_update": "sgd"}, ValueError, "codebook_update='sgd' must be one of 'ema', 'gradient'"),
+        ({"ema_decay": 1.0}, ValueError, "ema_decay == 1"),
+        ({"revival_threshold": 1.5}, ValueError, "revival_threshold == 1.5"),
+        ({"code_shape": (2, 2)}, ValueError, r"code_shape=\(2, 2\) must be 'auto' or \(m,\)"),
+        ({"code_shape": "big"}, ValueError, "code_shape='big'"),
+        ({"image_shape": (3, 5)}, ValueError, "15 values a row, but X has 13 features"),
+        ({"image_shape": (13, 1), "code_shape": (20, 1)}, ValueError, r"code_shape=\(20, 1\) has more cells"),
+        ({"hidden_layer_sizes": (0,)}, ValueError, "hidden_layer_sizes"),
+        ({"hidden_layer_sizes": "big"}, TypeError, "hidden_layer_sizes"),
+        ({"prior": "transformer"}, ValueError, "prior='transformer' must be one of 'pixelcnn'"),
+        ({"prior": object()}, TypeError, "an estimator with fit, sample, score_samples"),
+        ({"device": "gpu"}, ValueError, "device='gpu'"),
+        ({"device": "cuda:99"}, ValueError, "device='cuda:99' is not available on this machine"),
+        ({"precision": "half"}, ValueError, "precision='half'"),
+        ({"batch_size": 0}, ValueError, "batch_size == 0"),
+        ({"learning_rate_init": 0}, ValueError, "learning_rate_init == 0"),
+        ({"max_iter": 0}, ValueError, "max_iter == 0"),
+        ({"early_stopping": "yes"}, ValueError, "early_stopping='yes'"),
+        ({"validation_fraction": 1.0}, ValueError, "validation_fraction == 1.0"),
+    ],
+)
+def test_a_parameter_out_of_range_is_named(parameters, error, message):
+    with pytest.raises(error, match=message):
+        VQVAETransformer(**FAST | parameters).fit(WINE)
+
+
+def test_a_learning_rate_that_diverges_is_named():
+    with pytest.raises(ValueError, match=r"in epoch \d+ at a learning rate of .*learning_rate_init=1e\+30"):
+        VQVAETransformer(**FAST | {"learning_rate_init": 1e30, "max_iter": 50}).fit(WINE)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return VQVAETransformer(random_state=0, **FAST).fit(WINE)
+
+
+@pytest.fixture(scope="module")
+def fitted_to_images():
+    return VQVAETransformer(random_state=0, **FAST).fit(np.random.default_rng(0).random((20, 8, 9)))
+
+
+def test_another_number_of_columns_is_refused(fitted):
+    for method in (fitted.transform, fitted.score, fitted.fit_prior):
+        with pytest.raises(ValueError, match="X has 12 features, but VQVAETransformer is expecting 13"):
+            method(WINE[:, 1:])
+    with pytest.raises(ValueError, match="expecting 13"):
+        VQVAETransformer(**FAST).fit(WINE, X_val=WINE[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda codes: codes + 4, r"0 \.\.\. 3 \(n_codes=4\), found"),
+        (lambda codes: codes - 4, "0 or greater, found"),
+        (lambda codes: codes + 0.5, "whole numbers"),
+        (lambda codes: codes[:, 1:], "positions"),
+        (lambda codes: codes.astype(str), "could not convert|not compatible|whole"),
+        (lambda codes: codes[0], "1D array|2D array"),
+    ],
+)
+def test_codes_that_are_none_are_refused(fitted, change, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.inverse_transform(change(fitted.transform(WINE)))
+
+
+def test_images_of_another_shape_are_refused(fitted_to_images):
+    with pytest.raises(ValueError, match=r"shape \(9, 8\), but image_shape is \(8, 9\)"):
+        fitted_to_images.transform(np.zeros((2, 9, 8)))
+    with pytest.raises(ValueError, match="expecting 72 features"):
+        fitted_to_images.transform(np.zeros((2, 64)))
+
+
+def test_images_must_agree_with_the_parameter():
+    with pytest.raises(ValueError, match=r"shape \(8, 9\), but image_shape is \(9, 8\)"):
+        VQVAETransformer(image_shape=(9, 8), **FAST).fit(np.zeros((5, 8, 9)))
+
+
+@pytest.mark.parametrize("method", ["transform", "inverse_transform", "score", "score_samples", "fit_prior"])
+def test_before_fit_there_is_nothing(method):
+    model = VQVAETransformer(**FAST | {"prior": "pixelcnn"})
+    with pytest.raises(NotFittedError):
+        getattr(model, method)(WINE)
+    with pytest.raises(NotFittedError):
+        model.sample()
