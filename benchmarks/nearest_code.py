@@ -79,7 +79,7 @@ def _memory(field):
 
 
 def peak_extra_memory(run, warm_up):
-    """MiB by which a first `run` raises the resident memory at its highest point; None where the system does not tell."""
+    """MiB by which a first `run` raises resident memory at its highest point; None where the system does not tell."""
     try:
         warm_up()
         before = _memory("VmRSS:")

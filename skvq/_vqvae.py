@@ -51,7 +51,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         commitment_weight=0.25,
         codebook_update="ema",
         ema_decay=0.99,
-        revival_threshold=0.03,
+        revival_threshold=0.1,
         image_shape=None,
         standardize=True,
         hidden_layer_sizes=(256, 256),

@@ -139,8 +139,10 @@ def start_from_data(architecture, rows, generator, *, warn):
     """
     encoder, decoder = build_autoencoder(architecture, generator)
     sample = rows.sample(START_ROWS, generator)
-    start = conv.start_from_pca if len(architecture["row_shape"]) == 3 else dense.start_from_pca
-    start(encoder, decoder, sample)
+    if len(architecture["row_shape"]) == 3:
+        conv.start_from_pca(encoder, decoder, sample)
+    else:
+        dense.start_from_pca(encoder, decoder, sample, bits_per_position=math.log2(architecture["n_codes"]))
     encoder.to(rows.device), decoder.to(rows.device)
     n_groups = architecture["code_shape"][0] if len(architecture["row_shape"]) == 1 else 1
     vectors = encoded_sample(encoder, rows, n_groups, architecture["n_codes"] * VECTORS_PER_CODE, generator)

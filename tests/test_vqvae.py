@@ -100,7 +100,7 @@ def test_usage_and_perplexity_are_those_of_the_training_codes(name, request):
 def test_training_learns(digits):
     few, many = (VQVAETransformer(**IMAGE | {"max_iter": n}).fit(digits) for n in (1, 15))
     assert many.score(digits) > few.score(digits)
-    assert many.loss_curve_[-1] < many.loss_curve_[0]
+    assert many.history_["reconstruction"][-1] < many.history_["reconstruction"][0]
     assert many.n_iter_ == len(many.loss_curve_) == 15
 
 

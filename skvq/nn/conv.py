@@ -49,8 +49,9 @@ class PatchGrid:
     """How an image of (H, W, C) is cut into h × w patches, and put together again.
 
     A patch is ceil(H / h) × ceil(W / w) pixels. Where the patches cover more than the image, its edge pixels are
-    repeated on both sides (replicate), and the surplus is cropped on the way back. Images (128, 28, 28, 1) on a 7 × 7 grid become patches
-    (128, 49, 16), row-major over the grid, over the pixels of a patch, and over their channels.
+    repeated on both sides (replicate), and the surplus is cropped on the way back. Images (128, 28, 28, 1) on a
+    7 × 7 grid become patches (128, 49, 16), row-major over the grid, over the pixels of a patch, and over their
+    channels.
 
     Parameters
     ----------
@@ -227,8 +228,8 @@ def start_from_pca(encoder, decoder, x):
     """Set the linear paths to the principal components of the patches of a sample, in place.
 
     Afterwards the linear part of ``encoder(x)`` holds the coordinates of each patch along the leading components,
-    around the mean patch, and that of ``decoder(z)`` is the patch with these coordinates. Entries of a code vector beyond the
-    size of a patch are 0, and mean nothing to the decoder, until they are trained.
+    around the mean patch, and that of ``decoder(z)`` is the patch with these coordinates. Entries of a code vector
+    beyond the size of a patch are 0, and mean nothing to the decoder, until they are trained.
 
     Parameters
     ----------

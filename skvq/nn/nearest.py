@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 
 _CACHE_BYTES = 2**20  # scores of one thread: about the second-level cache of one core
+_ALIGNED_ROWS = 16  # a row of scores then starts on a cache line: the matrix product is 10 % slower otherwise
 _ACCELERATOR_BYTES = 2**27
 
 
@@ -59,6 +60,13 @@ def _check_shapes(z: torch.Tensor, codebooks: torch.Tensor) -> None:
         )
 
 
+def _chunk_rows(n: int, largest: int, multiple: int) -> int:
+    """Rows per chunk: all n if they fit, otherwise a multiple of `multiple` where that is possible."""
+    if n <= largest:
+        return n
+    return max(1, largest - largest % multiple if largest >= multiple else largest)
+
+
 def _search(z: torch.Tensor, codebooks: torch.Tensor, chunk_bytes: int | None) -> torch.Tensor:
     n, g, d = z.shape
     k = codebooks.shape[1]
@@ -73,7 +81,7 @@ def _search(z: torch.Tensor, codebooks: torch.Tensor, chunk_bytes: int | None) -
     bias = centred.square().sum(dim=2, keepdim=True).mul_(-0.5)  # (g, k, 1)
 
     blocks = -(-threads // g)  # rows are cut into blocks until every thread has a product of its own
-    chunk = max(1, min(n, chunk_bytes // (dtype.itemsize * g * (k + d))))
+    chunk = _chunk_rows(n, chunk_bytes // (dtype.itemsize * g * (k + d)), _ALIGNED_ROWS * blocks)
     memory = torch.empty(chunk * g * (k + d), dtype=dtype, device=z.device)
     codes = torch.empty((n, g), dtype=torch.int64, device=z.device)
     argmax = _argmax_by_pooling if on_cpu else _argmax

@@ -5,11 +5,14 @@ the rows above, a horizontal stack that sees the row to the left, gated activati
 
 Departs from it where grids of codes are not images:
 
-- codes are embedded, and a learned embedding of the target position enters both stacks, so that the positions of a
-  table row, a (1, m) grid, may differ;
+- the first, shifted convolutions are sums of looked-up vectors (see :mod:`~skvq.nn.pixelcnn_context`), cheap enough to
+  see the whole grid up to 8x8, or all of a row of up to 32 codes, at once; in such a row the weights belong to pairs of
+  positions, since the columns of a table, unlike the pixels of an image, have no neighbourhood in common;
+- a learned embedding of the target position enters both stacks;
 - the logits have a bias per position, which :meth:`GatedPixelCNN.set_marginals` starts at the log-frequencies of the
   training codes: a network whose head starts at zero then starts at the likelihood of independent positions;
-- the vertical stack is residual as well, and the gates of all layers reach the head through one skip connection;
+- the vertical stack is residual as well, and the first sums and the gates of all layers reach the head through one skip
+  connection;
 - causality comes from the shape and the shift of the convolutions (a kernel that would be masked is a smaller kernel),
   so no arithmetic is spent on zeros.
 
@@ -26,13 +29,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from .dropout import Dropout
-from .pixelcnn_sampling import draw, stream_logits
+from .pixelcnn_context import EarlierCodes
+from .pixelcnn_sampling import draw, gate, stream_logits
 
-
-def _gate(x):
-    """Gated activation tanh(a) * sigmoid(b): (..., 2c) becomes (..., c)."""
-    a, b = x.chunk(2, dim=-1)
-    return torch.tanh(a) * torch.sigmoid(b)
+# Rows of up to so many codes get weights of their own for every pair of positions.
+LONGEST_PAIRED_ROW = 32
 
 
 def _convolve(x, conv, padding):
@@ -75,11 +76,11 @@ class _GatedLayer(nn.Module):
             before_vertical = _convolve(v, self.vertical, (self.side, self.side, above, 0))
             if condition is not None:
                 before_vertical = before_vertical + condition[0][:, None, None]
-            v = v + _gate(before_vertical)
+            v = v + gate(before_vertical)
             before_gate = before_gate + self.link(before_vertical)
         if condition is not None:
             before_gate = before_gate + condition[1][:, None, None]
-        gated = self.dropout(_gate(before_gate))
+        gated = self.dropout(gate(before_gate))
         return v, x + self.residual(gated), gated
 
 
@@ -97,15 +98,17 @@ class GatedPixelCNN(nn.Module):
         Any height and width from 1; a table row of m codes is a (1, m) grid.
     channels : int, default=64
         Width of both stacks.
-    n_layers : int, default=6
-        Gated layers after the shifted first convolutions.
+    n_layers : int, default=2
+        Gated layers after the first sums; 0 leaves these alone.
     kernel_size : int, default=3
         Odd. The vertical kernels are ``(kernel_size // 2 + 1, kernel_size)``, the horizontal ones
         ``(1, kernel_size // 2 + 1)``, cut to the grid.
-    first_kernel_size : int, default=7
-        Odd, as in the paper; the first convolutions read ``first_kernel_size // 2`` rows and columns.
+    embedding_dim : int, default=32
+        Length of an embedded code.
+    reach : int, default=None
+        The first sums take codes up to `reach` rows and columns away. None is 7, and 31 in a row.
     dropout : float in [0, 1), default=0.0
-        On the gates of the horizontal stack.
+        On the gates of the horizontal stack and on the first sums that reach the head.
     condition_size : int, default=0
         Length of a vector that enters every gate of both stacks (an embedded class, say); 0 for none.
     generator : torch.Generator, optional
@@ -119,9 +122,10 @@ class GatedPixelCNN(nn.Module):
         grid_shape=(7, 7),
         *,
         channels=64,
-        n_layers=6,
+        n_layers=2,
         kernel_size=3,
-        first_kernel_size=7,
+        embedding_dim=32,
+        reach=None,
         dropout=0.0,
         condition_size=0,
         generator=None,
@@ -129,21 +133,23 @@ class GatedPixelCNN(nn.Module):
         super().__init__()
         height, width = grid_shape
         self.n_codes, self.grid_shape, self.channels = n_codes, (height, width), channels
-        self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, channels)
-        self.first_vertical = self.first_horizontal = self.vertical_position = None
-        reach = first_kernel_size // 2
+        self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, embedding_dim)
+        if reach is None:
+            reach = 31 if height == 1 else 7
+        sums = {"channels": channels, "reach": reach, "shared": height > 1 or width > LONGEST_PAIRED_ROW}
+        self.above = self.earlier = self.vertical_position = None
         if height > 1:
-            self.side = min(reach, width - 1)
-            self.first_vertical = _conv(channels, channels, (min(reach, height - 1), 2 * self.side + 1))
+            self.above = EarlierCodes(n_codes, self.grid_shape, embedding_dim, whole_rows_only=True, **sums)
             self.vertical_position = nn.Parameter(torch.empty(height, width, channels))
-        if width > 1:
-            self.first_horizontal = _conv(channels, channels, (1, min(reach, width - 1)))
+        if height * width > 1:
+            self.earlier = EarlierCodes(n_codes, self.grid_shape, embedding_dim, whole_rows_only=False, **sums)
         self.horizontal_position = nn.Parameter(torch.empty(height, width, channels))
         self.layers = nn.ModuleList(
             _GatedLayer(channels, kernel_size, self.grid_shape, dropout) for _ in range(n_layers)
         )
+        self.dropout = Dropout(dropout)
         self.condition = _linear(condition_size, n_layers * 4 * channels, bias=False) if condition_size else None
-        self.skip = _linear(n_layers * channels, 2 * channels)
+        self.skip = _linear((n_layers + 1) * channels, 2 * channels)
         self.output = _linear(2 * channels, n_codes, bias=False)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
         self._initialise(generator)
@@ -159,7 +165,8 @@ class GatedPixelCNN(nn.Module):
             elif name == "embedding.weight" or name.endswith("position"):
                 parameter.normal_(0.0, 1.0, generator=generator)
             else:
-                bound = (3.0 / parameter[0].numel()) ** 0.5
+                owner = self.get_submodule(name.rpartition(".")[0])
+                bound = (3.0 / getattr(owner, "fan_in", parameter[0].numel())) ** 0.5
                 parameter.uniform_(-bound, bound, generator=generator)
 
     @torch.no_grad()
@@ -172,38 +179,33 @@ class GatedPixelCNN(nn.Module):
         self.marginals.copy_(frequencies.log().view_as(self.marginals))
 
     def condition_terms(self, condition):
-        """What `condition` (b, condition_size) adds before the gates: per layer (vertical (b, 2c), horizontal (b, 2c))."""
+        """What `condition` (b, condition_size) adds before the gates: (n_layers, 2, b, 2c), vertical first."""
         if (condition is None) != (self.condition is None):
             expected = "no condition" if self.condition is None else f"a condition (b, {self.condition.in_features})"
             raise ValueError(f"this PixelCNN takes {expected}, got {None if condition is None else condition.shape}")
         if condition is None:
             return None
         terms = self.condition(condition).view(len(condition), len(self.layers), 2, 2 * self.channels)
-        return terms.permute(1, 2, 0, 3)  # (layers, 2, b, 2c)
+        return terms.permute(1, 2, 0, 3)
 
-    def head(self, gates, i=slice(None), j=slice(None)):
-        """Logits (..., n_codes), float32, of the gates of all layers (..., n_layers * c) at the positions (i, j)."""
-        hidden = F.relu(self.skip(gates))
+    def head(self, features, i=slice(None), j=slice(None)):
+        """Logits (..., n_codes), float32, of first sums and gates (..., (n_layers + 1) * c) at the positions (i, j)."""
+        hidden = F.relu(self.skip(features))
         return self.output(hidden).float() + self.marginals[i, j]
 
     def forward(self, codes, condition=None):
         """Logits (b, h, w, n_codes), float32, of `codes` (b, h, w) int64: each given all codes before it."""
-        embedded = self.embedding(codes)  # (b, h, w, c)
         conditions = self.condition_terms(condition)
-        v, x = None, self.horizontal_position
-        if self.first_vertical is not None:
-            above = self.first_vertical.weight.shape[2]
-            v = _convolve(embedded[:, :-1], self.first_vertical, (self.side, self.side, above, 0))
-            v = v + self.vertical_position
-        if self.first_horizontal is not None:
-            left = self.first_horizontal.weight.shape[3]
-            x = x + _convolve(embedded[:, :, :-1], self.first_horizontal, (left, 0, 0, 0))
-        x = x.expand(*codes.shape, self.channels)
-        gates = []
+        v, x = None, self.horizontal_position.expand(*codes.shape, self.channels)
+        if self.above is not None:
+            v = self.vertical_position + self.above(codes, self.embedding.weight)
+        if self.earlier is not None:
+            x = self.horizontal_position + self.earlier(codes, self.embedding.weight)
+        features = [self.dropout(F.relu(x))]
         for index, layer in enumerate(self.layers):
             v, x, gated = layer(v, x, None if conditions is None else conditions[index])
-            gates.append(gated)
-        return self.head(torch.cat(gates, dim=-1))
+            features.append(gated)
+        return self.head(torch.cat(features, dim=-1))
 
     def nll(self, codes, condition=None):
         """Mean negative log-likelihood per position, in nats: what training minimises. A scalar."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 
-def _gate(x):
+def gate(x):
     """Gated activation tanh(a) * sigmoid(b): (..., 2c) becomes (..., c)."""
     a, b = x.chunk(2, dim=-1)
     return torch.tanh(a) * torch.sigmoid(b)
@@ -29,41 +29,36 @@ class _VerticalRows:
     """The vertical stack, row by row: keeps of each layer only the rows that its kernel still reads."""
 
     def __init__(self, model, n, like):
-        self.model = model
-        width = model.grid_shape[1]
-        kernels = [model.first_vertical.weight] + [layer.vertical.weight for layer in model.layers]
-        self.rows = [like.new_zeros(n, k.shape[2], width + k.shape[3] - 1, k.shape[1]) for k in kernels]
+        self.model, self.width = model, model.grid_shape[1]
+        self.table = model.above.table(model.embedding.weight)
+        kernels = [layer.vertical.weight for layer in model.layers]
+        self.rows = [like.new_zeros(n, k.shape[2], self.width + k.shape[3] - 1, k.shape[1]) for k in kernels]
         self.matrices = [_as_matrix(k) for k in kernels]
 
     def _push(self, index, row):
         """Append `row` (n, w, c) under the rows kept for layer `index`; the topmost one falls out."""
-        kept, margin = self.rows[index], (self.rows[index].shape[2] - row.shape[1]) // 2
+        kept, margin = self.rows[index], (self.rows[index].shape[2] - self.width) // 2
         kept[:, :-1] = kept[:, 1:].clone()
-        kept[:, -1, margin : margin + row.shape[1]] = row
+        kept[:, -1, margin : margin + self.width] = row
 
     def _convolve(self, index, bias):
-        """One output row (n, w, out) of the convolution of layer `index` over its kept rows."""
-        kept, matrix = self.rows[index], self.matrices[index]
-        n, height, padded, c = kept.shape
-        width = self.model.grid_shape[1]
-        windows = kept.unfold(2, padded - width + 1, 1).permute(0, 2, 1, 4, 3)  # (n, w, kh, kw, c)
-        return torch.addmm(bias, windows.reshape(n * width, -1), matrix).view(n, width, -1)
+        """One output row (n, w, 2c) of the convolution of layer `index` over its kept rows."""
+        kept = self.rows[index]
+        windows = kept.unfold(2, kept.shape[2] - self.width + 1, 1).permute(0, 2, 1, 4, 3)  # (n, w, kh, kw, c)
+        flat = windows.reshape(len(kept) * self.width, -1)
+        return torch.addmm(bias, flat, self.matrices[index]).view(len(kept), self.width, -1)
 
-    def push_embedded(self, row):
-        """Take the embedded codes (n, w, e) of the row just completed."""
-        self._push(0, row)
-
-    def advance(self, i, conditions):
+    def advance(self, i, codes, conditions):
         """Compute the stack at row `i`; a list, one (n, w, 2c) per layer, of what it gives to the horizontal stack."""
-        model = self.model
-        v = self._convolve(0, model.first_vertical.bias) + model.vertical_position[i]
+        model, start = self.model, i * self.width
+        v = model.above.lookup(self.table, codes, start, start + self.width) + model.vertical_position[i]
         links = []
         for index, layer in enumerate(model.layers):
-            self._push(index + 1, v)
-            before_gate = self._convolve(index + 1, layer.vertical.bias)
+            self._push(index, v)
+            before_gate = self._convolve(index, layer.vertical.bias)
             if conditions is not None:
                 before_gate = before_gate + conditions[index][0][:, None]
-            v = v + _gate(before_gate)
+            v = v + gate(before_gate)
             links.append(F.linear(before_gate, layer.link.weight))
         return links
 
@@ -72,28 +67,21 @@ class _HorizontalColumns:
     """The horizontal stack along one row, column by column."""
 
     def __init__(self, model, n, like):
-        self.model = model
-        width = model.grid_shape[1]
-        self.reach = 0 if model.first_horizontal is None else model.first_horizontal.weight.shape[3]
-        self.embedded = like.new_zeros(n, self.reach + width, model.embedding.weight.shape[1])
-        self.first = None if self.reach == 0 else _as_matrix(model.first_horizontal.weight)
+        self.model, self.width = model, model.grid_shape[1]
+        self.table = None if model.earlier is None else model.earlier.table(model.embedding.weight)
         kernels = [layer.horizontal.weight for layer in model.layers]
-        self.inputs = [like.new_zeros(n, k.shape[3] - 1 + width, k.shape[1]) for k in kernels]
+        self.inputs = [like.new_zeros(n, k.shape[3] - 1 + self.width, k.shape[1]) for k in kernels]
         self.matrices = [_as_matrix(k) for k in kernels]
         self.residuals = [layer.residual.weight.t() for layer in model.layers]
-        self.gates = like.new_empty(n, len(kernels) * model.channels)
+        self.features = like.new_empty(n, (len(kernels) + 1) * model.channels)
 
-    def write(self, j, embedded):
-        """Take the embedded codes (n, e) chosen at column `j`."""
-        self.embedded[:, self.reach + j] = embedded
-
-    def logits(self, i, j, links, conditions):
-        """Logits (n, n_codes) at (i, j), given the codes written at the columns left of `j`."""
-        model, c = self.model, self.model.channels
-        x = model.horizontal_position[i, j].expand(len(self.gates), c)
-        if self.first is not None:
-            window = self.embedded[:, j : j + self.reach].flatten(1)
-            x = torch.addmm(x, window, self.first)
+    def logits(self, i, j, codes, links, conditions):
+        """Logits (n, n_codes) at (i, j), given `codes` (n, h * w) at all positions before it."""
+        model, c, target = self.model, self.model.channels, i * self.width + j
+        x = model.horizontal_position[i, j].expand(len(codes), c)
+        if self.table is not None:
+            x = x + model.earlier.lookup(self.table, codes, target, target + 1)[:, 0]
+        self.features[:, :c] = F.relu(x)
         for index, layer in enumerate(model.layers):
             inputs, matrix = self.inputs[index], self.matrices[index]
             reach = matrix.shape[0] // c
@@ -103,10 +91,10 @@ class _HorizontalColumns:
                 before_gate += links[index][:, j]
             if conditions is not None:
                 before_gate += conditions[index][1]
-            gated = _gate(before_gate)
-            self.gates[:, index * c : (index + 1) * c] = gated
+            gated = gate(before_gate)
+            self.features[:, (index + 1) * c : (index + 2) * c] = gated
             x = torch.addmm(x, gated, self.residuals[index])
-        return model.head(self.gates, i, j)
+        return model.head(self.features, i, j)
 
 
 def stream_logits(model, n, condition=None) -> Generator[torch.Tensor, torch.Tensor, None]:
@@ -128,15 +116,13 @@ def stream_logits(model, n, condition=None) -> Generator[torch.Tensor, torch.Ten
     height, width = model.grid_shape
     like = model.embedding.weight
     conditions = model.condition_terms(condition)
+    codes = torch.zeros(n, height * width, dtype=torch.int64, device=like.device)
     rows = _VerticalRows(model, n, like) if height > 1 else None
     columns = _HorizontalColumns(model, n, like)
     for i in range(height):
-        links = None if rows is None else rows.advance(i, conditions)
+        links = None if rows is None else rows.advance(i, codes, conditions)
         for j in range(width):
-            codes = yield columns.logits(i, j, links, conditions)
-            columns.write(j, model.embedding(codes))
-        if rows is not None:
-            rows.push_embedded(columns.embedded[:, columns.reach :])
+            codes[:, i * width + j] = yield columns.logits(i, j, codes, links, conditions)
 
 
 def draw(logits, uniform):

@@ -1,0 +1,33 @@
+"""What a figure has to be read with: processor, threads, versions; and the data of the examples."""
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
+
+
+def processor():
+    """Return the name of the processor."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":")[1].strip()
+    return platform.processor()
+
+
+def print_environment(*packages):
+    """Print machine, threads and versions, the way every table in the docs gives them."""
+    versions = []
+    for package in ("skvq", "torch", "scikit-learn", "numpy", *packages):
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            versions.append(f"{package} not installed")
+    print(f"{processor()}, {os.cpu_count()} cores, torch threads {torch.get_num_threads()}, Python {sys.version.split()[0]}")
+    print(", ".join(versions), flush=True)

@@ -1,0 +1,76 @@
+"""What every position of a grid of codes is told of the codes before it, by table lookup."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class EarlierCodes(nn.Module):
+    """Sum, at every position, of one vector per earlier position, chosen by where that position lies and by its code.
+
+    Codes (32, 7, 7) become (32, 7, 7, channels). It is the masked convolution of the embedded codes with a kernel as
+    large as `reach`. With K codes and R offsets there are only K * R different products of an embedded code and a
+    column of the kernel, so these are multiplied out once, into a table, and the convolution becomes a sum of looked-up
+    rows: for a kernel over a whole 7x7 grid, a tenth of the time of a convolution, and less.
+
+    Parameters
+    ----------
+    n_codes : int
+        Number of different codes K.
+    grid_shape : tuple of int (h, w)
+        Shape of the grids.
+    embedding_dim : int
+        Length of an embedded code.
+    channels : int
+        Length of the sum.
+    reach : int
+        Positions more than `reach` rows or columns away are left out.
+    whole_rows_only : bool
+        Leave out the position's own row (the vertical stack), or take what lies left of it as well.
+    shared : bool
+        Whether the weights belong to an offset (rows up, columns left), as in a convolution, or to a pair of positions,
+        as a table row needs, whose columns have nothing in common.
+    """
+
+    def __init__(self, n_codes, grid_shape, embedding_dim, channels, reach, *, whole_rows_only, shared):
+        super().__init__()
+        self.n_codes, self.channels = n_codes, channels
+        sources, offsets, self.starts, numbers = [], [], [0], {}
+        height, width = grid_shape
+        for target in range(height * width):
+            i, j = divmod(target, width)
+            for source in range(i * width if whole_rows_only else target):
+                up, left = i - source // width, j - source % width
+                if max(up, abs(left)) <= reach:
+                    key = (up, left) if shared else (target, source)
+                    sources.append(source)
+                    offsets.append(numbers.setdefault(key, len(numbers)))
+            self.starts.append(len(sources))
+        self.register_buffer("sources", torch.tensor(sources, dtype=torch.int64), persistent=False)
+        self.register_buffer("offsets", torch.tensor(offsets, dtype=torch.int64) * n_codes, persistent=False)
+        self.register_buffer("bounds", torch.tensor(self.starts, dtype=torch.int64), persistent=False)
+        self.fan_in = embedding_dim * max(1.0, len(sources) / (height * width))
+        self.weight = nn.Parameter(torch.empty(len(numbers) * channels, embedding_dim))
+
+    def table(self, embedding):
+        """All vectors that a sum can contain, (R * K, channels), from the embedded codes (K, embedding_dim)."""
+        products = F.linear(embedding, self.weight).float().view(self.n_codes, -1, self.channels)
+        return products.transpose(0, 1).reshape(-1, self.channels)
+
+    def lookup(self, table, codes, first, last):
+        """Sums (b, last - first, channels) at the positions first, ..., last - 1, from `codes` (b, h * w)."""
+        start, stop = self.starts[first], self.starts[last]
+        b, count = len(codes), last - first
+        if start == stop:
+            return table.new_zeros(b, count, self.channels)
+        rows = codes[:, self.sources[start:stop]] + self.offsets[start:stop]  # (b, stop - start)
+        shifts = torch.arange(b, device=codes.device)[:, None] * (stop - start)
+        bags = (self.bounds[first:last] - start) + shifts  # (b, count)
+        return F.embedding_bag(rows.flatten(), table, bags.flatten(), mode="sum").view(b, count, self.channels)
+
+    def forward(self, codes, embedding):
+        """Sums (b, h, w, channels) for `codes` (b, h, w) int64, embedded as `embedding` (K, embedding_dim)."""
+        sums = self.lookup(self.table(embedding), codes.flatten(1), 0, codes[0].numel())
+        return sums.view(*codes.shape, self.channels)
