@@ -29,5 +29,6 @@ def print_environment(*packages):
             versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             versions.append(f"{package} not installed")
-    print(f"{processor()}, {os.cpu_count()} cores, torch threads {torch.get_num_threads()}, Python {sys.version.split()[0]}")
+    threads, python = torch.get_num_threads(), sys.version.split()[0]
+    print(f"{processor()}, {os.cpu_count()} cores, torch threads {threads}, Python {python}")
     print(", ".join(versions), flush=True)

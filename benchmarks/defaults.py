@@ -12,6 +12,7 @@ import warnings
 
 import numpy as np
 from _environment import print_environment
+
 from _datasets import load_colour_patches, load_fashion_mnist  # isort: skip
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine, make_blobs
 from sklearn.model_selection import train_test_split

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 from _environment import print_environment
+
 from _datasets import load_fashion_mnist  # isort: skip
 
 from skvq import VQVAETransformer, metrics

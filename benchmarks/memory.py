@@ -1,8 +1,8 @@
 """Extra memory of `fit` on a float64 array of 100,000 × 784, beyond X and the network.
 
-Each fit runs in a fresh process, which prints by how much its peak memory rose over the state just before `fit`. What the
-network itself takes (weights, optimiser, activations, torch's own buffers) is the same for 2,000 rows, so the difference
-is what the rows cost.
+Each fit runs in a fresh process, which prints by how much its peak memory rose over the state just before `fit`. What
+the network itself takes (weights, optimiser, activations, torch's own buffers) is the same for 2,000 rows, so the
+difference is what the rows cost.
 
     python benchmarks/memory.py
 """

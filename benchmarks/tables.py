@@ -1,7 +1,8 @@
 """Cross-validated R² of tables at equal bits: VQVAETransformer against faiss product quantisation.
 
-Every set is standardised by its training fold. R² is 1 - SSE / SST over all standardised columns, SST about the means of
-the test fold, averaged over 3 folds and the seeds. 16 and 32 bits are 4 and 8 positions of 16 codes; nothing else is set.
+Every set is standardised by its training fold. R² is 1 - SSE / SST over all standardised columns, SST about the means
+of the test fold, averaged over 3 folds and the seeds. 16 and 32 bits are 4 and 8 positions of 16 codes; nothing else is
+set.
 
     python benchmarks/tables.py --seeds 3
 """

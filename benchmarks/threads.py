@@ -1,6 +1,6 @@
 """One thread against all, by the size of the network: where `training/threads.py` draws its line.
 
-A training step (forward, backward, fused Adam) of dense networks of growing width, one and all threads in turn, medians.
+Training steps (forward, backward, fused Adam) of dense networks of growing width, one and all threads in turn; medians.
 
     python benchmarks/threads.py
 """

@@ -1,8 +1,8 @@
-"""What every estimator of the package shares: device, randomness, validation of X, and a fitted state made of arrays."""
+"""What every estimator shares: device, randomness, validation of X, and a fitted state made of arrays."""
 
-import math
 import numbers
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -87,8 +87,8 @@ def check_number(name, value, kind=numbers.Real, low=None, high=None, boundaries
 
 
 def check_choice(name, value, accepted):
-    """Raise ValueError unless the parameter `name` is one of the strings `accepted`."""
-    if not isinstance(value, str) or value not in accepted:
+    """Raise ValueError unless the parameter `name` is one of `accepted`, strings or booleans."""
+    if not isinstance(value, (str, bool)) or value not in accepted:
         raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, accepted))}")
 
 
@@ -102,9 +102,19 @@ def check_sizes(name, value):
     return tuple(int(size) for size in sizes)
 
 
-def automatic_epochs(n_rows, batch_size, *, steps, least, most):
-    """Return the number of epochs that makes about `steps` steps, within `least` to `most` epochs."""
-    return min(most, max(least, round(steps / math.ceil(n_rows / batch_size))))
+def is_auto(value):
+    """Return whether a parameter is the string "auto" (comparing arrays with a string would raise or warn)."""
+    return isinstance(value, str) and value == "auto"
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """What "auto" stands for in the parameters of training, for some rows."""
+
+    max_iter: int
+    batch_size: int
+    learning_rate_init: float
+    bfloat16_pays: bool
 
 
 class BaseNetwork(BaseEstimator):
@@ -131,15 +141,17 @@ class BaseNetwork(BaseEstimator):
         return validate_data(self, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric"), found
 
     def _check_training_parameters(self):
-        check_number("batch_size", self.batch_size, numbers.Integral, low=1)
-        check_number("learning_rate_init", self.learning_rate_init, low=0, boundaries="neither")
         check_number("alpha", self.alpha, low=0)
         check_number("tol", self.tol, low=0)
         check_number("validation_fraction", self.validation_fraction, low=0, high=1, boundaries="neither")
-        for name, automatic in (("max_iter", "auto"), ("n_iter_no_change", None)):
-            value = getattr(self, name)
-            if value is not automatic and value != automatic:
-                check_number(name, value, numbers.Integral, low=1)
+        if not is_auto(self.max_iter):
+            check_number("max_iter", self.max_iter, numbers.Integral, low=1)
+        if not is_auto(self.batch_size):
+            check_number("batch_size", self.batch_size, numbers.Integral, low=1)
+        if not is_auto(self.learning_rate_init):
+            check_number("learning_rate_init", self.learning_rate_init, low=0, boundaries="neither")
+        if self.n_iter_no_change is not None:
+            check_number("n_iter_no_change", self.n_iter_no_change, numbers.Integral, low=1)
 
     def _split(self, rows, validation, early_stopping, generator):
         """Return (training, validation) Rows: those given, a split of `rows`, or no validation at all."""
@@ -148,26 +160,28 @@ class BaseNetwork(BaseEstimator):
         training, held_out = split_rows(len(rows), self.validation_fraction, generator)
         return rows.restrict(training), rows.restrict(held_out)
 
-    def _train(self, objective, rows, validation, generator, *, max_iter, pays, work, monitor="loss"):
+    def _train(self, objective, rows, validation, generator, automatic, *, work, monitor="loss"):
         """Run the training loop by the estimator's parameters and record its history.
 
-        `max_iter` is the number of epochs that "auto" stands for, `pays` says whether the network gains from bfloat16,
-        `work` counts the multiply-adds of a forward pass over one row.
+        `automatic` is the :class:`Automatic` that "auto" stands for, `work` counts the multiply-adds of a forward pass
+        over one row, `monitor` is the term whose lowest value on held-out rows is kept.
         """
         settings = Settings(
-            max_iter=max_iter if self.max_iter == "auto" else self.max_iter,
-            batch_size=self.batch_size,
-            learning_rate_init=self.learning_rate_init,
+            max_iter=automatic.max_iter if is_auto(self.max_iter) else self.max_iter,
+            batch_size=automatic.batch_size if is_auto(self.batch_size) else self.batch_size,
+            learning_rate_init=(
+                automatic.learning_rate_init if is_auto(self.learning_rate_init) else self.learning_rate_init
+            ),
             alpha=self.alpha,
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             monitor=monitor,
-            precision=resolve_precision(self.precision, rows.device, pays=pays),
+            precision=resolve_precision(self.precision, rows.device, pays=automatic.bfloat16_pays),
             verbose=self.verbose,
             name=type(self).__name__,
         )
         loop = Loop(objective, rows, settings, generator, validation_rows=validation)
-        with threads_for(work * min(self.batch_size, len(rows))):
+        with threads_for(work * min(settings.batch_size, len(rows))):
             history = loop.run()
         self.history_ = history.terms
         self.loss_curve_ = history.terms["loss"]

@@ -9,18 +9,45 @@ from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseNetwork, automatic_epochs, check_number, fill_block, resolve_device
+from ._base import Automatic, BaseNetwork, check_choice, check_number, fill_block, is_auto, resolve_device
 from ._codes import CODE_DTYPE, check_codes
 from ._layout import check_image_shape
 from .nn.pixelcnn import GatedPixelCNN
 from .training.batches import Rows
 from .training.objective import Objective
 
-# Default budget: this many steps, but no fewer epochs than MIN_EPOCHS and no more than MAX_EPOCHS.
-STEPS = 3000
-MIN_EPOCHS, MAX_EPOCHS = 2, 200
+# From this many rows on a PixelCNN underfits within its budget rather than overfits.
+MANY_ROWS = 10_000
 # Rows that the starting frequencies of the codes are counted on; rows that are sampled or scored together.
 MARGINAL_ROWS, SAMPLE_BATCH, SCORE_BATCH = 50_000, 1024, 512
+
+
+def automatic_dropout(n_rows):
+    """Return the dropout that "auto" stands for: half the gates while rows are few, none once there are many.
+
+    Examples
+    --------
+    >>> automatic_dropout(1_000), automatic_dropout(60_000)
+    (0.5, 0.0)
+    """
+    return 0.5 if n_rows < MANY_ROWS else 0.0
+
+
+def automatic_training(n_rows, grid_shape):
+    """Return what "auto" stands for: few rows get 20 to 60 epochs, many 300,000 rows in all, but two epochs at least.
+
+    Examples
+    --------
+    >>> [automatic_training(n, (7, 7)).max_iter for n in (100, 1_000, 5_000, 60_000, 1_000_000)]
+    [60, 30, 20, 5, 2]
+    """
+    few = n_rows < MANY_ROWS
+    return Automatic(
+        max_iter=min(60, max(20, 30_000 // n_rows)) if few else max(2, 300_000 // n_rows),
+        batch_size=32 if n_rows < 500 else 64,
+        learning_rate_init=2e-3 if few else 4e-3,
+        bfloat16_pays=grid_shape[0] > 1 and not few,
+    )
 
 
 class LikelihoodObjective(Objective):
@@ -48,30 +75,34 @@ class PixelCNN(DensityMixin, BaseNetwork):
         (1, m) grid.
     channels : int, default=64
         Width of both stacks.
-    n_layers : int, default=6
-        Number of gated layers.
+    n_layers : int, default=2
+        Number of gated layers after the first, which looks up a vector for every earlier code (of the whole grid up to
+        8 × 8, of 7 rows and columns beyond; of the whole row up to 32 codes, of 31 beyond).
     kernel_size : int, default=3
-        Odd width of the convolutions.
-    dropout : float in [0, 1), default=0.1
-        Share of the gates that is dropped in training.
-    alpha : float, default=0.01
-        Decoupled weight decay, times the learning rate.
-    batch_size : int, default=128
-        Rows per step.
-    learning_rate_init : float, default=0.002
-        Learning rate of Adam after the warm-up; it decays by half a cosine to 0.
+        Odd width of the convolutions of the gated layers.
+    dropout : float in [0, 1) or "auto", default="auto"
+        Share of the gates that is dropped in training. "auto": 0.5 below 10,000 rows, where the model overfits, else 0.
+    alpha : float, default=0.0
+        Decoupled weight decay.
+    batch_size : int or "auto", default="auto"
+        Rows per step. "auto": 64, or 32 below 500 rows.
+    learning_rate_init : float or "auto", default="auto"
+        Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.002 below 10,000 rows, else
+        0.004.
     max_iter : int or "auto", default="auto"
-        Epochs. "auto" makes 3,000 steps, within 2 to 200 epochs.
+        Epochs. "auto": 30,000 rows in all, within 20 to 60 epochs, below 10,000 rows; 300,000 rows in all from there on,
+        at least two epochs (60,000 rows: 5).
     early_stopping : bool, default=True
         Hold rows out and keep the weights of the epoch that gives them the highest likelihood.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows that is held out where `fit` is given no `X_val`.
     tol : float, default=1e-4
         Smallest improvement that counts, in nats per position.
-    n_iter_no_change : int or None, default=20
+    n_iter_no_change : int or None, default=10
         Epochs in a row without improvement after which training ends; None runs them all.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Arithmetic of training. "auto" takes bfloat16 where the processor has it and the grid is two-dimensional.
+        Arithmetic of training. "auto" takes bfloat16 where the processor has it, for two-dimensional grids from 10,000
+        rows on.
         `score_samples` and `sample` always compute in float32.
     device : str, default="cpu"
         Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
@@ -124,17 +155,17 @@ class PixelCNN(DensityMixin, BaseNetwork):
         grid_shape=None,
         *,
         channels=64,
-        n_layers=6,
+        n_layers=2,
         kernel_size=3,
-        dropout=0.1,
-        alpha=0.01,
-        batch_size=128,
-        learning_rate_init=2e-3,
+        dropout="auto",
+        alpha=0.0,
+        batch_size="auto",
+        learning_rate_init="auto",
         max_iter="auto",
         early_stopping=True,
         validation_fraction=0.1,
         tol=1e-4,
-        n_iter_no_change=20,
+        n_iter_no_change=10,
         precision="auto",
         device="cpu",
         random_state=None,
@@ -163,11 +194,14 @@ class PixelCNN(DensityMixin, BaseNetwork):
         self._check_training_parameters()
         if self.n_codes is not None:
             check_number("n_codes", self.n_codes, numbers.Integral, low=1)
-        for name in ("channels", "n_layers", "kernel_size"):
-            check_number(name, getattr(self, name), numbers.Integral, low=1)
+        check_number("channels", self.channels, numbers.Integral, low=1)
+        check_number("n_layers", self.n_layers, numbers.Integral, low=0)
+        check_number("kernel_size", self.kernel_size, numbers.Integral, low=1)
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={self.kernel_size} must be odd")
-        check_number("dropout", self.dropout, low=0, high=1, boundaries="left")
+        if not is_auto(self.dropout):
+            check_number("dropout", self.dropout, low=0, high=1, boundaries="left")
+        check_choice("early_stopping", self.early_stopping, (True, False))
 
     def _check_grids(self, X, *, reset):
         """Validate X and return its codes as an integer array (n, h * w)."""
@@ -224,19 +258,18 @@ class PixelCNN(DensityMixin, BaseNetwork):
             "channels": int(self.channels),
             "n_layers": int(self.n_layers),
             "kernel_size": int(self.kernel_size),
-            "dropout": float(self.dropout),
+            "dropout": automatic_dropout(len(rows)) if is_auto(self.dropout) else float(self.dropout),
         }
         module = self._build(architecture, generator)
         module.set_marginals(rows.sample(MARGINAL_ROWS, generator))
         module.to(rows.device, memory_format=torch.channels_last)
-        n_weights = sum(parameter.numel() for parameter in module.layers.parameters())
+        n_weights = sum(parameter.numel() for parameter in module.parameters())
         self._train(
             LikelihoodObjective(module),
             rows,
             validation,
             generator,
-            max_iter=automatic_epochs(len(rows), self.batch_size, steps=STEPS, least=MIN_EPOCHS, most=MAX_EPOCHS),
-            pays=self.grid_shape_[0] > 1,
+            automatic_training(len(rows), self.grid_shape_),
             work=n_weights * math.prod(self.grid_shape_),
         )
         self._keep(module, architecture)

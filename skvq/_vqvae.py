@@ -10,25 +10,15 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clon
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from . import _passes as passes
 from . import metrics
-from ._base import BaseNetwork, automatic_epochs, check_choice, check_number, check_sizes, fill_block, resolve_device
-from ._codes import CODE_DTYPE, check_codes
+from ._base import BaseNetwork, check_choice, check_number, check_sizes, resolve_device
+from ._codes import check_codes
 from ._layout import as_array, check_image_shape, with_channels
 from ._pixelcnn import PixelCNN
 from ._scaling import standardisation
-from ._vqvae_network import (
-    VQObjective,
-    automatic_code_shape,
-    automatic_n_codes,
-    build_vqvae,
-    check_code_shape,
-    start_from_data,
-)
+from ._vqvae_network import VQObjective, automatic_training, build_vqvae, plan, start_from_data
 from .training.batches import Rows
-
-# Rows that are encoded or decoded together.
-PASS_BATCH = 256
-CODE_DIM = 16
 
 
 def _has_prior(estimator):
@@ -55,12 +45,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         image_shape=None,
         standardize=True,
         hidden_layer_sizes=(256, 256),
-        channels=192,
-        n_blocks=3,
+        channels=128,
+        n_blocks=2,
         prior="pixelcnn",
         alpha=0.0,
-        batch_size=128,
-        learning_rate_init=2e-3,
+        batch_size="auto",
+        learning_rate_init="auto",
         max_iter="auto",
         early_stopping="auto",
         validation_fraction=0.1,
@@ -185,9 +175,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         check_is_fitted(self, "weights_")
         codes = check_array(as_array(X), dtype="numeric", input_name="codes")
         if codes.shape[1] != self._n_features_out:
-            raise ValueError(f"codes have {codes.shape[1]} columns, but this model has {self._n_features_out} positions")
+            raise ValueError(
+                f"codes have {codes.shape[1]} columns, but this model has {self._n_features_out} positions"
+            )
         codes = check_codes(codes, self.n_codes_)
-        return self._to_layout(self._decode(codes))
+        return self._decode(codes)
 
     @available_if(_has_prior)
     def sample(self, n_samples=1, *, random_state=None, temperature=1.0):
@@ -208,14 +200,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         """
         check_is_fitted(self, "prior_")
         codes = self.prior_.sample(n_samples, random_state=random_state, temperature=temperature)
-        return self._to_layout(self._decode(codes))
+        return self._decode(codes)
 
     @available_if(_has_prior)
     def score_samples(self, X):
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
         With the codes c of a row, ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives
-        the first term; the second is a Gaussian around the reconstruction, on standardised values, with the one variance
+        the first term; the second is a Gaussian around the reconstruction, on standardised values, with one variance,
         `noise_variance_`.
 
         Parameters
@@ -280,8 +272,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         check_number("ema_decay", self.ema_decay, low=0, high=1, boundaries="neither")
         check_number("channels", self.channels, numbers.Integral, low=1)
         check_number("n_blocks", self.n_blocks, numbers.Integral, low=0)
-        if self.early_stopping not in ("auto", True, False):
-            raise ValueError(f"early_stopping={self.early_stopping!r} must be 'auto', True or False")
+        check_choice("early_stopping", self.early_stopping, ("auto", True, False))
         check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         if isinstance(self.prior, str):
             check_choice("prior", self.prior, ("pixelcnn",))
@@ -316,8 +307,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         rows, validation = self._split(
             self._rows(X), None if held_out is None else self._rows(held_out), self._stops_early(X), generator
         )
-        architecture = self._architecture(rows)
-        module, architecture = start_from_data(architecture, rows, generator, warn=self.n_codes != "auto")
+        module, architecture = start_from_data(plan(self, rows), rows, generator, warn=self.n_codes != "auto")
         objective = VQObjective(
             module,
             codebook_weight=self.codebook_weight,
@@ -329,40 +319,15 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
             rows,
             validation,
             generator,
-            max_iter=self._automatic_epochs(len(rows)),
-            pays=self.image_shape_ is not None,
+            automatic_training(rows.shape, len(rows)),
             work=sum(parameter.numel() for parameter in module.parameters()),
             monitor="reconstruction",
         )
         self._keep(module, architecture)
         self._describe(X, validation)
 
-    def _architecture(self, rows):
-        """Return what the network is to be built from; every "auto" is decided here."""
-        code_shape = self.code_shape
-        code_shape = automatic_code_shape(rows.shape) if code_shape == "auto" else check_code_shape(code_shape, rows.shape)
-        is_image = len(rows.shape) == 3
-        n_vectors = len(rows) * (math.prod(code_shape) if is_image else 1)
-        architecture = {
-            "row_shape": list(rows.shape),
-            "code_shape": list(code_shape),
-            "code_dim": CODE_DIM if self.code_dim == "auto" else int(self.code_dim),
-            "n_codes": automatic_n_codes(n_vectors) if self.n_codes == "auto" else int(self.n_codes),
-            "codebook_update": self.codebook_update,
-            "ema_decay": float(self.ema_decay),
-            "revival_threshold": float(self.revival_threshold),
-        }
-        if is_image:
-            return architecture | {"channels": int(self.channels), "n_blocks": int(self.n_blocks)}
-        return architecture | {
-            "hidden_layer_sizes": list(check_sizes("hidden_layer_sizes", self.hidden_layer_sizes))
-        }
-
     def _stops_early(self, X):
         return False if self.early_stopping == "auto" else self.early_stopping
-
-    def _automatic_epochs(self, n_rows):
-        return automatic_epochs(n_rows, self.batch_size, steps=1000, least=2, most=500)
 
     def _describe(self, X, validation):
         """Set what is read off the fitted network."""
@@ -405,47 +370,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         return prior.set_params(**{name: value for name, value in told.items() if known.get(name, value) is None})
 
     def _encode(self, X):
-        network, rows = self._network(), self._rows(X)
-        codes = np.empty((len(rows), self._n_features_out), dtype=CODE_DTYPE)
-        for index, batch in enumerate(rows.in_order(PASS_BATCH)):
-            found = network.encode(fill_block(batch))[: len(batch)]
-            codes[index * PASS_BATCH : index * PASS_BATCH + len(batch)] = found.cpu().numpy()
-        return codes
-
-    def _decode(self, codes):
-        """Return the rows, in the units of X, that the codes (n, n_positions) stand for."""
-        network = self._network()
-        device = resolve_device(self.device)
-        decoded = np.empty((len(codes), self.n_features_in_), dtype=self._dtype_in)
-        for start in range(0, len(codes), PASS_BATCH):
-            batch = torch.from_numpy(codes[start : start + PASS_BATCH].astype(np.int64)).to(device)
-            found = network.decode(fill_block(batch))[: len(batch)]
-            found = found.cpu().numpy().reshape(len(batch), -1).astype(np.float64)
-            decoded[start : start + len(batch)] = found * self.scale_ + self.shift_
-        return decoded
+        return passes.encode(self._network(), self._rows(X), self._n_features_out)
 
     def _reconstruct(self, rows):
-        """Return codes, squared error of each row, and total variation about the column means, on standardised values."""
-        network = self._network()
-        codes = np.empty((len(rows), self._n_features_out), dtype=CODE_DTYPE)
-        squared_error = np.empty(len(rows))
-        total, total_of_squares, start = 0.0, 0.0, 0
-        for batch in rows.in_order(PASS_BATCH):
-            n = len(batch)
-            found = network.encode(fill_block(batch))
-            error = network.decode(found)[:n] - batch
-            codes[start : start + n] = found[:n].cpu().numpy()
-            squared_error[start : start + n] = error.flatten(1).cpu().double().square().sum(dim=1).numpy()
-            flat = batch.flatten(1).cpu().double()
-            total = total + flat.sum(dim=0)
-            total_of_squares = total_of_squares + flat.square().sum(dim=0)
-            start += n
-        variation = float((total_of_squares - total.square() / len(rows)).sum())
-        varies = variation > 1e-12 * float(total_of_squares.sum())  # what is less is rounding
-        return codes, squared_error, variation if varies else 0.0
+        return passes.reconstruct(self._network(), rows, self._n_features_out)
 
-    def _to_layout(self, rows):
-        return rows.reshape(len(rows), *self.image_shape_) if self._images_in else rows
+    def _decode(self, codes):
+        """Return the rows, in the units and the layout of X, that the codes (n, n_positions) stand for."""
+        decoded = np.empty((len(codes), self.n_features_in_), dtype=self._dtype_in)
+        for start, rows in passes.decode(self._network(), codes, resolve_device(self.device)):
+            decoded[start : start + len(rows)] = rows * self.scale_ + self.shift_
+        return decoded.reshape(len(codes), *self.image_shape_) if self._images_in else decoded
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 from sklearn.cluster import KMeans
 
+from ._base import Automatic, check_sizes
 from .nn import conv, dense
 from .nn.quantizers import EMAVectorQuantizer, VectorQuantizer, count_codes
 from .nn.vqvae import VQVAE
 from .training.objective import Objective
 
+IMAGE_CODE_DIM, TABLE_CODE_DIM = 16, 16
 # Rows that the principal components are taken from, and vectors per code that k-means clusters.
 START_ROWS = 4096
 VECTORS_PER_CODE = 128
@@ -25,8 +27,8 @@ QUANTIZERS = {"ema": EMAVectorQuantizer, "gradient": VectorQuantizer}
 def automatic_code_shape(row_shape):
     """Return the grid of codes for rows of `row_shape`, (H, W, C) or (n_features,).
 
-    An image gets a cell for every s × s pixels, s being the power of two that brings its shorter side nearest to 7 cells,
-    from 2 to 8. A table gets one position for every four columns, from 2 to 16.
+    An image gets a cell for every s × s pixels, where s from 2 to 8 is the power of two that brings its shorter side
+    nearest to 7 cells. A table gets one position for every four columns, from 2 to 16.
 
     Examples
     --------
@@ -56,6 +58,13 @@ def automatic_n_codes(n_vectors):
     return 2 ** max(1, min(8, int(math.log2(max(1, n_vectors / 8)))))
 
 
+def automatic_training(row_shape, n_rows):
+    """Return what "auto" stands for in the parameters of training."""
+    if len(row_shape) == 3:
+        return Automatic(min(30, max(6, 340_000 // n_rows)), 32, 2e-3, bfloat16_pays=True)
+    return Automatic(min(500, max(2, 64_000 // n_rows)), 64, 2e-3, bfloat16_pays=False)
+
+
 def check_code_shape(code_shape, row_shape):
     """Return the parameter `code_shape` as a tuple that fits rows of `row_shape`: (h, w) for images, (m,) for tables.
 
@@ -73,6 +82,40 @@ def check_code_shape(code_shape, row_shape):
     if len(row_shape) == 3 and (shape[0] > row_shape[0] or shape[1] > row_shape[1]):
         raise ValueError(f"code_shape={code_shape!r} has more cells than an image of {row_shape[:2]} has pixels")
     return tuple(int(s) for s in shape)
+
+
+def plan(estimator, rows):
+    """Return the architecture for an estimator's parameters and its training rows; every "auto" is decided here.
+
+    Parameters
+    ----------
+    estimator : VQVAETransformer
+    rows : Rows
+
+    Returns
+    -------
+    dict
+        JSON-able, for :func:`build_vqvae`.
+    """
+    code_shape, is_image = estimator.code_shape, len(rows.shape) == 3
+    if isinstance(code_shape, str) and code_shape == "auto":
+        code_shape = automatic_code_shape(rows.shape)
+    code_shape = check_code_shape(code_shape, rows.shape)
+    n_vectors = len(rows) * (math.prod(code_shape) if is_image else 1)
+    code_dim = IMAGE_CODE_DIM if is_image else TABLE_CODE_DIM
+    architecture = {
+        "row_shape": list(rows.shape),
+        "code_shape": list(code_shape),
+        "code_dim": code_dim if estimator.code_dim == "auto" else int(estimator.code_dim),
+        "n_codes": automatic_n_codes(n_vectors) if estimator.n_codes == "auto" else int(estimator.n_codes),
+        "codebook_update": estimator.codebook_update,
+        "ema_decay": float(estimator.ema_decay),
+        "revival_threshold": float(estimator.revival_threshold),
+    }
+    if is_image:
+        return architecture | {"channels": int(estimator.channels), "n_blocks": int(estimator.n_blocks)}
+    sizes = check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
+    return architecture | {"hidden_layer_sizes": list(sizes)}
 
 
 def build_autoencoder(architecture, generator):
@@ -99,7 +142,7 @@ def build_autoencoder(architecture, generator):
 
 
 def build_vqvae(architecture, generator):
-    """Return the whole network that `architecture` describes: images share one codebook, table positions have their own."""
+    """Return the whole network that `architecture` describes: images share one codebook, table positions do not."""
     encoder, decoder = build_autoencoder(architecture, generator)
     return VQVAE(encoder, build_quantizer(architecture, generator), decoder)
 
@@ -150,8 +193,8 @@ def start_from_data(architecture, rows, generator, *, warn):
     n_codes = codebooks.shape[1]
     if warn and n_codes < architecture["n_codes"]:
         warnings.warn(
-            f"n_codes={architecture['n_codes']} is more than the {n_codes} different vectors that the training rows are "
-            f"encoded to; {n_codes} codes are used. Pass a smaller n_codes, or more rows.",
+            f"n_codes={architecture['n_codes']} is more than the {n_codes} different vectors that the training rows "
+            f"are encoded to; {n_codes} codes are used. Pass a smaller n_codes, or more rows.",
             UserWarning,
             stacklevel=4,
         )
@@ -208,7 +251,7 @@ def kmeans_codebooks(vectors, n_codes, generator):
 class VQObjective(Objective):
     """The loss of the VQ-VAE [1]_: reconstruction + codebook_weight · codebook + commitment_weight · commitment.
 
-    Every term is a mean over elements, so that the weights do not depend on the size of the batch, the rows or the codes.
+    Every term is a mean over elements, so that the weights do not depend on the size of batch, rows or codes.
 
     References
     ----------

@@ -8,7 +8,7 @@ import pytest
 import skvq
 
 ROOT = Path(skvq.__file__).parent
-RANKS = {"nn": 0, "training": 1, "_layout": 2, "_scaling": 2, "_codes": 2, "metrics": 2, "_base": 3}
+RANKS = {"nn": 0, "training": 1, "_layout": 2, "_scaling": 2, "_codes": 2, "metrics": 2, "_base": 3, "_passes": 4}
 
 
 def rank(module):

@@ -1,6 +1,5 @@
 """scikit-learn's own checks, on every estimator, with nothing expected to fail."""
 
-import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skvq import PixelCNN, VQVAETransformer

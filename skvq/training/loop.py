@@ -26,7 +26,7 @@ class Settings:
     learning_rate_init: float
     learning_rate: str = "cosine"
     warmup: float = 0.05
-    betas: tuple = (0.9, 0.999)
+    betas: tuple = (0.9, 0.99)
     alpha: float = 0.0
     max_grad_norm: float | None = 1.0
     tol: float = 1e-4

@@ -32,7 +32,9 @@ def test_rows_of_a_sparse_matrix_equal_those_of_the_dense_one(X):
 @pytest.mark.parametrize("dtype", [np.uint8, bool, np.int64, np.float32])
 def test_rows_of_every_numeric_dtype_are_cast(dtype):
     X = np.array([[0, 1], [1, 1]], dtype=dtype)
-    np.testing.assert_array_equal(Rows(X, shift=np.ones(2), scale=np.full(2, 2.0)).take(slice(0, 2)), [[-0.5, 0], [0, 0]])
+    np.testing.assert_array_equal(
+        Rows(X, shift=np.ones(2), scale=np.full(2, 2.0)).take(slice(0, 2)), [[-0.5, 0], [0, 0]]
+    )
 
 
 def test_every_row_comes_once_per_epoch_and_none_is_dropped(X):
