@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import _passes as passes
 from . import metrics
-from ._base import BaseNetwork, check_choice, check_number, check_sizes, resolve_device
+from ._base import BaseNetwork, check_choice, check_number, check_sizes, is_auto, resolve_device
 from ._codes import check_codes
 from ._layout import as_array, check_image_shape, with_channels
 from ._pixelcnn import PixelCNN
 from ._scaling import standardisation
-from ._vqvae_network import VQObjective, automatic_training, build_vqvae, plan, start_from_data
+from ._vqvae_network import ENOUGH_ROWS, VQObjective, automatic_training, build_vqvae, plan, start_from_data
 from .training.batches import Rows
 
 
@@ -38,16 +38,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         *,
         code_dim="auto",
         codebook_weight=1.0,
-        commitment_weight=0.25,
+        commitment_weight=1.0,
         codebook_update="ema",
         ema_decay=0.99,
         revival_threshold=0.1,
         image_shape=None,
         standardize=True,
-        hidden_layer_sizes=(256, 256),
+        hidden_layer_sizes="auto",
         channels=128,
         n_blocks=2,
         prior="pixelcnn",
+        input_noise="auto",
         alpha=0.0,
         batch_size="auto",
         learning_rate_init="auto",
@@ -75,6 +76,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         self.channels = channels
         self.n_blocks = n_blocks
         self.prior = prior
+        self.input_noise = input_noise
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
@@ -254,9 +256,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
 
     def _check_parameters(self):
         self._check_training_parameters()
-        if self.n_codes != "auto":
+        if not is_auto(self.n_codes):
             check_number("n_codes", self.n_codes, numbers.Integral, low=1)
-        if self.code_dim != "auto":
+        if not is_auto(self.code_dim):
             check_number("code_dim", self.code_dim, numbers.Integral, low=1)
         check_choice("codebook_update", self.codebook_update, ("ema", "gradient"))
         check_number("codebook_weight", self.codebook_weight, low=0)
@@ -273,7 +275,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         check_number("channels", self.channels, numbers.Integral, low=1)
         check_number("n_blocks", self.n_blocks, numbers.Integral, low=0)
         check_choice("early_stopping", self.early_stopping, ("auto", True, False))
-        check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        if not is_auto(self.hidden_layer_sizes):
+            check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        if not is_auto(self.input_noise):
+            check_number("input_noise", self.input_noise, low=0)
         if isinstance(self.prior, str):
             check_choice("prior", self.prior, ("pixelcnn",))
         elif self.prior is not None and not all(hasattr(self.prior, m) for m in ("fit", "sample", "score_samples")):
@@ -305,13 +310,15 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         else:
             self.shift_, self.scale_ = np.zeros(X.shape[1]), np.ones(X.shape[1])
         rows, validation = self._split(
-            self._rows(X), None if held_out is None else self._rows(held_out), self._stops_early(X), generator
+            self._rows(X), None if held_out is None else self._rows(held_out), self._stops_early(X.shape[0]), generator
         )
-        module, architecture = start_from_data(plan(self, rows), rows, generator, warn=self.n_codes != "auto")
+        module, architecture, error = start_from_data(plan(self, rows), rows, generator, warn=not is_auto(self.n_codes))
+        automatic_noise = error if self.image_shape_ is None else 0.0
         objective = VQObjective(
             module,
             codebook_weight=self.codebook_weight,
             commitment_weight=self.commitment_weight,
+            input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
             generator=generator,
         )
         self._train(
@@ -326,8 +333,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         self._keep(module, architecture)
         self._describe(X, validation)
 
-    def _stops_early(self, X):
-        return False if self.early_stopping == "auto" else self.early_stopping
+    def _stops_early(self, n_rows):
+        return n_rows >= ENOUGH_ROWS if self.early_stopping == "auto" else self.early_stopping
 
     def _describe(self, X, validation):
         """Set what is read off the fitted network."""

@@ -107,7 +107,7 @@ def test_training_learns(digits):
 def test_the_loss_is_the_weighted_sum_of_its_three_terms(digits):
     model = VQVAETransformer(**IMAGE | {"codebook_update": "gradient", "codebook_weight": 2.0}).fit(digits)
     terms = {name: np.array(values) for name, values in model.history_.items()}
-    expected = terms["reconstruction"] + 2.0 * terms["codebook"] + 0.25 * terms["commitment"]
+    expected = terms["reconstruction"] + 2.0 * terms["codebook"] + terms["commitment"]
     np.testing.assert_allclose(terms["loss"], expected, rtol=1e-6)
 
 

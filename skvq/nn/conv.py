@@ -186,7 +186,7 @@ class ConvEncoder(nn.Module):
         h from 1 to H, w from 1 to W. See :class:`PatchGrid` for grids that do not divide the image.
     code_dim : int, default=32
         Length of a code vector.
-    channels : int, default=128
+    channels : int, default=192
         Width of the network.
     n_blocks : int, default=2
         Blocks of the network; with 0 the encoder is linear.
@@ -197,7 +197,7 @@ class ConvEncoder(nn.Module):
         generator seeded with 0 (as good as any, where a state dictionary is loaded next).
     """
 
-    def __init__(self, image_shape, code_shape, code_dim=32, channels=128, n_blocks=2, *, expansion=2, generator=None):
+    def __init__(self, image_shape, code_shape, code_dim=32, channels=192, n_blocks=2, *, expansion=2, generator=None):
         super().__init__()
         self.grid = PatchGrid(image_shape, code_shape)
         self.map = _PathAndNetwork(self.grid.patch_size, code_dim, code_shape, channels, n_blocks, expansion, generator)
@@ -213,7 +213,7 @@ class ConvDecoder(nn.Module):
     Vectors (128, 49, 32) on a 7 × 7 grid become images (128, 28, 28, 1).
     """
 
-    def __init__(self, image_shape, code_shape, code_dim=32, channels=128, n_blocks=2, *, expansion=2, generator=None):
+    def __init__(self, image_shape, code_shape, code_dim=32, channels=192, n_blocks=2, *, expansion=2, generator=None):
         super().__init__()
         self.grid = PatchGrid(image_shape, code_shape)
         self.map = _PathAndNetwork(code_dim, self.grid.patch_size, code_shape, channels, n_blocks, expansion, generator)

@@ -39,7 +39,10 @@ class Settings:
 
 @dataclass
 class History:
-    """What happened: a list with one value per epoch for each term, and how the training ended."""
+    """What happened: a list with one value per epoch for each term, and how the training ended.
+
+    `best_iter` is the epoch whose weights were kept, 0 for those before the first, None without held-out rows.
+    """
 
     terms: dict = field(default_factory=dict)
     n_iter: int = 0
@@ -86,7 +89,7 @@ class Loop:
         Draws the order of the rows, and what dropout drops.
     validation_rows : Rows, default=None
         Held-out rows. If given, the terms on them are recorded as ``"validation_…"`` and the weights of the epoch with
-        the lowest ``validation_<monitor>`` are kept.
+        the lowest ``validation_<monitor>`` are kept, or those before the first.
     """
 
     def __init__(self, objective, rows, settings, generator, *, validation_rows=None):
@@ -118,13 +121,16 @@ class Loop:
         ValueError
             If the loss of a step is not finite.
         """
+        if self.best is not None:
+            self.patience.update(self.evaluate(self.validation_rows)[self.settings.monitor])
+            self.history.best_iter = 0
         try:
             for epoch in range(1, self.settings.max_iter + 1):
                 if self._run_epoch(epoch):
                     break
         except KeyboardInterrupt:
             self._keep_last_complete_epoch()
-        if self.best is not None and self.history.best_iter is not None:
+        if self.best is not None:
             self.best.restore()
         self.module.eval()
         return self.history
