@@ -17,7 +17,7 @@ from ._codes import check_codes
 from ._layout import as_array, check_image_shape, with_channels
 from ._pixelcnn import PixelCNN
 from ._scaling import standardisation
-from ._vqvae_network import ENOUGH_ROWS, VQObjective, automatic_training, build_vqvae, plan, start_from_data
+from ._vqvae_network import VQObjective, automatic_training, build_vqvae, plan, start_from_data, stops_early
 from .training.batches import Rows
 
 
@@ -45,7 +45,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         image_shape=None,
         standardize=True,
         hidden_layer_sizes="auto",
-        channels=128,
+        channels=192,
         n_blocks=2,
         prior="pixelcnn",
         input_noise="auto",
@@ -116,9 +116,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         generator = self._generator()
-        self._fit_autoencoder(X, held_out, generator)
+        codes = self._fit_autoencoder(X, held_out, generator)
         if self.prior is not None:
-            self._fit_prior(X, held_out, generator)
+            self._fit_prior(codes, held_out, generator)
         elif hasattr(self, "prior_"):
             del self.prior_
         return self
@@ -138,7 +138,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         check_is_fitted(self, "weights_")
         X = self._check_images(X, reset=False)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
-        self._fit_prior(X, held_out, self._generator())
+        self._fit_prior(self._encode(X), held_out, self._generator())
         return self
 
     def transform(self, X):
@@ -201,7 +201,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
         """
         check_is_fitted(self, "prior_")
-        codes = self.prior_.sample(n_samples, random_state=random_state, temperature=temperature)
+        options = {} if temperature == 1.0 else {"temperature": temperature}  # which not every prior has
+        codes = self.prior_.sample(n_samples, random_state=random_state, **options)
         return self._decode(codes)
 
     @available_if(_has_prior)
@@ -305,13 +306,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         return build_vqvae(architecture, generator)
 
     def _fit_autoencoder(self, X, held_out, generator):
+        """Fit encoder, codebook and decoder; return the codes of X."""
         if self.standardize:
             self.shift_, self.scale_ = standardisation(X, per_column=self.image_shape_ is None)
         else:
             self.shift_, self.scale_ = np.zeros(X.shape[1]), np.ones(X.shape[1])
-        rows, validation = self._split(
-            self._rows(X), None if held_out is None else self._rows(held_out), self._stops_early(X.shape[0]), generator
-        )
+        rows = self._rows(X)
+        early = stops_early(rows.shape, len(rows)) if self.early_stopping == "auto" else self.early_stopping
+        rows, validation = self._split(rows, None if held_out is None else self._rows(held_out), early, generator)
         module, architecture, error = start_from_data(plan(self, rows), rows, generator, warn=not is_auto(self.n_codes))
         automatic_noise = error if self.image_shape_ is None else 0.0
         objective = VQObjective(
@@ -331,13 +333,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
             monitor="reconstruction",
         )
         self._keep(module, architecture)
-        self._describe(X, validation)
-
-    def _stops_early(self, n_rows):
-        return n_rows >= ENOUGH_ROWS if self.early_stopping == "auto" else self.early_stopping
+        return self._describe(X, validation)
 
     def _describe(self, X, validation):
-        """Set what is read off the fitted network."""
+        """Set what is read off the fitted network; return the codes of X."""
         self.n_codes_ = self.architecture_["n_codes"]
         self.code_shape_ = tuple(self.architecture_["code_shape"])
         codebooks = self.weights_["quantizer.codebook"]
@@ -352,10 +351,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         # The maximum-likelihood variance; a perfect reconstruction would make the likelihood infinite.
         smallest = np.finfo(np.float32).eps
         self.noise_variance_ = max(float(squared_error.mean()) / X.shape[1], smallest)
+        return codes
 
-    def _fit_prior(self, X, held_out, generator):
+    def _fit_prior(self, codes, held_out, generator):
         prior = self._new_prior(generator)
-        codes = self._encode(X)
         if held_out is None:
             self.prior_ = prior.fit(codes)
         else:

@@ -15,7 +15,7 @@ from .nn.quantizers import EMAVectorQuantizer, VectorQuantizer, count_codes
 from .nn.vqvae import VQVAE
 from .training.objective import Objective
 
-IMAGE_CODE_DIM, TABLE_CODE_DIM = 16, 4
+IMAGE_CODE_DIM, TABLE_CODE_DIM = 32, 4
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
 ENOUGH_ROWS = 500
 NETWORK_SIZES = (256, 256)
@@ -64,15 +64,19 @@ def automatic_n_codes(n_vectors):
 def automatic_training(row_shape, n_rows):
     """Return what "auto" stands for in the parameters of training.
 
-    A table gets 1,500 steps of 64 rows, from 10,000 rows on 4,000 steps of 256.
+    Images get 300,000 rows in all, in steps of 32, but no more than 20 epochs, unless these are fewer than 300 steps. A
+    table gets 1,500 steps of 64 rows, from 10,000 rows on 4,000 steps of 256. Always at least one epoch.
 
     Examples
     --------
+    >>> [automatic_training((28, 28, 1), n).max_iter for n in (30, 1_000, 60_000, 1_000_000)]
+    [300, 20, 5, 1]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
     [1500, 500, 51, 100, 10, 1]
     """
     if len(row_shape) == 3:
-        return Automatic(min(30, max(6, 340_000 // n_rows)), 32, 2e-3, bfloat16_pays=True)
+        epochs = max(1, min(20, 300_000 // n_rows), round(300 / math.ceil(n_rows / 32)))
+        return Automatic(epochs, 32, 2e-3, bfloat16_pays=True)
     n_steps, batch_size = (1_500, 64) if n_rows < 10_000 else (4_000, 256)
     return Automatic(
         max_iter=max(1, n_steps // math.ceil(n_rows / batch_size)),
@@ -80,6 +84,20 @@ def automatic_training(row_shape, n_rows):
         learning_rate_init=5e-3 if n_rows < ENOUGH_ROWS else 1e-3,
         bfloat16_pays=False,
     )
+
+
+def stops_early(row_shape, n_rows):
+    """Return what "auto" stands for in `early_stopping`: whether rows are held out to choose the weights by.
+
+    Tables hold rows out where they have a network to restrain (from 500 rows on), images while they are so few (below
+    20,000) that theirs can overfit.
+
+    Examples
+    --------
+    >>> stops_early((13,), 178), stops_early((13,), 1_797), stops_early((8, 8, 1), 1_797), stops_early((8, 8, 1), 60_000)
+    (False, True, True, False)
+    """
+    return 10 <= n_rows < 20_000 if len(row_shape) == 3 else n_rows >= ENOUGH_ROWS
 
 
 def check_code_shape(code_shape, row_shape):
