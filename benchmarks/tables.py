@@ -1,9 +1,9 @@
 """Cross-validated R² of tables at equal bits: VQVAETransformer against faiss product quantisation.
 
 R² is 1 - SSE / SST over all columns, standardised by the training fold, SST about the means of the test fold; averaged
-over 3 folds and the seeds. 16 and 32 bits are 4 and 8 positions of 16 codes; nothing else is set. The pixels of the digits
-are in one unit already, so they are measured a second time as they are, with ``standardize=False``: pixels that are hardly
-ever set weigh as much as the others in the first of the two, and next to nothing in the second.
+over 3 folds and the seeds. 16 and 32 bits are 4 and 8 positions of 16 codes; nothing else is set. The pixels of the
+digits are in one unit already, so they are measured a second time as they are, with ``standardize=False``: pixels that
+are hardly ever set weigh as much as the others in the first of the two, and next to nothing in the second.
 
     python benchmarks/tables.py --seeds 3
 """

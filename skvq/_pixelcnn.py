@@ -90,8 +90,8 @@ class PixelCNN(DensityMixin, BaseNetwork):
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.002 below 10,000 rows, else
         0.004.
     max_iter : int or "auto", default="auto"
-        Epochs. "auto": 30,000 rows in all, within 20 to 60 epochs, below 10,000 rows; from there on 300,000 rows in all,
-        and at least two epochs (60,000 rows: 5).
+        Epochs. "auto": 30,000 rows in all, within 20 to 60 epochs, below 10,000 rows; from there on 300,000 rows in
+        all, and at least two epochs (60,000 rows: 5).
     early_stopping : bool, default=True
         Hold rows out and keep the weights of the epoch that gives them the highest likelihood.
     validation_fraction : float in (0, 1), default=0.1

@@ -1,8 +1,6 @@
 """VQVAETransformer: discrete features, reconstructions and new samples."""
 
 import math
-import numbers
-import warnings
 
 import numpy as np
 import torch
@@ -12,12 +10,13 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import _passes as passes
 from . import metrics
-from ._base import BaseNetwork, check_choice, check_number, check_sizes, is_auto, resolve_device
+from ._base import BaseNetwork, is_auto, resolve_device
 from ._codes import check_codes
 from ._layout import as_array, check_image_shape, with_channels
 from ._pixelcnn import PixelCNN
 from ._scaling import standardisation
-from ._vqvae_network import VQObjective, automatic_training, build_vqvae, plan, start_from_data, stops_early
+from ._vqvae_network import VQObjective, build_vqvae, start_from_data
+from ._vqvae_plan import automatic_training, check_parameters, plan, stops_early
 from .training.batches import Rows
 
 
@@ -29,7 +28,167 @@ def _has_prior(estimator):
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNetwork):
-    """placeholder"""
+    r"""Discrete codes of images and tables, reconstructions from them, and new rows drawn from a prior over them.
+
+    A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
+    vector is replaced by the nearest of the learned ones in the codebook, whose index is the code; a decoder maps the
+    chosen vectors back. A PixelCNN [2]_ fitted to the codes makes it a density that can be sampled.
+
+    Parameters
+    ----------
+    n_codes : int or "auto", default="auto"
+        Number K of codes in a codebook. "auto" takes a power of two from 2 to 256, the largest that leaves every code
+        eight training vectors on average. K is cut, with a warning, to the number of different vectors there are.
+    code_shape : tuple of int or "auto", default="auto"
+        Positions of a row: a grid (h, w) for images, (m,) for tables. "auto": a cell of s × s pixels with s a power of
+        two from 2 to 8 that brings the shorter side nearest to 7 cells (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4); for
+        tables one position for every four columns, from 2 to 16.
+    code_dim : int or "auto", default="auto"
+        Length of a code vector.
+    codebook_weight : float, default=1.0
+        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only with
+        ``codebook_update="gradient"``; a running mean needs no weight, and another one than 1 then draws a warning.
+    commitment_weight : float, default=1.0
+        Weight of ||z - sg[z_q]||², which keeps the encoder near its codes (γ in some texts, β in [1]_, where it is 0.25
+        on sums over elements; on means over elements 1 was the best of 0.05, 0.25 and 1).
+    codebook_update : {"ema", "gradient"}, default="ema"
+        How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), or by
+        gradient.
+    ema_decay : float in (0, 1), default=0.99
+        Share of the past in the running mean after each step.
+    revival_threshold : float in [0, 1), default=0.1
+        A code used less than this share of the average is moved onto an encoder vector, during the first 80 % of the
+        steps; 0 never moves one.
+    image_shape : tuple (H, W) or (H, W, C), default=None
+        How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
+        (n, H, W, C). Without either, X is a table.
+    standardize : bool, default=True
+        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
+        tables, one of each for images.
+    hidden_layer_sizes : tuple of int or "auto", default="auto"
+        Hidden layers of encoder and decoder for tables, beside a linear path; () is the linear path alone. "auto":
+        (256, 256), or () below 500 training rows, where a network overfits more than it learns.
+    channels : int, default=192
+        Width of the networks for images.
+    n_blocks : int, default=2
+        Blocks of the networks for images, beside a linear path; 0 is the linear path alone.
+    prior : "pixelcnn", PixelCNN, other density estimator, or None, default="pixelcnn"
+        Model of the codes, fitted after the autoencoder; an instance is cloned. None fits none: then there is no
+        `sample` and no `score_samples`.
+    input_noise : float or "auto", default="auto"
+        Standard deviation of Gaussian noise that is added to the standardised rows in training, while the
+        reconstruction is compared with the clean ones. "auto": for tables the root mean squared error that the start
+        leaves, for images 0.
+    alpha : float, default=0.0
+        Decoupled weight decay.
+    batch_size : int or "auto", default="auto"
+        Rows per step. "auto": 32 images; 64 rows of a table, 256 from 10,000 rows on.
+    learning_rate_init : float or "auto", default="auto"
+        Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.002 for images, 0.001 for
+        tables, 0.005 for tables below 500 training rows.
+    max_iter : int or "auto", default="auto"
+        Epochs. "auto" adapts to the number of rows, see Notes.
+    early_stopping : bool or "auto", default="auto"
+        Hold rows out and keep the weights of the epoch that reconstructs them best. "auto" does for 10 to 20,000
+        images, and for tables from 500 rows on.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows that is held out where `fit` is given no `X_val`.
+    tol : float, default=1e-4
+        Smallest fall of the monitored loss that counts as an improvement.
+    n_iter_no_change : int or None, default=None
+        Epochs in a row without improvement after which training ends; None runs them all.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of training. "auto" takes bfloat16 for images where the processor has it. Codes, reconstructions and
+        likelihoods are always computed in float32.
+    device : str, default="cpu"
+        Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batches, starts of the codebook, and the prior where it has no seed of its own.
+    verbose : int, default=0
+        1 prints about twenty lines, 2 one per epoch.
+
+    Attributes
+    ----------
+    codebook_ : ndarray of shape (n_codes_, code_dim), float32
+        The vectors that the codes stand for: ``codebook_[codes]``. For tables every position has a codebook of its own,
+        and the shape is (m, n_codes_, code_dim): ``codebook_[np.arange(m), codes]``.
+    code_shape_ : tuple of int
+        (h, w) for images, (m,) for tables.
+    n_codes_ : int
+        Number of codes in a codebook.
+    codebook_usage_ : float in [0, 1]
+        Share of the codebook that occurs in the codes of the training rows.
+    perplexity_ : float in [1, n_codes_]
+        exp of the entropy of the codes of the training rows: the number of codes in effective use. log2 of it times the
+        number of positions is what an entropy coder spends on a row, in bits.
+    prior_ : estimator
+        The fitted prior.
+    noise_variance_ : float
+        Mean squared error of the reconstruction on standardised values, of held-out rows if there were any.
+    loss_curve_ : list of float
+        Training loss per epoch.
+    validation_loss_curve_ : list of float
+        Loss on held-out rows per epoch; empty without any.
+    history_ : dict of list of float
+        Every loss term (``reconstruction``, ``codebook``, ``commitment``), usage and perplexity, per epoch, and the
+        same with ``validation_`` before the name.
+    n_iter_ : int
+        Epochs run.
+    shift_, scale_ : ndarray of shape (n_features_in_,), float64
+        The internal standardisation.
+    image_shape_ : tuple of int or None
+        Shape of an image; None for tables.
+    architecture_ : dict
+        What the network is built from (JSON-able).
+    weights_ : dict of ndarray
+        What the network has learned.
+    n_features_in_ : int
+        Number of values in a row.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where X has them.
+
+    See Also
+    --------
+    PixelCNN : The prior, usable alone.
+
+    Notes
+    -----
+    With x standardised and sg[·] the stop-gradient, what is minimised is
+
+    .. math:: \|x - \mathrm{decoder}(z + sg[z_q - z])\|^2 + \text{codebook\_weight}\,\|sg[z] - z_q\|^2
+        + \text{commitment\_weight}\,\|z - sg[z_q]\|^2
+
+    with every term a mean over elements, unlike the sums of [1]_: so the weights mean the same for any batch, image or
+    code size. Further departures: encoder and decoder have a linear path that starts at the principal components,
+    beside a network that starts at zero; codebooks start at the k-means of encoded rows; codes that fall out of use are
+    revived.
+
+    The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
+    epochs), but no more than 20 epochs, in at least 300 steps; a table gets 1,500 steps of 64 rows, from 10,000 rows on
+    4,000 steps of 256. The prior has a budget of its own, see :class:`PixelCNN`.
+
+    Codes are int32, the smallest type that works wherever codes go: torch's embeddings take nothing smaller, and
+    arithmetic on codes (``code * n_codes + next_code``) does not wrap.
+
+    References
+    ----------
+    .. [1] A. van den Oord, O. Vinyals, K. Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017.
+    .. [2] A. van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", NeurIPS 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvq import VQVAETransformer
+    >>> X = load_iris().data
+    >>> model = VQVAETransformer(n_codes=16, max_iter=50, prior=None, random_state=0).fit(X)
+    >>> codes = model.transform(X)
+    >>> codes.shape, codes.dtype
+    ((150, 2), dtype('int32'))
+    >>> model.inverse_transform(codes).shape
+    (150, 4)
+    >>> bool(model.score(X) > 0.95)
+    True
+    """
 
     def __init__(
         self,
@@ -112,7 +271,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
             For X that is not finite, empty, or not of `image_shape`; for parameters out of range; if the loss becomes
             non-finite.
         """
-        self._check_parameters()
+        self._check_training_parameters()
+        check_parameters(self)
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         generator = self._generator()
@@ -254,38 +414,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
     @property
     def _n_features_out(self):
         return math.prod(self.code_shape_)
-
-    def _check_parameters(self):
-        self._check_training_parameters()
-        if not is_auto(self.n_codes):
-            check_number("n_codes", self.n_codes, numbers.Integral, low=1)
-        if not is_auto(self.code_dim):
-            check_number("code_dim", self.code_dim, numbers.Integral, low=1)
-        check_choice("codebook_update", self.codebook_update, ("ema", "gradient"))
-        check_number("codebook_weight", self.codebook_weight, low=0)
-        check_number("commitment_weight", self.commitment_weight, low=0)
-        if self.codebook_update == "ema" and self.codebook_weight != 1.0:
-            warnings.warn(
-                f"codebook_weight={self.codebook_weight} has no effect with codebook_update='ema', where the codebook "
-                "is a running mean; pass codebook_update='gradient', or leave the weight at 1.0",
-                UserWarning,
-                stacklevel=3,
-            )
-        check_number("revival_threshold", self.revival_threshold, low=0, high=1, boundaries="left")
-        check_number("ema_decay", self.ema_decay, low=0, high=1, boundaries="neither")
-        check_number("channels", self.channels, numbers.Integral, low=1)
-        check_number("n_blocks", self.n_blocks, numbers.Integral, low=0)
-        check_choice("early_stopping", self.early_stopping, ("auto", True, False))
-        if not is_auto(self.hidden_layer_sizes):
-            check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-        if not is_auto(self.input_noise):
-            check_number("input_noise", self.input_noise, low=0)
-        if isinstance(self.prior, str):
-            check_choice("prior", self.prior, ("pixelcnn",))
-        elif self.prior is not None and not all(hasattr(self.prior, m) for m in ("fit", "sample", "score_samples")):
-            raise TypeError(
-                f"prior={self.prior!r} must be 'pixelcnn', None, or an estimator with fit, sample, score_samples"
-            )
 
     def _check_images(self, X, *, reset):
         """Validate X and return it as rows; in `fit`, record how images are laid out."""

@@ -23,26 +23,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .initial import default_generator, linear, uniform
+
 # The matrices over positions grow with the fourth power of the grid's side; above 16 × 16 they are left out.
 MAX_MIXED_POSITIONS = 256
 # Groups of channels that mix positions with a matrix of their own.
 N_MIXING_GROUPS = 8
-
-
-def _uniform(shape, fan_in, generator):
-    """A parameter drawn from U(-b, b) with variance 1 / `fan_in`."""
-    bound = math.sqrt(3.0 / fan_in)
-    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
-
-
-def _linear(in_features, out_features, generator):
-    """A linear layer with variance 1 / `in_features` and no bias at first; weights of zero without a generator."""
-    layer = nn.utils.skip_init(nn.Linear, in_features, out_features)
-    nn.init.zeros_(layer.bias)
-    nn.init.zeros_(layer.weight)
-    if generator is not None:
-        layer.weight = _uniform(layer.weight.shape, in_features, generator)
-    return layer
 
 
 class PatchGrid:
@@ -93,7 +79,7 @@ class _NeighbourMixing(nn.Module):
         super().__init__()
         self.code_shape = tuple(code_shape)
         self.norm = nn.LayerNorm(channels)
-        self.weight = _uniform((channels, 1, 3, 3), 900, generator)
+        self.weight = uniform((channels, 1, 3, 3), 900, generator)
 
     def forward(self, x):
         b, m, c = x.shape
@@ -109,7 +95,7 @@ class _PositionMixing(nn.Module):
         super().__init__()
         self.n_groups = math.gcd(channels, N_MIXING_GROUPS)
         self.norm = nn.LayerNorm(channels)
-        self.weight = _uniform((self.n_groups, n_positions, n_positions), 100 * n_positions, generator)
+        self.weight = uniform((self.n_groups, n_positions, n_positions), 100 * n_positions, generator)
 
     def forward(self, x):
         b, m, c = x.shape
@@ -125,8 +111,8 @@ class _ChannelMixing(nn.Module):
     def __init__(self, channels, expansion, generator):
         super().__init__()
         self.norm = nn.LayerNorm(channels)
-        self.widen = _linear(channels, expansion * channels, generator)
-        self.narrow = _linear(expansion * channels, channels, None)
+        self.widen = linear(channels, expansion * channels, generator)
+        self.narrow = linear(expansion * channels, channels, None)
 
     def forward(self, x):
         return x + self.narrow(F.relu(self.widen(self.norm(x))))
@@ -138,7 +124,7 @@ class _Network(nn.Module):
     def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator):
         super().__init__()
         m = code_shape[0] * code_shape[1]
-        self.stem = _linear(in_size, channels, generator)
+        self.stem = linear(in_size, channels, generator)
         self.position = nn.Parameter(torch.zeros(m, channels))
         parts = []
         for _ in range(n_blocks):
@@ -148,7 +134,7 @@ class _Network(nn.Module):
             parts.append(_ChannelMixing(channels, expansion, generator))
         self.blocks = nn.Sequential(*parts)
         self.norm = nn.LayerNorm(channels)
-        self.head = _linear(channels, out_size, None)
+        self.head = linear(channels, out_size, None)
 
     def forward(self, x):
         return self.head(self.norm(self.blocks(self.stem(x) + self.position)))
@@ -160,8 +146,8 @@ class _PathAndNetwork(nn.Module):
     def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator):
         super().__init__()
         if generator is None:
-            generator = torch.Generator().manual_seed(0)
-        self.linear = _linear(in_size, out_size, generator)
+            generator = default_generator()
+        self.linear = linear(in_size, out_size, generator)
         self.network = None
         if n_blocks > 0:
             self.network = _Network(in_size, out_size, code_shape, channels, n_blocks, expansion, generator)
@@ -169,8 +155,8 @@ class _PathAndNetwork(nn.Module):
     def forward(self, x):
         # In full precision: rounding here would cost more than the codes of the network gain.
         with torch.autocast(x.device.type, enabled=False):
-            linear = self.linear(x.float())
-        return linear if self.network is None else linear + self.network(x).float()
+            straight = self.linear(x.float())
+        return straight if self.network is None else straight + self.network(x).float()
 
 
 class ConvEncoder(nn.Module):

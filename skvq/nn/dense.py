@@ -16,12 +16,11 @@ References
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
 from .dropout import Dropout
+from .initial import default_generator, linear
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 # Components below this share of the largest standard deviation are rounding errors of the decomposition.
@@ -44,24 +43,22 @@ class LinearPlusNetwork(nn.Module):
     dropout : float in [0, 1), default=0.0
         Share of hidden units that are zeroed in training. The linear path has none.
     generator : torch.Generator, default=None
-        Draws the starting weights; None starts from a generator with its default seed.
+        Draws the starting weights; None draws them from a generator seeded with 0.
     """
 
     def __init__(self, n_in, n_out, hidden_layer_sizes=(256, 256), activation="relu", dropout=0.0, generator=None):
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation={activation!r} must be one of {sorted(ACTIVATIONS)}")
-        generator = torch.Generator() if generator is None else generator
-        self.linear = _drawn_linear(n_in, n_out, generator)
+        generator = default_generator() if generator is None else generator
+        self.linear = linear(n_in, n_out, generator)
         self.network = None
         if len(hidden_layer_sizes):
             sizes = [n_in, *hidden_layer_sizes]
             layers = []
             for width_in, width_out in zip(sizes[:-1], sizes[1:]):
-                layers += [_drawn_linear(width_in, width_out, generator), ACTIVATIONS[activation](), Dropout(dropout)]
-            last = _drawn_linear(sizes[-1], n_out, generator)
-            nn.init.zeros_(last.weight)
-            self.network = nn.Sequential(*layers, last)
+                layers += [linear(width_in, width_out, generator), ACTIVATIONS[activation](), Dropout(dropout)]
+            self.network = nn.Sequential(*layers, linear(sizes[-1], n_out, None))
 
     def forward(self, x):
         """(b, n_in) → (b, n_out)."""
@@ -131,16 +128,6 @@ class DenseDecoder(LinearPlusNetwork):
     def forward(self, z):
         """Vectors z (b, n_positions, code_dim) → standardised rows x_hat (b, n_features)."""
         return super().forward(z.flatten(1))
-
-
-def _drawn_linear(n_in, n_out, generator):
-    """Return a linear layer with weights of variance 1 / n_in, uniform, and biases zero, drawn from `generator`."""
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
-    bound = math.sqrt(3 / max(1, n_in))
-    with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        layer.bias.zero_()
-    return layer
 
 
 def component_bits(variances, n_bits):

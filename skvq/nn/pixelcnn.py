@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .dropout import Dropout
+from .initial import default_generator
 from .pixelcnn_context import EarlierCodes
 from .pixelcnn_sampling import draw, gate, stream_logits
 
@@ -158,7 +159,7 @@ class GatedPixelCNN(nn.Module):
     def _initialise(self, generator):
         """Draw the weights uniformly with variance 1 / fan-in; biases, marginals and the output map start at zero."""
         if generator is None:
-            generator = torch.Generator().manual_seed(0)
+            generator = default_generator()
         for name, parameter in self.named_parameters():
             if name == "output.weight" or name == "marginals" or name.endswith("bias"):
                 parameter.zero_()

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .initial import default_generator
 from .nearest import nearest_codes
 
 
@@ -212,7 +213,7 @@ def _draw(weights: torch.Tensor, n_draws: int, generator: torch.Generator) -> to
 
 def _normal_codebook(n_groups: int, n_codes: int, code_dim: int, generator: torch.Generator | None) -> torch.Tensor:
     if generator is None:
-        generator = torch.Generator().manual_seed(0)
+        generator = default_generator()
     return torch.randn(n_groups, n_codes, code_dim, generator=generator)
 
 
