@@ -187,6 +187,7 @@ class BaseNetwork(BaseEstimator):
         self.loss_curve_ = history.terms["loss"]
         self.validation_loss_curve_ = history.terms.get("validation_loss", [])
         self.n_iter_ = history.n_iter
+        self.best_iter_ = history.best_iter
 
     def _keep(self, module, architecture):
         self.architecture_ = architecture

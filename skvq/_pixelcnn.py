@@ -119,6 +119,8 @@ class PixelCNN(DensityMixin, BaseNetwork):
         Shape of the grids.
     n_iter_ : int
         Epochs run.
+    best_iter_ : int or None
+        Epoch whose weights were kept, 0 for the start; None without held-out rows, where the last one's are.
     loss_curve_ : list of float
         Training loss per epoch, nats per position.
     validation_loss_curve_ : list of float

@@ -134,6 +134,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         same with ``validation_`` before the name.
     n_iter_ : int
         Epochs run.
+    best_iter_ : int or None
+        Epoch whose weights were kept, 0 for the start; None without held-out rows, where the last one's are.
     shift_, scale_ : ndarray of shape (n_features_in_,), float64
         The internal standardisation.
     image_shape_ : tuple of int or None

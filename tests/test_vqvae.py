@@ -11,7 +11,7 @@ import torch
 from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_wine
+from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.metrics import r2_score
 
 from skvq import PixelCNN, VQVAETransformer
@@ -227,10 +227,12 @@ def test_a_row_gets_the_same_codes_alone_and_among_others(on_wine, on_digits, wi
 
 
 def test_held_out_rows_choose_the_weights(wine):
-    model = VQVAETransformer(**TABLE | {"max_iter": 60}).fit(wine[:100], X_val=wine[100:])
+    training, held_out = wine[::2], wine[1::2]
+    model = VQVAETransformer(**TABLE | {"max_iter": 200}).fit(training, X_val=held_out)
     curve = model.history_["validation_reconstruction"]
-    rows = standardised(model, wine[100:])
-    error = rows - standardised(model, model.inverse_transform(model.transform(wine[100:])))
+    restored = model.inverse_transform(model.transform(held_out))
+    error = standardised(model, held_out) - standardised(model, restored)
+    assert model.best_iter_ == np.argmin(curve) + 1
     assert np.mean(error**2) == pytest.approx(min(curve), rel=1e-4)
 
 
@@ -310,3 +312,14 @@ def test_fit_leaves_x_and_the_parameters_alone(wine):
     model.fit(X).transform(X)
     np.testing.assert_array_equal(X, wine)
     assert {name: repr(value) for name, value in model.get_params().items()} == before
+
+
+@pytest.mark.parametrize("load", [load_wine, lambda: load_diabetes(scaled=False)])
+def test_the_default_works_on_raw_columns_without_a_warning(load):
+    X = load().data
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = VQVAETransformer(random_state=0).fit(X[::2])
+    assert model.score(X[1::2]) > 0.7
+    assert model.codebook_usage_ > 0.9
+    assert model.sample(3, random_state=0).shape == (3, X.shape[1])

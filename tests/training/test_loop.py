@@ -72,6 +72,18 @@ def test_the_weights_of_the_best_epoch_on_held_out_rows_are_restored():
     assert loop.evaluate(held_out)["loss"] == pytest.approx(min(curve), rel=1e-6)
 
 
+def test_the_weights_before_the_first_epoch_are_kept_where_training_only_hurts():
+    objective = LeastSquares(3)
+    with torch.no_grad():  # the solution
+        objective.module.weight.copy_(torch.tensor([[1.0, -2.0, 0.5]]))
+        objective.module.bias.fill_(0.3)
+    loop = Loop(
+        objective, make_rows(8, noise=3.0), Settings(5, 4, 0.1), generator(), validation_rows=make_rows(64, seed=1)
+    )
+    assert loop.run().best_iter == 0
+    np.testing.assert_allclose(objective.module.weight.detach(), [[1.0, -2.0, 0.5]])
+
+
 def test_a_plateau_ends_the_training():
     settings = Settings(1000, 64, 0.05, learning_rate="constant", tol=1e-3, n_iter_no_change=5)
     history = Loop(LeastSquares(3), make_rows(), settings, generator()).run()
