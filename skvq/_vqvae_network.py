@@ -13,8 +13,9 @@ from .nn.quantizers import EMAVectorQuantizer, VectorQuantizer, count_codes
 from .nn.vqvae import VQVAE
 from .training.objective import Objective
 
-# Rows that the principal components are taken from, and vectors per code that k-means clusters.
-START_ROWS = 4096
+# Rows that the principal components are taken from, and vectors per code that k-means clusters. For a table whole rows
+# are decomposed, in float64, so there the sample has no more than so many values.
+START_ROWS, START_VALUES, LEAST_START_ROWS = 4096, 1_000_000, 1024
 VECTORS_PER_CODE = 128
 # Dead codes are revived during this share of the training; the rest lets the codebook settle.
 REVIVAL_SHARE = 0.8
@@ -86,7 +87,7 @@ def start_from_data(architecture, rows, generator, *, warn):
         Root mean square of what this start leaves of the sample unexplained, on standardised values.
     """
     encoder, decoder = build_autoencoder(architecture, generator)
-    sample = rows.sample(START_ROWS, generator)
+    sample = start_sample(rows, generator)
     if len(architecture["row_shape"]) == 3:
         conv.start_from_pca(encoder, decoder, sample)
     else:
@@ -110,6 +111,14 @@ def start_from_data(architecture, rows, generator, *, warn):
     with torch.no_grad():
         error = F.mse_loss(module(sample)[0], sample).sqrt()
     return module, architecture, float(error)
+
+
+def start_sample(rows, generator):
+    """Return the rows (n, *row_shape) that the principal components are taken from."""
+    n_rows = START_ROWS
+    if len(rows.shape) == 1:
+        n_rows = min(START_ROWS, max(LEAST_START_ROWS, START_VALUES // rows.shape[0]))
+    return rows.sample(n_rows, generator)
 
 
 @torch.no_grad()

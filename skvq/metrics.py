@@ -139,13 +139,11 @@ def _counts(codes, n_codes, per_position):
         raise ValueError(f"codes must hold at least one code, got shape {codes.shape}")
     if codes.min() < 0 or codes.max() >= n_codes:
         raise ValueError(f"codes must be in [0, {n_codes}), got values from {codes.min()} to {codes.max()}")
-    codes = codes.astype(np.intp, copy=False)
-    if not per_position:
-        return np.bincount(codes.ravel(), minlength=n_codes)[np.newaxis]
-    if codes.ndim < 2:
+    if per_position and codes.ndim < 2:
         raise ValueError(f"codes must be (n_samples, n_positions) with per_position=True, got shape {codes.shape}")
-    columns = codes.reshape(len(codes), -1).T
-    return np.stack([np.bincount(column, minlength=n_codes) for column in columns])
+    columns = codes.reshape(len(codes), -1).T  # counted one by one: bincount copies what it counts to a wider type
+    counts = np.stack([np.bincount(column.astype(np.intp), minlength=n_codes) for column in columns])
+    return counts if per_position else counts.sum(axis=0, keepdims=True)
 
 
 def _entropy(counts):
