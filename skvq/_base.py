@@ -72,8 +72,9 @@ def resolve_precision(precision, device, *, pays):
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported()
     else:
-        capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-        fast = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+        # Older versions of torch cannot tell: then float32.
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+        fast = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return "bfloat16" if pays and fast else "float32"
 
 
@@ -138,7 +139,10 @@ class BaseNetwork(BaseEstimator):
         """
         rows, found = flatten_images(X, shape)
         accept_sparse = "csr" if get_tags(self).input_tags.sparse else False
-        return validate_data(self, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric"), found
+        rows = validate_data(self, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
+        if rows.dtype.kind not in "biuf":
+            raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
+        return rows, found
 
     def _check_training_parameters(self):
         check_number("alpha", self.alpha, low=0)
@@ -150,6 +154,8 @@ class BaseNetwork(BaseEstimator):
             check_number("batch_size", self.batch_size, numbers.Integral, low=1)
         if not is_auto(self.learning_rate_init):
             check_number("learning_rate_init", self.learning_rate_init, low=0, boundaries="neither")
+        if not isinstance(self.verbose, (bool, numbers.Integral)) or self.verbose < 0:
+            raise ValueError(f"verbose={self.verbose!r} must be 0, 1 or 2")
         if self.n_iter_no_change is not None:
             check_number("n_iter_no_change", self.n_iter_no_change, numbers.Integral, low=1)
 
@@ -176,6 +182,7 @@ class BaseNetwork(BaseEstimator):
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             monitor=monitor,
+            keep_best=self.early_stopping is not False,
             precision=resolve_precision(self.precision, rows.device, pays=automatic.bfloat16_pays),
             verbose=self.verbose,
             name=type(self).__name__,
@@ -188,6 +195,11 @@ class BaseNetwork(BaseEstimator):
         self.validation_loss_curve_ = history.terms.get("validation_loss", [])
         self.n_iter_ = history.n_iter
         self.best_iter_ = history.best_iter
+
+    def _forget(self):
+        """Drop what an earlier fit learned, so that a fit that fails leaves an unfitted estimator, not a mixture."""
+        for name in ("weights_", "architecture_", "prior_", "_module"):
+            self.__dict__.pop(name, None)
 
     def _keep(self, module, architecture):
         self.architecture_ = architecture

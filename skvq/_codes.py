@@ -8,6 +8,10 @@ import numpy as np
 CODE_DTYPE = np.int32
 
 
+# Floats beyond this are refused as codes: not every whole number is a float there.
+LARGEST_FLOAT = 2.0**53
+
+
 def check_codes(codes, n_codes=None):
     """Check that an array holds codes and return it as integers.
 
@@ -28,7 +32,7 @@ def check_codes(codes, n_codes=None):
         If a value is not a whole number or out of range; it is named.
     """
     if codes.dtype.kind not in "iub":
-        whole = np.mod(codes, 1) == 0
+        whole = (np.mod(codes, 1) == 0) & (np.abs(codes) < LARGEST_FLOAT)
         if not whole.all():
             raise ValueError(f"codes must be whole numbers, found {codes[~whole][0]}")
         codes = codes.astype(np.int64)
@@ -38,4 +42,4 @@ def check_codes(codes, n_codes=None):
         raise ValueError(f"Negative values in data passed to X: codes must be 0 or greater, found {codes.min()}")
     if n_codes is not None and codes.size and codes.max() >= n_codes:
         raise ValueError(f"codes must be in 0 ... {n_codes - 1} (n_codes={n_codes}), found {codes.max()}")
-    return codes
+    return codes.astype(codes.dtype.newbyteorder("="), copy=False)

@@ -1,5 +1,6 @@
 """Images and rows: which of the two X is, and how one becomes the other."""
 
+import math
 import numbers
 
 import numpy as np
@@ -11,7 +12,7 @@ def as_array(X):
     return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
 
 
-def check_image_shape(image_shape, n_features=None):
+def check_image_shape(image_shape, n_features=None, name="image_shape"):
     """Check the parameter `image_shape` and return it as a tuple of int, or None.
 
     Parameters
@@ -20,6 +21,8 @@ def check_image_shape(image_shape, n_features=None):
         The parameter.
     n_features : int, default=None
         Number of columns that it must multiply to.
+    name : str, default="image_shape"
+        What the parameter is called.
 
     Raises
     ------
@@ -32,14 +35,14 @@ def check_image_shape(image_shape, n_features=None):
     try:
         shape = tuple(image_shape)
     except TypeError:
-        raise ValueError(f"image_shape={image_shape!r} must be {accepted}") from None
+        raise ValueError(f"{name}={image_shape!r} must be {accepted}") from None
     if len(shape) not in (2, 3) or not all(isinstance(s, numbers.Integral) and s > 0 for s in shape):
-        raise ValueError(f"image_shape={image_shape!r} must be {accepted}")
+        raise ValueError(f"{name}={image_shape!r} must be {accepted}")
     shape = tuple(int(s) for s in shape)
     if n_features is not None and int(np.prod(shape)) != n_features:
         raise ValueError(
-            f"image_shape={shape} stands for {int(np.prod(shape))} values a row, but X has {n_features} features "
-            "(columns); pass the image_shape whose product is the number of columns"
+            f"{name}={shape} stands for {int(np.prod(shape))} values a row, but X has {n_features} features "
+            f"(columns); pass the {name} whose product is the number of columns"
         )
     return shape
 
@@ -77,7 +80,7 @@ def flatten_images(X, image_shape=None):
         raise ValueError(f"X has shape {X.shape}: images without a pixel")
     if image_shape is not None and found != tuple(image_shape):
         raise ValueError(f"X holds images of shape {found}, but image_shape is {tuple(image_shape)}")
-    return X.reshape(X.shape[0], -1), found
+    return X.reshape(X.shape[0], math.prod(found)), found
 
 
 def with_channels(image_shape):

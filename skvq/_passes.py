@@ -42,7 +42,7 @@ def reconstruct(network, rows, n_positions):
     """
     codes = np.empty((len(rows), n_positions), dtype=CODE_DTYPE)
     squared_error = np.empty(len(rows))
-    start, total, total_of_squares = 0, 0.0, 0.0
+    first, start, total, total_of_squares = None, 0, 0.0, 0.0
     for batch in rows.in_order(BATCH):
         n = len(batch)
         found = network.encode(fill_block(batch))
@@ -50,9 +50,10 @@ def reconstruct(network, rows, n_positions):
         codes[start : start + n] = found[:n].cpu().numpy()
         squared_error[start : start + n] = np.square(error.flatten(1).cpu().numpy(), dtype=np.float64).sum(axis=1)
         values = batch.flatten(1).cpu().numpy().astype(np.float64)
+        first = values[0].copy() if first is None else first
+        values -= first  # rows that are all the same have exactly no variation, and far ones keep their digits
         total = total + values.sum(axis=0)
         total_of_squares = total_of_squares + np.square(values).sum(axis=0)
         start += n
     variation = float((total_of_squares - np.square(total) / len(rows)).sum())
-    varies = variation > 1e-12 * float(total_of_squares.sum())  # what is less is rounding
-    return codes, squared_error, variation if varies else 0.0
+    return codes, squared_error, max(variation, 0.0)

@@ -18,6 +18,8 @@ from .training.objective import Objective
 
 # From this many rows on a PixelCNN underfits within its budget rather than overfits.
 MANY_ROWS = 10_000
+# More codes than this are asked for by name.
+LARGEST_INFERRED = 2**16
 # Rows that the starting frequencies of the codes are counted on; rows that are sampled or scored together.
 MARGINAL_ROWS, SAMPLE_BATCH, SCORE_BATCH = 50_000, 1024, 512
 
@@ -208,16 +210,27 @@ class PixelCNN(DensityMixin, BaseNetwork):
     def _check_grids(self, X, *, reset):
         """Validate X and return its codes as an integer array (n, h * w)."""
         shape = self.grid_shape if reset else self.grid_shape_
-        if reset and shape is not None and len(check_image_shape(shape)) != 2:
+        if reset and shape is not None and len(check_image_shape(shape, name="grid_shape")) != 2:
             raise ValueError(f"grid_shape={shape!r} must be None or (h, w)")
         rows, found = self._check_rows(X, None if shape is None else tuple(shape), reset=reset)
         if found is not None and len(found) != 2:
             raise ValueError(f"X holds grids of shape {found}; grids of codes are (n, h, w)")
         if reset:
             shape = found if shape is None else shape
-            self.grid_shape_ = (1, rows.shape[1]) if shape is None else check_image_shape(shape, rows.shape[1])
+            self.grid_shape_ = (
+                (1, rows.shape[1]) if shape is None else check_image_shape(shape, rows.shape[1], "grid_shape")
+            )
             self._grids_in = found is not None
         return check_codes(rows, self.n_codes if reset else self.n_codes_)
+
+    def _infer_n_codes(self, codes):
+        n_codes = int(codes.max()) + 1
+        if n_codes > LARGEST_INFERRED:
+            raise ValueError(
+                f"the largest code is {n_codes - 1}, which would make a network for {n_codes} codes; number the codes "
+                "from 0 without gaps, or pass n_codes if that is meant"
+            )
+        return n_codes
 
     def _build(self, architecture, generator):
         return GatedPixelCNN(**architecture, generator=generator)
@@ -245,7 +258,8 @@ class PixelCNN(DensityMixin, BaseNetwork):
         """
         self._check_parameters()
         codes = self._check_grids(X, reset=True)
-        self.n_codes_ = int(codes.max()) + 1 if self.n_codes is None else int(self.n_codes)
+        self._forget()
+        self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
         held_out = None if X_val is None else self._check_grids(X_val, reset=False)
         return self._fit_codes(codes, held_out)
 
@@ -328,7 +342,7 @@ class PixelCNN(DensityMixin, BaseNetwork):
             parts = [
                 network.log_prob(fill_block(batch))[: len(batch)] for batch in self._grids(codes).in_order(SCORE_BATCH)
             ]
-        return torch.cat(parts).double().cpu().numpy()
+        return torch.cat(parts).cpu().double().numpy()
 
     def score(self, X, y=None):
         """Return the mean of log p(grid) over the rows of X, in nats per row.

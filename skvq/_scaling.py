@@ -49,12 +49,20 @@ def standardisation(X, *, per_column):
     -------
     shift, scale : ndarray of shape (n_columns,), float64
         The scale of what does not vary, beyond rounding, is 1.
+
+    Raises
+    ------
+    ValueError
+        If the variance overflows.
     """
-    mean, variance = column_moments(X)
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        mean, variance = column_moments(X)
     if not per_column:
         overall = mean.mean()
         variance = np.full_like(variance, (variance + np.square(mean - overall)).mean())
         mean = np.full_like(mean, overall)
+    if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+        raise ValueError("X holds values so large that its variance overflows float64; rescale it")
     varies = variance > np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
     scale = np.ones_like(mean)
     scale[varies] = np.sqrt(variance[varies])

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted, has_fit_parameter
 
 from . import _passes as passes
 from . import metrics
@@ -278,11 +278,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         generator = self._generator()
+        self._forget()
         codes = self._fit_autoencoder(X, held_out, generator)
         if self.prior is not None:
             self._fit_prior(codes, held_out, generator)
-        elif hasattr(self, "prior_"):
-            del self.prior_
         return self
 
     def fit_prior(self, X, y=None, *, X_val=None):
@@ -298,6 +297,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         self
         """
         check_is_fitted(self, "weights_")
+        check_parameters(self)
         X = self._check_images(X, reset=False)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         self._fit_prior(self._encode(X), held_out, self._generator())
@@ -364,8 +364,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         """
         check_is_fitted(self, "prior_")
         options = {} if temperature == 1.0 else {"temperature": temperature}  # which not every prior has
-        codes = self.prior_.sample(n_samples, random_state=random_state, **options)
-        return self._decode(codes)
+        codes = np.asarray(self._ready_prior().sample(n_samples, random_state=random_state, **options))
+        if codes.shape != (n_samples, self._n_features_out):
+            raise ValueError(
+                f"the prior drew an array of shape {codes.shape}; it must be {(n_samples, self._n_features_out)}"
+            )
+        return self._decode(check_codes(codes, self.n_codes_))
 
     @available_if(_has_prior)
     def score_samples(self, X):
@@ -388,7 +392,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         codes, squared_error, _ = self._reconstruct(rows)
         log_variance = math.log(2 * math.pi * self.noise_variance_)
         log_likelihood = -0.5 * (squared_error / self.noise_variance_ + self.n_features_in_ * log_variance)
-        return self.prior_.score_samples(codes) + log_likelihood - np.log(self.scale_).sum()
+        return self._ready_prior().score_samples(codes) + log_likelihood - np.log(self.scale_).sum()
 
     def score(self, X, y=None):
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
@@ -421,6 +425,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         """Validate X and return it as rows; in `fit`, record how images are laid out."""
         known = check_image_shape(self.image_shape) if reset else self.image_shape_
         rows, found = self._check_rows(X, known, reset=reset)
+        if not reset and known is None and found is not None:
+            raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
         if reset:
             self.image_shape_ = check_image_shape(known if found is None else found, rows.shape[1])
             self._images_in = found is not None
@@ -429,8 +435,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
 
     def _rows(self, X):
         shape = (X.shape[1],) if self.image_shape_ is None else with_channels(self.image_shape_)
-        shift, scale = (self.shift_, self.scale_) if self.standardize else (None, None)
-        return Rows(X, shift=shift, scale=scale, shape=shape, device=resolve_device(self.device))
+        return Rows(X, shift=self.shift_, scale=self.scale_, shape=shape, device=resolve_device(self.device))
 
     def _build(self, architecture, generator):
         return build_vqvae(architecture, generator)
@@ -442,7 +447,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         else:
             self.shift_, self.scale_ = np.zeros(X.shape[1]), np.ones(X.shape[1])
         rows = self._rows(X)
-        early = stops_early(rows.shape, len(rows)) if self.early_stopping == "auto" else self.early_stopping
+        early = self.early_stopping
+        if early == "auto":
+            early = stops_early(rows.shape, int(len(rows) * (1 - self.validation_fraction)))
         rows, validation = self._split(rows, None if held_out is None else self._rows(held_out), early, generator)
         module, architecture, error = start_from_data(plan(self, rows), rows, generator, warn=not is_auto(self.n_codes))
         automatic_noise = error if self.image_shape_ is None else 0.0
@@ -453,13 +460,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
             input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
             generator=generator,
         )
+        n_uses = 1 if self.image_shape_ is None else math.prod(architecture["code_shape"])  # of a weight, for one row
         self._train(
             objective,
             rows,
             validation,
             generator,
             automatic_training(rows.shape, len(rows)),
-            work=sum(parameter.numel() for parameter in module.parameters()),
+            work=sum(parameter.numel() for parameter in module.parameters()) * n_uses,
             monitor="reconstruction",
         )
         self._keep(module, architecture)
@@ -470,7 +478,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         self.n_codes_ = self.architecture_["n_codes"]
         self.code_shape_ = tuple(self.architecture_["code_shape"])
         codebooks = self.weights_["quantizer.codebook"]
-        self.codebook_ = codebooks[0] if len(codebooks) == 1 else codebooks
+        self.codebook_ = (codebooks[0] if len(codebooks) == 1 else codebooks).copy()
         rows = self._rows(X)
         codes, squared_error, _ = self._reconstruct(rows)
         shared = len(codebooks) == 1
@@ -485,10 +493,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
 
     def _fit_prior(self, codes, held_out, generator):
         prior = self._new_prior(generator)
-        if held_out is None:
-            self.prior_ = prior.fit(codes)
-        else:
+        if held_out is not None and has_fit_parameter(prior, "X_val"):
             self.prior_ = prior.fit(codes, X_val=self._encode(held_out))
+        else:
+            self.prior_ = prior.fit(codes)
 
     def _new_prior(self, generator):
         """Return the unfitted prior, told the number of codes, the grid, and where to draw its randomness from."""
@@ -504,6 +512,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
             "random_state": seed,
         }
         return prior.set_params(**{name: value for name, value in told.items() if known.get(name, value) is None})
+
+    def _ready_prior(self):
+        """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
+        if self.prior is None or isinstance(self.prior, str):
+            self.prior_.set_params(device=self.device)
+        return self.prior_
 
     def _encode(self, X):
         return passes.encode(self._network(), self._rows(X), self._n_features_out)

@@ -51,16 +51,20 @@ def build_vqvae(architecture, generator):
     return VQVAE(encoder, build_quantizer(architecture, generator), decoder)
 
 
+def number_of_codebooks(architecture):
+    """Return 1 for images, whose patches are alike, and the number of positions for tables, whose columns are not."""
+    return architecture["code_shape"][0] if len(architecture["row_shape"]) == 1 else 1
+
+
 def build_quantizer(architecture, generator):
     """Return the quantiser that `architecture` describes."""
-    options = {"decay": architecture["ema_decay"]} if architecture["codebook_update"] == "ema" else {}
     return QUANTIZERS[architecture["codebook_update"]](
         architecture["n_codes"],
         architecture["code_dim"],
-        n_groups=architecture["code_shape"][0] if len(architecture["row_shape"]) == 1 else 1,
+        n_groups=number_of_codebooks(architecture),
         revival_threshold=architecture["revival_threshold"],
+        decay=architecture["ema_decay"],
         generator=generator,
-        **options,
     )
 
 
@@ -89,12 +93,13 @@ def start_from_data(architecture, rows, generator, *, warn):
     encoder, decoder = build_autoencoder(architecture, generator)
     sample = start_sample(rows, generator)
     if len(architecture["row_shape"]) == 3:
-        conv.start_from_pca(encoder, decoder, sample)
+        conv.start_from_pca(encoder, decoder, sample.cpu())
     else:
         dense.start_from_pca(encoder, decoder, sample, bits_per_position=math.log2(architecture["n_codes"]))
     encoder.to(rows.device), decoder.to(rows.device)
-    n_groups = architecture["code_shape"][0] if len(architecture["row_shape"]) == 1 else 1
-    vectors = encoded_sample(encoder, rows, n_groups, architecture["n_codes"] * VECTORS_PER_CODE, generator)
+    vectors = encoded_sample(
+        encoder, rows, number_of_codebooks(architecture), architecture["n_codes"] * VECTORS_PER_CODE, generator
+    )
     codebooks = kmeans_codebooks(vectors, architecture["n_codes"], generator)
     n_codes = codebooks.shape[1]
     if warn and n_codes < architecture["n_codes"]:
@@ -211,7 +216,7 @@ class VQObjective(Objective):
 
     def pass_summary(self):
         """Return usage and perplexity of the codebook over all batches since the last call."""
-        counts = self.counts.double()
+        counts = self.counts.cpu().double()
         self.counts = None
         share = counts / counts.sum(dim=1, keepdim=True)
         entropy = -(share * share.clamp_min(1e-300).log()).sum(dim=1).mean()

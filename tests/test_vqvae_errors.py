@@ -117,6 +117,24 @@ def test_images_of_another_shape_are_refused(fitted_to_images):
         fitted_to_images.transform(np.zeros((2, 64)))
 
 
+def test_a_model_of_a_table_takes_no_images(fitted):
+    with pytest.raises(ValueError, match="fit saw the rows of a table"):
+        fitted.transform(np.zeros((2, 13, 1)))
+
+
+def test_values_that_overflow_are_refused(fitted):
+    with pytest.raises(ValueError, match="float32 cannot hold"):
+        fitted.transform(WINE + 1e45)
+    with pytest.raises(ValueError, match="overflows float64"):
+        VQVAETransformer(**FAST).fit(WINE * 1e160)
+    with pytest.raises(ValueError, match="held-out rows is (inf|nan)"):
+        VQVAETransformer(**FAST).fit(WINE, X_val=WINE + 1e30)
+
+
+def test_rows_far_from_those_of_fit_score_badly(fitted):
+    assert fitted.score(WINE + 1e6) < fitted.score(WINE + 1e4) < 0
+
+
 def test_images_must_agree_with_the_parameter():
     with pytest.raises(ValueError, match=r"shape \(8, 9\), but image_shape is \(9, 8\)"):
         VQVAETransformer(image_shape=(9, 8), **FAST).fit(np.zeros((5, 8, 9)))

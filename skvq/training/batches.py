@@ -62,11 +62,15 @@ class Rows:
         if sparse.issparse(rows):
             rows = rows.toarray()
         if self.shift is not None:
-            rows = rows - np.asarray(self.shift, dtype=np.float64)
+            rows = np.subtract(rows, self.shift, dtype=np.float64)
             rows /= self.scale
         elif isinstance(indices, slice):
             rows = np.array(rows)  # a view of X may be read-only, and must never be written through
         batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)
+        if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):
+            raise ValueError(
+                "X holds values that float32 cannot hold after standardisation; they are too far from the rows of fit"
+            )
         return batch.reshape(-1, *self.shape)
 
     def in_order(self, batch_size):
@@ -81,9 +85,13 @@ class Rows:
             yield self.take(order[start : start + batch_size])
 
     def sample(self, n_rows, generator):
-        """Return at most `n_rows` distinct rows, drawn from `generator`, as one tensor."""
-        order = torch.randperm(len(self), generator=generator)[:n_rows].numpy()
-        return self.take(np.sort(order))
+        """Return at most `n_rows` distinct rows, drawn from `generator`, as one tensor, gathered piece by piece."""
+        order = np.sort(torch.randperm(len(self), generator=generator)[:n_rows].numpy())
+        rows = torch.empty(len(order), *self.shape, dtype=self.dtype, device=self.device)
+        for start in range(0, len(order), 256):
+            piece = self.take(order[start : start + 256])
+            rows[start : start + len(piece)] = piece
+        return rows
 
 
 def split_rows(n_rows, validation_fraction, generator):

@@ -16,9 +16,10 @@ from .stopping import Patience, Snapshot
 class Settings:
     """What the loop is told; the names are those of the estimators' parameters.
 
-    `monitor` names the loss term that validation and the best weights go by. `warmup` is a share of all steps,
-    `max_grad_norm` the Euclidean norm that gradients are clipped to (None: not at all), `alpha` the decoupled weight
-    decay (Loshchilov & Hutter 2019). With `n_iter_no_change=None` all `max_iter` epochs are run.
+    `monitor` names the loss term that validation goes by; with `keep_best` the weights of its lowest value on held-out
+    rows are kept. `warmup` is a share of all steps, `max_grad_norm` the Euclidean norm that gradients are clipped to
+    (None: not at all), `alpha` the decoupled weight decay (Loshchilov & Hutter 2019). With `n_iter_no_change=None` all
+    `max_iter` epochs are run.
     """
 
     max_iter: int
@@ -32,6 +33,7 @@ class Settings:
     tol: float = 1e-4
     n_iter_no_change: int | None = None
     monitor: str = "loss"
+    keep_best: bool = True
     precision: str = "float32"
     verbose: int = 0
     name: str = "fit"
@@ -57,7 +59,7 @@ class History:
 
 
 class TermMeans:
-    """Means of named loss terms over the rows of several batches, kept on the device until asked for."""
+    """Means of named loss terms over the rows of several batches."""
 
     def __init__(self):
         self.sums = {}
@@ -66,12 +68,12 @@ class TermMeans:
     def add(self, terms, n_rows):
         """Add the terms (dict of scalar tensors, each a mean over the rows) of a batch of `n_rows`."""
         for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.detach().double() * n_rows
+            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach()) * n_rows
         self.n_rows += n_rows
 
     def values(self):
         """Return the means as a dict of float."""
-        return {name: float(total) / self.n_rows for name, total in self.sums.items()}
+        return {name: total / self.n_rows for name, total in self.sums.items()}
 
 
 class Loop:
@@ -88,8 +90,9 @@ class Loop:
     generator : torch.Generator
         Draws the order of the rows, and what dropout drops.
     validation_rows : Rows, default=None
-        Held-out rows. If given, the terms on them are recorded as ``"validation_…"`` and the weights of the epoch with
-        the lowest ``validation_<monitor>`` are kept, or those before the first.
+        Held-out rows. If given, the terms on them are recorded as ``"validation_…"`` and with
+        ``settings.keep_best``, the weights of the epoch with the lowest ``validation_<monitor>`` are kept, or those
+        before the first.
     """
 
     def __init__(self, objective, rows, settings, generator, *, validation_rows=None):
@@ -110,7 +113,7 @@ class Loop:
         )
         self.history = History()
         self.last = Snapshot(module)
-        self.best = None if validation_rows is None else Snapshot(module)
+        self.best = Snapshot(module) if validation_rows is not None and settings.keep_best else None
         self.patience = Patience(settings.tol, settings.n_iter_no_change)
 
     def run(self):
@@ -119,7 +122,7 @@ class Loop:
         Raises
         ------
         ValueError
-            If the loss of a step is not finite.
+            If the loss of a step, or on the held-out rows, is not finite.
         """
         if self.best is not None:
             self.patience.update(self.evaluate(self.validation_rows)[self.settings.monitor])
@@ -142,8 +145,8 @@ class Loop:
             held_out = self.evaluate(self.validation_rows)
             values.update({f"validation_{name}": value for name, value in held_out.items()})
         self.history.add(values)
-        self.history.n_iter = epoch
         self.last.take()
+        self.history.n_iter = epoch
         stop = self._judge(values, epoch)
         self._report(epoch, values, time.perf_counter() - started, last=stop or epoch == self.settings.max_iter)
         return stop
@@ -192,13 +195,18 @@ class Loop:
         with torch.no_grad(), self._autocast():
             for batch in rows.in_order(max(self.settings.batch_size, 256)):
                 means.add(self.objective.terms(batch), len(batch))
-        return means.values() | self.objective.pass_summary()
+        values = means.values()
+        if not math.isfinite(values[self.settings.monitor]):
+            raise ValueError(
+                f"the {self.settings.monitor} of the held-out rows is {values[self.settings.monitor]} after epoch "
+                f"{self.history.n_iter}; X_val holds values far from those of X, or learning_rate_init is too high"
+            )
+        return values | self.objective.pass_summary()
 
     def _judge(self, values, epoch):
         """Keep the weights if they are the best so far; return whether to stop."""
-        if self.best is None:
-            self.patience.update(values["loss"])
-        elif self.patience.update(values[f"validation_{self.settings.monitor}"]):
+        watched = values["loss"] if self.best is None else values[f"validation_{self.settings.monitor}"]
+        if self.patience.update(watched) and self.best is not None:
             self.best.take()
             self.history.best_iter = epoch
         if self.patience.exhausted():
@@ -210,10 +218,11 @@ class Loop:
         if self.history.n_iter == 0:
             raise  # nothing to keep: let the interrupt through
         self.last.restore()
+        kept = "the state" if self.best is None else "the best state up to it"
         self.history.stopped = "interrupted"
         warnings.warn(
-            f"{self.settings.name}: training interrupted; the state after epoch {self.history.n_iter} of "
-            f"{self.settings.max_iter} is kept",
+            f"{self.settings.name}: training interrupted after epoch {self.history.n_iter} of "
+            f"{self.settings.max_iter}; {kept} is kept",
             UserWarning,
             stacklevel=2,
         )

@@ -113,7 +113,7 @@ def test_an_interrupt_keeps_the_state_after_the_last_complete_epoch():
     Loop(whole, make_rows(), Settings(2, 16, 0.1, learning_rate="constant", warmup=0.0), generator()).run()
     broken = LeastSquares(3, at_step=11, action=interrupt)  # four steps an epoch: in the middle of the third
     settings = Settings(50, 16, 0.1, learning_rate="constant", warmup=0.0)
-    with pytest.warns(UserWarning, match="after epoch 2 of 50 is kept"):
+    with pytest.warns(UserWarning, match="after epoch 2 of 50; the state is kept"):
         history = Loop(broken, make_rows(), settings, generator()).run()
     assert history.n_iter == 2
     assert torch.equal(whole.module.weight, broken.module.weight)
