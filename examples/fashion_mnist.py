@@ -1,7 +1,7 @@
 """The main job on Fashion-MNIST: 60,000 images of 28 × 28 pixels as 7 × 7 codes, and new images from a PixelCNN.
 
-Run it with ``python examples/fashion_mnist.py``; the whole training set takes some ten minutes on two cores,
-``--rows 6000`` about three. It writes ``fashion_mnist.png``.
+Run it with ``python examples/fashion_mnist.py``; the whole training set takes some thirteen minutes on
+two cores, ``--rows 6000`` about three. It writes ``fashion_mnist.png``.
 """
 
 import argparse

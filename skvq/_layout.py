@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import warnings
 
 import numpy as np
 import torch
@@ -86,3 +87,14 @@ def flatten_images(X, image_shape=None):
 def with_channels(image_shape):
     """Return (H, W, C) for (H, W) or (H, W, C)."""
     return (*image_shape, 1) if len(image_shape) == 2 else tuple(image_shape)
+
+
+def warn_of_channels_first(found):
+    """Warn if the shape of an image (or None) looks as if its channels came first."""
+    if found is not None and len(found) == 3 and found[0] in (1, 3, 4) and found[2] > 4:
+        warnings.warn(
+            f"X is taken for images of {found[0]} x {found[1]} pixels with {found[2]} channels; if its channels come "
+            "first, pass np.moveaxis(X, 1, -1)",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -12,7 +12,7 @@ from . import _passes as passes
 from . import metrics
 from ._base import BaseNetwork, is_auto, resolve_device
 from ._codes import check_codes
-from ._layout import as_array, check_image_shape, with_channels
+from ._layout import as_array, check_image_shape, warn_of_channels_first, with_channels
 from ._pixelcnn import PixelCNN
 from ._scaling import standardisation
 from ._vqvae_network import VQObjective, build_vqvae, start_from_data
@@ -55,7 +55,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), or by
         gradient.
     ema_decay : float in (0, 1), default=0.99
-        Share of the past in the running mean after each step.
+        Share of the past in the running means of the codebook and of how often each code is used, after each step.
     revival_threshold : float in [0, 1), default=0.1
         A code used less than this share of the average is moved onto an encoder vector, during the first 80 % of the
         steps; 0 never moves one.
@@ -66,12 +66,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
         tables, one of each for images.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
-        Hidden layers of encoder and decoder for tables, beside a linear path; () is the linear path alone. "auto":
-        (256, 256), or () below 500 training rows, where a network overfits more than it learns.
+        Hidden layers of encoder and decoder, for tables only, beside a linear path; () is the linear path alone.
+        "auto": (256, 256), or () below 500 training rows, where a network overfits more than it learns.
     channels : int, default=192
-        Width of the networks for images.
+        Width of the networks, for images only.
     n_blocks : int, default=2
-        Blocks of the networks for images, beside a linear path; 0 is the linear path alone.
+        Blocks of the networks, for images only, beside a linear path; 0 is the linear path alone.
     prior : "pixelcnn", PixelCNN, other density estimator, or None, default="pixelcnn"
         Model of the codes, fitted after the autoencoder; an instance is cloned. None fits none: then there is no
         `sample` and no `score_samples`.
@@ -261,7 +261,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         y : None
             Ignored.
         X_val : array-like like X, default=None
-            Held-out rows for early stopping, of the autoencoder and of the prior.
+            Held-out rows, for the autoencoder and the prior, in place of a split. Their loss is recorded, and they
+            choose the weights unless ``early_stopping=False``.
 
         Returns
         -------
@@ -329,7 +330,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         Returns
         -------
         X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is a float, float64 otherwise.
+            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise.
 
         Raises
         ------
@@ -430,6 +431,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         if reset:
             self.image_shape_ = check_image_shape(known if found is None else found, rows.shape[1])
             self._images_in = found is not None
+            warn_of_channels_first(found)
             self._dtype_in = rows.dtype.name if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else "float64"
         return rows
 

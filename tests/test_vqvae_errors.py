@@ -147,3 +147,8 @@ def test_before_fit_there_is_nothing(method):
         getattr(model, method)(WINE)
     with pytest.raises(NotFittedError):
         model.sample()
+
+
+def test_channels_that_come_first_draw_a_warning():
+    with pytest.warns(UserWarning, match=r"3 x 16 pixels with 12 channels; .* np.moveaxis"):
+        VQVAETransformer(**FAST).fit(np.random.default_rng(0).random((10, 3, 16, 12)))

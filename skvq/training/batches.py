@@ -9,7 +9,7 @@ class Rows:
     """Rows of an array as standardised float32 (or integer) tensors, a batch at a time.
 
     X is never copied whole: a batch is gathered by index, densified if sparse, standardised in float64 (so that a
-    column such as a time stamp keeps its digits) and only then cast. The extra memory is that of one batch.
+    column such as a time stamp keeps its digits) and only then cast. The extra memory of a pass is that of one batch.
 
     Parameters
     ----------
