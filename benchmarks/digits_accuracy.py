@@ -23,7 +23,7 @@ def main():
     X, y = load_digits(return_X_y=True)
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     classifier = LogisticRegression(max_iter=3000)
-    vq = VQVAETransformer(image_shape=(8, 8), n_blocks=0, early_stopping=False, prior=None, random_state=0)
+    vq = VQVAETransformer(image_shape=(8, 8), n_blocks=0, prior=None, random_state=0)
     on_codes = make_pipeline(vq, OneHotEncoder(handle_unknown="ignore"), classifier)
     grid = {"vqvaetransformer__code_shape": [(4, 4), (8, 8)], "vqvaetransformer__n_codes": [4, 16]}
     models = {

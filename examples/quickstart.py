@@ -21,7 +21,7 @@ def classify(X_train, X_test, y_train, y_test):
     on_pixels = make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=2000)).fit(X_train, y_train)
     on_codes = Pipeline(
         [
-            ("vq", VQVAETransformer(image_shape=(8, 8), n_blocks=0, early_stopping=False, prior=None, random_state=0)),
+            ("vq", VQVAETransformer(image_shape=(8, 8), n_blocks=0, prior=None, random_state=0)),
             ("onehot", OneHotEncoder(handle_unknown="ignore")),
             ("classify", LogisticRegression(max_iter=2000)),
         ]
