@@ -109,16 +109,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
 
     Attributes
     ----------
-    codebook_ : ndarray of shape (n_codes_, code_dim), float32
+    codebook_ : ndarray of shape (n_codes, code_dim), float32
         The vectors that the codes stand for: ``codebook_[codes]``. For tables every position has a codebook of its own,
-        and the shape is (m, n_codes_, code_dim): ``codebook_[np.arange(m), codes]``.
+        and the shape is (m, n_codes, code_dim): ``codebook_[np.arange(m), codes]``.
     code_shape_ : tuple of int
         (h, w) for images, (m,) for tables.
     n_codes_ : int
         Number of codes in a codebook.
     codebook_usage_ : float in [0, 1]
         Share of the codebook that occurs in the codes of the training rows.
-    perplexity_ : float in [1, n_codes_]
+    perplexity_ : float, from 1 to `n_codes_`
         exp of the entropy of the codes of the training rows: the number of codes in effective use. log2 of it times the
         number of positions is what an entropy coder spends on a row, in bits.
     prior_ : estimator
@@ -136,7 +136,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         Epochs run.
     best_iter_ : int or None
         Epoch whose weights were kept, 0 for the start; None without held-out rows, where the last one's are.
-    shift_, scale_ : ndarray of shape (n_features_in_,), float64
+    shift_, scale_ : ndarray of shape (n_features,), float64
         The internal standardisation.
     image_shape_ : tuple of int or None
         Shape of an image; None for tables.
