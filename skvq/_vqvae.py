@@ -481,13 +481,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         self.code_shape_ = tuple(self.architecture_["code_shape"])
         codebooks = self.weights_["quantizer.codebook"]
         self.codebook_ = (codebooks[0] if len(codebooks) == 1 else codebooks).copy()
-        rows = self._rows(X)
-        codes, squared_error, _ = self._reconstruct(rows)
+        if validation is None:
+            codes, squared_error, _ = self._reconstruct(self._rows(X))
+        else:
+            codes = self._encode(X)
+            _, squared_error, _ = self._reconstruct(validation)
         shared = len(codebooks) == 1
         self.codebook_usage_ = metrics.codebook_usage(codes, self.n_codes_, per_position=not shared)
         self.perplexity_ = metrics.perplexity(codes, self.n_codes_, per_position=not shared)
-        if validation is not None:
-            _, squared_error, _ = self._reconstruct(validation)
         # The maximum-likelihood variance; a perfect reconstruction would make the likelihood infinite.
         smallest = np.finfo(np.float32).eps
         self.noise_variance_ = max(float(squared_error.mean()) / X.shape[1], smallest)
