@@ -112,8 +112,10 @@ class Loop:
             fused=True,
         )
         self.history = History()
-        self.last = Snapshot(module)
-        self.best = Snapshot(module) if validation_rows is not None and settings.keep_best else None
+        self.last = Snapshot(module.state_dict().values())
+        self.best = (
+            Snapshot(module.state_dict().values()) if validation_rows is not None and settings.keep_best else None
+        )
         self.patience = Patience(settings.tol, settings.n_iter_no_change)
 
     def run(self):

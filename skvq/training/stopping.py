@@ -4,27 +4,27 @@ import torch
 
 
 class Snapshot:
-    """A copy of a module's state, complete at any moment (an interrupt while it is taken leaves the one before).
+    """A copy of a network's state, complete at any moment (an interrupt while it is taken leaves the one before).
 
     Parameters
     ----------
-    module : torch.nn.Module
-        The module whose parameters and buffers are copied.
+    tensors : iterable of Tensor
+        The parameters and buffers that are copied.
     """
 
-    def __init__(self, module):
-        self.live = list(module.state_dict().values())
+    def __init__(self, tensors):
+        self.live = list(tensors)
         self.copy = [tensor.clone() for tensor in self.live]
         self.spare = [tensor.clone() for tensor in self.live]
 
     def take(self):
-        """Copy the module's present state."""
+        """Copy the present state."""
         for spare, live in zip(self.spare, self.live):
             spare.copy_(live)
         self.copy, self.spare = self.spare, self.copy
 
     def restore(self):
-        """Put the copied state back into the module."""
+        """Put the copied state back."""
         with torch.no_grad():
             for copy, live in zip(self.copy, self.live):
                 live.copy_(copy)

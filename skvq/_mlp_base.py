@@ -1,0 +1,375 @@
+"""What regressor and classifier share: validation, the three solvers, predictions, a fitted state made of arrays."""
+
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ._base import resolve_device
+from ._layout import as_array
+from ._mlp_fit import (
+    DTYPES,
+    STOCHASTIC_SOLVERS,
+    HeldOut,
+    build_network,
+    build_optimizer,
+    build_predictor,
+    build_rate,
+    layer_widths,
+    split_off,
+    start_weights,
+)
+from .nn.activations import ACTIVATIONS
+from .training.descent import Descent, DescentSettings, Progress, say
+from .training.gather import Samples, rows_per_pass
+from .training.lbfgs import minimise
+from .training.threads import threads_for
+
+# Batches that are predicted are filled up to a multiple of this many rows, so that a row gets the same floats whether
+# it comes alone or among others.
+ROW_BLOCK = 32
+# Multiply-adds of a batch from which on "auto" computes in float32; below, float64 costs at most a fifth more
+# (`benchmarks/mlp_precision.py`).
+SINGLE_WORK = 2e5
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+DECAY = Interval(Real, 0, 1, closed="left")
+COUNT = Interval(Integral, 1, None, closed="left")
+
+
+def filled_batch(rows, dtype):
+    """Return rows in `dtype`, dense ones with zeros added up to a multiple of ROW_BLOCK rows."""
+    if sparse.issparse(rows):
+        return rows.astype(dtype)
+    n_rows, n_columns = rows.shape
+    batch = np.zeros((n_rows + -n_rows % ROW_BLOCK, n_columns), dtype=dtype)
+    batch[:n_rows] = rows
+    return batch
+
+
+def trains_in_steps(estimator):
+    """Return True if the solver takes steps that `partial_fit` can go on with; raise AttributeError otherwise."""
+    if estimator.solver not in STOCHASTIC_SOLVERS:
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
+        )
+    return True
+
+
+class BaseMLP(BaseEstimator):
+    """Base of MLPRegressor and MLPClassifier.
+
+    A subclass says how targets become numbers (``_encode_targets``), and how outputs are scored (``_score_outputs``).
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", COUNT],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [NON_NEGATIVE],
+        "batch_size": [StrOptions({"auto"}), COUNT],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
+        "learning_rate_init": [POSITIVE],
+        "power_t": [NON_NEGATIVE],
+        "max_iter": [COUNT],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [NON_NEGATIVE],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [DECAY],
+        "beta_1": [DECAY],
+        "beta_2": [DECAY],
+        "epsilon": [POSITIVE],
+        "n_iter_no_change": [COUNT, Options(Real, {np.inf})],
+        "max_fun": [COUNT],
+        "dropout": [DECAY],
+        "normalization": [None, StrOptions({"batch", "layer"})],
+        "scoring": [None, str, callable],
+        "warmup": [Interval(Real, 0, 1, closed="both")],
+        "max_grad_norm": [None, POSITIVE],
+        "precision": [StrOptions({"auto", "float32", "float64"})],
+        "device": [str, torch.device],
+    }
+
+    @abstractmethod
+    def _encode_targets(self, y):
+        """Return validated targets as numbers, ndarray (n, n_outputs), or class indices (n, 1)."""
+
+    @abstractmethod
+    def _score_outputs(self, outputs, y, sample_weight):
+        """Return the score of outputs (n, n_outputs) for targets as the user has them."""
+
+    def _fit(self, X, y, sample_weight, *, incremental, X_val=None, y_val=None):
+        self._check_combinations(incremental)
+        first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        device = resolve_device(self.device)
+        X, y = self._check_data(X, y, reset=first_pass)
+        self._learn_targets(y, incremental)
+        targets = self._encode_targets(y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X)
+        held_out = None if X_val is None and y_val is None else self._check_held_out(X_val, y_val)
+        random_state = check_random_state(self.random_state)
+        if first_pass:
+            self._start(X, targets, random_state)
+        elif targets.shape[1] != self._target_columns():
+            raise ValueError(f"y has {targets.shape[1]} outputs, but the network was fitted with {self.n_outputs_}")
+        weight = self._loss_weights(y, sample_weight)
+        if self.solver in STOCHASTIC_SOLVERS:
+            data = X, targets, weight, y, sample_weight
+            self._fit_stochastic(data, held_out, random_state, device, incremental=incremental)
+        else:
+            self._fit_lbfgs(X, targets, weight, held_out, device)
+        return self
+
+    def _check_combinations(self, incremental):
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        if incremental and (self.learning_rate == "cosine" or self.warmup > 0):
+            raise ValueError(
+                f"partial_fit does not know how long training lasts, which learning_rate={self.learning_rate!r} with "
+                f"warmup={self.warmup} needs; pass another learning_rate and warmup=0"
+            )
+        if self.solver == "lbfgs" and (self.dropout > 0 or self.normalization == "batch"):
+            raise ValueError(
+                f"solver='lbfgs' needs the same loss every time it looks, which dropout={self.dropout} with "
+                f"normalization={self.normalization!r} does not give; pass solver='adam' or 'sgd'"
+            )
+
+    def _check_data(self, X, y, *, reset):
+        """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
+        X, y = validate_data(
+            self,
+            as_array(X),
+            as_array(y),
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=self._y_numeric,
+            dtype="numeric",
+            reset=reset,
+        )
+        return X.tocsr() if hasattr(X, "tocsr") else X, self._check_targets(y)
+
+    def _check_held_out(self, X_val, y_val):
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val must be passed together")
+        X_val, y_val = self._check_data(X_val, y_val, reset=False)
+        return X_val, self._encode_targets(y_val), y_val
+
+    def _start(self, X, targets, random_state):
+        """Draw the first weights and set everything that training counts to zero."""
+        n_outputs = self._describe_outputs(targets)
+        widths = layer_widths(self, X.shape[1], n_outputs)
+        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        self.coefs_, self.intercepts_ = start_weights(widths, self.activation, dtype, random_state)
+        self.n_layers_, self.n_outputs_ = len(widths), n_outputs
+        self.n_iter_ = self.t_ = 0
+        for name in ("normalization_state_", "_optimizer_state", "validation_loss_curve_"):
+            self.__dict__.pop(name, None)
+        if self.solver in STOCHASTIC_SOLVERS:
+            self.loss_curve_, self._no_improvement_count = [], 0
+            self.validation_scores_ = [] if self.early_stopping else None
+            self.best_validation_score_ = -np.inf if self.early_stopping else None
+            self.best_loss_ = None if self.early_stopping else np.inf
+
+    def _dtypes(self, X):
+        """Settle `precision_`; return the torch dtypes of the network and of its targets."""
+        self.precision_ = self.precision if self.precision != "auto" else self._automatic_precision(X)
+        dtype = DTYPES[self.precision_]
+        return dtype, torch.int64 if self.out_activation_ == "softmax" else dtype
+
+    def _automatic_precision(self, X):
+        if X.dtype == np.float32:
+            return "float32"
+        # The line searches of L-BFGS need differences of the loss that float32 does not resolve near the minimum.
+        if self.solver == "lbfgs" or not self._single_pays(X):
+            return "float64"
+        return "float32"
+
+    def _single_pays(self, X):
+        """Return whether a batch is so much work that float32 is worth its rounding."""
+        rows = min(X.shape[0], rows_per_pass(X.shape[1]))
+        if self.solver in STOCHASTIC_SOLVERS:
+            rows = min(X.shape[0], 200 if self.batch_size == "auto" else self.batch_size)
+        return rows * sum(coef.size for coef in self.coefs_) >= SINGLE_WORK
+
+    def _fit_stochastic(self, data, held_out, random_state, device, *, incremental):
+        X, targets, weight, y, sample_weight = data
+        dtypes = self._dtypes(X)
+        training = None
+        if self.early_stopping and held_out is None:
+            stratify = targets.astype(bool) if self._stratifies else None
+            training, positions = split_off(X.shape[0], self, stratify, random_state)
+        generator = None
+        if self.dropout > 0:
+            generator = torch.Generator(device).manual_seed(int(random_state.randint(np.iinfo(np.int32).max)))
+        network = build_network(self, device, generator)
+        samples = Samples(X, targets, weight, *dtypes, subset=training, device=device)
+        validate = None
+        if held_out is not None:
+            X_val, val_targets, y_val = held_out
+            val_samples = Samples(X_val, val_targets, None, *dtypes, device=device)
+            validate = HeldOut(self, network, val_samples, lambda: X_val, y_val, None)
+        elif training is not None:
+            val_weight = None if sample_weight is None else sample_weight[positions]
+            val_samples = Samples(X, targets, sample_weight, *dtypes, subset=positions, device=device)
+            validate = HeldOut(self, network, val_samples, lambda: X[positions], y[positions], val_weight)
+        self._descend(network, samples, validate, random_state, incremental=incremental)
+
+    def _descend(self, network, samples, validate, random_state, *, incremental):
+        """Run the loop and keep what came of it."""
+        batch_size = self._batch_size(len(samples))
+        optimizer = build_optimizer(self, network)
+        rate = build_rate(self, self.max_iter * -(-len(samples) // batch_size))
+        if incremental and hasattr(self, "_optimizer_state"):
+            optimizer.load(self._optimizer_state)
+            rate.rate = self._optimizer_state["rate"]
+        settings = DescentSettings(
+            max_iter=self.max_iter,
+            batch_size=batch_size,
+            shuffle=self.shuffle,
+            alpha=self.alpha,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            max_grad_norm=self.max_grad_norm,
+            early_stopping=self.early_stopping,
+            verbose=self.verbose,
+        )
+        progress = self._progress()
+        descent = Descent(network, optimizer, rate, samples, settings, random_state, progress, validate)
+        with threads_for(network.parameters.penalized.numel() * batch_size):
+            descent.run(one_epoch=incremental)
+        self._keep_parameters(network)
+        self._optimizer_state = optimizer.state() | {"rate": rate.rate}
+        self._record(progress)
+
+    def _batch_size(self, n_rows):
+        if self.batch_size == "auto":
+            return min(200, n_rows)
+        if self.batch_size > n_rows:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
+            )
+        return int(np.clip(self.batch_size, 1, n_rows))
+
+    def _progress(self):
+        """Return what earlier calls counted, which a warm start or a partial fit goes on with."""
+        early = self.early_stopping
+        scores = getattr(self, "validation_scores_", None)
+        best_score = getattr(self, "best_validation_score_", None)
+        best_loss = getattr(self, "best_loss_", None)
+        return Progress(
+            n_rows_seen=getattr(self, "t_", 0),
+            loss_curve=getattr(self, "loss_curve_", []),
+            validation_loss_curve=getattr(self, "validation_loss_curve_", []),
+            validation_scores=[] if early and scores is None else scores,
+            best_score=-np.inf if early and best_score is None else best_score,
+            best_loss=None if early else np.inf if best_loss is None else best_loss,
+            n_no_improvement=getattr(self, "_no_improvement_count", 0),
+        )
+
+    def _record(self, progress):
+        self.n_iter_, self.t_, self.loss_ = progress.n_iter, progress.n_rows_seen, progress.loss
+        self.loss_curve_, self.best_loss_ = progress.loss_curve, progress.best_loss
+        self.validation_scores_, self.best_validation_score_ = progress.validation_scores, progress.best_score
+        if progress.validation_loss_curve:
+            self.validation_loss_curve_ = progress.validation_loss_curve
+        self._no_improvement_count = progress.n_no_improvement
+
+    def _fit_lbfgs(self, X, targets, weight, held_out, device):
+        dtypes = self._dtypes(X)
+        network = build_network(self, device)
+        samples = Samples(X, targets, weight, *dtypes, device=device)
+        stages = [(network, samples)]
+        if self.precision == "auto" and self.precision_ == "float64" and self._single_pays(X):
+            stages.insert(0, self._in_float32(X, targets, weight, device))
+        validate = None
+        if held_out is not None:
+            X_val, val_targets, y_val = held_out
+            val_samples = Samples(X_val, val_targets, None, *dtypes, device=device)
+            validate = HeldOut(self, network, val_samples, lambda: X_val, y_val, None)
+            self.validation_loss_curve_ = []
+
+        def after_iteration(number, loss, present):
+            say(self.verbose, f"Iteration {number}, loss = {loss:.8f}")
+            if validate is not None:
+                network.parameters.flat.copy_(present.parameters.flat)
+                self.validation_loss_curve_.append(validate.loss())
+
+        with threads_for(network.parameters.penalized.numel() * min(X.shape[0], rows_per_pass(X.shape[1]))):
+            self.n_iter_, self.loss_ = minimise(
+                stages,
+                alpha=self.alpha,
+                max_iter=self.max_iter,
+                max_fun=self.max_fun,
+                tol=self.tol,
+                after_iteration=after_iteration,
+            )
+        self._keep_parameters(network)
+
+    def _in_float32(self, X, targets, weight, device):
+        """Return the network and the samples in the precision that a search begins in."""
+        single = torch.float32
+        samples = Samples(
+            X, targets, weight, single, torch.int64 if self.out_activation_ == "softmax" else single, device=device
+        )
+        return build_network(self, device, dtype=single), samples
+
+    def _keep_parameters(self, network):
+        dtype = self.coefs_[0].dtype
+        self.coefs_, self.intercepts_ = network.parameters.arrays(dtype)
+        if self.normalization is not None:
+            self.normalization_state_ = network.normalization_arrays()
+
+    def _predict_outputs(self, X):
+        """Return predictions of the network (n, n_outputs), in the dtype of `coefs_`."""
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)
+        X = self._check_rows(X)
+        predict = build_predictor(self)
+        n = X.shape[0]
+        if n <= ROW_BLOCK:
+            predictions = predict(filled_batch(X, self.precision_))[:n].astype(self.coefs_[0].dtype, order="C")
+        else:
+            predictions = np.empty((n, self.n_outputs_), dtype=self.coefs_[0].dtype)
+            size = rows_per_pass(X.shape[1])
+            for start in range(0, n, size):
+                rows = X[start : start + size]
+                predictions[start : start + size] = predict(filled_batch(rows, self.precision_))[: rows.shape[0]]
+        if not np.isfinite(predictions).all():
+            self._check_range(X)
+        return predictions
+
+    def _check_rows(self, X):
+        """Validate rows to predict; a few that plainly are what `fit` saw take a shorter way than scikit-learn's."""
+        plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in "fd" and len(X) > 0
+        few = plain and len(X) <= ROW_BLOCK and X.shape[1] == self.n_features_in_
+        if few and not hasattr(self, "feature_names_in_") and np.isfinite(X).all():
+            return X
+        X = validate_data(self, as_array(X), accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
+        return X.tocsr() if hasattr(X, "tocsr") else X
+
+    def _check_range(self, X):
+        """Raise if predictions are not finite because X holds what float32 cannot."""
+        values = X.data if hasattr(X, "tocsr") else X
+        largest = float(np.abs(values).max())
+        if self.precision_ == "float32" and largest > np.finfo(np.float32).max:
+            raise ValueError(
+                f"X holds values up to {largest:.3g}, more than float32 can; rescale X or pass precision='float64'"
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

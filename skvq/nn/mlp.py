@@ -1,0 +1,258 @@
+"""Plain dense networks by hand-written forward and backward passes over one flat buffer of parameters.
+
+A step of a small network costs less than the bookkeeping of autograd and of an optimiser over many tensors
+(`benchmarks/mlp.py`), so here all weights and biases are views of one buffer, all gradients of another, and every
+intermediate result has memory that is allocated once. The output layer is held transposed, (n_outputs, n_rows): matrix
+products are slow for narrow outputs otherwise.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+import torch
+
+from .activations import ACTIVATIONS
+from .losses import Loss
+
+
+def views(buffer, shapes):
+    """Return consecutive pieces of a flat tensor as tensors of the given shapes, sharing its memory."""
+    pieces, start = [], 0
+    for shape in shapes:
+        pieces.append(buffer[start : start + prod(shape)].view(shape))
+        start += prod(shape)
+    return pieces
+
+
+class Parameters:
+    """Weights and biases of a dense network in one flat buffer: all weights first, then all biases.
+
+    Widths (20, 100, 3) make weights of shapes (20, 100) and (3, 100): that of the last layer is transposed.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Of the input, the hidden layers and the output.
+    dtype : torch.dtype
+    normalized : bool, default=False
+        Whether hidden layers have a scale and a shift for each unit, at the end of the buffer.
+    device : torch.device, default="cpu"
+
+    Attributes
+    ----------
+    flat : Tensor of shape (n_parameters,)
+    weights, biases : list of Tensor
+        Views of `flat`, one for each layer.
+    scales, shifts : list of Tensor
+        Views of `flat`, one for each normalised layer.
+    penalized : Tensor of shape (n_weights,)
+        The part of `flat` that holds the weights.
+    n_outputs : int
+    """
+
+    def __init__(self, widths, dtype, *, normalized=False, device="cpu"):
+        shapes = list(pairwise(widths))
+        shapes[-1] = shapes[-1][::-1]
+        n_weights = sum(prod(shape) for shape in shapes)
+        self.n_outputs = widths[-1]
+        units = [(width,) for width in widths[1:]]
+        hidden = units[:-1] if normalized else []
+        sizes = [*shapes, *units, *hidden, *hidden]
+        self.flat = torch.zeros(sum(prod(size) for size in sizes), dtype=dtype, device=device)
+        self.penalized = self.flat[:n_weights]
+        pieces = iter(views(self.flat, sizes))
+        self.weights = [next(pieces) for _ in shapes]
+        self.biases = [next(pieces) for _ in units]
+        self.scales = [next(pieces) for _ in hidden]
+        self.shifts = [next(pieces) for _ in hidden]
+
+    def groups(self):
+        """Return weights, biases, scales and shifts."""
+        return self.weights, self.biases, self.scales, self.shifts
+
+    def load(self, coefs, intercepts):
+        """Copy ndarrays of shapes (fan_in, fan_out) and (fan_out,) into the buffer."""
+        for weight, coef in zip(self._untransposed(), coefs):
+            weight.copy_(torch.as_tensor(coef))
+        for bias, intercept in zip(self.biases, intercepts):
+            bias.copy_(torch.as_tensor(intercept))
+
+    def arrays(self, dtype):
+        """Return copies as two lists of ndarrays of `dtype`, coefs (fan_in, fan_out) and intercepts (fan_out,)."""
+        coefs = [weight.cpu().numpy().astype(dtype, order="C") for weight in self._untransposed()]
+        return coefs, [bias.cpu().numpy().astype(dtype) for bias in self.biases]
+
+    def _untransposed(self):
+        return [*self.weights[:-1], self.weights[-1].T]
+
+
+class _Workspace:
+    """Memory for one batch of b rows: what every layer puts out, and the errors that come back."""
+
+    def __init__(self, n_rows, widths, dtype, keeps_input):
+        *hidden, n_outputs = widths[1:]
+        self.outputs = [torch.empty(n_rows, width, dtype=dtype) for width in hidden]  # (b, h)
+        self.inputs = [torch.empty_like(out) for out in self.outputs] if keeps_input else self.outputs
+        self.errors = [torch.empty_like(out) for out in self.outputs]
+        self.last = torch.empty(n_outputs, n_rows, dtype=dtype)  # (o, b)
+
+
+def _product(x, weight):
+    """Return the product of a sparse matrix and a tensor as a tensor."""
+    return torch.from_numpy(x @ weight.numpy())
+
+
+def _affine(x, weight, bias, out):
+    """Write x @ weight + bias into `out` (b, h); x (b, p) is a tensor or a sparse matrix."""
+    if isinstance(x, torch.Tensor):
+        torch.addmm(bias, x, weight, out=out)
+    else:
+        torch.add(_product(x, weight), bias, out=out)
+
+
+def _transposed_affine(x, weight, bias, out):
+    """Write (x @ weight.T + bias).T into `out` (o, b); weight is (o, p)."""
+    if isinstance(x, torch.Tensor):
+        torch.addmm(bias.unsqueeze(1), weight, x.T, out=out)
+    else:
+        torch.add(_product(x, weight.T).T, bias.unsqueeze(1), out=out)
+
+
+def _add_product(out, left, right, *, first):
+    """Write left @ right into `out` if `first`, else add it; one of the two may be a sparse matrix."""
+    if isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor):
+        torch.mm(left, right, out=out) if first else torch.addmm(out, left, right, out=out)
+        return
+    sparse_left = not isinstance(left, torch.Tensor)
+    product = _product(left, right) if sparse_left else _product(right.T, left.T).T
+    out.copy_(product) if first else out.add_(product)
+
+
+def _add_sum(out, error, over, *, first):
+    """Write the sum of `error` over one axis into `out` if `first`, else add it."""
+    torch.sum(error, over, out=out) if first else out.add_(error.sum(over))
+
+
+class DenseNetwork:
+    """A dense network with a loss, whose gradients are written by hand.
+
+    Rows (200, 20) with ``widths=(20, 100, 3)`` become outputs (3, 200).
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Of the input, the hidden layers and the output.
+    activation : str
+        Of the hidden layers; a key of :data:`ACTIVATIONS`.
+    loss : Loss
+    dtype : torch.dtype, default=torch.float32
+
+    Attributes
+    ----------
+    parameters, gradient : Parameters
+        What is trained, and the derivative of the loss by it.
+    """
+
+    def __init__(self, widths, activation, loss, dtype=torch.float32):
+        self.widths = tuple(widths)
+        self.activation = ACTIVATIONS[activation]
+        self.loss = loss
+        self.dtype = dtype
+        self.parameters = Parameters(widths, dtype)
+        self.gradient = Parameters(widths, dtype)
+        self._workspaces = {}
+
+    def state(self):
+        """Return all tensors that describe the network."""
+        return [self.parameters.flat]
+
+    def reported(self, loss):
+        """Return a sum of losses as a user sees it."""
+        return float(loss) / self.loss.divisor(self.widths[-1])
+
+    def _workspace(self, n_rows):
+        """Return memory for `n_rows`; that of the two latest sizes (most batches, and the last one) is kept."""
+        if n_rows not in self._workspaces:
+            if len(self._workspaces) == 2:
+                self._workspaces.pop(next(iter(self._workspaces)))
+            self._workspaces[n_rows] = _Workspace(n_rows, self.widths, self.dtype, self.activation.needs_input)
+        return self._workspaces[n_rows]
+
+    def _forward(self, x, work):
+        """Return the outputs (o, b), before their activation, of rows x (b, p)."""
+        weights, biases = self.parameters.weights, self.parameters.biases
+        for weight, bias, z, a in zip(weights, biases, work.inputs, work.outputs):
+            _affine(x, weight, bias, out=z)
+            self.activation.apply(z, a)
+            x = a
+        _transposed_affine(x, weights[-1], biases[-1], out=work.last)
+        return work.last
+
+    def accumulate(self, x, y, weight, scale, *, first):
+        """Add `scale` times the derivative of a batch's loss to the gradient; return the sum of the losses.
+
+        Parameters
+        ----------
+        x : Tensor of shape (b, p), or sparse matrix
+        y : Tensor of shape (n_outputs, b)
+            See :class:`Loss`.
+        weight : Tensor of shape (b,) or None
+            Weights of the rows.
+        scale : float
+        first : bool
+            Whether to start from a gradient of zero.
+        """
+        work = self._workspace(x.shape[0])
+        error = self._forward(x, work)  # (o, b)
+        loss = self.loss.error_(error, y, weight)
+        error.mul_(scale)
+        gradients, biases = self.gradient.weights, self.gradient.biases
+        inputs = [x, *work.outputs]
+        _add_product(gradients[-1], error, inputs[-1], first=first)
+        _add_sum(biases[-1], error, 1, first=first)
+        for layer in reversed(range(len(work.outputs))):
+            back = work.errors[layer]  # (b, h)
+            following = self.parameters.weights[layer + 1]
+            is_last = layer + 1 == len(work.outputs)
+            torch.mm(error.T, following, out=back) if is_last else torch.mm(error, following.T, out=back)
+            error = back
+            self.activation.backward(error, work.inputs[layer], work.outputs[layer])
+            _add_product(gradients[layer], inputs[layer].T, error, first=first)
+            _add_sum(biases[layer], error, 0, first=first)
+        return loss
+
+    def loss_sum(self, x, y, weight):
+        """Return the sum of the losses of a batch, with nothing else done."""
+        return self.loss.value(self._forward(x, self._workspace(x.shape[0])), y, weight)
+
+    def predict(self, x):
+        """Return predictions (n_outputs, b), which the next call overwrites."""
+        return self.loss.predict_(self._forward(x, self._workspace(x.shape[0])))
+
+
+def predict(coefs, intercepts, activation, loss, x):
+    """Return predictions (b, n_outputs) for rows x (b, p), with little to do before the first product.
+
+    Parameters
+    ----------
+    coefs, intercepts : list of ndarray
+        Of shapes (fan_in, fan_out) and (fan_out,).
+    activation : str
+    loss : Loss
+    x : ndarray or sparse matrix of shape (b, p)
+        In the dtype of the weights.
+    """
+    apply = ACTIVATIONS[activation].apply
+    for coef, intercept in zip(coefs[:-1], intercepts[:-1]):
+        x = x @ coef  # (b, h)
+        x += intercept
+        hidden = torch.from_numpy(x)
+        apply(hidden, hidden)
+    x = x @ coefs[-1]  # (b, n_outputs)
+    x += intercepts[-1]
+    if type(loss).predict_ is Loss.predict_:
+        return x
+    return loss.predict_(torch.from_numpy(np.ascontiguousarray(x.T))).numpy().T

@@ -1,0 +1,135 @@
+"""Rows of X and y by index into memory that is allocated once: the batches of predictors."""
+
+import numpy as np
+import torch
+from scipy import sparse
+
+# Arrays that take no more than this much memory in the type that trains are cast once, larger ones a batch at a time.
+CACHE_BYTES = 64_000_000
+# Sparse rows with a smaller share of non-zeros than this stay sparse in the first layer; denser ones are faster as
+# dense batches (`benchmarks/mlp_sparse.py`).
+SPARSE_DENSITY = 0.02
+# A pass without gradient steps takes so many rows at a time, fewer where they are wide.
+PASS_ROWS, PASS_VALUES = 2048, 4_000_000
+NATIVE = tuple(np.dtype(kind) for kind in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"))
+NUMPY_TYPES = {torch.float32: np.float32, torch.float64: np.float64, torch.int64: np.int64}
+
+
+def rows_per_pass(n_columns):
+    """Return how many rows of `n_columns` go through a network together where no gradient step hangs on it."""
+    return max(32, min(PASS_ROWS, PASS_VALUES // n_columns))
+
+
+class Gather:
+    """Rows of an array as tensors of one type; the memory of a batch is used again for the next.
+
+    Parameters
+    ----------
+    array : ndarray or CSR matrix of shape (n, p)
+        Any numeric dtype; may be a read-only memmap. It is never copied whole if large.
+    dtype : torch.dtype
+        Type of a batch.
+    subset : ndarray of int, default=None
+        The rows that this object stands for; all of them if None.
+    """
+
+    def __init__(self, array, dtype, subset=None):
+        self.array = array
+        self.dtype = dtype
+        self.subset = subset
+        self.is_sparse = sparse.issparse(array)
+        self.stays_sparse = self.is_sparse and array.nnz < SPARSE_DENSITY * np.prod(array.shape, dtype=float)
+        self._memory = {}
+        small = not self.is_sparse and array.size * dtype.itemsize <= CACHE_BYTES
+        if small and array.dtype != NUMPY_TYPES[dtype]:
+            self.array = array.astype(NUMPY_TYPES[dtype])
+
+    def __len__(self):
+        """Return the number of rows."""
+        return self.array.shape[0] if self.subset is None else len(self.subset)
+
+    def take(self, indices):
+        """Return the rows at `indices` (ndarray of int), (b, p); the next call may overwrite them.
+
+        A sparse matrix of few non-zeros gives sparse matrices.
+        """
+        if self.subset is not None:
+            indices = self.subset[indices]
+        if self.stays_sparse:
+            return self.array[indices].astype(NUMPY_TYPES[self.dtype])
+        memory = self._memory.get(len(indices)) or self._allocate(len(indices))
+        if self.is_sparse:
+            self.array[indices].astype(NUMPY_TYPES[self.dtype]).toarray(out=memory.batch)
+        else:
+            self.array.take(indices, axis=0, out=memory.rows, mode="clip")
+            memory.cast()
+        return memory.tensor
+
+    def _allocate(self, n_rows):
+        """Return memory for `n_rows`; that of the two latest sizes (most batches, and the last one) is kept."""
+        if len(self._memory) == 2:
+            self._memory.pop(next(iter(self._memory)))
+        self._memory[n_rows] = _Memory((n_rows, self.array.shape[1]), self.array.dtype, self.dtype)
+        return self._memory[n_rows]
+
+
+class _Memory:
+    """Where a batch is gathered in the type of the array, `rows`, and cast to that of the batch, `tensor`."""
+
+    def __init__(self, shape, found, wanted):
+        self.tensor = torch.empty(shape, dtype=wanted)
+        self.batch = self.tensor.numpy()
+        self.same = found == self.batch.dtype
+        self.rows = self.batch if self.same else np.empty(shape, dtype=found)
+
+    def cast(self):
+        """Bring what was gathered into `tensor`."""
+        if not self.same:
+            rows = self.rows if self.rows.dtype in NATIVE else self.rows.astype(np.float64)
+            self.tensor.copy_(torch.from_numpy(rows))
+
+
+class Samples:
+    """Rows, their targets and their weights.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, p)
+    y : ndarray of shape (n, n_outputs)
+        Targets, or class indices (n, 1).
+    weight : ndarray of shape (n,) or None
+    dtype : torch.dtype
+        Type of the rows and the weights.
+    target_dtype : torch.dtype
+        Type of the targets.
+    subset : ndarray of int, default=None
+        The rows that this object stands for; all of them if None.
+    device : torch.device, default="cpu"
+        Where batches are put.
+    """
+
+    def __init__(self, X, y, weight, dtype, target_dtype, subset=None, device="cpu"):
+        self.rows = Gather(X, dtype, subset)
+        self.targets = Gather(y, target_dtype, subset)
+        chosen = weight if weight is None or subset is None else weight[subset]
+        self.weight = None if chosen is None else chosen.astype(NUMPY_TYPES[dtype])
+        self.device = torch.device(device)
+
+    def __len__(self):
+        """Return the number of rows."""
+        return len(self.rows)
+
+    def take(self, indices):
+        """Return rows (b, p), targets (n_outputs, b) and weights (b,) or None at `indices` (ndarray of int)."""
+        x, y = self.rows.take(indices), self.targets.take(indices)
+        y = y.view(1, -1) if y.shape[1] == 1 else y.T.contiguous()
+        weight = None if self.weight is None else torch.from_numpy(self.weight[indices])
+        if self.device.type == "cpu":
+            return x, y, weight
+        return x.to(self.device), y.to(self.device), None if weight is None else weight.to(self.device)
+
+    def in_order(self):
+        """Yield (rows, targets, weights) of all rows in order, piece by piece."""
+        size = rows_per_pass(self.rows.array.shape[1])
+        for start in range(0, len(self), size):
+            yield self.take(np.arange(start, min(start + size, len(self))))

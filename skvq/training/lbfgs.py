@@ -1,0 +1,141 @@
+"""Training of predictors by scipy's L-BFGS over the gradients of the whole data, gathered piece by piece.
+
+Where a float64 solution is wanted, the search begins in float32, which costs half, and goes over to float64 before
+rounding would show: as soon as an iteration lowers the loss by less than `RESOLVED` of it.
+"""
+
+import warnings
+
+import numpy as np
+import scipy.optimize
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from .descent import add_penalty
+
+# Relative fall of the loss in an iteration that float32, with its 1e-7, resolves well (`benchmarks/mlp_precision.py`).
+RESOLVED = 1e-4
+
+
+class WholeGradient:
+    """The mean loss over all rows and its derivative, as scipy wants them: float64 vectors.
+
+    Parameters
+    ----------
+    stages : list of (network, Samples)
+        The same network and rows in increasing precision; the first is in use until :meth:`refine`.
+    alpha : float
+        The penalty is ½ alpha · |weights|² / total weight.
+    """
+
+    def __init__(self, stages, alpha):
+        self.stages = list(stages)
+        self.network, self.samples = self.stages.pop(0)
+        weight = self.samples.weight
+        self.total = float(len(self.samples)) if weight is None else float(weight.sum(dtype=np.float64))
+        if self.total == 0:
+            raise ValueError("sample_weight is zero for every row; at least one must be positive")
+        self.alpha = alpha
+        self.data_loss = self.penalty = 0.0
+
+    def __call__(self, point):
+        """Return the loss and the gradient (n_parameters,) at `point`."""
+        network = self.network
+        network.parameters.flat.copy_(torch.from_numpy(point))
+        data_loss = 0.0
+        for number, (x, y, weight) in enumerate(self.samples.in_order()):
+            data_loss += float(network.accumulate(x, y, weight, 1.0 / self.total, first=number == 0))
+        self.data_loss = data_loss / self.total
+        self.penalty = add_penalty(network, self.alpha / self.total)
+        return self.data_loss + self.penalty, network.gradient.flat.cpu().numpy().astype(np.float64)
+
+    def refine(self):
+        """Go over to the next precision."""
+        self.network, self.samples = self.stages.pop(0)
+
+    def reported(self):
+        """Return the loss of the last point as a user sees it."""
+        return self.network.reported(self.data_loss) + self.penalty
+
+
+class _Watch:
+    """Counts iterations, and asks for more precision where the loss falls too little for the present one."""
+
+    def __init__(self, function, after_iteration):
+        self.function = function
+        self.after_iteration = after_iteration
+        self.n_iter = 0
+        self.last = np.inf
+
+    def __call__(self, point):
+        function = self.function
+        self.n_iter += 1
+        loss = function.data_loss + function.penalty
+        if function.stages and self.last - loss < RESOLVED * abs(loss):
+            function.refine()
+        self.last = loss
+        self.after_iteration(self.n_iter, function.reported(), function.network)
+
+
+def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration):
+    """Train a network in place by L-BFGS (Byrd, Lu, Nocedal & Zhu 1995).
+
+    Parameters
+    ----------
+    stages : list of (network, Samples)
+        The same network and rows in increasing precision. The last holds the result.
+    alpha, max_iter, max_fun, tol
+        As in the estimators; `tol` bounds the largest entry of the gradient.
+    after_iteration : callable
+        Called with the number of an iteration, its loss, and the network as it is.
+
+    Returns
+    -------
+    n_iter : int
+    loss : float
+        With the penalty.
+
+    Raises
+    ------
+    ValueError
+        If the parameters become non-finite.
+    """
+    function = WholeGradient(stages, alpha)
+    watch = _Watch(function, after_iteration)
+    point = stages[0][0].parameters.flat.cpu().numpy().astype(np.float64)
+    n_evaluations = 0
+    while True:
+        found = scipy.optimize.minimize(
+            function,
+            point,
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxfun": max_fun - n_evaluations, "maxiter": max_iter - watch.n_iter, "gtol": tol},
+            callback=watch,
+        )
+        point = found.x
+        n_evaluations += found.nfev
+        if not function.stages or watch.n_iter >= max_iter or n_evaluations >= max_fun:
+            break
+        function.refine()  # what has converged in float32 goes on from there
+    while function.stages:
+        function.refine()
+    function(point)
+    _judge(found, watch.n_iter, max_iter, max_fun)
+    return min(watch.n_iter, max_iter), function.reported()
+
+
+def _judge(found, n_iter, max_iter, max_fun):
+    """Raise if the solution is not finite, warn if it is not one."""
+    if not np.isfinite(found.x).all() or not np.isfinite(found.fun):
+        raise ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+            f"preprocessed. It happened in iteration {n_iter} of lbfgs: scale X and y."
+        )
+    if found.status != 0:
+        warnings.warn(
+            f"lbfgs failed to converge after {n_iter} iteration(s) (status={found.status}): {found.message}. "
+            f"Increase max_iter (now {max_iter}) or max_fun (now {max_fun}), or scale the data.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
