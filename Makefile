@@ -9,6 +9,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
 test: lint
+	PYTHONPATH=tests $(BIN)/python -m pytest -p scikit_learn_suite --pyargs sklearn.neural_network.tests.test_mlp
 	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest
 
 lint: $(VENV)/.test

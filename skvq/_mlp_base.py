@@ -34,7 +34,9 @@ from .training.threads import threads_for
 
 # Batches that are predicted are filled up to a multiple of this many rows, so that a row gets the same floats whether
 # it comes alone or among others.
-ROW_BLOCK = 32
+ROW_BLOCK = 8
+# So few rows are checked and predicted by a shorter way.
+FEW_ROWS = 32
 # Multiply-adds of a batch from which on "auto" computes in float32; below, float64 costs at most a fifth more
 # (`benchmarks/mlp_precision.py`).
 SINGLE_WORK = 2e5
@@ -113,19 +115,38 @@ class BaseMLP(BaseEstimator):
     def _fit(self, X, y, sample_weight, *, incremental, X_val=None, y_val=None):
         self._check_combinations(incremental)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        if not first_pass:
+            return self._train(X, y, sample_weight, X_val, y_val, incremental=incremental, first_pass=False)
+        self._forget("coefs_", "intercepts_")
+        try:
+            return self._train(X, y, sample_weight, X_val, y_val, incremental=incremental, first_pass=True)
+        except BaseException:
+            # What failed leaves no mixture of an old network and a new problem.
+            self._forget("coefs_", "intercepts_", "classes_", "_label_binarizer")
+            raise
+
+    def _forget(self, *names):
+        for name in names:
+            self.__dict__.pop(name, None)
+
+    def _train(self, X, y, sample_weight, X_val, y_val, *, incremental, first_pass):
         device = resolve_device(self.device)
         X, y = self._check_data(X, y, reset=first_pass)
         self._learn_targets(y, incremental)
         targets = self._encode_targets(y)
+        out_activation, n_outputs = self._describe_outputs(targets)
+        if not first_pass and n_outputs != self.n_outputs_:
+            raise ValueError(f"y asks for {n_outputs} outputs, but the network was fitted with {self.n_outputs_}")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
-        held_out = None if X_val is None and y_val is None else self._check_held_out(X_val, y_val)
+        held_out = None if X_val is None and y_val is None else self._check_held_out(X_val, y_val, targets.shape[1])
         random_state = check_random_state(self.random_state)
+        self.out_activation_ = out_activation
         if first_pass:
-            self._start(X, targets, random_state)
-        elif targets.shape[1] != self._target_columns():
-            raise ValueError(f"y has {targets.shape[1]} outputs, but the network was fitted with {self.n_outputs_}")
+            self._start(X, n_outputs, random_state)
         weight = self._loss_weights(y, sample_weight)
+        if weight is not None and not weight.any():
+            raise ValueError("the weights of all rows are zero; at least one must be positive")
         if self.solver in STOCHASTIC_SOLVERS:
             data = X, targets, weight, y, sample_weight
             self._fit_stochastic(data, held_out, random_state, device, incremental=incremental)
@@ -161,22 +182,23 @@ class BaseMLP(BaseEstimator):
         )
         return X.tocsr() if hasattr(X, "tocsr") else X, self._check_targets(y)
 
-    def _check_held_out(self, X_val, y_val):
+    def _check_held_out(self, X_val, y_val, n_columns):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be passed together")
         X_val, y_val = self._check_data(X_val, y_val, reset=False)
-        return X_val, self._encode_targets(y_val), y_val
+        targets = self._encode_targets(y_val)
+        if targets.shape[1] != n_columns:
+            raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_columns}")
+        return X_val, targets, y_val
 
-    def _start(self, X, targets, random_state):
+    def _start(self, X, n_outputs, random_state):
         """Draw the first weights and set everything that training counts to zero."""
-        n_outputs = self._describe_outputs(targets)
         widths = layer_widths(self, X.shape[1], n_outputs)
         dtype = np.float32 if X.dtype == np.float32 else np.float64
         self.coefs_, self.intercepts_ = start_weights(widths, self.activation, dtype, random_state)
         self.n_layers_, self.n_outputs_ = len(widths), n_outputs
         self.n_iter_ = self.t_ = 0
-        for name in ("normalization_state_", "_optimizer_state", "validation_loss_curve_"):
-            self.__dict__.pop(name, None)
+        self._forget("normalization_state_", "_optimizer_state", "validation_loss_curve_")
         if self.solver in STOCHASTIC_SOLVERS:
             self.loss_curve_, self._no_improvement_count = [], 0
             self.validation_scores_ = [] if self.early_stopping else None
@@ -232,9 +254,10 @@ class BaseMLP(BaseEstimator):
         batch_size = self._batch_size(len(samples))
         optimizer = build_optimizer(self, network)
         rate = build_rate(self, self.max_iter * -(-len(samples) // batch_size))
-        if incremental and hasattr(self, "_optimizer_state"):
-            optimizer.load(self._optimizer_state)
-            rate.rate = self._optimizer_state["rate"]
+        state = getattr(self, "_optimizer_state", None) if incremental else None
+        if state is not None and optimizer.fits(state):
+            optimizer.load(state)
+            rate.rate = state["rate"]
         settings = DescentSettings(
             max_iter=self.max_iter,
             batch_size=batch_size,
@@ -259,7 +282,7 @@ class BaseMLP(BaseEstimator):
             return min(200, n_rows)
         if self.batch_size > n_rows:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
             )
         return int(np.clip(self.batch_size, 1, n_rows))
 
@@ -339,7 +362,7 @@ class BaseMLP(BaseEstimator):
         X = self._check_rows(X)
         predict = build_predictor(self)
         n = X.shape[0]
-        if n <= ROW_BLOCK:
+        if n <= FEW_ROWS:
             predictions = predict(filled_batch(X, self.precision_))[:n].astype(self.coefs_[0].dtype, order="C")
         else:
             predictions = np.empty((n, self.n_outputs_), dtype=self.coefs_[0].dtype)
@@ -354,7 +377,7 @@ class BaseMLP(BaseEstimator):
     def _check_rows(self, X):
         """Validate rows to predict; a few that plainly are what `fit` saw take a shorter way than scikit-learn's."""
         plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in "fd" and len(X) > 0
-        few = plain and len(X) <= ROW_BLOCK and X.shape[1] == self.n_features_in_
+        few = plain and len(X) <= FEW_ROWS and X.shape[1] == self.n_features_in_
         if few and not hasattr(self, "feature_names_in_") and np.isfinite(X).all():
             return X
         X = validate_data(self, as_array(X), accept_sparse=["csr", "csc"], dtype="numeric", reset=False)

@@ -324,12 +324,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return encode(self._label_binarizer, y)
 
     def _describe_outputs(self, targets):
-        several = self._label_binarizer.y_type_ == "multiclass"
-        self.out_activation_ = "softmax" if several else "logistic"
-        return len(self.classes_) if several else targets.shape[1]
-
-    def _target_columns(self):
-        return 1 if self.out_activation_ == "softmax" else self.n_outputs_
+        if self._label_binarizer.y_type_ == "multiclass":
+            return "softmax", len(self.classes_)
+        return "logistic", targets.shape[1]
 
     def _loss_weights(self, y, sample_weight):
         if self.class_weight is None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -29,7 +30,9 @@ def layer_widths(estimator, n_features, n_outputs):
     """Return the widths of all layers, the input's first, as a list of int."""
     hidden = estimator.hidden_layer_sizes
     hidden = list(hidden) if hasattr(hidden, "__iter__") else [hidden]
-    if np.any(np.array(hidden) <= 0):
+    if not all(isinstance(width, Integral) for width in hidden):
+        raise TypeError(f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} must be an integer or integers")
+    if any(width <= 0 for width in hidden):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
     return [n_features, *(int(width) for width in hidden), n_outputs]
 

@@ -324,18 +324,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _learn_targets(self, y, incremental):
         levels = np.atleast_1d(self.quantile)
-        if levels.ndim != 1 or len(levels) == 0 or not ((levels > 0) & (levels < 1)).all():
+        if levels.dtype.kind != "f" or levels.ndim != 1 or len(levels) == 0 or not ((levels > 0) & (levels < 1)).all():
             raise ValueError(f"quantile={self.quantile!r} must be in (0, 1), or a sequence of such numbers")
 
     def _encode_targets(self, y):
         return y.reshape(len(y), -1)
 
     def _describe_outputs(self, targets):
-        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
-        return self._n_quantiles() if self._n_quantiles() > 1 else targets.shape[1]
-
-    def _target_columns(self):
-        return 1 if self._n_quantiles() > 1 else self.n_outputs_
+        n_outputs = self._n_quantiles() if self._n_quantiles() > 1 else targets.shape[1]
+        return "exp" if self.loss == "poisson" else "identity", n_outputs
 
     def _loss_weights(self, y, sample_weight):
         return sample_weight

@@ -24,9 +24,12 @@ def check_known(y, classes, *, same):
 
 def encode(binarizer, y):
     """Return class indices (n, 1), int64, for several classes, else zeros and ones (n, 1) or (n, n_labels), uint8."""
-    if binarizer.y_type_ == "multiclass" and not type_of_target(y).startswith("multilabel"):
-        return np.searchsorted(binarizer.classes_, y).astype(np.int64).reshape(-1, 1)
-    return binarizer.transform(y).astype(np.uint8)
+    if binarizer.y_type_.startswith("multilabel") or type_of_target(y).startswith("multilabel"):
+        return binarizer.transform(y).astype(np.uint8)
+    classes = binarizer.classes_
+    check_known(y, classes, same=False)
+    indices = np.searchsorted(classes, y).reshape(-1, 1)
+    return indices.astype(np.int64 if binarizer.y_type_ == "multiclass" else np.uint8)
 
 
 def decode(binarizer, probabilities):

@@ -139,11 +139,20 @@ class LogLoss(Loss):
 
     out_activation = "softmax"
 
+    def __init__(self):
+        self._minus_ones = torch.empty(0)
+
+    def _like(self, picked):
+        """Return minus one in the shape of `picked`, made anew only where the last batch was another."""
+        if self._minus_ones.shape != picked.shape:
+            self._minus_ones = torch.full_like(picked, -1.0)
+        return self._minus_ones
+
     def error_(self, z, y, weight):
         """See :class:`Loss`."""
         aten._log_softmax.out(z, 0, False, out=z)
         picked = z.gather(0, y)
-        z.exp_().scatter_add_(0, y, torch.full_like(picked, -1.0))
+        z.exp_().scatter_add_(0, y, self._like(picked))
         if weight is None:
             return -picked.sum()
         z.mul_(weight)

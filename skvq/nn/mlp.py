@@ -98,6 +98,8 @@ class _Workspace:
         self.inputs = [torch.empty_like(out) for out in self.outputs] if keeps_input else self.outputs
         self.errors = [torch.empty_like(out) for out in self.outputs]
         self.last = torch.empty(n_outputs, n_rows, dtype=dtype)  # (o, b)
+        self.outputs_t = [out.T for out in self.outputs]
+        self.last_t = self.last.T
 
 
 def _product(x, weight):
@@ -113,27 +115,20 @@ def _affine(x, weight, bias, out):
         torch.add(_product(x, weight), bias, out=out)
 
 
-def _transposed_affine(x, weight, bias, out):
-    """Write (x @ weight.T + bias).T into `out` (o, b); weight is (o, p)."""
-    if isinstance(x, torch.Tensor):
-        torch.addmm(bias.unsqueeze(1), weight, x.T, out=out)
-    else:
-        torch.add(_product(x, weight.T).T, bias.unsqueeze(1), out=out)
+def _add_product(left, right, out):
+    """Add left @ right to `out`."""
+    torch.addmm(out, left, right, out=out)
 
 
-def _add_product(out, left, right, *, first):
-    """Write left @ right into `out` if `first`, else add it; one of the two may be a sparse matrix."""
-    if isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor):
-        torch.mm(left, right, out=out) if first else torch.addmm(out, left, right, out=out)
-        return
-    sparse_left = not isinstance(left, torch.Tensor)
-    product = _product(left, right) if sparse_left else _product(right.T, left.T).T
+def _add_sum(values, over, out):
+    """Add the sum of `values` over one axis to `out`."""
+    out.add_(values.sum(over))
+
+
+def _sparse_gradient(x, error, out, *, first):
+    """Write x.T @ error into `out` if `first`, else add it; x is a sparse matrix."""
+    product = _product(x.T, error)
     out.copy_(product) if first else out.add_(product)
-
-
-def _add_sum(out, error, over, *, first):
-    """Write the sum of `error` over one axis into `out` if `first`, else add it."""
-    torch.sum(error, over, out=out) if first else out.add_(error.sum(over))
 
 
 class DenseNetwork:
@@ -163,7 +158,14 @@ class DenseNetwork:
         self.dtype = dtype
         self.parameters = Parameters(widths, dtype)
         self.gradient = Parameters(widths, dtype)
+        *hidden, last = self.parameters.weights
+        self._after = [weight.T for weight in hidden[1:]] + [last]  # what brings an error back to each hidden layer
+        self._last_bias = self.parameters.biases[-1].unsqueeze(1)
         self._workspaces = {}
+
+    def training_mode(self):
+        """Return the context that gradients are taken in: without autograd, whose bookkeeping would cost a fifth."""
+        return torch.inference_mode()
 
     def state(self):
         """Return all tensors that describe the network."""
@@ -184,11 +186,15 @@ class DenseNetwork:
     def _forward(self, x, work):
         """Return the outputs (o, b), before their activation, of rows x (b, p)."""
         weights, biases = self.parameters.weights, self.parameters.biases
+        apply = self.activation.apply
         for weight, bias, z, a in zip(weights, biases, work.inputs, work.outputs):
             _affine(x, weight, bias, out=z)
-            self.activation.apply(z, a)
+            apply(z, a)
             x = a
-        _transposed_affine(x, weights[-1], biases[-1], out=work.last)
+        if work.outputs:
+            torch.addmm(self._last_bias, weights[-1], work.outputs_t[-1], out=work.last)
+        else:
+            _affine(x, weights[-1].T, biases[-1], out=work.last_t)
         return work.last
 
     def accumulate(self, x, y, weight, scale, *, first):
@@ -209,19 +215,26 @@ class DenseNetwork:
         error = self._forward(x, work)  # (o, b)
         loss = self.loss.error_(error, y, weight)
         error.mul_(scale)
+        product, total = (torch.mm, torch.sum) if first else (_add_product, _add_sum)
         gradients, biases = self.gradient.weights, self.gradient.biases
-        inputs = [x, *work.outputs]
-        _add_product(gradients[-1], error, inputs[-1], first=first)
-        _add_sum(biases[-1], error, 1, first=first)
-        for layer in reversed(range(len(work.outputs))):
-            back = work.errors[layer]  # (b, h)
-            following = self.parameters.weights[layer + 1]
-            is_last = layer + 1 == len(work.outputs)
-            torch.mm(error.T, following, out=back) if is_last else torch.mm(error, following.T, out=back)
-            error = back
+        total(error, 1, out=biases[-1])
+        depth = len(work.outputs)
+        if depth:
+            product(error, work.outputs[-1], out=gradients[-1])
+        for layer in range(depth - 1, -1, -1):
+            # (b, h): the last layer's weights and error are transposed already
+            error, following = work.errors[layer], work.last_t if layer == depth - 1 else error
+            torch.mm(following, self._after[layer], out=error)
             self.activation.backward(error, work.inputs[layer], work.outputs[layer])
-            _add_product(gradients[layer], inputs[layer].T, error, first=first)
-            _add_sum(biases[layer], error, 0, first=first)
+            total(error, 0, out=biases[layer])
+            if layer:
+                product(work.outputs_t[layer - 1], error, out=gradients[layer])
+        first_gradient = gradients[0] if depth else gradients[0].T  # (p, h)
+        error = error if depth else work.last_t
+        if isinstance(x, torch.Tensor):
+            product(x.T, error, out=first_gradient)
+        else:
+            _sparse_gradient(x, error, first_gradient, first=first)
         return loss
 
     def loss_sum(self, x, y, weight):

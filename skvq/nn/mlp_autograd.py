@@ -75,6 +75,10 @@ class AutogradNetwork:
                 leaf.grad = gradient
         self.weights, self.biases, self.scales, self.shifts = leaves
 
+    def training_mode(self):
+        """Return the context that gradients are taken in."""
+        return torch.enable_grad()
+
     def state(self):
         """Return all tensors that describe the network."""
         return [self.parameters.flat, *self.means, *self.variances]

@@ -89,6 +89,14 @@ class Descent:
         ValueError
             If the parameters become non-finite and no better state is kept.
         """
+        with self.network.training_mode():
+            self._run(one_epoch)
+            if self.best is not None:
+                self.best.restore()
+            elif not self._is_finite():
+                raise self._divergence()
+
+    def _run(self, one_epoch):
         settings, progress = self.settings, self.progress
         try:
             for progress.n_iter in range(1, settings.max_iter + 1):
@@ -100,12 +108,10 @@ class Descent:
                     f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and the optimization "
                     "hasn't converged yet.",
                     ConvergenceWarning,
-                    stacklevel=4,
+                    stacklevel=9,
                 )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        if self.best is not None:
-            self.best.restore()
+            warnings.warn("Training interrupted by user.", stacklevel=9)
 
     def _run_epoch(self):
         progress = self.progress
@@ -183,21 +189,29 @@ class Descent:
 
     def _diverged(self):
         """Return whether the best state has to do; raise if the parameters are not finite and there is none."""
-        if math.isfinite(self.progress.loss) or bool(torch.isfinite(self.network.parameters.flat).all()):
+        if math.isfinite(self.progress.loss) or self._is_finite():
             return False
-        where = f"epoch {self.progress.n_iter} at a learning rate of {self.rate.at(max(0, self.n_steps - 1)):.3g}"
         if self.best is None:
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to "
-                f"be preprocessed. It happened in {where}: scale X and y, or lower learning_rate_init."
-            )
+            raise self._divergence()
         warnings.warn(
-            f"Training diverged in {where}; the state of the best validation score is kept. Scale X and y, or lower "
-            "learning_rate_init.",
+            f"Training diverged in {self._where()}; the state of the best validation score is kept. Scale X and y, or "
+            "lower learning_rate_init.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=10,
         )
         return True
+
+    def _is_finite(self):
+        return bool(torch.isfinite(self.network.parameters.flat).all())
+
+    def _where(self):
+        return f"epoch {self.progress.n_iter} at a learning rate of {self.rate.at(max(0, self.n_steps - 1)):.3g}"
+
+    def _divergence(self):
+        return ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to "
+            f"be preprocessed. It happened in {self._where()}: scale X and y, or lower learning_rate_init."
+        )
 
     def _say(self, text):
         say(self.settings.verbose, text)

@@ -41,13 +41,18 @@ class WholeGradient:
     def __call__(self, point):
         """Return the loss and the gradient (n_parameters,) at `point`."""
         network = self.network
-        network.parameters.flat.copy_(torch.from_numpy(point))
+        with network.training_mode():
+            self._evaluate(torch.from_numpy(point))
+        return self.data_loss + self.penalty, network.gradient.flat.cpu().numpy().astype(np.float64)
+
+    def _evaluate(self, point):
+        network = self.network
+        network.parameters.flat.detach().copy_(point)
         data_loss = 0.0
         for number, (x, y, weight) in enumerate(self.samples.in_order()):
             data_loss += float(network.accumulate(x, y, weight, 1.0 / self.total, first=number == 0))
         self.data_loss = data_loss / self.total
         self.penalty = add_penalty(network, self.alpha / self.total)
-        return self.data_loss + self.penalty, network.gradient.flat.cpu().numpy().astype(np.float64)
 
     def refine(self):
         """Go over to the next precision."""
@@ -137,5 +142,5 @@ def _judge(found, n_iter, max_iter, max_fun):
             f"lbfgs failed to converge after {n_iter} iteration(s) (status={found.status}): {found.message}. "
             f"Increase max_iter (now {max_iter}) or max_fun (now {max_fun}), or scale the data.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=8,
         )

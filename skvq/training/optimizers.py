@@ -36,40 +36,47 @@ class Adam:
         self.square = torch.zeros_like(parameters)
         self.n_steps = 0
         self.fused = hasattr(torch, "_fused_adam_") and parameters.device.type in ("cpu", "cuda")
-        self._count = torch.zeros((), device=parameters.device)
+        # The fused kernel corrects the means for their start by a number of steps: so many are no correction at all,
+        # which leaves it to `step`, in the form that adds epsilon to the uncorrected root.
+        self._many = torch.full((), 1e15, device=parameters.device)
 
     def step(self, rate):
         """Move the parameters by one step of the learning rate `rate`."""
         self.n_steps += 1
         beta_1, beta_2 = self.betas
-        correction = math.sqrt(1 - beta_2**self.n_steps)
+        size = rate * math.sqrt(1 - beta_2**self.n_steps) / (1 - beta_1**self.n_steps)
         if not self.fused:
             self.mean.lerp_(self.gradient, 1 - beta_1)
             self.square.mul_(beta_2).addcmul_(self.gradient, self.gradient, value=1 - beta_2)
-            size = rate * correction / (1 - beta_1**self.n_steps)
             self.parameters.addcdiv_(self.mean, self.square.sqrt().add_(self.epsilon), value=-size)
             return
-        # The fused kernel divides √v by its correction before it adds epsilon.
-        self._count.fill_(self.n_steps)
         torch._fused_adam_(
             [self.parameters],
             [self.gradient],
             [self.mean],
             [self.square],
             [],
-            [self._count],
-            lr=rate,
+            [self._many],
+            lr=size,
             beta1=beta_1,
             beta2=beta_2,
             weight_decay=0.0,
-            eps=self.epsilon / correction,
+            eps=self.epsilon,
             amsgrad=False,
             maximize=False,
         )
 
     def state(self):
         """Return what a training needs to go on, as a dict of ndarrays and numbers."""
-        return {"mean": self.mean.cpu().numpy(), "square": self.square.cpu().numpy(), "n_steps": self.n_steps}
+        return {
+            "mean": self.mean.cpu().numpy().copy(),
+            "square": self.square.cpu().numpy().copy(),
+            "n_steps": self.n_steps,
+        }
+
+    def fits(self, state):
+        """Return whether `state` is one of this kind and size."""
+        return len(state.get("mean", ())) == len(self.mean)
 
     def load(self, state):
         """Take over what :meth:`state` returned."""
@@ -108,7 +115,11 @@ class SGD:
 
     def state(self):
         """Return what a training needs to go on, as a dict of ndarrays."""
-        return {"velocity": self.velocity.cpu().numpy()}
+        return {"velocity": self.velocity.cpu().numpy().copy()}
+
+    def fits(self, state):
+        """Return whether `state` is one of this kind and size."""
+        return len(state.get("velocity", ())) == len(self.velocity)
 
     def load(self, state):
         """Take over what :meth:`state` returned."""
