@@ -8,7 +8,7 @@ from scipy import sparse
 CACHE_BYTES = 64_000_000
 # Sparse rows with a smaller share of non-zeros than this stay sparse in the first layer; denser ones are faster as
 # dense batches (`benchmarks/mlp_sparse.py`).
-SPARSE_DENSITY = 0.02
+SPARSE_DENSITY = 0.1
 # A pass without gradient steps takes so many rows at a time, fewer where they are wide.
 PASS_ROWS, PASS_VALUES = 2048, 4_000_000
 NATIVE = tuple(np.dtype(kind) for kind in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"))
