@@ -256,9 +256,7 @@ def print_memory():
 
     What the network and the libraries take is the same for 2,000 rows: the difference is what the rows cost.
     """
-    print(
-        "\nextra memory of a first fit on float64 rows of 784, classification, (256, 256), in MB; 100,000 rows are 627 MB"
-    )
+    print("\nextra memory of a first fit on float64 rows of 784, classification, (256, 256), in MB; X is up to 627 MB")
     print(f"{'':20s} {'2,000 rows':>12s} {'100,000 rows':>14s}")
     for module, options in (("skvq", []), ("skvq", ["--dropout"]), ("sklearn", [])):
         extra = []

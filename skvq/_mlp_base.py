@@ -28,7 +28,7 @@ from ._mlp_fit import (
 )
 from .nn.activations import ACTIVATIONS
 from .training.descent import Descent, DescentSettings, Progress, say
-from .training.gather import Samples, rows_per_pass
+from .training.gather import Samples, cast, rows_per_pass
 from .training.lbfgs import minimise
 from .training.threads import threads_for
 
@@ -49,10 +49,11 @@ COUNT = Interval(Integral, 1, None, closed="left")
 def filled_batch(rows, dtype):
     """Return rows in `dtype`, dense ones with zeros added up to a multiple of ROW_BLOCK rows."""
     if sparse.issparse(rows):
-        return rows.astype(dtype)
+        return cast(rows, dtype)
     n_rows, n_columns = rows.shape
     batch = np.zeros((n_rows + -n_rows % ROW_BLOCK, n_columns), dtype=dtype)
-    batch[:n_rows] = rows
+    with np.errstate(over="ignore"):
+        batch[:n_rows] = rows
     return batch
 
 

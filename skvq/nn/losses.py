@@ -145,7 +145,8 @@ class LogLoss(Loss):
     def _like(self, picked):
         """Return minus one in the shape of `picked`, made anew only where the last batch was another."""
         if self._minus_ones.shape != picked.shape:
-            self._minus_ones = torch.full_like(picked, -1.0)
+            with torch.inference_mode(False):
+                self._minus_ones = torch.full(picked.shape, -1.0, dtype=picked.dtype, device=picked.device)
         return self._minus_ones
 
     def error_(self, z, y, weight):

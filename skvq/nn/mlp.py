@@ -180,7 +180,8 @@ class DenseNetwork:
         if n_rows not in self._workspaces:
             if len(self._workspaces) == 2:
                 self._workspaces.pop(next(iter(self._workspaces)))
-            self._workspaces[n_rows] = _Workspace(n_rows, self.widths, self.dtype, self.activation.needs_input)
+            with torch.inference_mode(False):  # memory that is of use in any mode
+                self._workspaces[n_rows] = _Workspace(n_rows, self.widths, self.dtype, self.activation.needs_input)
         return self._workspaces[n_rows]
 
     def _forward(self, x, work):

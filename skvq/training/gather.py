@@ -20,6 +20,12 @@ def rows_per_pass(n_columns):
     return max(32, min(PASS_ROWS, PASS_VALUES // n_columns))
 
 
+def cast(array, dtype):
+    """Return an array in another type; what that cannot hold becomes infinite, which training refuses later."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
 class Gather:
     """Rows of an array as tensors of one type; the memory of a batch is used again for the next.
 
@@ -42,7 +48,7 @@ class Gather:
         self._memory = {}
         small = not self.is_sparse and array.size * dtype.itemsize <= CACHE_BYTES
         if small and array.dtype != NUMPY_TYPES[dtype]:
-            self.array = array.astype(NUMPY_TYPES[dtype])
+            self.array = cast(array, NUMPY_TYPES[dtype])
 
     def __len__(self):
         """Return the number of rows."""
@@ -56,10 +62,10 @@ class Gather:
         if self.subset is not None:
             indices = self.subset[indices]
         if self.stays_sparse:
-            return self.array[indices].astype(NUMPY_TYPES[self.dtype])
+            return cast(self.array[indices], NUMPY_TYPES[self.dtype])
         memory = self._memory.get(len(indices)) or self._allocate(len(indices))
         if self.is_sparse:
-            self.array[indices].astype(NUMPY_TYPES[self.dtype]).toarray(out=memory.batch)
+            cast(self.array[indices], NUMPY_TYPES[self.dtype]).toarray(out=memory.batch)
         else:
             self.array.take(indices, axis=0, out=memory.rows, mode="clip")
             memory.cast()
@@ -77,7 +83,8 @@ class _Memory:
     """Where a batch is gathered in the type of the array, `rows`, and cast to that of the batch, `tensor`."""
 
     def __init__(self, shape, found, wanted):
-        self.tensor = torch.empty(shape, dtype=wanted)
+        with torch.inference_mode(False):  # memory that is of use in any mode
+            self.tensor = torch.empty(shape, dtype=wanted)
         self.batch = self.tensor.numpy()
         self.same = found == self.batch.dtype
         self.rows = self.batch if self.same else np.empty(shape, dtype=found)
@@ -112,7 +119,7 @@ class Samples:
         self.rows = Gather(X, dtype, subset)
         self.targets = Gather(y, target_dtype, subset)
         chosen = weight if weight is None or subset is None else weight[subset]
-        self.weight = None if chosen is None else chosen.astype(NUMPY_TYPES[dtype])
+        self.weight = None if chosen is None else cast(chosen, NUMPY_TYPES[dtype])
         self.device = torch.device(device)
 
     def __len__(self):

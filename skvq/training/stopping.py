@@ -14,8 +14,9 @@ class Snapshot:
 
     def __init__(self, tensors):
         self.live = list(tensors)
-        self.copy = [tensor.clone() for tensor in self.live]
-        self.spare = [tensor.clone() for tensor in self.live]
+        with torch.inference_mode(False):
+            self.copy = [tensor.clone() for tensor in self.live]
+            self.spare = [tensor.clone() for tensor in self.live]
 
     def take(self):
         """Copy the present state."""
