@@ -20,7 +20,7 @@ from ._mlp_fit import (
     HeldOut,
     build_network,
     build_optimizer,
-    build_predictor,
+    build_outputs,
     build_rate,
     layer_widths,
     split_off,
@@ -356,24 +356,24 @@ class BaseMLP(BaseEstimator):
         if self.normalization is not None:
             self.normalization_state_ = network.normalization_arrays()
 
-    def _predict_outputs(self, X):
-        """Return predictions of the network (n, n_outputs), in the dtype of `coefs_`."""
+    def _outputs(self, X):
+        """Return the network's outputs (n, n_outputs), before their activation, in the dtype of `coefs_`."""
         if not hasattr(self, "coefs_"):
             check_is_fitted(self)
         X = self._check_rows(X)
-        predict = build_predictor(self)
+        outputs = build_outputs(self)
         n = X.shape[0]
         if n <= FEW_ROWS:
-            predictions = predict(filled_batch(X, self.precision_))[:n].astype(self.coefs_[0].dtype, order="C")
+            found = outputs(filled_batch(X, self.precision_))[:n].astype(self.coefs_[0].dtype, order="C")
         else:
-            predictions = np.empty((n, self.n_outputs_), dtype=self.coefs_[0].dtype)
+            found = np.empty((n, self.n_outputs_), dtype=self.coefs_[0].dtype)
             size = rows_per_pass(X.shape[1])
             for start in range(0, n, size):
                 rows = X[start : start + size]
-                predictions[start : start + size] = predict(filled_batch(rows, self.precision_))[: rows.shape[0]]
-        if not np.isfinite(predictions).all():
+                found[start : start + size] = outputs(filled_batch(rows, self.precision_))[: rows.shape[0]]
+        if not np.isfinite(found).all():
             self._check_range(X)
-        return predictions
+        return found
 
     def _check_rows(self, X):
         """Validate rows to predict; a few that plainly are what `fit` saw take a shorter way than scikit-learn's."""

@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from ._mlp_base import BaseMLP, trains_in_steps
+from ._mlp_fit import as_predictions
 from ._mlp_targets import check_known, decode, encode, learn_labels
 
 
@@ -274,7 +275,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         y : ndarray of shape (n,) or (n, n_labels)
         """
-        outputs = self._predict_outputs(X)
+        outputs = self._outputs(X)
         return decode(self._label_binarizer, outputs)
 
     def predict_proba(self, X):
@@ -289,8 +290,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         p : ndarray of shape (n, n_classes) or (n, n_labels), in [0, 1]
             Rows sum to 1, but for multi-label problems, where each column is the probability of a label.
         """
-        outputs = self._predict_outputs(X)
-        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+        found = as_predictions(self, self._outputs(X))
+        return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
     def predict_log_proba(self, X):
         """Return the logarithms of :meth:`predict_proba`.
@@ -331,8 +332,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _loss_weights(self, y, sample_weight):
         if self.class_weight is None:
             return sample_weight
-        by_class = compute_sample_weight(self.class_weight, y)
-        return by_class if sample_weight is None else by_class * sample_weight
+        if sample_weight is None:
+            return compute_sample_weight(self.class_weight, y)
+        if self.class_weight == "balanced" and y.ndim == 1:
+            classes = np.searchsorted(self.classes_, y)
+            totals = np.bincount(classes, weights=sample_weight)  # rows of weight 2 count twice
+            by_class = np.divide(sample_weight.sum(), np.count_nonzero(totals) * totals, where=totals > 0, out=totals)
+            return sample_weight * by_class[classes]
+        return compute_sample_weight(self.class_weight, y) * sample_weight
 
     def _score_outputs(self, outputs, y, sample_weight):
         if not np.isfinite(outputs).all():

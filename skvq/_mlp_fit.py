@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from ._base import resolve_device
 from .nn import losses
-from .nn.mlp import DenseNetwork, predict
+from .nn.mlp import DenseNetwork, outputs
 from .nn.mlp_autograd import AutogradNetwork
 from .training.optimizers import SGD, Adam
 from .training.rates import Adaptive, Cosine, InverseScaling, LearningRate
@@ -92,17 +92,24 @@ def build_network(estimator, device, generator=None, dtype=None):
     return network
 
 
-def build_predictor(estimator):
-    """Return a function from rows (b, p) to predictions (b, n_outputs) by the coefs_ of now."""
+def build_outputs(estimator):
+    """Return a function from rows (b, p) to outputs (b, n_outputs), before their activation, by the coefs_ of now."""
     dtype = np.dtype(estimator.precision_)
     if estimator.device != "cpu" or estimator.normalization is not None:
         device = resolve_device(estimator.device)
         network = build_network(estimator, device)
-        return lambda x: network.predict(as_tensor(x).to(device)).T.cpu().numpy()
+        return lambda x: network.outputs(as_tensor(x).to(device)).T.cpu().numpy()
     coefs = [array.astype(dtype) for array in estimator.coefs_]
     intercepts = [array.astype(dtype) for array in estimator.intercepts_]
-    loss = build_loss(estimator)
-    return lambda x: predict(coefs, intercepts, estimator.activation, loss, x)
+    return lambda x: outputs(coefs, intercepts, estimator.activation, x)
+
+
+def as_predictions(estimator, found):
+    """Return predictions for outputs (n, n_outputs), in their dtype and perhaps in their memory."""
+    if estimator.out_activation_ == "identity" and getattr(estimator, "loss", None) != "quantile":
+        return found
+    columns = torch.from_numpy(np.ascontiguousarray(found.T))  # (n_outputs, n)
+    return np.ascontiguousarray(build_loss(estimator).predict_(columns).numpy().T)
 
 
 def build_optimizer(estimator, network):
@@ -181,8 +188,8 @@ class HeldOut:
     def _score(self):
         if self.scorer is None:
             batches = self.samples.in_order()
-            outputs = [self.network.predict(x).T.cpu().numpy().copy() for x, _, _ in batches]
-            return float(self.estimator._score_outputs(np.concatenate(outputs), self.y, self.weight))
+            found = np.concatenate([self.network.outputs(x).T.cpu().numpy().copy() for x, _, _ in batches])
+            return float(self.estimator._score_outputs(found, self.y, self.weight))
         self.judged._keep_parameters(self.network)
         options = {} if self.weight is None else {"sample_weight": self.weight}
         return float(self.scorer(self.judged, self.X, self.y, **options))

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ._mlp_base import BaseMLP, trains_in_steps
+from ._mlp_fit import as_predictions
 
 LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
 
@@ -282,8 +283,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n,), (n, n_outputs) or (n, n_quantiles)
             In the dtype of `coefs_`.
         """
-        outputs = self._predict_outputs(X)
-        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        predictions = as_predictions(self, self._outputs(X))
+        return predictions.ravel() if predictions.shape[1] == 1 else predictions
 
     def score(self, X, y, sample_weight=None):
         """Return R² of the predictions; where several quantiles are predicted, the mean of their D² (pinball).
@@ -338,8 +339,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return sample_weight
 
     def _score_outputs(self, outputs, y, sample_weight):
-        if not np.isfinite(outputs).all():
+        predictions = as_predictions(self, outputs)
+        if not np.isfinite(predictions).all():
             return np.nan
         if self._n_quantiles() > 1:
-            return self._quantile_score(outputs, y, sample_weight)
-        return r2_score(y, outputs.ravel() if outputs.shape[1] == 1 else outputs, sample_weight=sample_weight)
+            return self._quantile_score(predictions, y, sample_weight)
+        predictions = predictions.ravel() if predictions.shape[1] == 1 else predictions
+        return r2_score(y, predictions, sample_weight=sample_weight)

@@ -32,11 +32,12 @@ def encode(binarizer, y):
     return indices.astype(np.int64 if binarizer.y_type_ == "multiclass" else np.uint8)
 
 
-def decode(binarizer, probabilities):
-    """Return the labels that probabilities (n, n_outputs) speak for."""
+def decode(binarizer, outputs):
+    """Return the labels that outputs (n, n_outputs), before their activation, speak for."""
     classes = binarizer.classes_
     if binarizer.y_type_ == "multiclass":
-        return classes[probabilities.argmax(axis=1)]
+        return classes[outputs.argmax(axis=1)]
+    likely = outputs > 0  # of more than even odds
     if binarizer.y_type_ == "binary":
-        return classes[(probabilities[:, 0] > 0.5).astype(np.intp) * (len(classes) - 1)]
-    return binarizer.inverse_transform(probabilities)
+        return classes[likely[:, 0].astype(np.intp) * (len(classes) - 1)]
+    return binarizer.inverse_transform(likely.astype(np.int64))

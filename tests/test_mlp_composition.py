@@ -206,6 +206,15 @@ def test_balanced_classes_are_weights_of_rows(options):
     np.testing.assert_allclose(doubled.predict_proba(X), by_hand.predict_proba(X), rtol=1e-5, atol=1e-6)
 
 
+def test_balanced_classes_count_weights_as_rows(iris):
+    X, y = iris[0][:120], iris[1][:120]  # 50, 50, 20
+    repeats = np.random.default_rng(0).integers(0, 4, size=120)
+    options = QUICK | {"solver": "lbfgs", "max_iter": 10, "precision": "float64", "class_weight": "balanced"}
+    repeated = MLPClassifier(**options).fit(np.repeat(X, repeats, axis=0), np.repeat(y, repeats))
+    weighted = MLPClassifier(**options).fit(X, y, sample_weight=repeats)
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-4, atol=1e-5)
+
+
 def test_held_out_rows_are_watched(diabetes):
     X, y = diabetes
     model = MLPRegressor(**QUICK | {"max_iter": 5}).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])

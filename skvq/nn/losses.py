@@ -144,7 +144,8 @@ class LogLoss(Loss):
 
     def _like(self, picked):
         """Return minus one in the shape of `picked`, made anew only where the last batch was another."""
-        if self._minus_ones.shape != picked.shape:
+        kept = self._minus_ones
+        if (kept.shape, kept.dtype, kept.device) != (picked.shape, picked.dtype, picked.device):
             with torch.inference_mode(False):
                 self._minus_ones = torch.full(picked.shape, -1.0, dtype=picked.dtype, device=picked.device)
         return self._minus_ones

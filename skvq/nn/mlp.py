@@ -11,11 +11,9 @@ from __future__ import annotations
 from itertools import pairwise
 from math import prod
 
-import numpy as np
 import torch
 
 from .activations import ACTIVATIONS
-from .losses import Loss
 
 
 def views(buffer, shapes):
@@ -242,20 +240,19 @@ class DenseNetwork:
         """Return the sum of the losses of a batch, with nothing else done."""
         return self.loss.value(self._forward(x, self._workspace(x.shape[0])), y, weight)
 
-    def predict(self, x):
-        """Return predictions (n_outputs, b), which the next call overwrites."""
-        return self.loss.predict_(self._forward(x, self._workspace(x.shape[0])))
+    def outputs(self, x):
+        """Return outputs (n_outputs, b), before their activation, which the next call overwrites."""
+        return self._forward(x, self._workspace(x.shape[0]))
 
 
-def predict(coefs, intercepts, activation, loss, x):
-    """Return predictions (b, n_outputs) for rows x (b, p), with little to do before the first product.
+def outputs(coefs, intercepts, activation, x):
+    """Return outputs (b, n_outputs), before their activation, of rows x (b, p), with little to prepare.
 
     Parameters
     ----------
     coefs, intercepts : list of ndarray
         Of shapes (fan_in, fan_out) and (fan_out,).
     activation : str
-    loss : Loss
     x : ndarray or sparse matrix of shape (b, p)
         In the dtype of the weights.
     """
@@ -267,6 +264,4 @@ def predict(coefs, intercepts, activation, loss, x):
         apply(hidden, hidden)
     x = x @ coefs[-1]  # (b, n_outputs)
     x += intercepts[-1]
-    if type(loss).predict_ is Loss.predict_:
-        return x
-    return loss.predict_(torch.from_numpy(np.ascontiguousarray(x.T))).numpy().T
+    return x

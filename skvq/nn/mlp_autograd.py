@@ -120,9 +120,9 @@ class AutogradNetwork:
         return self.loss.value(self._forward(x, training=False), y, weight)
 
     @torch.no_grad()
-    def predict(self, x):
-        """Return predictions (n_outputs, b)."""
-        return self.loss.predict_(self._forward(x, training=False))
+    def outputs(self, x):
+        """Return outputs (n_outputs, b), before their activation."""
+        return self._forward(x, training=False)
 
     def normalization_arrays(self):
         """Return what normalisation has learned as a dict of ndarrays, empty where there is none."""

@@ -99,7 +99,8 @@ class Descent:
     def _run(self, one_epoch):
         settings, progress = self.settings, self.progress
         try:
-            for progress.n_iter in range(1, settings.max_iter + 1):
+            progress.n_iter = 0
+            for _ in range(settings.max_iter):
                 self._run_epoch()
                 if self._diverged() or self._stops() or one_epoch:
                     break
@@ -116,6 +117,7 @@ class Descent:
     def _run_epoch(self):
         progress = self.progress
         progress.loss = self._train_epoch()
+        progress.n_iter += 1
         progress.n_rows_seen += len(self.samples)
         progress.loss_curve.append(progress.loss)
         self._say(f"Iteration {progress.n_iter}, loss = {progress.loss:.8f}")

@@ -110,6 +110,7 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration):
     point = stages[0][0].parameters.flat.cpu().numpy().astype(np.float64)
     n_evaluations = 0
     while True:
+        staged = bool(function.stages)
         found = scipy.optimize.minimize(
             function,
             point,
@@ -120,9 +121,11 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration):
         )
         point = found.x
         n_evaluations += found.nfev
-        if not function.stages or watch.n_iter >= max_iter or n_evaluations >= max_fun:
+        if not staged or watch.n_iter >= max_iter or n_evaluations >= max_fun:
             break
-        function.refine()  # what has converged in float32 goes on from there
+        # A search that began in float32 may have ended by its rounding: it goes on from there.
+        if function.stages:
+            function.refine()
     while function.stages:
         function.refine()
     function(point)

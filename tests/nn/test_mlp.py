@@ -9,7 +9,7 @@ from scipy import sparse
 
 from skvq.nn.activations import ACTIVATIONS
 from skvq.nn.losses import AbsoluteError, BinaryLogLoss, Huber, LogLoss, Poisson, Quantile, SquaredError
-from skvq.nn.mlp import DenseNetwork, Parameters, predict
+from skvq.nn.mlp import DenseNetwork, Parameters, outputs
 from skvq.nn.mlp_autograd import AutogradNetwork
 from skvq.training import gather
 from skvq.training.descent import Descent, DescentSettings, Progress
@@ -216,13 +216,13 @@ def test_all_ways_to_predict_agree(activation, loss):
         by_autograd = AutogradNetwork(network.widths, activation, LOSSES[loss], torch.float64)
         by_autograd.parameters.load(coefs, intercepts)
         x = torch.from_numpy(rows())
-        expected = network.predict(x).numpy().copy()
+        expected = network.outputs(x).numpy().copy()
         assert expected.shape == (N_OUTPUTS, N_ROWS)
         found = [
-            by_autograd.predict(x),
-            network.predict(sparse.csr_matrix(rows())),
-            predict(coefs, intercepts, activation, LOSSES[loss], rows()).T,
-            predict(coefs, intercepts, activation, LOSSES[loss], sparse.csr_matrix(rows())).T,
+            by_autograd.outputs(x),
+            network.outputs(sparse.csr_matrix(rows())),
+            outputs(coefs, intercepts, activation, rows()).T,
+            outputs(coefs, intercepts, activation, sparse.csr_matrix(rows())).T,
         ]
         for predictions in found:
             np.testing.assert_allclose(predictions, expected, rtol=1e-12, atol=1e-14)
@@ -231,7 +231,7 @@ def test_all_ways_to_predict_agree(activation, loss):
 def test_outputs_are_those_of_a_loop_over_neurons():
     network = network_of((5, 4), "tanh", "squared_error")
     coefs, intercepts = network.parameters.arrays(np.float64)
-    for row, found in zip(rows(), network.predict(torch.from_numpy(rows())).T):
+    for row, found in zip(rows(), network.outputs(torch.from_numpy(rows())).T):
         signal = list(row)
         for layer, (coef, intercept) in enumerate(zip(coefs, intercepts)):
             signal = [sum(s * w for s, w in zip(signal, column)) + b for column, b in zip(coef.T, intercept)]
@@ -247,7 +247,7 @@ def test_a_batch_leaves_no_trace_in_the_next(loss):
         x, y, weight = batch(loss, weighted=True, n=n)
         network.accumulate(x, y, weight, 1.0, first=True)
         gradients.append(network.gradient.flat.clone())
-        network.predict(torch.full((n, N_COLUMNS), 100.0, dtype=torch.float64))
+        network.outputs(torch.full((n, N_COLUMNS), 100.0, dtype=torch.float64))
     for first, second in zip(gradients[:3], gradients[3:]):
         assert torch.equal(first, second)
 
@@ -257,7 +257,7 @@ def test_neither_predicting_nor_the_loss_touches_rows_targets_or_gradient():
     x, y, weight = batch("poisson", weighted=True)
     before = [tensor.clone() for tensor in (x, y, weight, network.parameters.flat)]
     network.gradient.flat.fill_(7.0)
-    network.predict(x)
+    network.outputs(x)
     network.loss_sum(x, y, weight)
     assert (network.gradient.flat == 7.0).all()
     network.accumulate(x, y, weight, 1.0, first=True)
@@ -271,8 +271,8 @@ def test_predicting_in_numpy_leaves_rows_and_weights_alone():
     X = rows()
     for array in (X, *coefs, *intercepts):
         array.flags.writeable = False
-    predict(coefs, intercepts, "silu", LOSSES["binary"], X)
-    predict(coefs[-1:], intercepts[-1:], "silu", LOSSES["binary"], np.zeros((2, 5)))
+    outputs(coefs, intercepts, "silu", X)
+    outputs(coefs[-1:], intercepts[-1:], "silu", np.zeros((2, 5)))
 
 
 def test_single_precision_has_the_gradients_of_double_precision():

@@ -93,7 +93,7 @@ def test_gradients_are_those_written_by_hand(activation, loss):
         by_autograd.accumulate(x, y, weight, 0.3, first=False)
         torch.testing.assert_close(by_autograd.gradient.flat, 2 * by_hand.gradient.flat, rtol=1e-10, atol=1e-12)
         assert float(by_autograd.loss_sum(x, y, weight)) == pytest.approx(losses[0])
-        torch.testing.assert_close(by_autograd.predict(x), by_hand.predict(x))
+        torch.testing.assert_close(by_autograd.outputs(x), by_hand.outputs(x))
 
 
 @pytest.mark.parametrize("normalization", ["batch", "layer"])
@@ -113,7 +113,7 @@ def test_normalised_training_is_that_of_torch_layers(normalization):
             torch.testing.assert_close(mean, norm.running_mean)
             torch.testing.assert_close(variance, norm.running_var)
     x = normal(5, 4, seed=20)
-    torch.testing.assert_close(network.predict(x), module.eval()(x).T.detach())
+    torch.testing.assert_close(network.outputs(x), module.eval()(x).T.detach())
 
 
 def test_running_means_are_those_of_a_loop():
@@ -134,7 +134,7 @@ def test_evaluation_leaves_the_state_alone(normalization):
     network = make(normalization=normalization, dropout=0.5, generator=generator())
     network.accumulate(normal(8, 4), targets("squared_error"), None, 1.0, first=True)
     before = [tensor.clone() for tensor in (*network.state(), network.gradient.flat)]
-    network.predict(normal(8, 4, seed=5))
+    network.outputs(normal(8, 4, seed=5))
     network.loss_sum(normal(8, 4, seed=5), targets("squared_error"), None)
     for tensor, copy in zip((*network.state(), network.gradient.flat), before):
         assert torch.equal(tensor, copy)
@@ -173,7 +173,7 @@ def test_dropout_zeroes_its_share_of_hidden_units_and_keeps_their_mean(p):
     torch.testing.assert_close(sums * (1 - p), left)
     assert float(left.mean()) / 1000 == pytest.approx(1 - p, abs=0.01)  # six standard deviations
     assert len(left.unique()) > 10  # every row draws its own
-    assert (network.predict(torch.zeros(3, 1, dtype=torch.float64)) == 1000.0).all()
+    assert (network.outputs(torch.zeros(3, 1, dtype=torch.float64)) == 1000.0).all()
 
 
 def test_dropout_leaves_inputs_and_outputs_alone():
@@ -216,7 +216,7 @@ def test_what_normalisation_has_learned_can_be_stored_and_loaded(normalization, 
     other.parameters.load(*network.parameters.arrays(np.float64))
     other.load_normalization(arrays)
     x = normal(5, 4, seed=7)
-    assert torch.equal(other.predict(x), network.predict(x))
+    assert torch.equal(other.outputs(x), network.outputs(x))
     stored = {name: array.copy() for name, array in arrays.items()}
     for tensor in network.state():
         tensor.zero_()
@@ -227,8 +227,8 @@ def test_what_normalisation_has_learned_can_be_stored_and_loaded(normalization, 
 def test_sparse_rows_give_what_dense_rows_give():
     network = make(normalization="layer")
     x = normal(8, 4) * (normal(8, 4, seed=1) > 0)
-    expected = network.predict(x)
-    torch.testing.assert_close(network.predict(sparse.csr_matrix(x.numpy())), expected)
+    expected = network.outputs(x)
+    torch.testing.assert_close(network.outputs(sparse.csr_matrix(x.numpy())), expected)
 
 
 def by_autograd(widths, activation, loss, dtype):

@@ -397,6 +397,6 @@ def test_a_trained_network_predicts_and_trains_on(make):
     descend(network, rate=LearningRate(0.001, 1), max_iter=2, batch_size=4)
     x, y, _ = numbered().take(np.arange(4))  # as many rows as a batch had
     loss = float(network.loss_sum(x, y, None))
-    assert loss == pytest.approx(0.5 * float((network.predict(x) - y).square().sum()))
+    assert loss == pytest.approx(0.5 * float((network.outputs(x) - y).square().sum()))
     descend(network, rate=LearningRate(0.001, 1), max_iter=2, batch_size=4)
     assert float(network.loss_sum(x, y, None)) < loss

@@ -125,7 +125,7 @@ def test_a_small_array_is_cast_once_and_one_of_the_right_type_not_at_all():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 @BOTH_TYPES
 def test_sparse_rows_of_many_values_become_dense(make, dtype, wanted):
-    X = make((10 * mostly_zeros(0.1)).astype(dtype))
+    X = make((10 * mostly_zeros(2 * gather.SPARSE_DENSITY)).astype(dtype))
     found = Gather(X, wanted)
     for indices in (ORDER, ORDER + 20, ORDER):  # nothing of one batch is left in the next
         batch = found.take(indices)
@@ -136,14 +136,16 @@ def test_sparse_rows_of_many_values_become_dense(make, dtype, wanted):
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csr_array])
 @BOTH_TYPES
 def test_sparse_rows_of_few_values_stay_sparse(make, wanted):
-    X = make(mostly_zeros(0.01))
+    X = make(mostly_zeros(gather.SPARSE_DENSITY / 2))
     batch = Gather(X, wanted).take(ORDER)
     assert sparse.issparse(batch)
     assert batch.dtype == gather.NUMPY_TYPES[wanted]
     np.testing.assert_array_equal(batch.toarray(), X.toarray()[ORDER].astype(batch.dtype))
 
 
-@pytest.mark.parametrize("X", [numbers(), sparse.csr_matrix(numbers()), mostly_zeros(0.01)], ids=type)
+@pytest.mark.parametrize(
+    "X", [numbers(), sparse.csr_matrix(numbers()), mostly_zeros(gather.SPARSE_DENSITY / 2)], ids=type
+)
 def test_a_subset_stands_for_its_rows_in_its_order(X):
     subset = np.array([11, 2, 7, 7])
     found = Gather(X, torch.float64, subset)
