@@ -253,6 +253,8 @@ class BaseMLP(BaseEstimator):
     def _descend(self, network, samples, validate, random_state, *, incremental):
         """Run the loop and keep what came of it."""
         batch_size = self._batch_size(len(samples))
+        if self.precision_ == "float32" and self.learning_rate_init > float(np.finfo(np.float32).max):
+            raise ValueError(f"learning_rate_init={self.learning_rate_init} is more than float32 can hold; lower it")
         optimizer = build_optimizer(self, network)
         rate = build_rate(self, self.max_iter * -(-len(samples) // batch_size))
         state = getattr(self, "_optimizer_state", None) if incremental else None
@@ -358,10 +360,17 @@ class BaseMLP(BaseEstimator):
 
     def _outputs(self, X):
         """Return the network's outputs (n, n_outputs), before their activation, in the dtype of `coefs_`."""
-        if not hasattr(self, "coefs_"):
-            check_is_fitted(self)
+        if not hasattr(self, "coefs_"):  # the check itself costs as much as a prediction
+            check_is_fitted(self, "coefs_")
         X = self._check_rows(X)
-        outputs = build_outputs(self)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked into below
+            found = self._pass(X, build_outputs(self))
+        if not np.isfinite(found).all():
+            self._check_range(X)
+        return found
+
+    def _pass(self, X, outputs):
+        """Return what `outputs` makes of the rows, a piece at a time."""
         n = X.shape[0]
         if n <= FEW_ROWS:
             found = outputs(filled_batch(X, self.precision_))[:n].astype(self.coefs_[0].dtype, order="C")
@@ -371,8 +380,6 @@ class BaseMLP(BaseEstimator):
             for start in range(0, n, size):
                 rows = X[start : start + size]
                 found[start : start + size] = outputs(filled_batch(rows, self.precision_))[: rows.shape[0]]
-        if not np.isfinite(found).all():
-            self._check_range(X)
         return found
 
     def _check_rows(self, X):
@@ -388,7 +395,7 @@ class BaseMLP(BaseEstimator):
         """Raise if predictions are not finite because X holds what float32 cannot."""
         values = X.data if hasattr(X, "tocsr") else X
         largest = float(np.abs(values).max())
-        if self.precision_ == "float32" and largest > np.finfo(np.float32).max:
+        if self.precision_ == "float32" and largest > float(np.finfo(np.float32).max):
             raise ValueError(
                 f"X holds values up to {largest:.3g}, more than float32 can; rescale X or pass precision='float64'"
             )

@@ -240,6 +240,45 @@ def test_training_stops_at_the_same_epoch(kind):
     assert_same(pair, tolerance=1e-5)
 
 
+def draw_parameters(rng):
+    """Return parameters of a stochastic solver drawn at random, tame enough not to diverge."""
+
+    def one_of(*values):
+        return values[rng.integers(len(values))]
+
+    return {
+        "solver": one_of("adam", "sgd"),
+        "activation": one_of(*ACTIVATIONS),
+        "hidden_layer_sizes": one_of((), 3, (8, 5), (4, 4, 4)),
+        "alpha": one_of(0, 1e-4, 1.0),
+        "batch_size": one_of("auto", 7, 20, N_ROWS),
+        "learning_rate": one_of("constant", "invscaling", "adaptive"),
+        "learning_rate_init": one_of(1e-3, 1e-2),
+        "power_t": one_of(0.1, 0.5),
+        "max_iter": int(rng.integers(1, 20)),
+        "shuffle": one_of(True, False),
+        "random_state": int(rng.integers(100)),
+        "tol": one_of(0.0, 1e-4, 1e-2, 0.1),
+        "momentum": one_of(0.0, 0.5, 0.9),
+        "nesterovs_momentum": one_of(True, False),
+        "early_stopping": one_of(True, False),
+        "validation_fraction": one_of(0.1, 0.25, 0.5),
+        "beta_1": one_of(0.9, 0.0, 0.5),
+        "beta_2": one_of(0.999, 0.9),
+        "epsilon": one_of(1e-8, 1e-3),
+        "n_iter_no_change": one_of(1, 2, 5, np.inf),
+    }
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_parameters_drawn_at_random_train_to_the_same_weights(seed):
+    rng = np.random.default_rng(seed)
+    sample_weight = rng.random(N_ROWS) if seed % 3 == 0 else None
+    rows = csr_matrix(X) if seed % 4 == 0 else X
+    pair = fit_pair(KINDS[seed % len(KINDS)], X=rows, sample_weight=sample_weight, **draw_parameters(rng))
+    assert_same(pair, X=rows, tolerance=1e-6)  # Adam without momentum multiplies rounding
+
+
 def test_a_random_state_object_is_advanced_alike():
     states = [np.random.RandomState(5), np.random.RandomState(5)]
     for model, state in zip(make_pair("multiclass", early_stopping=True), states):

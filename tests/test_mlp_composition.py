@@ -234,6 +234,16 @@ def test_early_stopping_takes_the_held_out_rows_that_it_is_given(diabetes):
     assert model.t_ == model.n_iter_ * 300  # no row was taken from the training
 
 
+def test_a_warm_start_keeps_the_best_weights_of_both_fits(diabetes):
+    X, y = diabetes
+    held_out = {"X_val": X[300:], "y_val": y[300:]}
+    model = MLPRegressor(**QUICK | {"early_stopping": True, "warm_start": True, "max_iter": 60})
+    first = model.fit(X[:300], y[:300], **held_out).best_validation_score_
+    model.set_params(learning_rate_init=0.5, max_iter=5).fit(X[:300], y[:300], **held_out)  # makes it worse
+    assert model.best_validation_score_ == first
+    assert model.score(X[300:], y[300:]) == pytest.approx(first, abs=1e-5)
+
+
 def test_held_out_rows_are_routed_through_a_pipeline(diabetes):
     X, y = load_diabetes(return_X_y=True)
     with sklearn.config_context(enable_metadata_routing=True):

@@ -119,6 +119,7 @@ class Samples:
         self.rows = Gather(X, dtype, subset)
         self.targets = Gather(y, target_dtype, subset)
         chosen = weight if weight is None or subset is None else weight[subset]
+        self.total_weight = float(len(self.rows)) if chosen is None else float(chosen.sum(dtype=np.float64))
         self.weight = None if chosen is None else cast(chosen, NUMPY_TYPES[dtype])
         self.device = torch.device(device)
 

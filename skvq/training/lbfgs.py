@@ -31,8 +31,7 @@ class WholeGradient:
     def __init__(self, stages, alpha):
         self.stages = list(stages)
         self.network, self.samples = self.stages.pop(0)
-        weight = self.samples.weight
-        self.total = float(len(self.samples)) if weight is None else float(weight.sum(dtype=np.float64))
+        self.total = self.samples.total_weight
         if self.total == 0:
             raise ValueError("sample_weight is zero for every row; at least one must be positive")
         self.alpha = alpha

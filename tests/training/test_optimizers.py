@@ -83,6 +83,7 @@ def walk(optimizer_class, options, dtype=torch.float64, fused=None):
         {"epsilon": 1e-3, "beta_2": 0.5},
         {"beta_1": 0.0},
         {"beta_2": 0.0},
+        {"beta_1": 0.99999, "beta_2": 0.9999999},
     ],
     ids=str,
 )
@@ -167,3 +168,11 @@ def test_a_state_is_arrays_and_numbers(optimizer_class, options):
     json.dumps({name: value for name, value in state.items() if name not in arrays})
     assert all(state[name].shape == (7,) for name in arrays)
     assert arrays
+
+
+@pytest.mark.parametrize(("optimizer_class", "options"), OPTIMIZERS)
+def test_a_state_fits_an_optimiser_of_its_kind_and_size(optimizer_class, options):
+    state = optimizer_class(torch.zeros(7), torch.ones(7), **options).state()
+    assert optimizer_class(torch.zeros(7), torch.ones(7), **options).fits(state)
+    assert not optimizer_class(torch.zeros(8), torch.ones(8), **options).fits(state)
+    assert not {Adam: SGD, SGD: Adam}[optimizer_class](torch.zeros(7), torch.ones(7)).fits(state)
