@@ -1,53 +1,56 @@
-"""Passes of many rows through a fitted autoencoder with codes, a batch at a time."""
+"""Passes of many rows through a fitted network with an `encode` and a `decode`, a batch at a time."""
 
 import numpy as np
 import torch
 
 from ._base import fill_block
-from ._codes import CODE_DTYPE
 
 # Rows that are encoded or decoded together.
 BATCH = 256
 
 
-def encode(network, rows, n_positions):
-    """Return the codes of all rows, ndarray (n, n_positions)."""
-    codes = np.empty((len(rows), n_positions), dtype=CODE_DTYPE)
+def encode(network, rows, n_columns, dtype):
+    """Return the codes of all rows, or what else the network encodes rows to: ndarray (n, n_columns) of `dtype`."""
+    encoded = np.empty((len(rows), n_columns), dtype=dtype)
     start = 0
     for batch in rows.in_order(BATCH):
-        codes[start : start + len(batch)] = network.encode(fill_block(batch))[: len(batch)].cpu().numpy()
+        encoded[start : start + len(batch)] = network.encode(fill_block(batch))[: len(batch)].cpu().numpy()
         start += len(batch)
-    return codes
+    return encoded
 
 
-def decode(network, codes, device):
-    """Yield (start, rows) for codes (n, n_positions): standardised rows from `start` on, float64 (b, n_features)."""
-    for start in range(0, len(codes), BATCH):
-        batch = torch.from_numpy(codes[start : start + BATCH].astype(np.int64)).to(device)
+def decode(network, encoded, device):
+    """Yield (start, rows) for what rows were encoded to, (n, n_columns): codes if integer, else real values.
+
+    The rows are standardised, from `start` on, float64 (b, n_features).
+    """
+    dtype = np.int64 if encoded.dtype.kind in "iu" else np.float32
+    for start in range(0, len(encoded), BATCH):
+        batch = torch.from_numpy(encoded[start : start + BATCH].astype(dtype)).to(device)
         rows = network.decode(fill_block(batch))[: len(batch)]
         yield start, rows.flatten(1).cpu().numpy().astype(np.float64)
 
 
-def reconstruct(network, rows, n_positions):
+def reconstruct(network, rows, n_columns, dtype):
     """Encode and decode all rows.
 
     Returns
     -------
-    codes : ndarray of shape (n, n_positions)
+    encoded : ndarray of shape (n, n_columns) and `dtype`
     squared_error : ndarray of shape (n,), float64
         Of each row, summed over its standardised values.
     variation : float
         Squared deviations of the standardised values from the means of their columns, summed over everything; exactly 0
         where the rows are all the same.
     """
-    codes = np.empty((len(rows), n_positions), dtype=CODE_DTYPE)
+    encoded = np.empty((len(rows), n_columns), dtype=dtype)
     squared_error = np.empty(len(rows))
     first, start, total, total_of_squares = None, 0, 0.0, 0.0
     for batch in rows.in_order(BATCH):
         n = len(batch)
         found = network.encode(fill_block(batch))
         error = network.decode(found)[:n] - batch
-        codes[start : start + n] = found[:n].cpu().numpy()
+        encoded[start : start + n] = found[:n].cpu().numpy()
         squared_error[start : start + n] = np.square(error.flatten(1).cpu().numpy(), dtype=np.float64).sum(axis=1)
         values = batch.flatten(1).cpu().numpy().astype(np.float64)
         first = values[0].copy() if first is None else first
@@ -56,4 +59,4 @@ def reconstruct(network, rows, n_positions):
         total_of_squares = total_of_squares + np.square(values).sum(axis=0)
         start += n
     variation = float((total_of_squares - np.square(total) / len(rows)).sum())
-    return codes, squared_error, max(variation, 0.0)
+    return encoded, squared_error, max(variation, 0.0)

@@ -11,13 +11,12 @@ from sklearn.utils.validation import check_array, check_is_fitted, has_fit_param
 from . import _passes as passes
 from . import metrics
 from ._base import BaseNetwork, is_auto, resolve_device
-from ._codes import check_codes
-from ._layout import as_array, check_image_shape, warn_of_channels_first, with_channels
+from ._codes import CODE_DTYPE, check_codes
+from ._layout import as_array
 from ._pixelcnn import PixelCNN
-from ._scaling import standardisation
+from ._reconstruction import Reconstruction, r_squared
 from ._vqvae_network import VQObjective, build_vqvae, start_from_data
 from ._vqvae_plan import automatic_training, check_parameters, plan, stops_early
-from .training.batches import Rows
 
 
 def _has_prior(estimator):
@@ -27,7 +26,7 @@ def _has_prior(estimator):
     raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='pixelcnn'")
 
 
-class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNetwork):
+class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reconstruction, BaseNetwork):
     r"""Discrete codes of images and tables, reconstructions from them, and new rows drawn from a prior over them.
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
@@ -275,6 +274,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
             non-finite.
         """
         self._check_training_parameters()
+        self._check_network_parameters()
         check_parameters(self)
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
@@ -298,6 +298,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         self
         """
         check_is_fitted(self, "weights_")
+        self._check_network_parameters()
         check_parameters(self)
         X = self._check_images(X, reset=False)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
@@ -414,40 +415,18 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         check_is_fitted(self, "weights_")
         rows = self._rows(self._check_images(X, reset=False))
         _, squared_error, variation = self._reconstruct(rows)
-        if variation == 0.0:
-            return float(squared_error.sum() == 0.0)
-        return float(1.0 - squared_error.sum() / variation)
+        return r_squared(squared_error.sum(), variation)
 
     @property
     def _n_features_out(self):
         return math.prod(self.code_shape_)
-
-    def _check_images(self, X, *, reset):
-        """Validate X and return it as rows; in `fit`, record how images are laid out."""
-        known = check_image_shape(self.image_shape) if reset else self.image_shape_
-        rows, found = self._check_rows(X, known, reset=reset)
-        if not reset and known is None and found is not None:
-            raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
-        if reset:
-            self.image_shape_ = check_image_shape(known if found is None else found, rows.shape[1])
-            self._images_in = found is not None
-            warn_of_channels_first(found)
-            self._dtype_in = rows.dtype.name if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else "float64"
-        return rows
-
-    def _rows(self, X):
-        shape = (X.shape[1],) if self.image_shape_ is None else with_channels(self.image_shape_)
-        return Rows(X, shift=self.shift_, scale=self.scale_, shape=shape, device=resolve_device(self.device))
 
     def _build(self, architecture, generator):
         return build_vqvae(architecture, generator)
 
     def _fit_autoencoder(self, X, held_out, generator):
         """Fit encoder, codebook and decoder; return the codes of X."""
-        if self.standardize:
-            self.shift_, self.scale_ = standardisation(X, per_column=self.image_shape_ is None)
-        else:
-            self.shift_, self.scale_ = np.zeros(X.shape[1]), np.ones(X.shape[1])
+        self._fit_scaling(X)
         rows = self._rows(X)
         early = self.early_stopping
         if early == "auto":
@@ -523,21 +502,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNe
         return self.prior_
 
     def _encode(self, X):
-        return passes.encode(self._network(), self._rows(X), self._n_features_out)
+        return passes.encode(self._network(), self._rows(X), self._n_features_out, CODE_DTYPE)
 
     def _reconstruct(self, rows):
-        return passes.reconstruct(self._network(), rows, self._n_features_out)
+        return passes.reconstruct(self._network(), rows, self._n_features_out, CODE_DTYPE)
 
     def _decode(self, codes):
         """Return the rows, in the units and the layout of X, that the codes (n, n_positions) stand for."""
-        decoded = np.empty((len(codes), self.n_features_in_), dtype=self._dtype_in)
-        for start, rows in passes.decode(self._network(), codes, resolve_device(self.device)):
-            decoded[start : start + len(rows)] = rows * self.scale_ + self.shift_
-        return decoded.reshape(len(codes), *self.image_shape_) if self._images_in else decoded
+        return self._in_units(passes.decode(self._network(), codes, resolve_device(self.device)), len(codes))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []
         return tags

@@ -30,12 +30,6 @@ def check_parameters(estimator):
         )
     check_number("revival_threshold", estimator.revival_threshold, low=0, high=1, boundaries="left")
     check_number("ema_decay", estimator.ema_decay, low=0, high=1, boundaries="neither")
-    check_number("channels", estimator.channels, numbers.Integral, low=1)
-    check_number("n_blocks", estimator.n_blocks, numbers.Integral, low=0)
-    check_choice("standardize", estimator.standardize, (True, False))
-    check_choice("early_stopping", estimator.early_stopping, ("auto", True, False))
-    if not is_auto(estimator.hidden_layer_sizes):
-        check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
     if not is_auto(estimator.input_noise):
         check_number("input_noise", estimator.input_noise, low=0)
     if isinstance(estimator.prior, str):

@@ -2,10 +2,21 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skvq import PixelCNN, VQVAETransformer
+from skvq import AutoEncoderTransformer, MLPClassifier, MLPRegressor, PixelCNN, VAETransformer, VQVAETransformer
 
 ESTIMATORS = [
+    AutoEncoderTransformer(hidden_layer_sizes=(16,), max_iter=3),
+    AutoEncoderTransformer(hidden_layer_sizes=(8,), noise="masking", sparsity="l1", contractive_weight=0.1, max_iter=3),
+    MLPClassifier(max_iter=20),
+    MLPClassifier(hidden_layer_sizes=(), solver="lbfgs", max_iter=50),
+    MLPClassifier((16,), "silu", normalization="layer", class_weight="balanced", learning_rate_init=0.02, max_iter=30),
+    MLPRegressor(max_iter=20),
+    MLPRegressor("huber", (32,), "gelu", normalization="layer", learning_rate_init=0.02, max_iter=40),
+    MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=50),
     PixelCNN(channels=8, n_layers=2, max_iter=3),
+    PixelCNN(channels=8, n_layers=1, max_iter=3, class_conditional=True),
+    VAETransformer(hidden_layer_sizes=(16,), max_iter=3),
+    VAETransformer(likelihood="gaussian_per_feature", aggregate="gaussian_mixture", n_mixture_components=2, max_iter=3),
     VQVAETransformer(hidden_layer_sizes=(16,), max_iter=3, prior=PixelCNN(channels=8, n_layers=1, max_iter=2)),
     VQVAETransformer(hidden_layer_sizes=(16,), max_iter=3, codebook_update="gradient", prior=None),
 ]

@@ -118,6 +118,18 @@ class _ChannelMixing(nn.Module):
         return x + self.narrow(F.relu(self.widen(self.norm(x))))
 
 
+def grid_blocks(code_shape, channels, n_blocks, expansion, generator):
+    """Return `n_blocks` residual blocks over vectors at grid positions: (b, h*w, channels) stays that shape."""
+    m = code_shape[0] * code_shape[1]
+    parts = []
+    for _ in range(n_blocks):
+        parts.append(_NeighbourMixing(channels, code_shape, generator))
+        if m <= MAX_MIXED_POSITIONS:
+            parts.append(_PositionMixing(channels, m, generator))
+        parts.append(_ChannelMixing(channels, expansion, generator))
+    return nn.Sequential(*parts)
+
+
 class _Network(nn.Module):
     """The network beside a linear path: (b, m, in_size) → (b, m, out_size), zero at first."""
 
@@ -126,13 +138,7 @@ class _Network(nn.Module):
         m = code_shape[0] * code_shape[1]
         self.stem = linear(in_size, channels, generator)
         self.position = nn.Parameter(torch.zeros(m, channels))
-        parts = []
-        for _ in range(n_blocks):
-            parts.append(_NeighbourMixing(channels, code_shape, generator))
-            if m <= MAX_MIXED_POSITIONS:
-                parts.append(_PositionMixing(channels, m, generator))
-            parts.append(_ChannelMixing(channels, expansion, generator))
-        self.blocks = nn.Sequential(*parts)
+        self.blocks = grid_blocks(code_shape, channels, n_blocks, expansion, generator)
         self.norm = nn.LayerNorm(channels)
         self.head = linear(channels, out_size, None)
 

@@ -27,6 +27,19 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tan
 RANK_TOLERANCE = 1e-5
 
 
+def hidden_network(n_in, hidden_layer_sizes, n_out, activation, dropout, generator):
+    """Return a dense network whose last layer is zero, or None if it has no hidden layer."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation={activation!r} must be one of {sorted(ACTIVATIONS)}")
+    if not len(hidden_layer_sizes):
+        return None
+    sizes = [n_in, *hidden_layer_sizes]
+    layers = []
+    for width_in, width_out in zip(sizes[:-1], sizes[1:]):
+        layers += [linear(width_in, width_out, generator), ACTIVATIONS[activation](), Dropout(dropout)]
+    return nn.Sequential(*layers, linear(sizes[-1], n_out, None))
+
+
 class LinearPlusNetwork(nn.Module):
     """x → linear(x) + network(x), where the network's last layer starts at zero.
 
@@ -48,17 +61,9 @@ class LinearPlusNetwork(nn.Module):
 
     def __init__(self, n_in, n_out, hidden_layer_sizes=(256, 256), activation="relu", dropout=0.0, generator=None):
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation={activation!r} must be one of {sorted(ACTIVATIONS)}")
         generator = default_generator() if generator is None else generator
         self.linear = linear(n_in, n_out, generator)
-        self.network = None
-        if len(hidden_layer_sizes):
-            sizes = [n_in, *hidden_layer_sizes]
-            layers = []
-            for width_in, width_out in zip(sizes[:-1], sizes[1:]):
-                layers += [linear(width_in, width_out, generator), ACTIVATIONS[activation](), Dropout(dropout)]
-            self.network = nn.Sequential(*layers, linear(sizes[-1], n_out, None))
+        self.network = hidden_network(n_in, hidden_layer_sizes, n_out, activation, dropout, generator)
 
     def forward(self, x):
         """(b, n_in) → (b, n_out)."""
