@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -35,7 +36,7 @@ from .training.threads import threads_for
 # Batches that are predicted are filled up to a multiple of this many rows, so that a row gets the same floats whether
 # it comes alone or among others.
 ROW_BLOCK = 8
-# So few rows are checked and predicted by a shorter way.
+# So few rows are predicted by a shorter way.
 FEW_ROWS = 32
 # Multiply-adds of a batch from which on "auto" computes in float32; below, float64 costs at most a fifth more
 # (`benchmarks/mlp_precision.py`).
@@ -148,14 +149,21 @@ class BaseMLP(BaseEstimator):
         weight = self._loss_weights(y, sample_weight)
         if weight is not None and not weight.any():
             raise ValueError("the weights of all rows are zero; at least one must be positive")
-        if self.solver in STOCHASTIC_SOLVERS:
-            data = X, targets, weight, y, sample_weight
-            self._fit_stochastic(data, held_out, random_state, device, incremental=incremental)
-        else:
-            self._fit_lbfgs(X, targets, weight, held_out, device)
+        try:
+            if self.solver in STOCHASTIC_SOLVERS:
+                data = X, targets, weight, y, sample_weight
+                self._fit_stochastic(data, held_out, random_state, device, incremental=incremental)
+            else:
+                self._fit_lbfgs(X, targets, weight, held_out, device)
+        except ValueError:
+            self._check_range(X)
+            self._check_range(targets, "y")
+            raise
         return self
 
     def _check_combinations(self, incremental):
+        if isinstance(self.scoring, str):
+            get_scorer(self.scoring)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if incremental and (self.learning_rate == "cosine" or self.warmup > 0):
@@ -163,6 +171,10 @@ class BaseMLP(BaseEstimator):
                 f"partial_fit does not know how long training lasts, which learning_rate={self.learning_rate!r} with "
                 f"warmup={self.warmup} needs; pass another learning_rate and warmup=0"
             )
+        steps_only = {"learning_rate": "cosine", "warmup": self.warmup or None, "max_grad_norm": self.max_grad_norm}
+        for name, value in steps_only.items():
+            if self.solver == "lbfgs" and value is not None and getattr(self, name) == value:
+                raise ValueError(f"{name}={value!r} needs a solver that takes steps, 'adam' or 'sgd', not 'lbfgs'")
         if self.solver == "lbfgs" and (self.dropout > 0 or self.normalization == "batch"):
             raise ValueError(
                 f"solver='lbfgs' needs the same loss every time it looks, which dropout={self.dropout} with "
@@ -171,14 +183,16 @@ class BaseMLP(BaseEstimator):
 
     def _check_data(self, X, y, *, reset):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
+        X = as_array(X)
+        is_numeric = hasattr(X, "dtypes") or getattr(getattr(X, "dtype", None), "kind", "") in tuple("biuf")
         X, y = validate_data(
             self,
-            as_array(X),
+            X,
             as_array(y),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=self._y_numeric,
-            dtype="numeric",
+            dtype="numeric" if is_numeric else (np.float64, np.float32),
             reset=reset,
         )
         return X.tocsr() if hasattr(X, "tocsr") else X, self._check_targets(y)
@@ -186,8 +200,11 @@ class BaseMLP(BaseEstimator):
     def _check_held_out(self, X_val, y_val, n_columns):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be passed together")
-        X_val, y_val = self._check_data(X_val, y_val, reset=False)
-        targets = self._encode_targets(y_val)
+        try:
+            X_val, y_val = self._check_data(X_val, y_val, reset=False)
+            targets = self._encode_targets(y_val)
+        except ValueError as error:
+            raise ValueError(f"X_val or y_val: {error}") from error
         if targets.shape[1] != n_columns:
             raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_columns}")
         return X_val, targets, y_val
@@ -260,7 +277,8 @@ class BaseMLP(BaseEstimator):
         state = getattr(self, "_optimizer_state", None) if incremental else None
         if state is not None and optimizer.fits(state):
             optimizer.load(state)
-            rate.rate = state["rate"]
+            if state["initial"] == self.learning_rate_init:
+                rate.rate = state["rate"]
         settings = DescentSettings(
             max_iter=self.max_iter,
             batch_size=batch_size,
@@ -277,7 +295,7 @@ class BaseMLP(BaseEstimator):
         with threads_for(network.parameters.penalized.numel() * batch_size):
             descent.run(one_epoch=incremental)
         self._keep_parameters(network)
-        self._optimizer_state = optimizer.state() | {"rate": rate.rate}
+        self._optimizer_state = optimizer.state() | {"rate": rate.rate, "initial": rate.initial}
         self._record(progress)
 
     def _batch_size(self, n_rows):
@@ -297,9 +315,9 @@ class BaseMLP(BaseEstimator):
         best_loss = getattr(self, "best_loss_", None)
         return Progress(
             n_rows_seen=getattr(self, "t_", 0),
-            loss_curve=getattr(self, "loss_curve_", []),
-            validation_loss_curve=getattr(self, "validation_loss_curve_", []),
-            validation_scores=[] if early and scores is None else scores,
+            loss_curve=list(getattr(self, "loss_curve_", [])),
+            validation_loss_curve=list(getattr(self, "validation_loss_curve_", [])),
+            validation_scores=list(scores or []) if early else scores,
             best_score=-np.inf if early and best_score is None else best_score,
             best_loss=None if early else np.inf if best_loss is None else best_loss,
             n_no_improvement=getattr(self, "_no_improvement_count", 0),
@@ -383,21 +401,26 @@ class BaseMLP(BaseEstimator):
         return found
 
     def _check_rows(self, X):
-        """Validate rows to predict; a few that plainly are what `fit` saw take a shorter way than scikit-learn's."""
+        """Validate rows to predict; those that plainly are what `fit` saw take a shorter way than scikit-learn's."""
         plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in "fd" and len(X) > 0
-        few = plain and len(X) <= FEW_ROWS and X.shape[1] == self.n_features_in_
-        if few and not hasattr(self, "feature_names_in_") and np.isfinite(X).all():
-            return X
+        if plain and X.shape[1] == self.n_features_in_ and not hasattr(self, "feature_names_in_"):
+            with np.errstate(over="ignore", invalid="ignore"):
+                finite = np.isfinite(X.sum())
+            if finite:
+                return X
         X = validate_data(self, as_array(X), accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
         return X.tocsr() if hasattr(X, "tocsr") else X
 
-    def _check_range(self, X):
-        """Raise if predictions are not finite because X holds what float32 cannot."""
+    def _check_range(self, X, name="X"):
+        """Raise if X, or targets of that name, hold what float32 cannot: the reason of what is not finite."""
         values = X.data if hasattr(X, "tocsr") else X
-        largest = float(np.abs(values).max())
+        if values.dtype.kind not in "iuf":
+            return
+        largest = float(np.abs(values).max(initial=0))
         if self.precision_ == "float32" and largest > float(np.finfo(np.float32).max):
             raise ValueError(
-                f"X holds values up to {largest:.3g}, more than float32 can; rescale X or pass precision='float64'"
+                f"{name} holds values up to {largest:.3g}, more than float32 can; rescale {name} or pass "
+                "precision='float64'"
             )
 
     def __sklearn_tags__(self):

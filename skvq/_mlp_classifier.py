@@ -29,7 +29,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
         Adam [3]_; stochastic gradient descent with momentum; or L-BFGS over the whole data, for small ones.
     alpha : float >= 0, default=0.0001
-        Strength of the penalty ½ alpha |weights|² / n, where n is the sum of the weights of the rows that a gradient is
+        Strength of the penalty ½ alpha ‖weights‖² / n, where n is the sum of the weights of the rows that a gradient is
         taken over.
     batch_size : int or "auto", default="auto"
         Rows per step of adam and sgd; "auto" is the smaller of 200 and the number of rows.
@@ -59,7 +59,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     nesterovs_momentum : bool, default=True
         Whether the momentum of sgd looks ahead.
     early_stopping : bool, default=False
-        Whether to hold rows out, stop when their score no longer improves, and keep the weights of the best epoch.
+        Whether adam and sgd hold rows out, stop when their score no longer improves, and keep the weights of the best
+        epoch of the fit.
     validation_fraction : float in [0, 1), default=0.1
         Share of rows that early stopping holds out, stratified for two classes.
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
@@ -70,8 +71,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Most epochs in a row without change.
     max_fun : int, default=15000
         Most evaluations of the loss by lbfgs.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss; "balanced" makes them inverse to their frequency.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Weights of the classes in the loss; "balanced" makes them inverse to their frequency. Multi-label problems take
+        a list with a dict for each label, and a row weighs what its labels' weights multiply to.
     dropout : float in [0, 1), default=0.0
         Share of hidden units that are zeroed at each step [5]_.
     normalization : {None, "batch", "layer"}, default=None
@@ -79,13 +81,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     scoring : str, callable or None, default=None
         Scorer that early stopping goes by; None is the accuracy.
     warmup : float in [0, 1], default=0.0
-        Share of all steps over which the learning rate rises to its value.
+        Share of all steps over which the learning rate of adam and sgd rises to its value.
     max_grad_norm : float > 0 or None, default=None
         Euclidean norm that the gradient of a step is clipped to.
     precision : {"auto", "float32", "float64"}, default="auto"
         What the network computes in. "auto" is float32 for float32 X; else float64 where a batch is little work
         (less than 200,000 multiply-adds), and beyond that float32 for adam and sgd, and float32 with an end in float64
-        for lbfgs. `coefs_` and predictions have the dtype of X in any case.
+        for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
     device : str or torch.device, default="cpu"
         Where to compute: "cpu", "cuda", "mps", or "auto".
 
@@ -94,7 +96,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     classes_ : ndarray of shape (n_classes,)
         The labels.
     coefs_, intercepts_ : list of ndarray
-        Weights (fan_in, fan_out) and biases (fan_out,) of the layers; float32 if X was, else float64.
+        Weights (fan_in, fan_out) and biases (fan_out,) of the layers; float32 if the X of `fit` was, else float64.
     loss_ : float
         Loss of the last epoch, with the penalty.
     best_loss_ : float or None
@@ -158,7 +160,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
-        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
     _y_numeric = False
     loss = "log_loss"
@@ -249,6 +251,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train the network for one epoch over X, going on from where it is.
 
+        Parameters that were changed since the last call take effect; the optimiser goes on with what it remembers.
+
         Parameters
         ----------
         X, y, sample_weight
@@ -260,6 +264,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight='balanced' needs the frequencies in the whole data, which partial_fit does not see; "
+                "pass a dict with the weights"
+            )
         if _check_partial_fit_first_call(self, classes):
             self._label_binarizer = learn_labels(y if type_of_target(y).startswith("multilabel") else classes)
         return self._fit(X, y, sample_weight, incremental=True)
@@ -332,14 +341,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _loss_weights(self, y, sample_weight):
         if self.class_weight is None:
             return sample_weight
-        if sample_weight is None:
-            return compute_sample_weight(self.class_weight, y)
-        if self.class_weight == "balanced" and y.ndim == 1:
+        if sample_weight is not None and isinstance(self.class_weight, str) and y.ndim == 1:
             classes = np.searchsorted(self.classes_, y)
             totals = np.bincount(classes, weights=sample_weight)  # rows of weight 2 count twice
             by_class = np.divide(sample_weight.sum(), np.count_nonzero(totals) * totals, where=totals > 0, out=totals)
             return sample_weight * by_class[classes]
-        return compute_sample_weight(self.class_weight, y) * sample_weight
+        by_class = compute_sample_weight(self.class_weight, y)
+        if (by_class < 0).any():
+            raise ValueError(f"class_weight={self.class_weight!r} has negative weights")
+        return by_class if sample_weight is None else by_class * sample_weight
 
     def _score_outputs(self, outputs, y, sample_weight):
         if not np.isfinite(outputs).all():

@@ -30,7 +30,7 @@ def layer_widths(estimator, n_features, n_outputs):
     """Return the widths of all layers, the input's first, as a list of int."""
     hidden = estimator.hidden_layer_sizes
     hidden = list(hidden) if hasattr(hidden, "__iter__") else [hidden]
-    if not all(isinstance(width, Integral) for width in hidden):
+    if not all(isinstance(width, Integral) and not isinstance(width, bool) for width in hidden):
         raise TypeError(f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} must be an integer or integers")
     if any(width <= 0 for width in hidden):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
@@ -191,5 +191,10 @@ class HeldOut:
             found = np.concatenate([self.network.outputs(x).T.cpu().numpy().copy() for x, _, _ in batches])
             return float(self.estimator._score_outputs(found, self.y, self.weight))
         self.judged._keep_parameters(self.network)
-        options = {} if self.weight is None else {"sample_weight": self.weight}
-        return float(self.scorer(self.judged, self.X, self.y, **options))
+        if self.weight is None:
+            return float(self.scorer(self.judged, self.X, self.y))
+        try:
+            return float(self.scorer(self.judged, self.X, self.y, sample_weight=self.weight))
+        except TypeError as error:
+            scoring = self.estimator.scoring
+            raise TypeError(f"scoring={scoring!r} failed with the sample_weight of held-out rows: {error}") from error

@@ -34,7 +34,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
         Adam [3]_; stochastic gradient descent with momentum; or L-BFGS over the whole data, for small ones.
     alpha : float >= 0, default=0.0001
-        Strength of the penalty ½ alpha |weights|² / n, where n is the sum of the weights of the rows that a gradient is
+        Strength of the penalty ½ alpha ‖weights‖² / n, where n is the sum of the weights of the rows that a gradient is
         taken over.
     batch_size : int or "auto", default="auto"
         Rows per step of adam and sgd; "auto" is the smaller of 200 and the number of rows.
@@ -64,7 +64,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     nesterovs_momentum : bool, default=True
         Whether the momentum of sgd looks ahead.
     early_stopping : bool, default=False
-        Whether to hold rows out, stop when their score no longer improves, and keep the weights of the best epoch.
+        Whether adam and sgd hold rows out, stop when their score no longer improves, and keep the weights of the best
+        epoch of the fit.
     validation_fraction : float in [0, 1), default=0.1
         Share of rows that early stopping holds out.
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
@@ -76,7 +77,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     max_fun : int, default=15000
         Most evaluations of the loss by lbfgs.
     quantile : float in (0, 1) or sequence of such, default=0.5
-        What ``loss="quantile"`` predicts; several give a column of predictions each, which never cross.
+        What ``loss="quantile"`` predicts; several give a column of predictions each. They never cross: the network's
+        outputs are sorted by their quantiles.
     huber_delta : float > 0, default=1.0
         Where ``loss="huber"`` turns from quadratic to linear, in units of y.
     dropout : float in [0, 1), default=0.0
@@ -84,22 +86,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     normalization : {None, "batch", "layer"}, default=None
         Batch [6]_ or layer normalisation [7]_ before each activation.
     scoring : str, callable or None, default=None
-        Scorer that early stopping goes by; None is R².
+        Scorer that early stopping goes by; None is what :meth:`score` returns.
     warmup : float in [0, 1], default=0.0
-        Share of all steps over which the learning rate rises to its value.
+        Share of all steps over which the learning rate of adam and sgd rises to its value.
     max_grad_norm : float > 0 or None, default=None
         Euclidean norm that the gradient of a step is clipped to.
     precision : {"auto", "float32", "float64"}, default="auto"
         What the network computes in. "auto" is float32 for float32 X; else float64 where a batch is little work
         (less than 200,000 multiply-adds), and beyond that float32 for adam and sgd, and float32 with an end in float64
-        for lbfgs. `coefs_` and predictions have the dtype of X in any case.
+        for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
     device : str or torch.device, default="cpu"
         Where to compute: "cpu", "cuda", "mps", or "auto".
 
     Attributes
     ----------
     coefs_, intercepts_ : list of ndarray
-        Weights (fan_in, fan_out) and biases (fan_out,) of the layers; float32 if X was, else float64.
+        Weights (fan_in, fan_out) and biases (fan_out,) of the layers; float32 if the X of `fit` was, else float64.
     loss_ : float
         Loss of the last epoch, with the penalty.
     best_loss_ : float or None
@@ -260,6 +262,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None):
         """Train the network for one epoch over X, going on from where it is.
 
+        Parameters that were changed since the last call take effect; the optimiser goes on with what it remembers.
+
         Parameters
         ----------
         X, y, sample_weight
@@ -287,7 +291,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
 
     def score(self, X, y, sample_weight=None):
-        """Return R² of the predictions; where several quantiles are predicted, the mean of their D² (pinball).
+        """Return R² of the predictions; with ``loss="quantile"`` D² of the pinball loss, the mean over the quantiles.
 
         Parameters
         ----------
@@ -301,21 +305,25 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             At most 1.
         """
         predictions = self.predict(X)
-        if self._n_quantiles() > 1:
-            return self._quantile_score(predictions, y, sample_weight)
-        return r2_score(y, predictions, sample_weight=sample_weight)
+        return self._score_predictions(predictions, y, sample_weight)
 
     def _n_quantiles(self):
         return len(np.atleast_1d(self.quantile)) if self.loss == "quantile" else 1
 
-    def _quantile_score(self, predictions, y, sample_weight):
+    def _score_predictions(self, predictions, y, sample_weight):
+        if self.loss != "quantile":
+            return r2_score(y, predictions, sample_weight=sample_weight)
+        levels = np.atleast_1d(self.quantile)
+        columns = [predictions] if len(levels) == 1 else predictions.T
         scores = [
             d2_pinball_score(y, column, alpha=level, sample_weight=sample_weight)
-            for level, column in zip(self.quantile, predictions.T)
+            for level, column in zip(levels, columns)
         ]
         return float(np.mean(scores))
 
     def _check_targets(self, y):
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y has dtype {y.dtype}; it must be numeric")
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError("Some value(s) of y are negative, which the loss 'poisson' does not allow.")
@@ -342,7 +350,5 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         predictions = as_predictions(self, outputs)
         if not np.isfinite(predictions).all():
             return np.nan
-        if self._n_quantiles() > 1:
-            return self._quantile_score(predictions, y, sample_weight)
         predictions = predictions.ravel() if predictions.shape[1] == 1 else predictions
-        return r2_score(y, predictions, sample_weight=sample_weight)
+        return self._score_predictions(predictions, y, sample_weight)

@@ -24,7 +24,10 @@ def check_known(y, classes, *, same):
 
 def encode(binarizer, y):
     """Return class indices (n, 1), int64, for several classes, else zeros and ones (n, 1) or (n, n_labels), uint8."""
-    if binarizer.y_type_.startswith("multilabel") or type_of_target(y).startswith("multilabel"):
+    of_labels = type_of_target(y).startswith("multilabel")
+    if binarizer.y_type_.startswith("multilabel") and not of_labels:
+        raise ValueError("y holds one label for each row, but the network was fitted with an indicator matrix")
+    if of_labels:
         return binarizer.transform(y).astype(np.uint8)
     classes = binarizer.classes_
     check_known(y, classes, same=False)

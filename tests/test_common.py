@@ -9,7 +9,7 @@ ESTIMATORS = [
     AutoEncoderTransformer(hidden_layer_sizes=(8,), noise="masking", sparsity="l1", contractive_weight=0.1, max_iter=3),
     MLPClassifier(max_iter=20),
     MLPClassifier(hidden_layer_sizes=(), solver="lbfgs", max_iter=50),
-    MLPClassifier((16,), "silu", normalization="layer", class_weight="balanced", learning_rate_init=0.02, max_iter=30),
+    MLPClassifier((16,), "silu", normalization="layer", learning_rate_init=0.02, max_iter=30),
     MLPRegressor(max_iter=20),
     MLPRegressor("huber", (32,), "gelu", normalization="layer", learning_rate_init=0.02, max_iter=40),
     MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=50),

@@ -1,6 +1,7 @@
 """MLPRegressor and MLPClassifier inside the rest of scikit-learn, and what they accept."""
 
 import pickle
+import warnings
 
 import joblib
 import numpy as np
@@ -13,11 +14,11 @@ import torch
 from scipy.sparse import csc_array, csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.ensemble import BaggingRegressor, StackingRegressor
 from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.linear_model import RidgeCV
-from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error
+from sklearn.metrics import d2_pinball_score, get_scorer, make_scorer, mean_absolute_error
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -234,14 +235,59 @@ def test_early_stopping_takes_the_held_out_rows_that_it_is_given(diabetes):
     assert model.t_ == model.n_iter_ * 300  # no row was taken from the training
 
 
-def test_a_warm_start_keeps_the_best_weights_of_both_fits(diabetes):
+def test_a_warm_start_keeps_the_best_weights_of_its_own_fit(diabetes):
     X, y = diabetes
     held_out = {"X_val": X[300:], "y_val": y[300:]}
     model = MLPRegressor(**QUICK | {"early_stopping": True, "warm_start": True, "max_iter": 60})
     first = model.fit(X[:300], y[:300], **held_out).best_validation_score_
     model.set_params(learning_rate_init=0.5, max_iter=5).fit(X[:300], y[:300], **held_out)  # makes it worse
-    assert model.best_validation_score_ == first
-    assert model.score(X[300:], y[300:]) == pytest.approx(first, abs=1e-5)
+    latest = model.validation_scores_[-model.n_iter_ :]
+    assert model.best_validation_score_ == first > max(latest)
+    assert model.score(X[300:], y[300:]) == pytest.approx(max(latest), abs=1e-5)
+
+
+def test_fits_in_chunks_go_on_learning():
+    X, y = load_digits(return_X_y=True)
+    model = MLPClassifier(random_state=0, early_stopping=True, warm_start=True, max_iter=2)
+    for _ in range(12):
+        model.fit(X / 16, y)
+    assert model.score(X / 16, y) > 0.95  # 0.91 where a chunk that is no better goes back to the best of all
+
+
+def test_early_stopping_of_a_quantile_goes_by_its_own_loss():
+    rng = np.random.RandomState(0)
+    x = rng.uniform(-3, 3, (2000, 1))
+    y = np.sin(2 * x[:, 0]) + rng.standard_exponential(2000)
+    model = MLPRegressor("quantile", (32,), quantile=0.9, early_stopping=True, learning_rate_init=0.01, random_state=0)
+    model.set_params(n_iter_no_change=30).fit(x, y)
+    assert 0.85 < (y <= model.predict(x)).mean() < 0.95  # by R², which rewards the mean, 0.6
+    assert model.score(x, y) == pytest.approx(d2_pinball_score(y, model.predict(x), alpha=0.9))
+    assert model.score(x, y) > 0
+
+
+def test_without_a_single_score_the_last_weights_are_kept_with_a_warning(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(**QUICK | {"early_stopping": True, "max_iter": 30})
+    with pytest.warns(UserWarning, match="No validation score was a number"):
+        model.fit(X[:300], y[:300], X_val=X[:1], y_val=y[:1])
+    assert model.score(X[:300], y[:300]) > 0
+
+
+def test_partial_fit_refuses_balanced_classes():
+    with pytest.raises(ValueError, match="frequencies"):
+        MLPClassifier(class_weight="balanced").partial_fit([[0.0], [1.0]], [0, 1], classes=[0, 1])
+
+
+@pytest.mark.parametrize("option", [{"learning_rate": "cosine"}, {"warmup": 0.1}, {"max_grad_norm": 1.0}])
+def test_lbfgs_refuses_what_only_steps_have(option, diabetes):
+    with pytest.raises(ValueError, match=f"{next(iter(option))}=.* needs a solver that takes steps"):
+        MLPRegressor(solver="lbfgs", **option).fit(*diabetes)
+
+
+def test_a_schedule_that_has_ended_is_no_warning(diabetes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MLPRegressor(learning_rate="cosine", max_iter=5).fit(*diabetes)
 
 
 def test_held_out_rows_are_routed_through_a_pipeline(diabetes):

@@ -63,7 +63,7 @@ def test_bad_rows_are_refused(kind, rows, message):
     [
         (np.where(NUMBERS > 0.9, np.nan, NUMBERS), "y contains NaN"),
         (np.where(NUMBERS > 0.9, np.inf, NUMBERS), "y contains infinity"),
-        (np.array(["a"] * 60), "could not convert string to float"),
+        (np.array(["a"] * 60), "y has dtype .*must be numeric"),
         (np.zeros((60, 2, 2)), "dim 3"),
         (None, "y cannot be None|requires y to be passed"),
     ],

@@ -80,6 +80,7 @@ class Descent:
         self.n_steps = 0
         self.order = np.arange(len(samples))
         self.best = Snapshot(network.state()) if settings.early_stopping else None
+        self.best_here = -math.inf
 
     def run(self, *, one_epoch=False):
         """Train to the last epoch or an earlier reason to stop; with early stopping, keep the best state.
@@ -92,9 +93,21 @@ class Descent:
         with self.network.training_mode():
             self._run(one_epoch)
             if self.best is not None:
-                self.best.restore()
+                self._restore()
             elif not self._is_finite():
                 raise self._divergence()
+
+    def _restore(self):
+        """Go back to the epoch of this call whose score was the highest."""
+        if self.best_here == -math.inf and self._is_finite() and self.progress.n_iter > 0:
+            warnings.warn(
+                "No validation score was a number; the weights of the last epoch are kept. Pass more held-out rows, or "
+                "another scoring.",
+                UserWarning,
+                stacklevel=9,
+            )
+            return
+        self.best.restore()
 
     def _run(self, one_epoch):
         settings, progress = self.settings, self.progress
@@ -105,6 +118,8 @@ class Descent:
                 if self._diverged() or self._stops() or one_epoch:
                     break
             else:
+                if self.rate.ends:
+                    return
                 warnings.warn(
                     f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and the optimization "
                     "hasn't converged yet.",
@@ -125,6 +140,8 @@ class Descent:
         if self.validate is not None:
             score, loss = self.validate()
             progress.validation_loss_curve.append(loss)
+            if score is None:
+                self._say(f"Validation loss = {loss:.8f}")
         if self.settings.early_stopping:
             self._judge_score(score)
         else:
@@ -164,8 +181,9 @@ class Descent:
         progress.validation_scores.append(score)
         self._say(f"Validation score: {score:f}")
         progress.n_no_improvement = progress.n_no_improvement + 1 if score < progress.best_score + tol else 0
-        if score > progress.best_score:
-            progress.best_score = score
+        progress.best_score = max(progress.best_score, score) if score == score else progress.best_score
+        if score > self.best_here:
+            self.best_here = score
             self.best.take()
 
     def _judge_loss(self):
@@ -190,8 +208,8 @@ class Descent:
         return True
 
     def _diverged(self):
-        """Return whether the best state has to do; raise if the parameters are not finite and there is none."""
-        if math.isfinite(self.progress.loss) or self._is_finite():
+        """Return whether the best state has to do; raise if the loss is not finite and there is none."""
+        if math.isfinite(self.progress.loss):
             return False
         if self.best is None:
             raise self._divergence()
@@ -212,7 +230,8 @@ class Descent:
     def _divergence(self):
         return ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large values and need to "
-            f"be preprocessed. It happened in {self._where()}: scale X and y, or lower learning_rate_init."
+            f"be preprocessed. The loss was {self.progress.loss} in {self._where()}: scale X and y, or lower "
+            "learning_rate_init; precision='float64' holds larger values."
         )
 
     def _say(self, text):
@@ -226,7 +245,7 @@ def say(verbose, text):
 
 
 def add_penalty(network, strength):
-    """Add the derivative of ½ `strength` · |weights|² to the network's gradient; return the penalty."""
+    """Add the derivative of ½ `strength` · ‖weights‖² to the network's gradient; return the penalty."""
     if strength == 0:
         return 0.0
     weights = network.parameters.penalized

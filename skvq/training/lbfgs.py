@@ -25,7 +25,7 @@ class WholeGradient:
     stages : list of (network, Samples)
         The same network and rows in increasing precision; the first is in use until :meth:`refine`.
     alpha : float
-        The penalty is ½ alpha · |weights|² / total weight.
+        The penalty is ½ alpha · ‖weights‖² / total weight.
     """
 
     def __init__(self, stages, alpha):
@@ -75,10 +75,10 @@ class _Watch:
         function = self.function
         self.n_iter += 1
         loss = function.data_loss + function.penalty
+        self.after_iteration(self.n_iter, function.reported(), function.network)
         if function.stages and self.last - loss < RESOLVED * abs(loss):
             function.refine()
         self.last = loss
-        self.after_iteration(self.n_iter, function.reported(), function.network)
 
 
 def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration):

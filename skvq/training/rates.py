@@ -27,6 +27,9 @@ class LearningRate:
         self.n_steps = n_steps
         self.warmup_steps = math.ceil(warmup * n_steps)
 
+    # Whether training is done, and not cut short, when the steps are.
+    ends = False
+
     def at(self, step):
         """Return the rate of a step, counted from 0."""
         return self.rate * min(1.0, (step + 1) / self.warmup_steps) if step < self.warmup_steps else self.rate
@@ -64,6 +67,8 @@ class Adaptive(LearningRate):
 
 class Cosine(LearningRate):
     """Half a cosine from the initial rate to 0 (Loshchilov & Hutter 2017, eq. 5, a single cycle)."""
+
+    ends = True
 
     def at(self, step):
         """See :class:`LearningRate`."""

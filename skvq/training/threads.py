@@ -1,5 +1,6 @@
 """How many threads a network is worth."""
 
+import threading
 from contextlib import contextmanager
 
 import torch
@@ -7,6 +8,8 @@ import torch
 # Below this many multiply-adds in a forward pass of one batch, handing work to a second thread costs more than it saves
 # (a step of such a network takes about a millisecond; `benchmarks/threads.py` measures it).
 WORK_PER_EXTRA_THREAD = 2e7
+_lock = threading.Lock()
+_inside = {"blocks": 0, "before": None}
 
 
 @contextmanager
@@ -18,10 +21,16 @@ def threads_for(work):
     work : float
         Multiply-adds of a forward pass over one batch.
     """
-    before = torch.get_num_threads()
-    wanted = before if work >= WORK_PER_EXTRA_THREAD else 1
-    torch.set_num_threads(wanted)
+    # A thread that starts inside another's block finds the count of that block: all go back to what the first found.
+    with _lock:
+        if _inside["blocks"] == 0:
+            _inside["before"] = torch.get_num_threads()
+        _inside["blocks"] += 1
+        wanted = _inside["before"] if work >= WORK_PER_EXTRA_THREAD else 1
+        torch.set_num_threads(wanted)
     try:
         yield wanted
     finally:
-        torch.set_num_threads(before)
+        with _lock:
+            _inside["blocks"] -= 1
+            torch.set_num_threads(_inside["before"])

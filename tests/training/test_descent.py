@@ -309,8 +309,8 @@ def runaway(learning_rate, **changes):
 
 
 def test_divergence_is_an_error_that_names_epoch_and_rate():
-    # A step multiplies the weight by about 3e61: 1e100, 1e161, 1e223, 1e284, and more than float64 holds.
-    with pytest.raises(ValueError, match=r"non-finite parameter weights.* epoch 4 at a learning rate of 1e\+60"):
+    # A step multiplies the weight by about 3e61: 1e100, 1e161, whose square is more than float64 holds.
+    with pytest.raises(ValueError, match=r"non-finite parameter weights.* epoch 2 at a learning rate of 1e\+60"):
         runaway(1e60)
 
 
@@ -323,10 +323,9 @@ def test_divergence_in_the_last_step_of_all_is_an_error_too():
 
 
 @QUIETLY
-def test_a_loss_that_is_not_finite_for_a_while_is_no_divergence():
-    descent = descend(Scripted([1.0, np.inf, 1.0, 0.5]), max_iter=4)
-    assert descent.progress.n_iter == 4
-    assert descent.progress.best_loss == 0.5
+def test_a_loss_that_is_not_finite_is_an_error_though_the_weights_are():
+    with pytest.raises(ValueError, match="The loss was inf in epoch 2"):
+        descend(Scripted([1.0, np.inf, 1.0, 0.5]), max_iter=4)
 
 
 def test_divergence_with_early_stopping_warns_and_keeps_the_best_state():
