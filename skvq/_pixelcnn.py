@@ -5,59 +5,33 @@ import numbers
 
 import numpy as np
 import torch
+from scipy.special import logsumexp
 from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import Automatic, BaseNetwork, check_choice, check_number, fill_block, is_auto, resolve_device
+from ._base import BaseNetwork, check_choice, check_number, check_sizes, is_auto, resolve_device
 from ._codes import CODE_DTYPE, check_codes
 from ._layout import check_image_shape
+from ._pixelcnn_arguments import check_draws, check_given, class_indices, learn_classes
+from ._pixelcnn_passes import (
+    LikelihoodObjective,
+    Progress,
+    class_log_likelihoods,
+    draw_classes,
+    draw_grids,
+    log_likelihoods,
+    unpack,
+    with_classes,
+)
+from ._pixelcnn_plan import automatic_dropout, automatic_training, grids_per_sample, grids_per_score
 from .nn.pixelcnn import GatedPixelCNN
 from .training.batches import Rows
-from .training.objective import Objective
 
-# From this many rows on a PixelCNN underfits within its budget rather than overfits.
-MANY_ROWS = 10_000
 # More codes than this are asked for by name.
 LARGEST_INFERRED = 2**16
-# Rows that the starting frequencies of the codes are counted on; rows that are sampled or scored together.
-MARGINAL_ROWS, SAMPLE_BATCH, SCORE_BATCH = 50_000, 1024, 512
-
-
-def automatic_dropout(n_rows):
-    """Return the dropout that "auto" stands for: half the gates while rows are few, none once there are many.
-
-    Examples
-    --------
-    >>> automatic_dropout(1_000), automatic_dropout(60_000)
-    (0.5, 0.0)
-    """
-    return 0.5 if n_rows < MANY_ROWS else 0.0
-
-
-def automatic_training(n_rows, grid_shape):
-    """Return what "auto" stands for: few rows get 20 to 60 epochs, many 300,000 rows in all, but two epochs at least.
-
-    Examples
-    --------
-    >>> [automatic_training(n, (7, 7)).max_iter for n in (100, 1_000, 5_000, 60_000, 1_000_000)]
-    [60, 30, 20, 5, 2]
-    """
-    few = n_rows < MANY_ROWS
-    return Automatic(
-        max_iter=min(60, max(20, 30_000 // n_rows)) if few else max(2, 300_000 // n_rows),
-        batch_size=32 if n_rows < 500 else 64,
-        learning_rate_init=2e-3 if few else 4e-3,
-        bfloat16_pays=grid_shape[0] > 1 and not few,
-    )
-
-
-class LikelihoodObjective(Objective):
-    """The negative log-likelihood of grids of codes, in nats per position."""
-
-    def terms(self, batch):
-        """Return the loss of codes (b, h, w) int64."""
-        return {"loss": self.module.nll(batch)}
+# Rows that the starting frequencies of the codes are counted on.
+MARGINAL_ROWS = 50_000
 
 
 class PixelCNN(DensityMixin, BaseNetwork):
@@ -66,7 +40,8 @@ class PixelCNN(DensityMixin, BaseNetwork):
     A gated PixelCNN with a vertical and a horizontal stack [1]_ factorises the probability of a grid in raster order,
     ``log p(x) = sum_i log p(x_i | x_1 ... x_{i-1})``, and is trained by maximum likelihood with early stopping on
     held-out rows. Codes are embedded, and so is the position, so that the columns of a table row, a (1, m) grid, may
-    differ. Sampling computes each position once per layer, from cached rows.
+    differ. Sampling computes each position once per layer, from cached rows. By choice the model is one of
+    ``log p(x | y)`` for class labels y, which enter every gate and, with weights for every position, the first layer.
 
     Parameters
     ----------
@@ -82,6 +57,12 @@ class PixelCNN(DensityMixin, BaseNetwork):
         8 × 8, of 7 rows and columns beyond; of the whole row up to 32 codes, of 31 beyond).
     kernel_size : int, default=3
         Odd width of the convolutions of the gated layers.
+    dilations : int or tuple of int, default=1
+        Steps between the rows and columns that these convolutions read, layer after layer, from the start again after
+        the last one. The first layer sees 7 rows and columns; more of a larger grid is seen for the same price with
+        ``n_layers=4, dilations=(1, 2, 4, 7)``, say.
+    class_conditional : bool, default=False
+        Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise.
     dropout : float in [0, 1) or "auto", default="auto"
         Share of the gates that is dropped in training. "auto": 0.5 below 10,000 rows, where the model overfits, else 0.
     alpha : float, default=0.0
@@ -111,7 +92,7 @@ class PixelCNN(DensityMixin, BaseNetwork):
     random_state : int, RandomState instance or None, default=None
         Seeds the weights, the split and the order of the rows.
     verbose : int, default=0
-        1 prints about twenty lines, 2 one per epoch.
+        1 prints about twenty lines, 2 one per epoch; the same for `sample`, where it takes several batches.
 
     Attributes
     ----------
@@ -129,6 +110,10 @@ class PixelCNN(DensityMixin, BaseNetwork):
         Loss on the held-out rows, nats per position; empty without any.
     history_ : dict of list of float
         Every recorded term, one value per epoch.
+    classes_ : ndarray of shape (n_classes,)
+        The different labels, sorted. Only with ``class_conditional=True``.
+    class_prior_ : ndarray of shape (n_classes,), float64
+        Share of the rows of `fit` that each class has. Only with ``class_conditional=True``.
     architecture_ : dict
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
@@ -136,10 +121,21 @@ class PixelCNN(DensityMixin, BaseNetwork):
     n_features_in_ : int
         Number of positions, h * w.
 
+    Notes
+    -----
+    `sample` completes partly known grids: every unknown code is drawn from p(code | all codes before it in raster
+    order, known or drawn). Known codes *after* it have no influence on it, since a causal model has no such
+    conditional. So completions follow p(unknown | known) exactly where all known positions precede all unknown ones:
+    the lower rows of a grid given the upper, the last columns of a table row given the first. Anywhere else they ignore
+    what comes later and may fit it badly; of many completions, those with the highest `score_samples` fit best.
+
+    `sample` and `score_samples` take as many grids at a time as a bounded memory holds.
+
     References
     ----------
     .. [1] A. van den Oord, N. Kalchbrenner, O. Vinyals, L. Espeholt, A. Graves, K. Kavukcuoglu, "Conditional Image
        Generation with PixelCNN Decoders", NeurIPS 2016.
+    .. [2] A. Holtzman, J. Buys, L. Du, M. Forbes, Y. Choi, "The Curious Case of Neural Text Degeneration", ICLR 2020.
 
     Examples
     --------
@@ -151,6 +147,8 @@ class PixelCNN(DensityMixin, BaseNetwork):
     -0.7
     >>> model.sample(3, random_state=0).shape
     (3, 4)
+    >>> model.sample(given=[1, 0, 0, 0], mask=[True, False, False, False], top_k=1)
+    array([[1, 0, 1, 0]], dtype=int32)
     """
 
     def __init__(
@@ -161,6 +159,8 @@ class PixelCNN(DensityMixin, BaseNetwork):
         channels=64,
         n_layers=2,
         kernel_size=3,
+        dilations=1,
+        class_conditional=False,
         dropout="auto",
         alpha=0.0,
         batch_size="auto",
@@ -180,6 +180,8 @@ class PixelCNN(DensityMixin, BaseNetwork):
         self.channels = channels
         self.n_layers = n_layers
         self.kernel_size = kernel_size
+        self.dilations = dilations
+        self.class_conditional = class_conditional
         self.dropout = dropout
         self.alpha = alpha
         self.batch_size = batch_size
@@ -200,6 +202,9 @@ class PixelCNN(DensityMixin, BaseNetwork):
             check_number("n_codes", self.n_codes, numbers.Integral, low=1)
         check_number("channels", self.channels, numbers.Integral, low=1)
         check_number("n_layers", self.n_layers, numbers.Integral, low=0)
+        check_choice("class_conditional", self.class_conditional, (True, False))
+        if not check_sizes("dilations", self.dilations):
+            raise ValueError(f"dilations={self.dilations!r} must be a positive integer or a sequence of such")
         check_number("kernel_size", self.kernel_size, numbers.Integral, low=1)
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={self.kernel_size} must be odd")
@@ -235,17 +240,17 @@ class PixelCNN(DensityMixin, BaseNetwork):
     def _build(self, architecture, generator):
         return GatedPixelCNN(**architecture, generator=generator)
 
-    def fit(self, X, y=None, *, X_val=None):
+    def fit(self, X, y=None, *, X_val=None, y_val=None):
         """Fit the model to grids of codes.
 
         Parameters
         ----------
         X : array-like of int, shape (n, h, w), (n, h * w) with `grid_shape`, or (n, m)
             Codes in [0, K).
-        y : None
-            Ignored.
-        X_val : array-like like X, default=None
-            Held-out grids; without them `validation_fraction` of X is held out.
+        y : array-like of shape (n,), default=None
+            Labels of any one type, with ``class_conditional=True``; ignored otherwise.
+        X_val, y_val : array-like like X and y, default=None
+            Held-out grids and their labels; without them `validation_fraction` of X is held out.
 
         Returns
         -------
@@ -254,30 +259,50 @@ class PixelCNN(DensityMixin, BaseNetwork):
         Raises
         ------
         ValueError
-            For codes that are not whole numbers in range, or if the loss becomes non-finite.
+            For codes that are not whole numbers in range, missing labels, or if the loss becomes non-finite.
         """
         self._check_parameters()
         codes = self._check_grids(X, reset=True)
         self._forget()
+        for name in ("classes_", "class_prior_"):
+            self.__dict__.pop(name, None)
+        classes = None
+        if self.class_conditional:
+            self.classes_, classes = learn_classes(codes, y)
+            self.class_prior_ = np.bincount(classes) / len(classes)
         self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
-        held_out = None if X_val is None else self._check_grids(X_val, reset=False)
-        return self._fit_codes(codes, held_out)
+        return self._fit_rows(self._rows(codes, classes), self._check_held_out(X_val, y_val))
 
-    def _fit_codes(self, codes, held_out):
+    def _check_held_out(self, X_val, y_val):
+        """Return the held-out rows that the network takes, None without any."""
+        if self.class_conditional and (X_val is None) != (y_val is None):
+            raise ValueError("with class_conditional=True, X_val and y_val must be passed together")
+        if X_val is None:
+            return None
+        codes = self._check_grids(X_val, reset=False)
+        classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
+        return self._rows(codes, classes)
+
+    def _rows(self, codes, classes=None):
+        """Return the rows that the network takes: codes, with the class index at the end if there are classes."""
+        rows = codes if classes is None else with_classes(codes, classes)
+        return Rows(rows, dtype=torch.int64, device=resolve_device(self.device))
+
+    def _fit_rows(self, rows, validation):
         generator = self._generator()
-        rows, validation = self._split(
-            self._grids(codes), None if held_out is None else self._grids(held_out), self.early_stopping, generator
-        )
+        rows, validation = self._split(rows, validation, self.early_stopping, generator)
         architecture = {
             "n_codes": self.n_codes_,
             "grid_shape": list(self.grid_shape_),
             "channels": int(self.channels),
             "n_layers": int(self.n_layers),
             "kernel_size": int(self.kernel_size),
+            "dilations": list(check_sizes("dilations", self.dilations)),
+            "condition_size": len(self.classes_) if self.class_conditional else 0,
             "dropout": automatic_dropout(len(rows)) if is_auto(self.dropout) else float(self.dropout),
         }
         module = self._build(architecture, generator)
-        module.set_marginals(rows.sample(MARGINAL_ROWS, generator))
+        module.set_marginals(unpack(module, rows.sample(MARGINAL_ROWS, generator))[0])
         module.to(rows.device, memory_format=torch.channels_last)
         n_weights = sum(parameter.numel() for parameter in module.parameters())
         self._train(
@@ -291,11 +316,10 @@ class PixelCNN(DensityMixin, BaseNetwork):
         self._keep(module, architecture)
         return self
 
-    def _grids(self, codes):
-        return Rows(codes, shape=self.grid_shape_, dtype=torch.int64, device=resolve_device(self.device))
-
-    def sample(self, n_samples=1, *, random_state=None, temperature=1.0):
-        """Draw grids of codes.
+    def sample(
+        self, n_samples=1, *, random_state=None, temperature=1.0, top_k=None, top_p=None, y=None, given=None, mask=None
+    ):
+        """Draw grids of codes, new ones or completions of partly known ones.
 
         Parameters
         ----------
@@ -305,31 +329,77 @@ class PixelCNN(DensityMixin, BaseNetwork):
             Seeds the draw.
         temperature : float > 0, default=1.0
             Divides the logits: below 1 likelier codes become likelier still.
+        top_k : int, default=None
+            Draw every code among the `top_k` likeliest only.
+        top_p : float in (0, 1], default=None
+            Draw every code from the nucleus only: the fewest codes, likeliest first, whose probabilities together reach
+            `top_p` [2]_. Applied after `temperature` and `top_k`.
+        y : label, or array-like of shape (n_samples,), default=None
+            Classes to draw from, for a model of p(x | y). None draws them by `class_prior_`, and where the first codes
+            of a grid are given, by the probability of the classes given these.
+        given : array-like of int, one grid or `n_samples` grids, as (h, w) or (h * w,) each, default=None
+            Codes that are known, and kept exactly. One grid is completed `n_samples` times. What lies outside `mask` is
+            ignored. See Notes for what a completion is.
+        mask : array-like of bool, one grid or `n_samples` grids, default=None
+            True where the code is known.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, h * w), or (n_samples, h, w) if `fit` saw such grids, int32 in [0, K)
         """
         check_is_fitted(self, "weights_")
-        check_number("n_samples", n_samples, numbers.Integral, low=1)
-        check_number("temperature", temperature, low=0, boundaries="neither")
-        network = self._network()
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        generator = torch.Generator().manual_seed(int(seed))
-        codes = [
-            network.sample(min(SAMPLE_BATCH, n_samples - start), generator=generator, temperature=temperature)
-            for start in range(0, n_samples, SAMPLE_BATCH)
-        ]
-        codes = torch.cat(codes).cpu().numpy().astype(CODE_DTYPE)
-        return codes if self._grids_in else codes.reshape(n_samples, -1)
+        check_draws(n_samples, temperature, top_k, top_p)
+        given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
+        random = check_random_state(random_state)
+        generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
+        shape, batch_size = (n_samples, math.prod(self.grid_shape_)), grids_per_sample(self.architecture_)
+        codes = draw_grids(
+            self._network(),
+            n_samples,
+            generator,
+            batch_size,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            classes=self._classes_to_draw(y, n_samples, random, given, known),
+            given=None if given is None else np.broadcast_to(given, shape),
+            known=None if known is None else np.broadcast_to(known, shape),
+            report=Progress(type(self).__name__, "grids drawn", n_samples, batch_size, self.verbose),
+        )
+        return codes.astype(CODE_DTYPE).reshape(codes.shape if self._grids_in else shape)
 
-    def score_samples(self, X):
-        """Return log p(grid) of every row, in nats.
+    def _has_classes(self):
+        return self.architecture_["condition_size"] > 0
+
+    def _check_labels(self, y, n_rows):
+        """Return the class indices (n_rows,) of the labels y."""
+        if not self._has_classes():
+            raise ValueError("y is of no use to a PixelCNN that was fitted with class_conditional=False; leave it out")
+        return class_indices(y, self.classes_, n_rows)
+
+    def _classes_to_draw(self, y, n_samples, random, given, known):
+        """Return the class indices (n_samples,) of grids to draw, or None; `random` draws those that y leaves open."""
+        if y is not None:
+            return self._check_labels(y, n_samples)
+        if not self._has_classes():
+            return None
+        log_weights = np.log(self.class_prior_)[None]
+        if given is not None:
+            leading = np.logical_and.accumulate(known, axis=1)  # the codes that are known before the first unknown one
+            size = grids_per_score(self.architecture_)
+            log_weights = log_weights + class_log_likelihoods(self._network(), self._rows(given), size, leading)
+        return draw_classes(log_weights, random.random_sample(n_samples))
+
+    def score_samples(self, X, y=None):
+        """Return log p(grid) of every row, or log p(grid | y), in nats.
 
         Parameters
         ----------
         X : array-like of int, of the layout that `fit` saw
             Codes in [0, K).
+        y : label, or array-like of shape (n,), default=None
+            Classes, for a model of p(x | y). With None it returns the log of sum_y p(y) p(x | y), with `class_prior_`
+            for p(y), which takes one pass for each class.
 
         Returns
         -------
@@ -337,31 +407,33 @@ class PixelCNN(DensityMixin, BaseNetwork):
         """
         check_is_fitted(self, "weights_")
         codes = self._check_grids(X, reset=False)
-        network = self._network()
-        with torch.no_grad():
-            parts = [
-                network.log_prob(fill_block(batch))[: len(batch)] for batch in self._grids(codes).in_order(SCORE_BATCH)
-            ]
-        return torch.cat(parts).cpu().double().numpy()
+        network, size = self._network(), grids_per_score(self.architecture_)
+        if y is not None:
+            return log_likelihoods(network, self._rows(codes, self._check_labels(y, len(codes))), size)
+        if not self._has_classes():
+            return log_likelihoods(network, self._rows(codes), size)
+        return logsumexp(class_log_likelihoods(network, self._rows(codes), size) + np.log(self.class_prior_), axis=1)
 
     def score(self, X, y=None):
-        """Return the mean of log p(grid) over the rows of X, in nats per row.
+        """Return the mean of `score_samples`, in nats per row.
 
         Parameters
         ----------
         X : array-like of int, of the layout that `fit` saw
-        y : None
-            Ignored.
+        y : label, or array-like of shape (n,), default=None
+            Classes, for a model of p(x | y): then the mean of log p(x | y). Ignored by a model of p(x).
 
         Returns
         -------
         float
         """
-        return float(np.mean(self.score_samples(X)))
+        check_is_fitted(self, "weights_")
+        return float(np.mean(self.score_samples(X, y if self._has_classes() else None)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         tags.input_tags.positive_only = True
         tags.input_tags.three_d_array = True
+        tags.target_tags.required = self.class_conditional is True
         return tags

@@ -9,12 +9,15 @@ Departs from it where grids of codes are not images:
   see the whole grid up to 8x8, or all of a row of up to 32 codes, at once; in such a row the weights belong to pairs of
   positions, since the columns of a table, unlike the pixels of an image, have no neighbourhood in common;
 - a learned embedding of the target position enters both stacks;
+- a condition enters every gate, and the first sums of the horizontal stack with weights for every position (the paper
+  has one or the other);
 - the logits have a bias per position, which :meth:`GatedPixelCNN.set_marginals` starts at the log-frequencies of the
   training codes: a network whose head starts at zero then starts at the likelihood of independent positions;
 - the vertical stack is residual as well, and the first sums and the gates of all layers reach the head through one skip
   connection;
 - causality comes from the shape and the shift of the convolutions (a kernel that would be masked is a smaller kernel),
-  so no arithmetic is spent on zeros.
+  so no arithmetic is spent on zeros;
+- the kernels of a layer may be dilated, to see further on large grids at no cost.
 
 References
 ----------
@@ -31,16 +34,16 @@ from torch import nn
 from .dropout import Dropout
 from .initial import default_generator
 from .pixelcnn_context import EarlierCodes
-from .pixelcnn_sampling import draw, gate, stream_logits
+from .pixelcnn_sampling import choose, gate, stream_logits
 
 # Rows of up to so many codes get weights of their own for every pair of positions.
 LONGEST_PAIRED_ROW = 32
 
 
-def _convolve(x, conv, padding):
+def _convolve(x, conv, padding, dilation):
     """Convolve `x` (b, h, w, c) padded by (left, right, top, bottom); channels stay last."""
     x = F.pad(x, (0, 0) + padding).permute(0, 3, 1, 2)  # (b, c, h', w') in channels_last memory
-    return F.conv2d(x, conv.weight, conv.bias).permute(0, 2, 3, 1)
+    return F.conv2d(x, conv.weight, conv.bias, dilation=dilation).permute(0, 2, 3, 1)
 
 
 def _conv(in_channels, out_channels, kernel_size):
@@ -54,27 +57,32 @@ def _linear(in_features, out_features, bias=True):
 
 
 class _GatedLayer(nn.Module):
-    """One layer of both stacks: (b, h, w, c) twice becomes (b, h, w, c) three times (vertical, horizontal, gates)."""
+    """One layer of both stacks: (b, h, w, c) twice becomes (b, h, w, c) three times (vertical, horizontal, gates).
 
-    def __init__(self, channels, kernel_size, grid_shape, dropout):
+    Kernels are cut to what lies inside the grid; the vertical stack says nothing in the first row.
+    """
+
+    def __init__(self, channels, kernel_size, dilation, grid_shape, dropout):
         super().__init__()
         height, width = grid_shape
         half = kernel_size // 2
+        self.dilation = dilation
         self.vertical = self.link = None
         if height > 1:
-            self.side = min(half, width - 1)
-            self.vertical = _conv(channels, 2 * channels, (min(half + 1, height - 1), 2 * self.side + 1))
+            rows, side = min(half, (height - 2) // dilation), min(half, (width - 1) // dilation)
+            self.vertical = _conv(channels, 2 * channels, (rows + 1, 2 * side + 1))
             self.link = _linear(2 * channels, 2 * channels, bias=False)
-        self.horizontal = _conv(channels, 2 * channels, (1, min(half + 1, width)))
+        self.horizontal = _conv(channels, 2 * channels, (1, min(half, (width - 1) // dilation) + 1))
         self.residual = _linear(channels, channels, bias=False)
         self.dropout = Dropout(dropout)  # draws from a private generator, see dropout.py
 
     def forward(self, v, x, condition):
-        left = self.horizontal.weight.shape[3] - 1
-        before_gate = _convolve(x, self.horizontal, (left, 0, 0, 0))
+        left = (self.horizontal.weight.shape[3] - 1) * self.dilation
+        before_gate = _convolve(x, self.horizontal, (left, 0, 0, 0), self.dilation)
         if self.vertical is not None:
-            above = self.vertical.weight.shape[2] - 1
-            before_vertical = _convolve(v, self.vertical, (self.side, self.side, above, 0))
+            above = (self.vertical.weight.shape[2] - 1) * self.dilation
+            side = self.vertical.weight.shape[3] // 2 * self.dilation
+            before_vertical = _convolve(v, self.vertical, (side, side, above, 0), self.dilation)
             if condition is not None:
                 before_vertical = before_vertical + condition[0][:, None, None]
             v = v + gate(before_vertical)
@@ -104,6 +112,9 @@ class GatedPixelCNN(nn.Module):
     kernel_size : int, default=3
         Odd. The vertical kernels are ``(kernel_size // 2 + 1, kernel_size)``, the horizontal ones
         ``(1, kernel_size // 2 + 1)``, cut to the grid.
+    dilations : tuple of int, default=(1,)
+        Steps between the rows and columns that a kernel reads, layer after layer, from the start again after the last
+        one: (1, 2, 4) with four layers is 1, 2, 4, 1. Up to `reach` they leave no position out.
     embedding_dim : int, default=32
         Length of an embedded code.
     reach : int, default=None
@@ -111,7 +122,8 @@ class GatedPixelCNN(nn.Module):
     dropout : float in [0, 1), default=0.0
         On the gates of the horizontal stack and on the first sums that reach the head.
     condition_size : int, default=0
-        Length of a vector that enters every gate of both stacks (an embedded class, say); 0 for none.
+        Length of a vector that enters every gate of both stacks (a one-hot class, say), and the first sums of the
+        horizontal one with weights for every position; 0 for none. Its norm should be about 1.
     generator : torch.Generator, optional
         Draws the initial weights; the global generator is never touched. Without one the weights are drawn from a
         generator seeded with 0 (as good as any, where a state dictionary is loaded next).
@@ -125,6 +137,7 @@ class GatedPixelCNN(nn.Module):
         channels=64,
         n_layers=2,
         kernel_size=3,
+        dilations=(1,),
         embedding_dim=32,
         reach=None,
         dropout=0.0,
@@ -134,6 +147,7 @@ class GatedPixelCNN(nn.Module):
         super().__init__()
         height, width = grid_shape
         self.n_codes, self.grid_shape, self.channels = n_codes, (height, width), channels
+        self.condition_size = condition_size
         self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, embedding_dim)
         if reach is None:
             reach = 31 if height == 1 else 7
@@ -146,10 +160,17 @@ class GatedPixelCNN(nn.Module):
             self.earlier = EarlierCodes(n_codes, self.grid_shape, embedding_dim, whole_rows_only=False, **sums)
         self.horizontal_position = nn.Parameter(torch.empty(height, width, channels))
         self.layers = nn.ModuleList(
-            _GatedLayer(channels, kernel_size, self.grid_shape, dropout) for _ in range(n_layers)
+            _GatedLayer(channels, kernel_size, dilations[k % len(dilations)], self.grid_shape, dropout)
+            for k in range(n_layers)
         )
         self.dropout = Dropout(dropout)
-        self.condition = _linear(condition_size, n_layers * 4 * channels, bias=False) if condition_size else None
+        self.condition = self.condition_at = None
+        if condition_size:
+            self.condition_at = _linear(condition_size, height * width * channels, bias=False)
+            self.condition_at.fan_in = 1  # of a one-hot class
+        if condition_size and n_layers:
+            self.condition = _linear(condition_size, n_layers * 4 * channels, bias=False)
+            self.condition.fan_in = 1
         self.skip = _linear((n_layers + 1) * channels, 2 * channels)
         self.output = _linear(2 * channels, n_codes, bias=False)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
@@ -167,7 +188,8 @@ class GatedPixelCNN(nn.Module):
                 parameter.normal_(0.0, 1.0, generator=generator)
             else:
                 owner = self.get_submodule(name.rpartition(".")[0])
-                bound = (3.0 / getattr(owner, "fan_in", parameter[0].numel())) ** 0.5
+                fan_in = owner.fan_in if hasattr(owner, "fan_in") else parameter[0].numel()
+                bound = (3.0 / fan_in) ** 0.5
                 parameter.uniform_(-bound, bound, generator=generator)
 
     @torch.no_grad()
@@ -180,11 +202,11 @@ class GatedPixelCNN(nn.Module):
         self.marginals.copy_(frequencies.log().view_as(self.marginals))
 
     def condition_terms(self, condition):
-        """What `condition` (b, condition_size) adds before the gates: (n_layers, 2, b, 2c), vertical first."""
-        if (condition is None) != (self.condition is None):
-            expected = "no condition" if self.condition is None else f"a condition (b, {self.condition.in_features})"
+        """What `condition` (b, condition_size) adds before the gates: (n_layers, 2, b, 2c), vertical first; or None."""
+        if (condition is None) != (self.condition_size == 0):
+            expected = f"a condition (b, {self.condition_size})" if self.condition_size else "no condition"
             raise ValueError(f"this PixelCNN takes {expected}, got {None if condition is None else condition.shape}")
-        if condition is None:
+        if condition is None or self.condition is None:
             return None
         terms = self.condition(condition).view(len(condition), len(self.layers), 2, 2 * self.channels)
         return terms.permute(1, 2, 0, 3)
@@ -202,6 +224,8 @@ class GatedPixelCNN(nn.Module):
             v = self.vertical_position + self.above(codes, self.embedding.weight)
         if self.earlier is not None:
             x = self.horizontal_position + self.earlier(codes, self.embedding.weight)
+        if condition is not None:
+            x = x + self.condition_at(condition).view(*codes.shape, self.channels)
         features = [self.dropout(F.relu(x))]
         for index, layer in enumerate(self.layers):
             v, x, gated = layer(v, x, None if conditions is None else conditions[index])
@@ -213,11 +237,14 @@ class GatedPixelCNN(nn.Module):
         logits = self(codes, condition)
         return F.cross_entropy(logits.flatten(0, 2), codes.flatten())
 
+    def log_prob_terms(self, codes, condition=None):
+        """Log p(code given all codes before it) at every position (b, h, w), in nats."""
+        logits = self(codes, condition)
+        return -F.cross_entropy(logits.flatten(0, 2), codes.flatten(), reduction="none").view(codes.shape)
+
     def log_prob(self, codes, condition=None):
         """Log p(codes) of every grid (b,), in nats."""
-        logits = self(codes, condition)
-        losses = F.cross_entropy(logits.flatten(0, 2), codes.flatten(), reduction="none")
-        return -losses.view(len(codes), -1).sum(dim=1)
+        return self.log_prob_terms(codes, condition).flatten(1).sum(dim=1)
 
     @torch.no_grad()
     def cached_logits(self, codes, condition=None):
@@ -228,7 +255,7 @@ class GatedPixelCNN(nn.Module):
         return torch.stack(logits, dim=1).view(*codes.shape, self.n_codes)
 
     @torch.no_grad()
-    def sample(self, n, *, generator, temperature=1.0, condition=None):
+    def sample(self, n, *, generator, temperature=1.0, top_k=None, top_p=None, condition=None, given=None, known=None):
         """Draw `n` grids of codes, (n, h, w) int64.
 
         Parameters
@@ -238,10 +265,14 @@ class GatedPixelCNN(nn.Module):
         generator : torch.Generator
             Gives one uniform number per position, all at once, as an (n, h * w) array: grid k takes the numbers
             ``[k * h * w, (k + 1) * h * w)`` whatever `n` is.
-        temperature : float > 0, default=1.0
-            Divides the logits; below 1 likelier codes become likelier still.
+        temperature, top_k, top_p
+            As in :func:`~skvq.nn.pixelcnn_sampling.choose`.
         condition : torch.Tensor of shape (n, condition_size), optional
             For a model with ``condition_size > 0``.
+        given : torch.Tensor of shape (n, h, w), int64, optional
+            Codes to keep where `known` is True; in range everywhere.
+        known : torch.Tensor of shape (n, h, w), bool, optional
+            Where `given` counts. The other positions are drawn given all codes before them, known or drawn.
         """
         height, width = self.grid_shape
         device = self.marginals.device
@@ -251,7 +282,10 @@ class GatedPixelCNN(nn.Module):
             stream = stream_logits(self, n, condition)
             logits = next(stream)
             for position in range(height * width):
-                codes[:, position] = draw(logits / temperature, uniform[:, position])
+                drawn = choose(logits, uniform[:, position], temperature, top_k, top_p)
+                if given is not None:
+                    drawn = torch.where(known.flatten(1)[:, position], given.flatten(1)[:, position], drawn)
+                codes[:, position] = drawn
                 if position + 1 < height * width:
                     logits = stream.send(codes[:, position])
         return codes.view(n, height, width)

@@ -31,9 +31,12 @@ class _VerticalRows:
     def __init__(self, model, n, like):
         self.model, self.width = model, model.grid_shape[1]
         self.table = model.above.table(model.embedding.weight)
-        kernels = [layer.vertical.weight for layer in model.layers]
-        self.rows = [like.new_zeros(n, k.shape[2], self.width + k.shape[3] - 1, k.shape[1]) for k in kernels]
-        self.matrices = [_as_matrix(k) for k in kernels]
+        self.rows, self.matrices = [], []
+        for layer in model.layers:
+            _, channels, taps, taps_across = layer.vertical.weight.shape
+            height, margins = (taps - 1) * layer.dilation + 1, (taps_across - 1) * layer.dilation
+            self.rows.append(like.new_zeros(n, height, self.width + margins, channels))
+            self.matrices.append(_as_matrix(layer.vertical.weight))
 
     def _push(self, index, row):
         """Append `row` (n, w, c) under the rows kept for layer `index`; the topmost one falls out."""
@@ -43,8 +46,9 @@ class _VerticalRows:
 
     def _convolve(self, index, bias):
         """One output row (n, w, 2c) of the convolution of layer `index` over its kept rows."""
-        kept = self.rows[index]
-        windows = kept.unfold(2, kept.shape[2] - self.width + 1, 1).permute(0, 2, 1, 4, 3)  # (n, w, kh, kw, c)
+        kept, dilation = self.rows[index], self.model.layers[index].dilation
+        windows = kept[:, ::dilation].unfold(2, kept.shape[2] - self.width + 1, 1)[..., ::dilation]
+        windows = windows.permute(0, 2, 1, 4, 3)  # (n, w, kh, kw, c)
         flat = windows.reshape(len(kept) * self.width, -1)
         return torch.addmm(bias, flat, self.matrices[index]).view(len(kept), self.width, -1)
 
@@ -66,14 +70,14 @@ class _VerticalRows:
 class _HorizontalColumns:
     """The horizontal stack along one row, column by column."""
 
-    def __init__(self, model, n, like):
-        self.model, self.width = model, model.grid_shape[1]
+    def __init__(self, model, n, like, condition):
+        self.model, self.width, self.condition = model, model.grid_shape[1], condition
         self.table = None if model.earlier is None else model.earlier.table(model.embedding.weight)
-        kernels = [layer.horizontal.weight for layer in model.layers]
-        self.inputs = [like.new_zeros(n, k.shape[3] - 1 + self.width, k.shape[1]) for k in kernels]
-        self.matrices = [_as_matrix(k) for k in kernels]
+        self.matrices = [_as_matrix(layer.horizontal.weight) for layer in model.layers]
+        self.margins = [(layer.horizontal.weight.shape[3] - 1) * layer.dilation for layer in model.layers]
+        self.inputs = [like.new_zeros(n, margin + self.width, model.channels) for margin in self.margins]
         self.residuals = [layer.residual.weight.t() for layer in model.layers]
-        self.features = like.new_empty(n, (len(kernels) + 1) * model.channels)
+        self.features = like.new_empty(n, (len(model.layers) + 1) * model.channels)
 
     def logits(self, i, j, codes, links, conditions):
         """Logits (n, n_codes) at (i, j), given `codes` (n, h * w) at all positions before it."""
@@ -81,12 +85,14 @@ class _HorizontalColumns:
         x = model.horizontal_position[i, j].expand(len(codes), c)
         if self.table is not None:
             x = x + model.earlier.lookup(self.table, codes, target, target + 1)[:, 0]
+        if self.condition is not None:
+            x = x + F.linear(self.condition, model.condition_at.weight[target * c : (target + 1) * c])
         self.features[:, :c] = F.relu(x)
         for index, layer in enumerate(model.layers):
-            inputs, matrix = self.inputs[index], self.matrices[index]
-            reach = matrix.shape[0] // c
-            inputs[:, reach - 1 + j] = x
-            before_gate = torch.addmm(layer.horizontal.bias, inputs[:, j : j + reach].flatten(1), matrix)
+            inputs, last = self.inputs[index], j + self.margins[index]
+            inputs[:, last] = x
+            window = inputs[:, j : last + 1 : layer.dilation].flatten(1)
+            before_gate = torch.addmm(layer.horizontal.bias, window, self.matrices[index])
             if links is not None:
                 before_gate += links[index][:, j]
             if conditions is not None:
@@ -118,7 +124,7 @@ def stream_logits(model, n, condition=None) -> Generator[torch.Tensor, torch.Ten
     conditions = model.condition_terms(condition)
     codes = torch.zeros(n, height * width, dtype=torch.int64, device=like.device)
     rows = _VerticalRows(model, n, like) if height > 1 else None
-    columns = _HorizontalColumns(model, n, like)
+    columns = _HorizontalColumns(model, n, like, condition)
     for i in range(height):
         links = None if rows is None else rows.advance(i, codes, conditions)
         for j in range(width):
@@ -134,3 +140,39 @@ def draw(logits, uniform):
     total = cumulative[:, -1]
     threshold = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))
     return (cumulative <= threshold[:, None]).sum(dim=-1)
+
+
+def in_nucleus(logits, top_p):
+    """Return `logits` (n, k), which fall along each row, with -inf outside the nucleus.
+
+    The nucleus holds the fewest codes whose probabilities reach `top_p` together; it is never empty.
+    """
+    cumulative = torch.softmax(logits, dim=-1).cumsum(dim=-1)
+    return logits.masked_fill(F.pad(cumulative[:, :-1], (1, 0)) >= top_p, -torch.inf)
+
+
+def choose(logits, uniform, temperature=1.0, top_k=None, top_p=None):
+    """Codes (n,) for the uniform numbers (n,), drawn from softmax(logits / temperature), cut as asked.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (n, n_codes)
+    uniform : torch.Tensor of shape (n,), in [0, 1)
+    temperature : float > 0, default=1.0
+        Below 1 likelier codes become likelier still.
+    top_k : int, default=None
+        Draw among the `top_k` likeliest codes only.
+    top_p : float in (0, 1], default=None
+        Draw from the nucleus only: the fewest codes, likeliest first, whose probabilities reach `top_p` together
+        (Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020). After `temperature` and `top_k`.
+    """
+    if temperature != 1:
+        highest = logits.amax(dim=-1, keepdim=True)
+        logits = (logits - highest) / max(temperature, torch.finfo(logits.dtype).tiny)
+    if top_k is None and top_p is None:
+        return draw(logits, uniform)
+    count = logits.shape[-1] if top_k is None else min(top_k, logits.shape[-1])
+    logits, codes = logits.topk(count)  # the likeliest first
+    if top_p is not None and top_p < 1:
+        logits = in_nucleus(logits, top_p)
+    return codes.gather(1, draw(logits, uniform)[:, None])[:, 0]

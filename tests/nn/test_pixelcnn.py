@@ -2,11 +2,12 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
 from skvq.nn.pixelcnn import GatedPixelCNN
-from skvq.nn.pixelcnn_sampling import draw
+from skvq.nn.pixelcnn_sampling import choose, draw
 
 SHAPES = [(4, 4), (3, 5), (5, 2), (1, 16), (1, 40), (6, 1), (1, 1), (2, 2)]
 
@@ -83,6 +84,64 @@ def test_gradients_reach_every_earlier_code_and_no_other(grid_shape):
         assert (gradient[1] == 0).all()
 
 
+def influences(grid_shape, reach, half, dilations):
+    """Sets of the codes that each position's logits may depend on, by following the kernels one step at a time."""
+    h, w = grid_shape
+    near = range(-reach, reach + 1)
+    above = {
+        (i, j): {(i - u, j + s) for u in range(1, reach + 1) for s in near if i >= u and 0 <= j + s < w}
+        for i in range(h)
+        for j in range(w)
+    }
+    earlier = {(i, j): above[i, j] | {(i, j - s) for s in range(1, reach + 1) if j >= s} for i, j in above}
+    for d in dilations:
+        steps = [(u * d, s * d) for u in range(half + 1) for s in range(-half, half + 1)]
+        seen = {(i, j): set().union(*(above.get((i - u, j + s), set()) for u, s in steps)) for i, j in above}
+        earlier = {
+            (i, j): seen[i, j].union(*(earlier.get((i, j - s * d), set()) for s in range(half + 1))) for i, j in above
+        }
+        above = seen
+    return earlier
+
+
+@pytest.mark.parametrize(
+    ("grid_shape", "reach", "dilations", "n_layers"),
+    [
+        ((7, 7), 1, (1, 2), 2),
+        ((8, 8), 2, (3,), 1),
+        ((4, 10), 1, (1, 2), 3),
+        ((10, 4), 1, (2, 1), 3),
+        ((1, 40), 3, (4, 8), 2),
+        ((7, 6), 1, (4, 1), 2),
+    ],
+)
+def test_gradients_with_dilation_reach_exactly_the_receptive_field(grid_shape, reach, dilations, n_layers):
+    model = random_model(3, grid_shape, reach=reach, n_layers=n_layers, dilations=dilations).eval()
+    codes = random_codes(1, 3, grid_shape)
+    one_hot = torch.nn.functional.one_hot(codes, 3).float().requires_grad_()
+    model.earlier = OneHotCodes(model.earlier, one_hot)
+    if model.above is not None:
+        model.above = OneHotCodes(model.above, one_hot)
+    logits = model(codes)
+    expected = influences(grid_shape, reach, 1, (dilations * n_layers)[:n_layers])
+    for position, at in enumerate(itertools.product(*map(range, grid_shape))):
+        gradient = torch.autograd.grad(logits[0][at].square().sum(), one_hot, retain_graph=True)[0]
+        reached = gradient[0].abs().sum(dim=-1) > 0
+        assert set(map(tuple, reached.nonzero().tolist())) == expected[at]
+        assert not reached.flatten()[position:].any()
+
+
+def test_dilation_up_to_the_reach_leaves_no_position_out():
+    seen = influences((20, 20), 2, 1, (1, 2))[10, 10]
+    rows, columns = zip(*seen, strict=True)
+    box = {(i, j) for i in range(min(rows), 10) for j in range(min(columns), max(columns) + 1)}
+    assert box | {(10, j) for j in range(min(columns), 10)} == seen
+    assert min(rows) == 10 - 2 - 3
+    gaps = influences((20, 20), 1, 1, (3,))[10, 10]
+    assert (10, 8) not in gaps
+    assert (10, 6) in gaps
+
+
 def test_probabilities_of_all_binary_grids_sum_to_one_and_samples_follow_them():
     model = random_model(2, (2, 2))
     grids = torch.tensor(list(itertools.product(range(2), repeat=4))).view(16, 2, 2)
@@ -98,9 +157,10 @@ def test_probabilities_of_all_binary_grids_sum_to_one_and_samples_follow_them():
 
 
 @pytest.mark.parametrize("grid_shape", SHAPES + [(7, 7)])
-@pytest.mark.parametrize("condition_size", [0, 3])
-def test_cached_logits_equal_those_of_the_full_forward_pass(grid_shape, condition_size):
-    model = random_model(7, grid_shape, condition_size=condition_size, kernel_size=5).eval()
+@pytest.mark.parametrize(("condition_size", "dilations"), [(0, (1,)), (3, (1,)), (0, (2, 3)), (3, (2, 1, 4))])
+def test_cached_logits_equal_those_of_the_full_forward_pass(grid_shape, condition_size, dilations):
+    sizes = {"kernel_size": 5, "dilations": dilations}
+    model = random_model(7, grid_shape, condition_size=condition_size, **sizes).eval()
     codes = random_codes(3, 7, grid_shape)
     condition = torch.randn(3, 3, generator=generator(5)) if condition_size else None
     with torch.no_grad():
@@ -207,6 +267,19 @@ def test_a_condition_enters_every_gate_and_must_be_given():
         random_model(5, (2, 3))(codes, condition)
 
 
+def test_a_condition_enters_the_first_sums_of_every_position():
+    model = random_model(5, (2, 3), condition_size=2, n_layers=0).eval()
+    codes = random_codes(1, 5, (2, 3))
+    logits = [model(codes, condition) for condition in torch.eye(2).unsqueeze(1)]  # two one-hot classes
+    assert (logits[0] != logits[1]).any(dim=-1).all()
+    one_position = torch.zeros_like(model.condition_at.weight).view(6, 12, 2)
+    one_position[4] = 1
+    with torch.no_grad():
+        model.condition_at.weight.copy_(one_position.view(-1, 2))
+    changed = (model(codes, torch.ones(1, 2)) != model(codes, torch.zeros(1, 2))).any(dim=-1).flatten()
+    assert changed.tolist() == [False] * 4 + [True, False]
+
+
 def test_autocast_gives_logits_in_float32_near_those_of_full_precision():
     model = random_model(5, (4, 4)).eval()
     codes = random_codes(4, 5, (4, 4))
@@ -223,3 +296,109 @@ def test_a_code_of_probability_zero_is_never_drawn():
     logits = torch.tensor([-torch.inf, 0.0, -torch.inf, 0.0, -torch.inf]).expand(4, 5)
     uniform = torch.tensor([0.0, 0.4999, 0.5, 1 - 2**-24])
     assert draw(logits, uniform).tolist() == [1, 1, 3, 3]
+
+
+def cut(p, temperature=1.0, top_k=None, top_p=None):
+    """Probabilities (k,) after temperature, then the likeliest `top_k`, then the nucleus of these: in plain steps."""
+    p = p ** (1 / temperature)
+    p = p / p.sum()
+    ranking = sorted(range(len(p)), key=lambda code: -p[code])[:top_k]
+    kept, total, goal = [], 0.0, (1.0 if top_p is None else top_p) * p[ranking].sum()
+    for code in ranking:
+        if total >= goal:
+            break
+        kept.append(code)
+        total += p[code]
+    out = np.zeros(len(p))
+    out[kept] = p[kept] / total
+    return out
+
+
+def probabilities_of_draws(model, known=None, given=None, **options):
+    """All grids of codes and the probability that `sample` draws each, from full forward passes."""
+    size = model.grid_shape[0] * model.grid_shape[1]
+    grids = torch.tensor(list(itertools.product(range(model.n_codes), repeat=size)))
+    with torch.no_grad():
+        p = torch.softmax(model.eval()(grids.view(-1, *model.grid_shape)).flatten(1, 2).double(), dim=-1).numpy()
+    drawn = np.ones(len(grids))
+    for number, grid in enumerate(grids.tolist()):
+        for position, code in enumerate(grid):
+            if known is not None and known[position]:
+                drawn[number] *= code == given[position]
+            else:
+                drawn[number] *= cut(p[number, position], **options)[code]
+    return grids, drawn
+
+
+def assert_frequencies(codes, n_codes, expected):
+    """Check the frequencies of sampled grids (n, h * w), numbered in the order of all grids, against `expected`."""
+    n, size = codes.shape
+    numbers = codes @ (n_codes ** torch.arange(size - 1, -1, -1))
+    counts = torch.bincount(numbers, minlength=n_codes**size).numpy()
+    assert (counts[expected == 0] == 0).all()
+    common = n * expected >= 20  # the others count together
+    counts = np.append(counts[common], counts[~common].sum())
+    expected = np.append(expected[common], expected[~common].sum())
+    spread = np.sqrt(n * expected * (1 - expected)) + 1
+    assert np.abs((counts - n * expected) / spread).max() < 5  # standard deviations of a binomial count
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0.5},
+        {"temperature": 2.0},
+        {"top_k": 2},
+        {"top_p": 0.7},
+        {"top_k": 2, "top_p": 0.6, "temperature": 1.5},
+        {"top_k": 99, "top_p": 1.0},
+    ],
+)
+def test_samples_follow_the_enumerated_probabilities_of_cut_and_sharpened_draws(options):
+    model = random_model(3, (2, 2))
+    _, expected = probabilities_of_draws(model, **options)
+    assert expected.sum() == pytest.approx(1)
+    codes = model.sample(20_000, generator=generator(12), **options).flatten(1)
+    assert_frequencies(codes, 3, expected)
+
+
+@pytest.mark.parametrize("known", [(True, True, False, False), (False, True, False, True), (False, False, False, True)])
+def test_completions_keep_what_is_known_and_follow_what_comes_before(known):
+    model, given = random_model(3, (2, 2)), (2, 0, 1, 2)
+    grids, expected = probabilities_of_draws(model, known, given)
+    n = 20_000
+    codes = model.sample(
+        n,
+        generator=generator(13),
+        given=torch.tensor(given).view(1, 2, 2).expand(n, 2, 2),
+        known=torch.tensor(known).view(1, 2, 2).expand(n, 2, 2),
+    ).flatten(1)
+    assert_frequencies(codes, 3, expected)
+    with torch.no_grad():
+        joint = model.log_prob(grids.view(-1, 2, 2)).double().exp().numpy()
+    agrees = (grids == torch.tensor(given))[:, torch.tensor(known)].all(dim=1).numpy()
+    exact = joint * agrees / (joint * agrees).sum()
+    first = known == (True, True, False, False)  # known positions first: then a completion is an exact conditional
+    assert np.allclose(exact, expected, atol=1e-5) == first
+
+
+def test_a_certain_choice_is_the_likeliest_code_whatever_the_random_number():
+    logits = torch.randn(50, 9, generator=generator(14)) * 30
+    uniform = torch.rand(50, generator=generator(15))
+    for options in ({"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-300}):
+        assert torch.equal(choose(logits, uniform, **options), logits.argmax(dim=-1))
+    assert torch.equal(choose(logits, uniform, top_p=1.0, top_k=None), choose(logits, uniform, top_k=9))
+
+
+def test_equal_logits_leave_exactly_k_codes():
+    codes = choose(torch.zeros(1000, 6), torch.rand(1000, generator=generator(16)), top_k=2)
+    assert len(codes.unique()) == 2
+
+
+def test_log_prob_terms_are_those_of_one_position_each():
+    model = random_model(5, (2, 3)).eval()
+    codes = random_codes(4, 5, (2, 3))
+    terms = model.log_prob_terms(codes)
+    expected = torch.log_softmax(model(codes), dim=-1).gather(3, codes[..., None])[..., 0]
+    torch.testing.assert_close(terms, expected)
+    torch.testing.assert_close(terms.sum(dim=(1, 2)), model.log_prob(codes))
