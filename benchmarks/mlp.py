@@ -87,22 +87,22 @@ CASES = [
 ]
 
 
-def seconds_of(call, repeats=1):
+def seconds_of(call, clock, repeats=1):
     """Return the seconds of one call, the mean of `repeats`."""
-    start = time.perf_counter()
+    start = clock()
     for _ in range(repeats):
         call()
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
-def in_turns(calls, rounds, repeats=1):
+def in_turns(calls, rounds, clock, repeats=1):
     """Return the median seconds of each call (a dict by name), run in turns."""
     for call in calls.values():
         call()
     seconds = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            seconds[name].append(seconds_of(call, repeats))
+            seconds[name].append(seconds_of(call, clock, repeats))
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
@@ -168,7 +168,7 @@ def skorch_fit(case, X, y):
     return lambda: NeuralNetClassifier(network, criterion=nn.CrossEntropyLoss, **options).fit(rows, y)
 
 
-def print_fits(rounds, seeds, only):
+def print_fits(rounds, seeds, only, clock):
     """Print the table of fits."""
     print(f"\n{'fit':40s} {'ours':>9s} {'sklearn':>9s} {'ratio':>6s} {'bar':>11s}", end=" ")
     print(f"{'f32: ours':>10s} {'sklearn':>9s} {'ratio':>6s} {'torch':>9s} {'skorch':>9s}   final loss, ours | sklearn")
@@ -183,11 +183,11 @@ def print_fits(rounds, seeds, only):
             "ours f32": partial(case.model(skvq).fit, X_single, y),
             "theirs f32": partial(case.model(sklearn.neural_network).fit, X_single, y),
         }
-        seconds = in_turns(calls, rounds)
+        seconds = in_turns(calls, rounds, clock)
         peers = {}
         if case.params.get("solver", "adam") == "adam":
             peers = {"torch": usual_loop(case, X, y), "skorch": skorch_fit(case, X, y)}
-            peers = in_turns({name: call for name, call in peers.items() if call}, 1)
+            peers = in_turns({name: call for name, call in peers.items() if call}, 1, clock)
         losses = [final_losses(case, module, X, y, seeds) for module in (skvq, sklearn.neural_network)]
         print_fit(case, seconds, peers, losses)
 
@@ -205,7 +205,7 @@ def print_fit(case, seconds, peers, losses):
     print(" | ".join(spread(values) for values in losses), flush=True)
 
 
-def print_predictions(rounds):
+def print_predictions(rounds, clock):
     """Print the table of predictions, in milliseconds a call."""
     print(f"\n{'predict':56s} {'ours':>9s} {'sklearn':>9s} {'ratio':>6s} {'bar':>11s}", end=" ")
     print(f"{'f32: ours':>10s} {'sklearn':>9s} {'ratio':>6s}")
@@ -218,15 +218,15 @@ def print_predictions(rounds):
         rows = np.random.default_rng(1).normal(size=(100_000, case.n_columns))
         for n_rows, bar in {1: 3.0, 100_000: 2.5}.items():
             repeats = 200 if n_rows == 1 else 1
-            print_prediction(f"{n_rows:,} rows, {case.name}", models, rows[:n_rows], bar, rounds, repeats)
+            print_prediction(f"{n_rows:,} rows, {case.name}", models, rows[:n_rows], bar, rounds, clock, repeats)
 
 
-def print_prediction(name, models, rows, bar, rounds, repeats):
+def print_prediction(name, models, rows, bar, rounds, clock, repeats):
     """Print a row: `models` are two by name and precision, `rows` what they predict."""
     calls = {}
     for (owner, dtype), model in models.items():
         calls[owner, dtype] = partial(model.predict, rows.astype(dtype))
-    each = {key: 1e3 * seconds for key, seconds in in_turns(calls, rounds, repeats).items()}
+    each = {key: 1e3 * seconds for key, seconds in in_turns(calls, rounds, clock, repeats).items()}
     print(f"{name:56s}", end=" ")
     for dtype, width in {np.float64: 9, np.float32: 10}.items():
         ratio = each["theirs", dtype] / each["ours", dtype]
@@ -270,6 +270,7 @@ def print_memory():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cpu-time", action="store_true", help="processor time: for one thread on a busy machine")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each fit and prediction")
     parser.add_argument("--seeds", type=int, default=5, help="fits whose final losses are compared")
     parser.add_argument("--only", default="", help="part of the name of the cases to run")
@@ -287,12 +288,12 @@ def main():
     if arguments.memory:
         print_memory()
         return
+    clock = time.process_time if arguments.cpu_time else time.perf_counter
     with threadpool_limits(arguments.threads):
-        print(
-            f"{arguments.threads} thread(s); milliseconds an epoch (L-BFGS: an iteration), median of {arguments.rounds}"
-        )
-        print_fits(arguments.rounds, arguments.seeds, arguments.only)
-        print_predictions(arguments.rounds)
+        unit = "milliseconds of the processor" if arguments.cpu_time else "milliseconds"
+        print(f"{arguments.threads} thread(s); {unit} an epoch (L-BFGS: an iteration), median of {arguments.rounds}")
+        print_fits(arguments.rounds, arguments.seeds, arguments.only, clock)
+        print_predictions(arguments.rounds, clock)
 
 
 if __name__ == "__main__":
