@@ -16,32 +16,14 @@ References
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .gradient_estimators import estimator_named
 from .initial import default_generator
 from .nearest import nearest_codes
-
-
-class Quantized(NamedTuple):
-    """What a quantiser makes of vectors z.
-
-    Attributes
-    ----------
-    vectors : Tensor of shape (b, m, d), float32
-        The codebook vectors z_q; their gradient goes to z unchanged (straight-through).
-    codes : Tensor of shape (b, m), int64
-        Their indices, in [0, n_codes).
-    losses : dict of str to scalar Tensor
-        Unweighted means over elements: "codebook" is ||sg[z] - z_q||², "commitment" is ||z - sg[z_q]||².
-    """
-
-    vectors: torch.Tensor
-    codes: torch.Tensor
-    losses: dict[str, torch.Tensor]
+from .quantizer_base import Cluster, Quantized, Quantizer
 
 
 def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.Tensor:
@@ -84,12 +66,20 @@ def _slots(codes: torch.Tensor, n_codes: int) -> torch.Tensor:
     return (codes + offsets).flatten()
 
 
-class _Quantizer(nn.Module):
-    """Search, lookup, running counts and revival, which both ways of learning the codebook share."""
+class CodebookQuantizer(Quantizer):
+    """Search, lookup, running counts and revival, which all ways of learning a codebook share."""
 
     codebook: torch.Tensor
 
-    def __init__(self, n_codes: int, code_dim: int, n_groups: int, decay: float, revival_threshold: float) -> None:
+    def __init__(
+        self,
+        n_codes: int,
+        code_dim: int,
+        n_groups: int,
+        decay: float,
+        revival_threshold: float,
+        gradient_estimator: str,
+    ) -> None:
         super().__init__()
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
@@ -100,12 +90,13 @@ class _Quantizer(nn.Module):
         self.n_groups = n_groups
         self.decay = decay
         self.revival_threshold = revival_threshold
+        self.estimate = estimator_named(gradient_estimator)
         self.register_buffer("mass", torch.ones(n_groups, n_codes))
 
     def encode(self, z: torch.Tensor) -> torch.Tensor:
         """Nearest codes: z (b, m, d) → codes (b, m), int64, in [0, n_codes)."""
         b, m, _ = z.shape
-        return nearest_codes(self._grouped(z), self.codebook).view(b, m)
+        return nearest_codes(self.grouped(z), self.codebook).view(b, m)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Codebook vectors: codes (b, m), integer, in [0, n_codes) → (b, m, d), float32."""
@@ -113,28 +104,35 @@ class _Quantizer(nn.Module):
             return F.embedding(codes, self.codebook[0])
         return self.codebook[torch.arange(self.n_groups, device=codes.device), codes]
 
-    def forward(self, z: torch.Tensor) -> Quantized:
-        """Quantise z (b, m, d); in training mode the statistics move, after the codes of this batch are chosen.
+    def quantize(self, z: torch.Tensor) -> Quantized:
+        """Codes, vectors and losses of z (b, m, d), float32; nothing is learned."""
+        codes = self.encode(z)
+        z_q = self.decode(codes)
+        return Quantized(self.estimate(z, z_q), codes, self.losses(z, z_q))
 
-        A batch of 128 maps of 7×7 vectors of width 64 is z [128, 49, 64] and becomes vectors [128, 49, 64] and codes
-        [128, 49]. Everything is computed in float32, under autocast too.
-        """
-        with torch.autocast(z.device.type, enabled=False):
-            z = z.float()
-            codes = self.encode(z)
-            z_q = self.decode(codes)
-            losses = self._losses(z, z_q)
-            if self.training:
-                self._learn_from_batch(z.detach(), codes)
-            vectors = z_q.detach() + (z - z.detach())  # the value is z_q to the last digit, the gradient that of z
-        return Quantized(vectors, codes, losses)
+    def losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Both terms for vectors and their codebook vectors, (b, m, d) each: means over elements."""
+        return {"codebook": F.mse_loss(z_q, z.detach()), "commitment": F.mse_loss(z, z_q.detach())}
+
+    def count(self, codes: torch.Tensor) -> torch.Tensor:
+        """How often each code occurs: codes (b, m) → (n_groups, n_codes), int64."""
+        return count_codes(codes, self.n_codes, self.n_groups)
+
+    def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
+        """Move running statistics by a batch: z (b, m, d), detached, and its codes (b, m); not if z is not finite."""
+        counts, sums = batch_statistics(self.grouped(z), codes.reshape(-1, self.n_groups), self.n_codes)
+        self._move_statistics(counts, sums, torch.isfinite(sums).all())
+
+    def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
+        """Set the codebook to what `cluster` makes of the vectors z (b, m, d) of each group."""
+        self.set_codebook(cluster(self.grouped(z), self.n_codes))
 
     @torch.no_grad()
     def set_codebook(self, vectors: torch.Tensor) -> None:
         """Replace the codebook by vectors (n_groups, n_codes, code_dim) and forget all statistics."""
         if vectors.shape != self.codebook.shape:
             raise ValueError(f"vectors must have shape {tuple(self.codebook.shape)}, got {tuple(vectors.shape)}")
-        self.codebook.copy_(vectors)
+        self._write(vectors, slice(None))
         self.mass.fill_(1.0)
 
     @torch.no_grad()
@@ -155,9 +153,9 @@ class _Quantizer(nn.Module):
         generator : torch.Generator
             Source of the draw.
         """
-        z = self._grouped(z.float())
+        z = self.grouped(z.float())
         average = self.mass.mean(dim=1)
-        dead = self.mass < self.revival_threshold * average[:, None]
+        dead = self.dead_codes()
         if not self.training or not bool(dead.any()):
             return 0
         distances = (z - self.decode(nearest_codes(z, self.codebook))).norm(dim=2)  # (n, n_groups)
@@ -171,25 +169,27 @@ class _Quantizer(nn.Module):
             n_revived += len(rows)
         return n_revived
 
+    def dead_codes(self) -> torch.Tensor:
+        """Which codes `revive` would move: (n_groups, n_codes), bool."""
+        return self.mass < self.revival_threshold * self.mass.mean(dim=1, keepdim=True)
+
     def extra_repr(self) -> str:
+        """Sizes, for `repr`."""
         return f"n_codes={self.n_codes}, code_dim={self.code_dim}, n_groups={self.n_groups}"
-
-    def _losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
-        raise NotImplementedError
-
-    def _learn_from_batch(self, z: torch.Tensor, codes: torch.Tensor) -> None:
-        counts, sums = batch_statistics(self._grouped(z), codes.reshape(-1, self.n_groups), self.n_codes)
-        self._move_statistics(counts, sums, torch.isfinite(sums).all())
 
     def _move_statistics(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor) -> None:
         """Running counts follow the counts of a batch, unless it is not finite."""
         _move(self.mass, torch.lerp(counts, self.mass, self.decay), finite)
 
     def _place(self, group: int, slots: torch.Tensor, vectors: torch.Tensor, mass: torch.Tensor) -> None:
-        self.codebook[group, slots] = vectors
+        self._write(vectors, (group, slots))
         self.mass[group, slots] = mass
 
-    def _grouped(self, z: torch.Tensor) -> torch.Tensor:
+    def _write(self, vectors: torch.Tensor, index: tuple | slice) -> None:
+        """Make vectors the codebook's at an index: all of it, or (group, slots)."""
+        self.codebook[index] = vectors
+
+    def grouped(self, z: torch.Tensor) -> torch.Tensor:
         """z (b, m, d) as (n, n_groups, d): all positions in one group, or position j in group j."""
         b, m, d = z.shape
         if d != self.code_dim or (self.n_groups != 1 and m != self.n_groups):
@@ -211,13 +211,14 @@ def _draw(weights: torch.Tensor, n_draws: int, generator: torch.Generator) -> to
     return drawn.to(weights.device)
 
 
-def _normal_codebook(n_groups: int, n_codes: int, code_dim: int, generator: torch.Generator | None) -> torch.Tensor:
+def normal_codebook(n_groups: int, n_codes: int, code_dim: int, generator: torch.Generator | None) -> torch.Tensor:
+    """A standard normal codebook (n_groups, n_codes, code_dim); without a generator, from one seeded with 0."""
     if generator is None:
         generator = default_generator()
     return torch.randn(n_groups, n_codes, code_dim, generator=generator)
 
 
-class VectorQuantizer(_Quantizer):
+class VectorQuantizer(CodebookQuantizer):
     """A quantiser whose codebook is a parameter, moved by the gradient of the codebook term.
 
     Parameters
@@ -232,6 +233,8 @@ class VectorQuantizer(_Quantizer):
         Decay of the running counts per batch, by which unused codes are known.
     revival_threshold : float in [0, 1), default=0.1
         Share of the average running count below which `revive` moves a code; 0 never moves one.
+    gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
+        How the gradient at the vectors goes on to z: see :mod:`~skvq.nn.gradient_estimators`.
     generator : torch.Generator, optional
         Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
         comes in through `set_codebook`.
@@ -251,16 +254,14 @@ class VectorQuantizer(_Quantizer):
         n_groups: int = 1,
         decay: float = 0.99,
         revival_threshold: float = 0.1,
+        gradient_estimator: str = "straight_through",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold)
-        self.codebook = nn.Parameter(_normal_codebook(n_groups, n_codes, code_dim, generator))
-
-    def _losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"codebook": F.mse_loss(z_q, z.detach()), "commitment": F.mse_loss(z, z_q.detach())}
+        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator)
+        self.codebook = nn.Parameter(normal_codebook(n_groups, n_codes, code_dim, generator))
 
 
-class EMAVectorQuantizer(_Quantizer):
+class EMAVectorQuantizer(CodebookQuantizer):
     """A quantiser whose codebook vectors are running means of the vectors given to them.
 
     With the count n and the sum s of a code's vectors in a batch,
@@ -281,6 +282,8 @@ class EMAVectorQuantizer(_Quantizer):
         Share of the past in a running mean after each batch; 0.99 as in [1]_ of the module.
     revival_threshold : float in [0, 1), default=0.1
         Share of the average running count below which `revive` moves a code; 0 never moves one.
+    gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
+        How the gradient at the vectors goes on to z: see :mod:`~skvq.nn.gradient_estimators`.
     generator : torch.Generator, optional
         Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
         comes in through `set_codebook`.
@@ -302,10 +305,11 @@ class EMAVectorQuantizer(_Quantizer):
         n_groups: int = 1,
         decay: float = 0.99,
         revival_threshold: float = 0.1,
+        gradient_estimator: str = "straight_through",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold)
-        self.register_buffer("codebook", _normal_codebook(n_groups, n_codes, code_dim, generator))
+        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator)
+        self.register_buffer("codebook", normal_codebook(n_groups, n_codes, code_dim, generator))
         self.register_buffer("sums", self.codebook.clone())
 
     @torch.no_grad()
@@ -314,7 +318,8 @@ class EMAVectorQuantizer(_Quantizer):
         super().set_codebook(vectors)
         self.sums.copy_(self.codebook)
 
-    def _losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
+    def losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Both terms, means over elements; no gradient flows from "codebook"."""
         commitment = F.mse_loss(z, z_q)
         return {"codebook": commitment.detach(), "commitment": commitment}
 
@@ -322,7 +327,10 @@ class EMAVectorQuantizer(_Quantizer):
         super()._move_statistics(counts, sums, finite)
         _move(self.sums, torch.lerp(sums, self.sums, self.decay), finite)
         received = counts[:, :, None] > 0  # without new vectors m / N is e up to rounding, until both fade to zero
-        _move(self.codebook, self.sums / self.mass[:, :, None], finite & received)
+        _move(self.codebook, self._mean_vectors(), finite & received)
+
+    def _mean_vectors(self) -> torch.Tensor:
+        return self.sums / self.mass[:, :, None]
 
     def _place(self, group: int, slots: torch.Tensor, vectors: torch.Tensor, mass: torch.Tensor) -> None:
         super()._place(group, slots, vectors, mass)
