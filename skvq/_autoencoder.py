@@ -17,7 +17,7 @@ from ._autoencoder_plan import (
     starts_at_optimum,
     stops_early,
 )
-from ._base import BaseNetwork, resolve_device
+from ._base import BaseNetwork, forgets_failure, resolve_device
 from ._layout import as_array
 from ._reconstruction import Reconstruction, r_squared
 
@@ -28,7 +28,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     An autoencoder [1]_: an encoder maps a row to a code of a few numbers, a decoder maps the code back, and both learn
     to give the row back. Beside the networks run linear paths that start at the principal components: without hidden
     layers the model is PCA, and with them it starts there. Where rows are held out, which is the default wherever there
-    is a network, it never ends worse than PCA on them.
+    is a network, it never ends worse than PCA on them (with squared error, and without penalties, noise or tied
+    weights).
 
     Parameters
     ----------
@@ -246,6 +247,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.random_state = random_state
         self.verbose = verbose
 
+    @forgets_failure
     def fit(self, X, y=None, *, X_val=None):
         """Learn encoder and decoder from X.
 
@@ -278,7 +280,6 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             for values in (X,) if held_out is None else (X, held_out):
                 check_unit_interval(values)
         generator = self._generator()
-        self._forget()
         self._fit_scaling(X)
         rows, validation = self._rows(X), None if held_out is None else self._rows(held_out)
         architecture = plan(self, rows)

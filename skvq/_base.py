@@ -1,5 +1,6 @@
 """What every estimator shares: device, randomness, validation of X, and a fitted state made of arrays."""
 
+import functools
 import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -108,6 +109,21 @@ def is_auto(value):
     return isinstance(value, str) and value == "auto"
 
 
+def forgets_failure(fit):
+    """Make a `fit` that fails leave an unfitted estimator, not a mixture of two fits."""
+
+    @functools.wraps(fit)
+    def forgetful(self, *args, **kwargs):
+        self._forget()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            self._forget()
+            raise
+
+    return forgetful
+
+
 @dataclass(frozen=True)
 class Automatic:
     """What "auto" stands for in the parameters of training, for some rows."""
@@ -197,8 +213,9 @@ class BaseNetwork(BaseEstimator):
         self.best_iter_ = history.best_iter
 
     def _forget(self):
-        """Drop what an earlier fit learned, so that a fit that fails leaves an unfitted estimator, not a mixture."""
-        for name in ("weights_", "architecture_", "prior_", "_module"):
+        """Drop all that an earlier fit learned."""
+        learned = [name for name in self.__dict__ if name.endswith("_")]
+        for name in (*learned, "_module", "_images_in", "_dtype_in"):
             self.__dict__.pop(name, None)
 
     def _keep(self, module, architecture):

@@ -10,7 +10,7 @@ from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseNetwork, check_choice, check_number, check_sizes, is_auto, resolve_device
+from ._base import BaseNetwork, check_choice, check_number, check_sizes, forgets_failure, is_auto, resolve_device
 from ._codes import CODE_DTYPE, check_codes
 from ._layout import check_image_shape
 from ._pixelcnn_arguments import check_draws, check_given, class_indices, learn_classes
@@ -240,6 +240,7 @@ class PixelCNN(DensityMixin, BaseNetwork):
     def _build(self, architecture, generator):
         return GatedPixelCNN(**architecture, generator=generator)
 
+    @forgets_failure
     def fit(self, X, y=None, *, X_val=None, y_val=None):
         """Fit the model to grids of codes.
 
@@ -263,9 +264,6 @@ class PixelCNN(DensityMixin, BaseNetwork):
         """
         self._check_parameters()
         codes = self._check_grids(X, reset=True)
-        self._forget()
-        for name in ("classes_", "class_prior_"):
-            self.__dict__.pop(name, None)
         classes = None
         if self.class_conditional:
             self.classes_, classes = learn_classes(codes, y)

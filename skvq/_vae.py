@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import _passes as passes
 from . import _vae_passes as vae_passes
-from ._base import BaseNetwork, check_number
+from ._base import BaseNetwork, check_number, forgets_failure
 from ._layout import as_array
 from ._reconstruction import Reconstruction
 from ._vae_network import ELBO_DRAWS, VAEObjective, build_vae, start_from_data
@@ -244,6 +244,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
         self.random_state = random_state
         self.verbose = verbose
 
+    @forgets_failure
     def fit(self, X, y=None, *, X_val=None):
         """Learn encoder and decoder from X.
 
@@ -275,7 +276,6 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
         for part in (X,) if held_out is None else (X, held_out):
             check_range(self.likelihood, part)
         generator = self._generator()
-        self._forget()
         self._fit_scaling(X)
         rows, validation = self._rows(X), None if held_out is None else self._rows(held_out)
         architecture = plan(self, rows)
@@ -405,16 +405,22 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
             rows,
             validation,
             generator,
-            automatic_training(architecture, len(rows)),
+            automatic_training(architecture, len(rows), starts_at_optimum=self._starts_at_optimum(architecture)),
             work=sum(parameter.numel() for parameter in module.parameters()) * n_uses,
         )
         return module, supported
+
+    def _starts_at_optimum(self, architecture):
+        """Return whether probabilistic PCA is what the loss is lowest at."""
+        plain = self.free_bits == 0 and self.kl_warmup == 0
+        return is_linear(architecture) and self.likelihood == "gaussian" and plain
 
     def _describe(self, module, rows, validation, generator):
         """Set the noise variance to its best estimate, and what is read off the posteriors."""
         n_components = module.encoder.linear.out_features // 2
         noise = matched_noise(ELBO_DRAWS, n_components, generator).to(rows.device)
-        held_out = validation is not None and len(validation) >= ENOUGH_HELD_OUT
+        chosen_by = validation is not None and self.early_stopping is not False
+        held_out = chosen_by and len(validation) >= ENOUGH_HELD_OUT
         some = vae_passes.some(validation if held_out else rows, SUMMARY_ROWS, generator)
         summary = vae_passes.summarise(module, some, noise)
         self.n_components_ = n_components
@@ -425,6 +431,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
             module.likelihood.set_variance(torch.tensor([summary.squared_error.mean()]))
             self.noise_variance_ = float(module.likelihood.variance)
         elif self.likelihood == "gaussian_per_feature":
+            module.likelihood.set_variance(torch.from_numpy(summary.squared_error))
             self.noise_variance_ = module.likelihood.variance.cpu().double().numpy()
         self.__dict__.pop("mixture_", None)
         if self.aggregate == "gaussian_mixture":

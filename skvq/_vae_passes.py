@@ -35,7 +35,7 @@ def importance_weighted(network, rows, uniform):
     bounds = []
     for batch in rows.in_order(BATCH):
         filled = fill_block(batch)
-        pieces = [noise_of_rows(filled, piece) for piece in uniform.split(max(1, DECODED // len(filled)))]
+        pieces = (noise_of_rows(filled, piece) for piece in uniform.split(max(1, DECODED // len(filled))))
         log_weights = torch.cat([network.log_weights(filled, noise).cpu().double() for noise in pieces])
         bounds.append(importance_weighted_bound(log_weights)[: len(batch)])
     return torch.cat(bounds).numpy()

@@ -118,12 +118,12 @@ def is_linear(architecture):
     return not architecture.get("n_blocks") and not architecture.get("hidden_layer_sizes")
 
 
-def automatic_training(architecture, n_rows):
+def automatic_training(architecture, n_rows, *, starts_at_optimum=False):
     """Return what "auto" stands for in the parameters of training.
 
     Images get 600,000 rows in all, in steps of 128 (64 for convolutions), but no more than 100 epochs, unless these are
     fewer than 300 steps. A table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256. Always at least
-    one epoch. What is linear starts so near its optimum that the steps are small and few.
+    one epoch. What is linear gets 1,500 large steps, or, where it starts at its optimum, few and small ones.
 
     Examples
     --------
@@ -135,7 +135,8 @@ def automatic_training(architecture, n_rows):
     [375, 103, 150, 15, 1]
     """
     if is_linear(architecture):
-        return Automatic(max(1, 300 // math.ceil(n_rows / 256)), 256, 1e-4, bfloat16_pays=False)
+        n_steps, learning_rate = (300, 1e-4) if starts_at_optimum else (1_500, 5e-3)
+        return Automatic(max(1, n_steps // math.ceil(n_rows / 256)), 256, learning_rate, bfloat16_pays=False)
     if len(architecture["row_shape"]) == 3:
         batch_size, learning_rate = (128, 1e-3) if "hidden_layer_sizes" in architecture else (64, 2e-3)
         epochs = max(1, min(100, 600_000 // n_rows), round(300 / math.ceil(n_rows / batch_size)))

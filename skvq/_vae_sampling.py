@@ -102,6 +102,10 @@ class Sampling:
     def _fit_mixture(self, module, rows, generator):
         """Return a Gaussian mixture fitted to draws from the posteriors of the training rows."""
         z = vae_passes.posterior_draws(module, vae_passes.some(rows, MIXTURE_ROWS, generator), generator)
+        if len(z) < 2:
+            raise ValueError(
+                f"aggregate='gaussian_mixture' needs at least 2 rows, but n_samples = {len(z)}; pass aggregate=None"
+            )
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         mixture = GaussianMixture(min(self.n_mixture_components, len(z)), random_state=seed)
         with config_context(array_api_dispatch=False):  # with it, a mixture cannot start at k-means

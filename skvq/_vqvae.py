@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, has_fit_param
 
 from . import _passes as passes
 from . import metrics
-from ._base import BaseNetwork, is_auto, resolve_device
+from ._base import BaseNetwork, forgets_failure, is_auto, resolve_device
 from ._codes import CODE_DTYPE, check_codes
 from ._layout import as_array
 from ._pixelcnn import PixelCNN
@@ -250,6 +250,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
         self.random_state = random_state
         self.verbose = verbose
 
+    @forgets_failure
     def fit(self, X, y=None, *, X_val=None):
         """Learn the codes of X, and the prior over them.
 
@@ -279,7 +280,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         generator = self._generator()
-        self._forget()
         codes = self._fit_autoencoder(X, held_out, generator)
         if self.prior is not None:
             self._fit_prior(codes, held_out, generator)

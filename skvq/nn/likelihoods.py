@@ -135,8 +135,10 @@ class Poisson(nn.Module):
         """log p(x | output), in nats; shapes as for :meth:`Gaussian.log_prob`."""
         n_dims = x.dim() - 1
         log_rate = output.float().clamp_max(MAX_LOG_RATE)
+        if x.device.type != "mps":  # which has no float64: the three terms of a large count cancel
+            x, log_rate = x.double(), log_rate.double()
         each = x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
-        return each.flatten(-n_dims).sum(dim=-1)
+        return each.flatten(-n_dims).sum(dim=-1).float()
 
     def track(self, x, output):
         """Do nothing: there is no variance."""

@@ -144,7 +144,7 @@ class Loop:
         started = time.perf_counter()
         values = self._train_epoch(epoch)
         if self.validation_rows is not None:
-            held_out = self.evaluate(self.validation_rows)
+            held_out = self.evaluate(self.validation_rows, epoch)
             values.update({f"validation_{name}": value for name, value in held_out.items()})
         self.history.add(values)
         self.last.take()
@@ -190,7 +190,7 @@ class Loop:
             self.rows.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16"
         )
 
-    def evaluate(self, rows):
+    def evaluate(self, rows, epoch=0):
         """Return the mean of every loss term over `rows` (dict of float) with the module in evaluation mode."""
         self.module.eval()
         means = TermMeans()
@@ -198,10 +198,12 @@ class Loop:
             for batch in rows.in_order(max(self.settings.batch_size, 256)):
                 means.add(self.objective.terms(batch), len(batch))
         values = means.values()
-        if not math.isfinite(values[self.settings.monitor]):
+        watched, rate = values[self.settings.monitor], self.settings.learning_rate_init
+        if not math.isfinite(watched):
             raise ValueError(
-                f"the {self.settings.monitor} of the held-out rows is {values[self.settings.monitor]} after epoch "
-                f"{self.history.n_iter}; X_val holds values far from those of X, or learning_rate_init is too high"
+                f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} with "
+                f"learning_rate_init={rate:g}; lower it or the loss weights, or, if X_val was passed, look for values "
+                "there that are far from those of X"
             )
         return values | self.objective.pass_summary()
 
