@@ -201,9 +201,9 @@ class Loop:
         watched, rate = values[self.settings.monitor], self.settings.learning_rate_init
         if not math.isfinite(watched):
             raise ValueError(
-                f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} with "
-                f"learning_rate_init={rate:g}; lower it or the loss weights, or, if X_val was passed, look for values "
-                "there that are far from those of X"
+                f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} "
+                f"with learning_rate_init={rate:g}; lower it or the loss weights, or, if X_val was passed, look for "
+                "values there that are far from those of X"
             )
         return values | self.objective.pass_summary()
 
