@@ -20,6 +20,8 @@ SAMPLE_VALUES, LEAST_SAMPLE_ROWS = 2_000_000, 256
 # A mean outside this range counts as its bound where the slope of its logit is taken.
 MEAN_RANGE = 0.05, 0.95
 SPARSITY = {"l1": sparsity_l1, "kl": sparsity_kl}
+# Standard deviation of a tied network's first output, for hidden units of unit size.
+TIED_SPREAD = 0.1
 
 
 def build_autoencoder(architecture, generator):
@@ -81,6 +83,10 @@ def start_from_data(architecture, rows, generator):
     if architecture["tied_weights"]:
         with torch.no_grad():
             module.decoder.bias.copy_(bias)
+            if module.encoder.network is not None:
+                # At zero both networks are linear to first order, and PCA a saddle that training would not leave.
+                last = module.encoder.network[-1].weight
+                last.normal_(0.0, TIED_SPREAD / last.shape[1] ** 0.5, generator=generator)
     else:
         matrix = slope[:, None] * matrix
         set_linear(module.decoder.linear, matrix, bias - matrix @ code_mean)

@@ -6,7 +6,7 @@ import torch
 
 from ._reconstruction import start_batches
 from .nn.bottleneck import MAX_COVARIANCE_COLUMNS, build_decoder, build_encoder, principal_axes, set_linear
-from .nn.likelihoods import build_likelihood
+from .nn.likelihoods import Gaussian, build_likelihood
 from .nn.vae import VAE, matched_noise, probabilistic_pca
 from .training.objective import Objective
 
@@ -96,7 +96,8 @@ class VAEObjective(Objective):
     ``loss`` is (negative_log_likelihood + weight · Σ_j max(free_bits, KL_j)) / n_features, where KL_j is the mean
     divergence of component j over a batch, in nats ([1]_, appendix C.8). The weight rises from 0 to `kl_weight` over
     the share `kl_warmup` of the steps ([2]_); evaluation is at the full weight, and always with the same draws. The
-    division by the number of features makes one learning rate fit rows of any width.
+    division by the number of features makes one learning rate fit rows of any width. A pass in evaluation is summed up
+    with the noise variance that fits its rows best, as the fitted model will have it: the running one lags behind.
 
     References
     ----------
@@ -113,6 +114,7 @@ class VAEObjective(Objective):
         self.generator = generator
         self.progress = 0.0
         self.evaluation_noise = matched_noise(2, n_components, generator)
+        self._seen = []
 
     def terms(self, batch):
         """Return the loss and its two parts, in nats per row, for rows (b, *row_shape)."""
@@ -120,6 +122,11 @@ class VAEObjective(Objective):
         self.module.likelihood.track(batch, outputs[0])
         nll = -log_likelihood.mean()
         divergences = posterior.kl_per_component().mean(dim=0)
+        if not self.module.training and isinstance(self.module.likelihood, Gaussian):
+            errors = torch.stack([self.module.likelihood.squared_error(batch, output) for output in outputs])
+            self._seen.append(
+                (len(batch), math.prod(batch.shape[1:]), errors.mean(dim=0).double(), divergences.double())
+            )
         penalty = self._weight() * divergences.clamp_min(self.free_bits).sum()
         loss = (nll + penalty) / math.prod(batch.shape[1:])
         return {"loss": loss, "negative_log_likelihood": nll, "kl": divergences.sum()}
@@ -137,3 +144,18 @@ class VAEObjective(Objective):
     def after_step(self, progress):
         """Note how far training has come."""
         self.progress = progress
+
+    def pass_summary(self):
+        """Return the loss of a pass in evaluation at its own best noise variance; nothing of other passes."""
+        if not self._seen:
+            return {}
+        rows, sizes, errors, divergences = zip(*self._seen)
+        self._seen = []
+        share = torch.tensor(rows, dtype=torch.float64) / sum(rows)
+        variance, kl = (
+            torch.einsum("b,bk->k", share.to(values[0].device), torch.stack(values)) for values in (errors, divergences)
+        )
+        variance = variance.clamp_min(self.module.likelihood.smallest)
+        nll = 0.5 * sizes[0] * float((variance.log() + 1.0).mean() + math.log(2 * math.pi))
+        penalty = self.kl_weight * float(kl.clamp_min(self.free_bits).sum())
+        return {"loss": (nll + penalty) / sizes[0], "negative_log_likelihood": nll}
