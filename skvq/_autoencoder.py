@@ -299,7 +299,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Returns
         -------
-        Z : ndarray of shape (n, n_components_), float32
+        Z : ndarray of shape (n, n_components), float32
         """
         check_is_fitted(self, "weights_")
         rows = self._rows(self._check_images(X, reset=False))
@@ -310,7 +310,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Parameters
         ----------
-        X : array-like of shape (n, n_components_)
+        X : array-like of shape (n, n_components)
             Codes.
 
         Returns

@@ -331,7 +331,7 @@ class PixelCNN(DensityMixin, BaseNetwork):
             Draw every code among the `top_k` likeliest only.
         top_p : float in (0, 1], default=None
             Draw every code from the nucleus only: the fewest codes, likeliest first, whose probabilities together reach
-            `top_p` [2]_. Applied after `temperature` and `top_k`.
+            `top_p` (Holtzman et al. 2020). Applied after `temperature` and `top_k`.
         y : label, or array-like of shape (n_samples,), default=None
             Classes to draw from, for a model of p(x | y). None draws them by `class_prior_`, and where the first codes
             of a grid are given, by the probability of the classes given these.

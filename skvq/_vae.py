@@ -107,7 +107,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
     ----------
     n_components_ : int
         Length of z.
-    kl_per_component_ : ndarray of shape (n_components_,), float64
+    kl_per_component_ : ndarray of shape (n_components,), float64
         Mean divergence of each component of the posterior from the prior, in nats, over held-out rows if there were
         enough, else training rows. A component near 0 tells nothing about a row.
     n_active_components_ : int
@@ -298,7 +298,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
 
         Returns
         -------
-        z : ndarray of shape (n, n_components_), float32
+        z : ndarray of shape (n, n_components), float32
             Components that are not active are near 0.
         """
         check_is_fitted(self, "weights_")
@@ -310,7 +310,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
 
         Parameters
         ----------
-        X : array-like of shape (n, n_components_)
+        X : array-like of shape (n, n_components)
             Values of z.
 
         Returns

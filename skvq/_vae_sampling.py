@@ -65,7 +65,7 @@ class Sampling:
 
         Returns
         -------
-        X_drawn : ndarray of shape (n, n_draws, n_features), or (n, n_draws, *image_shape_) if `fit` saw images
+        X_drawn : ndarray of shape (n, n_draws, n_features), or one of images if `fit` saw images
         """
         check_is_fitted(self, "weights_")
         check_number("n_draws", n_draws, numbers.Integral, low=1)
@@ -87,7 +87,7 @@ class Sampling:
 
         Returns
         -------
-        X_traversed : ndarray of shape (n, n_values, n_features), or (n, n_values, *image_shape_) if `fit` saw images
+        X_traversed : ndarray of shape (n, n_values, n_features), or one of images if `fit` saw images
             n is 1 without X.
         """
         check_is_fitted(self, "weights_")
