@@ -15,7 +15,15 @@ from ._base import BaseNetwork, check_number, forgets_failure
 from ._layout import as_array
 from ._reconstruction import Reconstruction
 from ._vae_network import ELBO_DRAWS, VAEObjective, build_vae, start_from_data
-from ._vae_plan import automatic_training, check_parameters, check_range, is_linear, plan, stops_early
+from ._vae_plan import (
+    automatic_training,
+    check_parameters,
+    check_range,
+    is_linear,
+    plan,
+    starts_at_optimum,
+    stops_early,
+)
 from ._vae_sampling import Sampling
 from .nn.vae import matched_noise
 
@@ -405,15 +413,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
             rows,
             validation,
             generator,
-            automatic_training(architecture, len(rows), starts_at_optimum=self._starts_at_optimum(architecture)),
+            automatic_training(architecture, len(rows), starts_at_optimum=starts_at_optimum(self, architecture)),
             work=sum(parameter.numel() for parameter in module.parameters()) * n_uses,
         )
         return module, supported
-
-    def _starts_at_optimum(self, architecture):
-        """Return whether probabilistic PCA is what the loss is lowest at."""
-        plain = self.free_bits == 0 and self.kl_warmup == 0
-        return is_linear(architecture) and self.likelihood == "gaussian" and plain
 
     def _describe(self, module, rows, validation, generator):
         """Set the noise variance to its best estimate, and what is read off the posteriors."""

@@ -145,6 +145,12 @@ def automatic_training(architecture, n_rows, *, starts_at_optimum=False):
     return Automatic(max(1, n_steps // math.ceil(n_rows / batch_size)), batch_size, 1e-3, bfloat16_pays=False)
 
 
+def starts_at_optimum(estimator, architecture):
+    """Return whether probabilistic PCA is what the loss is lowest at."""
+    plain = estimator.free_bits == 0 and estimator.kl_warmup == 0
+    return is_linear(architecture) and estimator.likelihood == "gaussian" and plain
+
+
 def stops_early(architecture, n_rows):
     """Return what "auto" stands for in `early_stopping`: whether rows are held out to choose the weights by.
 

@@ -287,7 +287,8 @@ def test_lbfgs_refuses_what_only_steps_have(option, diabetes):
 def test_a_schedule_that_has_ended_is_no_warning(diabetes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        MLPRegressor(learning_rate="cosine", max_iter=5).fit(*diabetes)
+        model = MLPRegressor(learning_rate="cosine", max_iter=5).fit(*diabetes)
+    assert model.n_iter_ == 5
 
 
 def test_held_out_rows_are_routed_through_a_pipeline(diabetes):

@@ -83,7 +83,8 @@ def test_scoring_during_a_fit_does_not_warn_of_names():
     frame = load_diabetes(as_frame=True).data
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*feature names.*")
-        MLPRegressor(**QUICK | {"early_stopping": True, "scoring": "r2"}).fit(frame, Y)
+        model = MLPRegressor(**QUICK | {"early_stopping": True, "scoring": "r2"}).fit(frame, Y)
+    assert len(model.validation_scores_) == model.n_iter_
 
 
 def test_a_class_without_weight_does_not_count_among_the_balanced():

@@ -7,6 +7,7 @@ References
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ class Quantized(NamedTuple):
     losses: dict[str, torch.Tensor]
 
 
-class Quantizer(nn.Module):
+class Quantizer(nn.Module, ABC):
     """Vectors to codes and back; in training mode, what is learned from a batch is learned after its codes are chosen.
 
     A quantiser is made of `encode`, `decode` and `quantize`; one with a codebook adds `learn`, `revive` and
@@ -55,21 +56,21 @@ class Quantizer(nn.Module):
     n_codes: int
     code_dim: int
 
+    @abstractmethod
     def encode(self, z: torch.Tensor) -> torch.Tensor:
         """Codes: z (b, m, d) → (b, m) or (b, m, s), int64, in [0, n_codes)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Vectors that codes stand for: what `encode` returned → (b, m, d), float32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quantize(self, z: torch.Tensor) -> Quantized:
         """Codes, vectors and losses of z (b, m, d), float32; nothing is learned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count(self, codes: torch.Tensor) -> torch.Tensor:
         """How often each code of each codebook occurs: what `encode` returned → (g, n_codes), int64."""
-        raise NotImplementedError
 
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
         """Move running statistics by a batch: z (b, m, d), detached, and the codes it got."""
@@ -78,6 +79,7 @@ class Quantizer(nn.Module):
         """Put codes that are hardly used back among the vectors z (b, m, d) of a batch; how many were moved."""
         return 0
 
+    @abstractmethod
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
         """Set the first codebook from a large sample of encoder vectors z (b, m, d).
 
@@ -87,7 +89,6 @@ class Quantizer(nn.Module):
         cluster : callable
             (vectors (n, g, d), n_codes) → codebooks (g, n_codes, d), tensors.
         """
-        raise NotImplementedError
 
     def forward(self, z: torch.Tensor) -> Quantized:
         """Quantise z (b, m, d); in training mode the statistics move, after the codes of this batch are chosen.

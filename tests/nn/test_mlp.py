@@ -271,8 +271,8 @@ def test_predicting_in_numpy_leaves_rows_and_weights_alone():
     X = rows()
     for array in (X, *coefs, *intercepts):
         array.flags.writeable = False
-    outputs(coefs, intercepts, "silu", X)
-    outputs(coefs[-1:], intercepts[-1:], "silu", np.zeros((2, 5)))
+    assert outputs(coefs, intercepts, "silu", X).shape == (len(X), len(intercepts[-1]))
+    assert outputs(coefs[-1:], intercepts[-1:], "silu", np.zeros((2, 5))).shape == (2, len(intercepts[-1]))
 
 
 def test_single_precision_has_the_gradients_of_double_precision():
