@@ -226,7 +226,10 @@ class BaseMLP(BaseEstimator):
     def _dtypes(self, X):
         """Settle `precision_`; return the torch dtypes of the network and of its targets."""
         self.precision_ = self.precision if self.precision != "auto" else self._automatic_precision(X)
-        dtype = DTYPES[self.precision_]
+        return self._with_targets(DTYPES[self.precision_])
+
+    def _with_targets(self, dtype):
+        """Return the torch dtype of a network and that of its targets, which are class indices for a softmax."""
         return dtype, torch.int64 if self.out_activation_ == "softmax" else dtype
 
     def _automatic_precision(self, X):
@@ -241,7 +244,7 @@ class BaseMLP(BaseEstimator):
         """Return whether a batch is so much work that float32 is worth its rounding."""
         rows = min(X.shape[0], rows_per_pass(X.shape[1]))
         if self.solver in STOCHASTIC_SOLVERS:
-            rows = min(X.shape[0], 200 if self.batch_size == "auto" else self.batch_size)
+            rows = self._rows_per_step(X.shape[0])
         return rows * sum(coef.size for coef in self.coefs_) >= SINGLE_WORK
 
     def _fit_stochastic(self, data, held_out, random_state, device, *, incremental):
@@ -258,14 +261,18 @@ class BaseMLP(BaseEstimator):
         samples = Samples(X, targets, weight, *dtypes, subset=training, device=device)
         validate = None
         if held_out is not None:
-            X_val, val_targets, y_val = held_out
-            val_samples = Samples(X_val, val_targets, None, *dtypes, device=device)
-            validate = HeldOut(self, network, val_samples, lambda: X_val, y_val, None)
+            validate = self._validation(held_out, network, dtypes, device)
         elif training is not None:
             val_weight = None if sample_weight is None else sample_weight[positions]
             val_samples = Samples(X, targets, sample_weight, *dtypes, subset=positions, device=device)
             validate = HeldOut(self, network, val_samples, lambda: X[positions], y[positions], val_weight)
         self._descend(network, samples, validate, random_state, incremental=incremental)
+
+    def _validation(self, held_out, network, dtypes, device):
+        """Return the HeldOut of rows that were passed to `fit`."""
+        X_val, targets, y_val = held_out
+        samples = Samples(X_val, targets, None, *dtypes, device=device)
+        return HeldOut(self, network, samples, lambda: X_val, y_val, None)
 
     def _descend(self, network, samples, validate, random_state, *, incremental):
         """Run the loop and keep what came of it."""
@@ -298,14 +305,15 @@ class BaseMLP(BaseEstimator):
         self._optimizer_state = optimizer.state() | {"rate": rate.rate, "initial": rate.initial}
         self._record(progress)
 
+    def _rows_per_step(self, n_rows):
+        return min(n_rows, 200 if self.batch_size == "auto" else int(self.batch_size))
+
     def _batch_size(self, n_rows):
-        if self.batch_size == "auto":
-            return min(200, n_rows)
-        if self.batch_size > n_rows:
+        if self.batch_size != "auto" and self.batch_size > n_rows:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
             )
-        return int(np.clip(self.batch_size, 1, n_rows))
+        return self._rows_per_step(n_rows)
 
     def _progress(self):
         """Return what earlier calls counted, which a warm start or a partial fit goes on with."""
@@ -340,9 +348,7 @@ class BaseMLP(BaseEstimator):
             stages.insert(0, self._in_float32(X, targets, weight, device))
         validate = None
         if held_out is not None:
-            X_val, val_targets, y_val = held_out
-            val_samples = Samples(X_val, val_targets, None, *dtypes, device=device)
-            validate = HeldOut(self, network, val_samples, lambda: X_val, y_val, None)
+            validate = self._validation(held_out, network, dtypes, device)
             self.validation_loss_curve_ = []
 
         def after_iteration(number, loss, present):
@@ -364,11 +370,8 @@ class BaseMLP(BaseEstimator):
 
     def _in_float32(self, X, targets, weight, device):
         """Return the network and the samples in the precision that a search begins in."""
-        single = torch.float32
-        samples = Samples(
-            X, targets, weight, single, torch.int64 if self.out_activation_ == "softmax" else single, device=device
-        )
-        return build_network(self, device, dtype=single), samples
+        dtypes = self._with_targets(torch.float32)
+        return build_network(self, device, dtype=dtypes[0]), Samples(X, targets, weight, *dtypes, device=device)
 
     def _keep_parameters(self, network):
         dtype = self.coefs_[0].dtype
