@@ -3,30 +3,24 @@
 import math
 
 import numpy as np
-import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted, has_fit_parameter
+from scipy.stats import entropy
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import _passes as passes
-from . import metrics
 from ._base import BaseNetwork, forgets_failure, is_auto, resolve_device
 from ._codes import CODE_DTYPE, check_codes
 from ._layout import as_array
-from ._pixelcnn import PixelCNN
 from ._reconstruction import Reconstruction, r_squared
-from ._vqvae_network import VQObjective, build_vqvae, start_from_data
-from ._vqvae_plan import automatic_training, check_parameters, plan, stops_early
+from ._vqvae_density import CodeDensity
+from ._vqvae_network import VQObjective, build_vqvae
+from ._vqvae_parameters import check_parameters
+from ._vqvae_plan import automatic_training, plan, stops_early
+from ._vqvae_quantizer import code_shape, codebook_array, codes_per_row, counts_array
+from ._vqvae_start import start_from_data
 
 
-def _has_prior(estimator):
-    """Return whether there is, or after `fit` will be, a prior; say how to get one otherwise."""
-    if estimator.prior is not None or hasattr(estimator, "prior_"):
-        return True
-    raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='pixelcnn'")
-
-
-class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reconstruction, BaseNetwork):
+class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, TransformerMixin, Reconstruction, BaseNetwork):
     r"""Discrete codes of images and tables, reconstructions from them, and new rows drawn from a prior over them.
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
@@ -42,17 +36,41 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
         Positions of a row: a grid (h, w) for images, (m,) for tables. "auto": a cell of s × s pixels with s a power of
         two from 2 to 8 that brings the shorter side nearest to 7 cells (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4); for
         tables one position for every four columns, from 2 to 16.
+    quantizer : {"auto", "vector", "residual", "product", "finite_scalar"}, default="auto"
+        How vectors become codes. "vector": the nearest of a codebook, one code a position. "residual": several codes a
+        position, each for what the ones before it leave, whose vectors add up; any prefix of them can be decoded.
+        "product": several codes a position, each for a part of its vector. "finite_scalar": every dimension is rounded
+        to one of a few levels; nothing is learned, and `n_codes_` is the largest product of levels within `n_codes`.
+        "auto": "vector" for images, "residual" for tables.
+    codes_per_position : int or "auto", default="auto"
+        Number s of codes of a position, for residual and product codes. "auto": 2 for images. For tables "auto" makes
+        one vector of the whole row, and the m codes of `code_shape` its stages or splits.
+    shared_codebook : bool or "auto", default="auto"
+        Whether all positions share their codebooks (stages and splits never do). "auto": they do in images, whose
+        patches are alike, and not in tables, whose columns are not.
     code_dim : int or "auto", default="auto"
-        Length of a code vector.
+        Length of the vector of a position. "auto": 32 for images, 16 for each split of product codes; for tables 4, or
+        as many as there are columns, up to 64, for the one vector of a row.
+    search_dim : int or None, default=None
+        Search the codes in a space of so many dimensions, between two learned linear maps ([5]_, section 3.2). Only for
+        ``quantizer="vector"``. None searches where the vectors are.
+    similarity : {"euclidean", "cosine"}, default="euclidean"
+        What nearest means. "cosine" compares, and decodes, vectors of length 1 ([5]_, section 3.2).
+    beam_size : int or "auto", default="auto"
+        Number of prefixes that the search for residual codes follows; 1 is the greedy search. "auto": 5 for tables, 1
+        for images.
     codebook_weight : float, default=1.0
-        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only with
-        ``codebook_update="gradient"``; a running mean needs no weight, and another one than 1 then draws a warning.
+        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only where the
+        codebook learns by gradient; a running mean needs no weight, and another one than 1 then draws a warning.
     commitment_weight : float, default=1.0
         Weight of ||z - sg[z_q]||², which keeps the encoder near its codes (γ in some texts, β in [1]_, where it is 0.25
         on sums over elements; on means over elements 1 was the best of 0.05, 0.25 and 1).
-    codebook_update : {"ema", "gradient"}, default="ema"
-        How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), or by
-        gradient.
+    codebook_update : {"ema", "gradient", "simvq"}, default="ema"
+        How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), by gradient,
+        or by the gradient of one linear map of a fixed codebook [4]_.
+    gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
+        How the decoder's gradient reaches the encoder through the choice of codes: unchanged [1]_, or turned as the
+        encoder's vector turns to its code's [3]_.
     ema_decay : float in (0, 1), default=0.99
         Share of the past in the running means of the codebook and of how often each code is used, after each step.
     revival_threshold : float in [0, 1), default=0.1
@@ -73,7 +91,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
         Blocks of the networks, for images only, beside a linear path; 0 is the linear path alone.
     prior : "pixelcnn", PixelCNN, other density estimator, or None, default="pixelcnn"
         Model of the codes, fitted after the autoencoder; an instance is cloned. None fits none: then there is no
-        `sample` and no `score_samples`.
+        `sample` and no `score_samples`. See Notes for what an estimator needs.
     input_noise : float or "auto", default="auto"
         Standard deviation of Gaussian noise that is added to the standardised rows in training, while the
         reconstruction is compared with the clean ones. "auto": for tables the root mean squared error that the start
@@ -109,17 +127,22 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
     Attributes
     ----------
     codebook_ : ndarray of shape (n_codes, code_dim), float32
-        The vectors that the codes stand for: ``codebook_[codes]``. For tables every position has a codebook of its own,
-        and the shape is (m, n_codes, code_dim): ``codebook_[np.arange(m), codes]``.
+        The vectors that the codes stand for: ``codebook_[codes]``. Where there are several codebooks, axes for
+        positions and for stages or splits come before: (m, n_codes, code_dim) for a table of m codes,
+        ``codebook_[np.arange(m), codes]``, and (s, n_codes, code_dim) for an image with s codes a position.
     code_shape_ : tuple of int
-        (h, w) for images, (m,) for tables.
+        Shape of the codes of a row: (h, w) for images, (m,) for tables, with s behind it where a position has s codes.
     n_codes_ : int
         Number of codes in a codebook.
+    code_counts_ : ndarray of int64, the shape of `codebook_` without its last axis
+        How often each code of each codebook occurs in the codes of the training rows.
     codebook_usage_ : float in [0, 1]
-        Share of the codebook that occurs in the codes of the training rows.
+        Share of the codebook that occurs in the codes of the training rows; the mean over codebooks.
     perplexity_ : float, from 1 to `n_codes_`
-        exp of the entropy of the codes of the training rows: the number of codes in effective use. log2 of it times the
-        number of positions is what an entropy coder spends on a row, in bits.
+        exp of the entropy of the codes of the training rows: the number of codes in effective use. Of several codebooks
+        the mean entropy is taken.
+    bits_per_row_ : float
+        Entropy of the codes of a training row, position by position: what an entropy coder spends on a row.
     prior_ : estimator
         The fitted prior.
     noise_variance_ : float
@@ -168,6 +191,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
     epochs), but no more than 20 epochs, in at least 300 steps; a table gets 1,500 steps of 64 rows, from 10,000 rows on
     4,000 steps of 256. The prior has a budget of its own, see :class:`PixelCNN`.
 
+    A prior is any estimator with ``fit(codes)``, ``sample(n_samples, random_state=...)`` that returns codes
+    (n_samples, m), and ``score_samples(codes)`` in nats per row, where codes are (n, m) integers in [0, n_codes). Its
+    parameters `n_codes`, `grid_shape` and `random_state` are set where it has them and they are None; if its ``fit``
+    takes `X_val`, held-out codes are passed; if its `class_conditional` is true, ``fit`` gets the classes y, and
+    `sample` and `score_samples` get those that they are asked for. `temperature`, `top_k` and `top_p` are handed to
+    ``sample`` where they are given.
+
     Codes are int32, the smallest type that works wherever codes go: torch's embeddings take nothing smaller, and
     arithmetic on codes (``code * n_codes + next_code``) does not wrap.
 
@@ -175,6 +205,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
     ----------
     .. [1] A. van den Oord, O. Vinyals, K. Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017.
     .. [2] A. van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", NeurIPS 2016.
+    .. [3] C. Fifty et al., "Restructuring Vector Quantization with the Rotation Trick", arXiv:2410.06424, 2024.
+    .. [4] Y. Zhu et al., "Addressing Representation Collapse in Vector Quantized Models with One Linear Layer",
+       arXiv:2411.02038, 2024.
+    .. [5] J. Yu et al., "Vector-quantized Image Modeling with Improved VQGAN", ICLR 2022.
 
     Examples
     --------
@@ -196,10 +230,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
         n_codes="auto",
         code_shape="auto",
         *,
+        quantizer="auto",
+        codes_per_position="auto",
+        shared_codebook="auto",
         code_dim="auto",
+        search_dim=None,
+        similarity="euclidean",
+        beam_size="auto",
         codebook_weight=1.0,
         commitment_weight=1.0,
         codebook_update="ema",
+        gradient_estimator="straight_through",
         ema_decay=0.99,
         revival_threshold=0.1,
         image_shape=None,
@@ -224,10 +265,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
     ):
         self.n_codes = n_codes
         self.code_shape = code_shape
+        self.quantizer = quantizer
+        self.codes_per_position = codes_per_position
+        self.shared_codebook = shared_codebook
         self.code_dim = code_dim
+        self.search_dim = search_dim
+        self.similarity = similarity
+        self.beam_size = beam_size
         self.codebook_weight = codebook_weight
         self.commitment_weight = commitment_weight
         self.codebook_update = codebook_update
+        self.gradient_estimator = gradient_estimator
         self.ema_decay = ema_decay
         self.revival_threshold = revival_threshold
         self.image_shape = image_shape
@@ -251,16 +299,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
         self.verbose = verbose
 
     @forgets_failure
-    def fit(self, X, y=None, *, X_val=None):
+    def fit(self, X, y=None, *, X_val=None, y_val=None):
         """Learn the codes of X, and the prior over them.
 
         Parameters
         ----------
         X : array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
             Any numeric dtype, finite.
-        y : None
-            Ignored.
-        X_val : array-like like X, default=None
+        y : array-like of shape (n,), default=None
+            Classes, for a prior with ``class_conditional=True``; ignored otherwise. The codes never see them.
+        X_val, y_val : array-like like X and y, default=None
             Held-out rows, for the autoencoder and the prior, in place of a split. Their loss is recorded, and they
             choose the weights unless ``early_stopping=False``.
 
@@ -277,32 +325,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
         self._check_training_parameters()
         self._check_network_parameters()
         check_parameters(self)
+        self._check_prior()
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
+        self._check_classes(X, y, held_out, y_val)
         generator = self._generator()
         codes = self._fit_autoencoder(X, held_out, generator)
         if self.prior is not None:
-            self._fit_prior(codes, held_out, generator)
-        return self
-
-    def fit_prior(self, X, y=None, *, X_val=None):
-        """Fit a prior to the codes of X, new or in place of the present one; the autoencoder stays as it is.
-
-        Parameters
-        ----------
-        X, y, X_val
-            As in :meth:`fit`.
-
-        Returns
-        -------
-        self
-        """
-        check_is_fitted(self, "weights_")
-        self._check_network_parameters()
-        check_parameters(self)
-        X = self._check_images(X, reset=False)
-        held_out = None if X_val is None else self._check_images(X_val, reset=False)
-        self._fit_prior(self._encode(X), held_out, self._generator())
+            self._fit_prior(codes, y, held_out, y_val, generator)
         return self
 
     def transform(self, X):
@@ -314,7 +344,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
 
         Returns
         -------
-        codes : ndarray of shape (n, n_positions), int32 in [0, n_codes)
+        codes : ndarray of shape (n, prod(code_shape_)), int32 in [0, n_codes)
             Row-major over `code_shape_`.
         """
         check_is_fitted(self, "weights_")
@@ -325,8 +355,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
 
         Parameters
         ----------
-        X : array-like of int, shape (n, n_positions)
-            Codes in [0, n_codes).
+        X : array-like of int, shape (n, prod(code_shape_))
+            Codes in [0, n_codes). Of residual codes a prefix of every position's is enough: with `code_shape_` (h, w,
+            s), the columns of ``codes.reshape(n, h, w, s)[..., :t].reshape(n, -1)``.
 
         Returns
         -------
@@ -336,65 +367,15 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
         Raises
         ------
         ValueError
-            For codes that are not whole numbers in range, or of another number of positions.
+            For codes that are not whole numbers in range, or of another number for a row.
         """
         check_is_fitted(self, "weights_")
         codes = check_array(as_array(X), dtype="numeric", input_name="codes")
-        if codes.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"codes have {codes.shape[1]} columns, but this model has {self._n_features_out} positions"
-            )
-        codes = check_codes(codes, self.n_codes_)
-        return self._decode(codes)
-
-    @available_if(_has_prior)
-    def sample(self, n_samples=1, *, random_state=None, temperature=1.0):
-        """Draw new rows: codes from the prior, decoded.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-        random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
-        temperature : float > 0, default=1.0
-            Divides the logits of the prior: below 1 likelier codes become likelier still.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
-        """
-        check_is_fitted(self, "prior_")
-        options = {} if temperature == 1.0 else {"temperature": temperature}  # which not every prior has
-        codes = np.asarray(self._ready_prior().sample(n_samples, random_state=random_state, **options))
-        if codes.shape != (n_samples, self._n_features_out):
-            raise ValueError(
-                f"the prior drew an array of shape {codes.shape}; it must be {(n_samples, self._n_features_out)}"
-            )
+        widths = self._decodable_widths()
+        if codes.shape[1] not in widths:
+            accepted = " or ".join(map(str, widths))
+            raise ValueError(f"codes have {codes.shape[1]} columns, but a row of this model has {accepted} codes")
         return self._decode(check_codes(codes, self.n_codes_))
-
-    @available_if(_has_prior)
-    def score_samples(self, X):
-        """Return a lower bound on log p(x) of every row, in nats and in the units of X.
-
-        With the codes c of a row, ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives
-        the first term; the second is a Gaussian around the reconstruction, on standardised values, with one variance,
-        `noise_variance_`.
-
-        Parameters
-        ----------
-        X : array-like or CSR/CSC matrix like that of :meth:`fit`
-
-        Returns
-        -------
-        log_prob : ndarray of shape (n,), float64
-        """
-        check_is_fitted(self, "prior_")
-        rows = self._rows(self._check_images(X, reset=False))
-        codes, squared_error, _ = self._reconstruct(rows)
-        log_variance = math.log(2 * math.pi * self.noise_variance_)
-        log_likelihood = -0.5 * (squared_error / self.noise_variance_ + self.n_features_in_ * log_variance)
-        return self._ready_prior().score_samples(codes) + log_likelihood - np.log(self.scale_).sum()
 
     def score(self, X, y=None):
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
@@ -419,7 +400,15 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
 
     @property
     def _n_features_out(self):
-        return math.prod(self.code_shape_)
+        return codes_per_row(self.architecture_)
+
+    def _decodable_widths(self):
+        """Return the numbers of codes of a row that can be decoded: residual codes with fewer stages too."""
+        if self.architecture_["quantizer"] != "residual":
+            return (self._n_features_out,)
+        return tuple(
+            range(self.architecture_["n_positions"], self._n_features_out + 1, self.architecture_["n_positions"])
+        )
 
     def _build(self, architecture, generator):
         return build_vqvae(architecture, generator)
@@ -457,49 +446,23 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recons
     def _describe(self, X, validation):
         """Set what is read off the fitted network; return the codes of X."""
         self.n_codes_ = self.architecture_["n_codes"]
-        self.code_shape_ = tuple(self.architecture_["code_shape"])
-        codebooks = self.weights_["quantizer.codebook"]
-        self.codebook_ = (codebooks[0] if len(codebooks) == 1 else codebooks).copy()
+        self.code_shape_ = code_shape(self.architecture_)
+        quantizer = self._network().quantizer
+        self.codebook_ = codebook_array(quantizer, self.architecture_)
         if validation is None:
             codes, squared_error, _ = self._reconstruct(self._rows(X))
         else:
             codes = self._encode(X)
             _, squared_error, _ = self._reconstruct(validation)
-        shared = len(codebooks) == 1
-        self.codebook_usage_ = metrics.codebook_usage(codes, self.n_codes_, per_position=not shared)
-        self.perplexity_ = metrics.perplexity(codes, self.n_codes_, per_position=not shared)
+        self.code_counts_ = counts_array(quantizer, codes, self.architecture_)
+        self.codebook_usage_ = float((self.code_counts_ > 0).mean())
+        bits = entropy(self.code_counts_.reshape(-1, self.n_codes_), base=2, axis=1)
+        self.perplexity_ = float(2.0 ** bits.mean())
+        self.bits_per_row_ = float(bits.mean() * codes.shape[1])
         # The maximum-likelihood variance; a perfect reconstruction would make the likelihood infinite.
         smallest = np.finfo(np.float32).eps
         self.noise_variance_ = max(float(squared_error.mean()) / X.shape[1], smallest)
         return codes
-
-    def _fit_prior(self, codes, held_out, generator):
-        prior = self._new_prior(generator)
-        if held_out is not None and has_fit_parameter(prior, "X_val"):
-            self.prior_ = prior.fit(codes, X_val=self._encode(held_out))
-        else:
-            self.prior_ = prior.fit(codes)
-
-    def _new_prior(self, generator):
-        """Return the unfitted prior, told the number of codes, the grid, and where to draw its randomness from."""
-        if self.prior is None or isinstance(self.prior, str):
-            prior = PixelCNN(device=self.device, precision=self.precision, verbose=self.verbose)
-        else:
-            prior = clone(self.prior)
-        known = prior.get_params(deep=False)
-        seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        told = {
-            "n_codes": self.n_codes_,
-            "grid_shape": self.code_shape_ if len(self.code_shape_) == 2 else (1, *self.code_shape_),
-            "random_state": seed,
-        }
-        return prior.set_params(**{name: value for name, value in told.items() if known.get(name, value) is None})
-
-    def _ready_prior(self):
-        """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
-        if self.prior is None or isinstance(self.prior, str):
-            self.prior_.set_params(device=self.device)
-        return self.prior_
 
     def _encode(self, X):
         return passes.encode(self._network(), self._rows(X), self._n_features_out, CODE_DTYPE)

@@ -1,45 +1,22 @@
-"""What the parameters of a VQ-VAE stand for: their ranges, and every "auto" for some rows."""
+"""What the parameters of a VQ-VAE stand for: every "auto" for some rows."""
 
 import math
 import numbers
-import warnings
 
-from ._base import Automatic, check_choice, check_number, check_sizes, is_auto
+from ._base import Automatic, check_sizes, is_auto
+from ._vqvae_parameters import check_code_dim, check_quantizer
+from ._vqvae_quantizer import SEVERAL_CODES
+from .nn.finite_scalar import levels_for
 
-IMAGE_CODE_DIM, TABLE_CODE_DIM = 32, 4
+# Length of the vector of a position: of images, of tables that have several, of tables that have one.
+IMAGE_CODE_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM = 32, 4, 64
+# Length of each split of an image's position.
+PRODUCT_SPLIT_DIM = 16
+# Codes of an image's position where it has several, and prefixes that the search for those of a table follows.
+IMAGE_CODES_PER_POSITION, TABLE_BEAM = 2, 5
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
 ENOUGH_ROWS = 500
 NETWORK_SIZES = (256, 256)
-
-
-def check_parameters(estimator):
-    """Raise TypeError or ValueError for a parameter of the autoencoder or its prior that is out of range."""
-    if not is_auto(estimator.n_codes):
-        check_number("n_codes", estimator.n_codes, numbers.Integral, low=1)
-    if not is_auto(estimator.code_dim):
-        check_number("code_dim", estimator.code_dim, numbers.Integral, low=1)
-    check_choice("codebook_update", estimator.codebook_update, ("ema", "gradient"))
-    check_number("codebook_weight", estimator.codebook_weight, low=0)
-    check_number("commitment_weight", estimator.commitment_weight, low=0)
-    if estimator.codebook_update == "ema" and estimator.codebook_weight != 1.0:
-        warnings.warn(
-            f"codebook_weight={estimator.codebook_weight} has no effect with codebook_update='ema', where the codebook "
-            "is a running mean; pass codebook_update='gradient', or leave the weight at 1.0",
-            UserWarning,
-            stacklevel=3,
-        )
-    check_number("revival_threshold", estimator.revival_threshold, low=0, high=1, boundaries="left")
-    check_number("ema_decay", estimator.ema_decay, low=0, high=1, boundaries="neither")
-    if not is_auto(estimator.input_noise):
-        check_number("input_noise", estimator.input_noise, low=0)
-    if isinstance(estimator.prior, str):
-        check_choice("prior", estimator.prior, ("pixelcnn",))
-    elif estimator.prior is not None and not all(
-        hasattr(estimator.prior, m) for m in ("fit", "sample", "score_samples")
-    ):
-        raise TypeError(
-            f"prior={estimator.prior!r} must be 'pixelcnn', None, or an estimator with fit, sample, score_samples"
-        )
 
 
 def automatic_code_shape(row_shape):
@@ -136,6 +113,98 @@ def check_code_shape(code_shape, row_shape):
     return tuple(int(s) for s in shape)
 
 
+def automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position):
+    """Return what "auto" stands for in `code_dim`, the length of the vector of a position.
+
+    Examples
+    --------
+    >>> automatic_code_dim("vector", (28, 28, 1), 49, 1), automatic_code_dim("vector", (13,), 4, 1)
+    (32, 4)
+    >>> automatic_code_dim("residual", (13,), 1, 8), automatic_code_dim("product", (13,), 1, 8)
+    (13, 32)
+    """
+    if quantizer == "product":
+        return codes_per_position * (PRODUCT_SPLIT_DIM if len(row_shape) == 3 else TABLE_CODE_DIM)
+    if len(row_shape) == 3:
+        return IMAGE_CODE_DIM
+    return max(1, min(row_shape[0], TABLE_VECTOR_DIM)) if n_positions == 1 else TABLE_CODE_DIM
+
+
+def plan_codes(estimator, row_shape, n_rows):
+    """Return the part of the architecture that says what the codes are.
+
+    Parameters
+    ----------
+    estimator : VQVAETransformer
+    row_shape : tuple of int
+        (H, W, C) or (n_features,).
+    n_rows : int
+        Number of training rows.
+
+    Returns
+    -------
+    dict
+        JSON-able, as :func:`~skvq._vqvae_quantizer.build_quantizer` takes it.
+    """
+    is_image = len(row_shape) == 3
+    quantizer = estimator.quantizer
+    if quantizer == "auto":
+        quantizer = "vector" if is_image else "residual"
+    check_quantizer(estimator, quantizer)
+    code_shape = automatic_code_shape(row_shape) if is_auto(estimator.code_shape) else estimator.code_shape
+    code_shape = check_code_shape(code_shape, row_shape)
+    n_positions, codes_per_position = positions_and_codes(
+        quantizer, estimator.codes_per_position, math.prod(code_shape), is_image
+    )
+    shared = is_image if is_auto(estimator.shared_codebook) else bool(estimator.shared_codebook)
+    n_vectors = n_rows * (n_positions if shared else 1)
+    n_codes = automatic_n_codes(n_vectors) if is_auto(estimator.n_codes) else int(estimator.n_codes)
+    code_dim = estimator.code_dim
+    if is_auto(code_dim):
+        code_dim = automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position)
+    beam_size = estimator.beam_size
+    if is_auto(beam_size):
+        beam_size = 1 if is_image else TABLE_BEAM
+    codes = {
+        "quantizer": quantizer,
+        "code_shape": list(code_shape),
+        "n_positions": n_positions,
+        "codes_per_position": codes_per_position,
+        "shared_codebook": shared,
+        "n_codes": n_codes,
+        "code_dim": int(code_dim),
+        "search_dim": None if estimator.search_dim is None else int(estimator.search_dim),
+        "codebook_update": estimator.codebook_update,
+        "similarity": estimator.similarity,
+        "gradient_estimator": estimator.gradient_estimator,
+        "beam_size": int(beam_size),
+        "ema_decay": float(estimator.ema_decay),
+        "revival_threshold": float(estimator.revival_threshold),
+    }
+    if quantizer == "finite_scalar":
+        levels = levels_for(n_codes)
+        codes |= {"levels": list(levels), "n_codes": math.prod(levels), "code_dim": len(levels)}
+    check_code_dim(codes, estimator.code_dim)
+    return codes
+
+
+def positions_and_codes(quantizer, codes_per_position, n_cells, is_image):
+    """Return the number of vectors that a row is encoded to, and of codes for each.
+
+    Examples
+    --------
+    >>> positions_and_codes("vector", "auto", 49, True), positions_and_codes("residual", "auto", 49, True)
+    ((49, 1), (49, 2))
+    >>> positions_and_codes("residual", "auto", 8, False), positions_and_codes("residual", 2, 4, False)
+    ((1, 8), (4, 2))
+    """
+    if quantizer not in SEVERAL_CODES:
+        return n_cells, 1
+    if not is_auto(codes_per_position):
+        return n_cells, int(codes_per_position)
+    return (n_cells, IMAGE_CODES_PER_POSITION) if is_image else (1, n_cells)
+
+
 def plan(estimator, rows):
     """Return the architecture for an estimator's parameters and its training rows; every "auto" is decided here.
 
@@ -147,24 +216,10 @@ def plan(estimator, rows):
     Returns
     -------
     dict
-        JSON-able, for :func:`build_vqvae`.
+        JSON-able, for :func:`~skvq._vqvae_network.build_vqvae`.
     """
-    code_shape, is_image = estimator.code_shape, len(rows.shape) == 3
-    if is_auto(code_shape):
-        code_shape = automatic_code_shape(rows.shape)
-    code_shape = check_code_shape(code_shape, rows.shape)
-    n_vectors = len(rows) * (math.prod(code_shape) if is_image else 1)
-    code_dim = IMAGE_CODE_DIM if is_image else TABLE_CODE_DIM
-    architecture = {
-        "row_shape": list(rows.shape),
-        "code_shape": list(code_shape),
-        "code_dim": code_dim if is_auto(estimator.code_dim) else int(estimator.code_dim),
-        "n_codes": automatic_n_codes(n_vectors) if is_auto(estimator.n_codes) else int(estimator.n_codes),
-        "codebook_update": estimator.codebook_update,
-        "ema_decay": float(estimator.ema_decay),
-        "revival_threshold": float(estimator.revival_threshold),
-    }
-    if is_image:
+    architecture = {"row_shape": list(rows.shape)} | plan_codes(estimator, rows.shape, len(rows))
+    if len(rows.shape) == 3:
         return architecture | {"channels": int(estimator.channels), "n_blocks": int(estimator.n_blocks)}
     sizes = estimator.hidden_layer_sizes
     if is_auto(sizes):

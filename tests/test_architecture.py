@@ -8,8 +8,8 @@ import pytest
 import skvq
 
 ROOT = Path(skvq.__file__).parent
-RANKS = {"nn": 0, "training": 1, "_layout": 2, "_scaling": 2, "_codes": 2, "metrics": 2, "_base": 3}
-RANKS |= {"_passes": 4, "_reconstruction": 4}
+RANKS = {"nn": 0, "training": 1, "_layout": 2, "_scaling": 2, "_codes": 2, "_kmeans": 2, "metrics": 2, "_base": 3}
+RANKS |= {"_passes": 4, "_reconstruction": 4, "_grid_arguments": 4, "_grid_passes": 4, "_grid_density": 4}
 
 
 def rank(module):

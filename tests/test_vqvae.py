@@ -61,12 +61,15 @@ def test_positions_of_a_table_have_a_codebook_each(on_wine, wine):
     assert on_wine.codebook_.shape[:2] == (m, on_wine.n_codes_)
 
 
-@pytest.mark.parametrize("name", ["digits", "wine"])
-def test_codes_are_the_nearest_codebook_vectors(name, request):
-    model, X = request.getfixturevalue(f"on_{name}"), request.getfixturevalue(name)[:50]
-    rows = torch.from_numpy(standardised(model, X)).float()
+def test_codes_are_the_nearest_codebook_vectors(on_digits, digits):
+    model, X = on_digits, digits[:50]
     with torch.no_grad():
-        z = model._network().encoder(rows.view(-1, 8, 8, 1) if name == "digits" else rows).double().numpy()
+        z = (
+            model._network()
+            .encoder(torch.from_numpy(standardised(model, X)).float().view(-1, 8, 8, 1))
+            .double()
+            .numpy()
+        )
     codes = model.transform(X)
     codebooks = np.broadcast_to(model.codebook_, (z.shape[1], *model.codebook_.shape[-2:]))
     for position, codebook in enumerate(codebooks):

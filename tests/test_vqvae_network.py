@@ -7,7 +7,9 @@ from sklearn.datasets import load_wine
 
 from skvq import PixelCNN, VQVAETransformer, metrics
 from skvq._base import ROW_BLOCK, fill_block
-from skvq._vqvae_network import VQObjective, build_vqvae, kmeans_codebooks, start_from_data
+from skvq._kmeans import kmeans_codebooks
+from skvq._vqvae_network import VQObjective, build_vqvae
+from skvq._vqvae_start import start_from_data
 from skvq.training.batches import Rows
 
 TABLE = {
@@ -15,12 +17,27 @@ TABLE = {
     "code_shape": [2],
     "code_dim": 3,
     "n_codes": 8,
+    "quantizer": "vector",
+    "n_positions": 2,
+    "codes_per_position": 1,
+    "shared_codebook": False,
+    "search_dim": None,
     "codebook_update": "ema",
+    "similarity": "euclidean",
+    "gradient_estimator": "straight_through",
+    "beam_size": 1,
     "ema_decay": 0.99,
     "revival_threshold": 0.1,
     "hidden_layer_sizes": [],
 }
-IMAGE = TABLE | {"row_shape": [8, 8, 1], "code_shape": [2, 2], "channels": 8, "n_blocks": 1}
+IMAGE = TABLE | {
+    "row_shape": [8, 8, 1],
+    "code_shape": [2, 2],
+    "n_positions": 4,
+    "shared_codebook": True,
+    "channels": 8,
+    "n_blocks": 1,
+}
 
 
 def generator():
@@ -106,7 +123,7 @@ def test_the_noise_variance_is_the_error_of_held_out_rows():
 
 def test_held_out_rows_reach_the_prior():
     X = load_wine().data
-    prior = PixelCNN(channels=4, n_layers=1, max_iter=2)
+    prior = PixelCNN(channels=4, n_layers=1, max_iter=20)
     model = VQVAETransformer(n_codes=4, max_iter=2, prior=prior, random_state=0).fit(X[::2], X_val=X[1::2])
     log_prob = model.prior_.score(model.transform(X[1::2]))
     assert min(model.prior_.validation_loss_curve_) == pytest.approx(-log_prob / 4, rel=1e-4)

@@ -14,17 +14,20 @@ class VQVAE(nn.Module):
     ----------
     encoder : torch.nn.Module
         (b, *row_shape) → (b, m, d).
-    quantizer : torch.nn.Module
-        (b, m, d) → :class:`~skvq.nn.quantizers.Quantized`.
+    quantizer : Quantizer
+        (b, m, d) → :class:`~skvq.nn.quantizer_base.Quantized`.
     decoder : torch.nn.Module
         (b, m, d) → (b, *row_shape).
+    n_positions : int, optional
+        m, where the quantiser has several codes for a position; they lie side by side in the codes of a row.
     """
 
-    def __init__(self, encoder, quantizer, decoder):
+    def __init__(self, encoder, quantizer, decoder, n_positions=None):
         super().__init__()
         self.encoder = encoder
         self.quantizer = quantizer
         self.decoder = decoder
+        self.n_positions = n_positions
 
     def forward(self, x):
         """Return the reconstruction of `x`, the encoded vectors z (b, m, d), and what the quantiser made of them."""
@@ -34,10 +37,12 @@ class VQVAE(nn.Module):
 
     @torch.no_grad()
     def encode(self, x):
-        """Return the codes (b, m) int64 of `x`."""
-        return self.quantizer.encode(self.encoder(x))
+        """Return the codes of `x`, int64: (b, m), or (b, m · s) with s codes a position."""
+        return self.quantizer.encode(self.encoder(x)).flatten(1)
 
     @torch.no_grad()
     def decode(self, codes):
-        """Return the rows that the codes (b, m) stand for."""
+        """Return the rows that codes stand for, as `encode` returns them; s may be smaller where stages add up."""
+        if self.n_positions is not None:
+            codes = codes.unflatten(1, (self.n_positions, -1))
         return self.decoder(self.quantizer.decode(codes))

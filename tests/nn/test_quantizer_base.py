@@ -6,6 +6,7 @@ import torch
 
 from skvq.nn.cosine import CosineEMAVectorQuantizer, CosineVectorQuantizer
 from skvq.nn.finite_scalar import FiniteScalarQuantizer
+from skvq.nn.multiscale import MultiScaleQuantizer
 from skvq.nn.product import ProductQuantizer
 from skvq.nn.projected import ProjectedQuantizer
 from skvq.nn.quantizers import EMAVectorQuantizer, VectorQuantizer
@@ -28,6 +29,12 @@ def simple(quantizer_class, width=4, **options):
 def residual(quantizer_class, n_quantizers=3, beam_size=1, **options):
     return lambda seed=0: ResidualQuantizer(
         [simple(quantizer_class, **options)(seed + i) for i in range(n_quantizers)], n_stages=3, beam_size=beam_size
+    )
+
+
+def two_levels(quantizer_class):
+    return lambda seed=0: MultiScaleQuantizer(
+        [simple(quantizer_class)(seed), simple(quantizer_class)(seed + 1)], ((1, 2), (1, 3))
     )
 
 
@@ -58,6 +65,9 @@ LEARNING = {
     "projected residual": lambda seed=0: ProjectedQuantizer(
         residual(EMAVectorQuantizer, width=2)(seed), 4, generator=generator(seed + 9)
     ),
+    "two levels, gradient": two_levels(VectorQuantizer),
+    "two levels, ema": two_levels(EMAVectorQuantizer),
+    "two levels, simvq": two_levels(SimVQQuantizer),
 }
 FAMILY = LEARNING | {
     "finite scalar": lambda seed=0: FiniteScalarQuantizer((5, 4, 3, 2)),
@@ -91,7 +101,7 @@ def test_codes_are_integers_in_range_and_decode_to_the_vectors(make):
     z = normal(20, 3, 4, seed=1)
     vectors, codes, _ = quantizer(z)
     assert codes.dtype == torch.int64
-    assert codes.shape[:2] == (20, 3)
+    assert codes.shape[:2] == (20, 3 + getattr(quantizer, "n_coarse", 0))
     assert int(codes.min()) >= 0
     assert int(codes.max()) < quantizer.n_codes
     assert vectors.shape == z.shape

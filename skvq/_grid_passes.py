@@ -1,4 +1,4 @@
-"""Grids and their classes on the way through a GatedPixelCNN: the loss, likelihoods and samples of many of them.
+"""Grids and their classes on the way through a network: the loss, likelihoods and samples of many of them.
 
 A class reaches the network as a one-hot condition, so that the network's map of the condition holds one vector per
 class for every gate. Where a network takes classes, a row holds the index of its class behind the codes.

@@ -1,4 +1,4 @@
-"""Checks of what a PixelCNN is given besides grids of codes: class labels, partly known grids, how to draw."""
+"""Checks of what a model of grids is given besides grids of codes: class labels, partly known grids, how to draw."""
 
 import math
 import numbers
@@ -27,7 +27,7 @@ def learn_classes(X, y):
         Without y, with another number of labels than rows, or for missing labels and those of mixed types.
     """
     if y is None:
-        raise ValueError("PixelCNN with class_conditional=True requires y to be passed, but the target y is None")
+        raise ValueError("class_conditional=True requires y to be passed, but the target y is None")
     labels = column_or_1d(as_array(y), warn=True)
     check_consistent_length(X, labels)
     if any(_is_missing(label) for label in labels.tolist()):

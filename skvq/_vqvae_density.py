@@ -1,0 +1,169 @@
+"""The prior over the codes of a VQ-VAE, and what it makes of it: a density that can be sampled."""
+
+import math
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, has_fit_parameter
+
+from . import metrics
+from ._codes import check_codes
+from ._pixelcnn import PixelCNN
+from ._vqvae_parameters import check_parameters, check_prior
+from ._vqvae_quantizer import prior_shape
+
+PRIORS = {"pixelcnn": PixelCNN}
+
+
+def _has_prior(estimator):
+    """Return whether there is, or after `fit` will be, a prior; say how to get one otherwise."""
+    if estimator.prior is not None or hasattr(estimator, "prior_"):
+        return True
+    raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='pixelcnn'")
+
+
+class CodeDensity:
+    """Mixin of :class:`~skvq.VQVAETransformer`: the methods that need a prior."""
+
+    def fit_prior(self, X, y=None, *, X_val=None, y_val=None):
+        """Fit a prior to the codes of X, new or in place of the present one; the autoencoder stays as it is.
+
+        Parameters
+        ----------
+        X, y, X_val, y_val
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self, "weights_")
+        self._check_network_parameters()
+        check_parameters(self)
+        self._check_prior()
+        X = self._check_images(X, reset=False)
+        held_out = None if X_val is None else self._check_images(X_val, reset=False)
+        self._check_classes(X, y, held_out, y_val)
+        self._fit_prior(self._encode(X), y, held_out, y_val, self._generator())
+        return self
+
+    @available_if(_has_prior)
+    def sample(self, n_samples=1, *, random_state=None, temperature=1.0, top_k=None, top_p=None, y=None):
+        """Draw new rows: codes from the prior, decoded.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draw.
+        temperature : float > 0, default=1.0
+            Divides the logits of the prior: below 1 likelier codes become likelier still.
+        top_k : int, default=None
+            Draw every code among the `top_k` likeliest only.
+        top_p : float in (0, 1], default=None
+            Draw every code from the fewest codes, likeliest first, whose probabilities together reach `top_p`.
+        y : label, or array-like of shape (n_samples,), default=None
+            Classes to draw from, with a class-conditional prior; None draws them as often as they were in `fit`.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
+        """
+        check_is_fitted(self, "prior_")
+        usual = {"temperature": 1.0, "top_k": None, "top_p": None, "y": None}  # which not every prior has
+        given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
+        options = {name: value for name, value in given.items() if value is not usual[name]}
+        codes = np.asarray(self._ready_prior().sample(n_samples, random_state=random_state, **options))
+        if codes.shape != (n_samples, self._n_features_out):
+            raise ValueError(
+                f"the prior drew an array of shape {codes.shape}; it must be {(n_samples, self._n_features_out)}"
+            )
+        return self._decode(check_codes(codes, self.n_codes_))
+
+    @available_if(_has_prior)
+    def score_samples(self, X, y=None):
+        """Return a lower bound on log p(x) of every row, in nats and in the units of X.
+
+        With the codes c of a row, ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives
+        the first term; the second is a Gaussian around the reconstruction, on standardised values, with one variance,
+        `noise_variance_`.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+        y : label, or array-like of shape (n,), default=None
+            Classes, with a class-conditional prior: then the bound is on log p(x | y). None averages over them.
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n,), float64
+        """
+        check_is_fitted(self, "prior_")
+        rows = self._rows(self._check_images(X, reset=False))
+        codes, squared_error, _ = self._reconstruct(rows)
+        log_variance = math.log(2 * math.pi * self.noise_variance_)
+        log_likelihood = -0.5 * (squared_error / self.noise_variance_ + self.n_features_in_ * log_variance)
+        prior = self._ready_prior()
+        log_prior = prior.score_samples(codes) if y is None else prior.score_samples(codes, y)
+        return log_prior + log_likelihood - np.log(self.scale_).sum()
+
+    @available_if(_has_prior)
+    def bits_per_dim(self, X):
+        """Return the mean of ``-score_samples(X)`` in bits per value of a row, in the units of X; smaller is better.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+
+        Returns
+        -------
+        float
+            Of a density, so it may be negative. For pixels from 0 to 255 it compares with the bits of a lossless coder.
+        """
+        return metrics.bits_per_dim(self.score_samples(X), self.n_features_in_)
+
+    def _check_prior(self):
+        check_prior(self.prior, PRIORS)
+
+    def _takes_classes(self):
+        return bool(getattr(self.prior, "class_conditional", False))
+
+    def _check_classes(self, X, y, held_out, y_val):
+        """Raise ValueError, before anything is trained, where a class-conditional prior will miss its classes."""
+        if not self._takes_classes():
+            return
+        if y is None:
+            raise ValueError("this prior has class_conditional=True and requires y, but y is None")
+        check_consistent_length(X, y)
+        if (held_out is None) != (y_val is None):
+            raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")
+        if held_out is not None:
+            check_consistent_length(held_out, y_val)
+
+    def _fit_prior(self, codes, y, held_out, y_val, generator):
+        prior = self._new_prior(generator)
+        labels, options = (y,) if self._takes_classes() else (), {}
+        if held_out is not None and has_fit_parameter(prior, "X_val"):
+            options = {"X_val": self._encode(held_out)} | ({"y_val": y_val} if labels else {})
+        self.prior_ = prior.fit(codes, *labels, **options)
+
+    def _new_prior(self, generator):
+        """Return the unfitted prior, told the number of codes, the grid, and where to draw its randomness from."""
+        if self.prior is None or isinstance(self.prior, str):
+            kind = PRIORS["pixelcnn" if self.prior is None else self.prior]
+            prior = kind(device=self.device, precision=self.precision, verbose=self.verbose)
+        else:
+            prior = clone(self.prior)
+        known = prior.get_params(deep=False)
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        told = {"n_codes": self.n_codes_, "grid_shape": prior_shape(self.architecture_), "random_state": seed}
+        return prior.set_params(**{name: value for name, value in told.items() if known.get(name, value) is None})
+
+    def _ready_prior(self):
+        """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
+        if self.prior is None or isinstance(self.prior, str):
+            self.prior_.set_params(device=self.device)
+        return self.prior_

@@ -1,0 +1,119 @@
+"""Which quantiser the parameters of a VQ-VAE name, how its codes are laid out, and its codebooks as an array."""
+
+import numpy as np
+import torch
+
+from .nn.cosine import CosineEMAVectorQuantizer, CosineVectorQuantizer
+from .nn.finite_scalar import FiniteScalarQuantizer
+from .nn.product import ProductQuantizer
+from .nn.projected import ProjectedQuantizer
+from .nn.quantizers import EMAVectorQuantizer, VectorQuantizer
+from .nn.residual import ResidualQuantizer
+from .nn.simvq import SimVQQuantizer
+
+# (codebook_update, similarity) → how a codebook is searched and learned.
+CODEBOOKS = {
+    ("ema", "euclidean"): EMAVectorQuantizer,
+    ("gradient", "euclidean"): VectorQuantizer,
+    ("simvq", "euclidean"): SimVQQuantizer,
+    ("ema", "cosine"): CosineEMAVectorQuantizer,
+    ("gradient", "cosine"): CosineVectorQuantizer,
+}
+
+
+def _codebook(architecture, code_dim, n_groups, generator):
+    kind = CODEBOOKS[architecture["codebook_update"], architecture["similarity"]]
+    return kind(
+        architecture["n_codes"],
+        code_dim,
+        n_groups=n_groups,
+        decay=architecture["ema_decay"],
+        revival_threshold=architecture["revival_threshold"],
+        gradient_estimator=architecture["gradient_estimator"],
+        generator=generator,
+    )
+
+
+def _vector(architecture, generator):
+    code_dim, search_dim, groups = architecture["code_dim"], architecture["search_dim"], n_groups(architecture)
+    if search_dim is None:
+        return _codebook(architecture, code_dim, groups, generator)
+    return ProjectedQuantizer(_codebook(architecture, search_dim, groups, generator), code_dim, generator=generator)
+
+
+def _residual(architecture, generator):
+    stages = [
+        _codebook(architecture, architecture["code_dim"], n_groups(architecture), generator)
+        for _ in range(architecture["codes_per_position"])
+    ]
+    return ResidualQuantizer(
+        stages, beam_size=architecture["beam_size"], gradient_estimator=architecture["gradient_estimator"]
+    )
+
+
+def _product(architecture, generator):
+    splits = architecture["codes_per_position"]
+    inner = _codebook(architecture, architecture["code_dim"] // splits, n_groups(architecture) * splits, generator)
+    return ProductQuantizer(inner, splits)
+
+
+def _finite_scalar(architecture, generator):
+    return FiniteScalarQuantizer(architecture["levels"], n_groups=n_groups(architecture))
+
+
+QUANTIZERS = {"vector": _vector, "residual": _residual, "product": _product, "finite_scalar": _finite_scalar}
+# Those with several codes for a position.
+SEVERAL_CODES = ("residual", "product")
+
+
+def n_groups(architecture):
+    """Return 1 where all positions share their codebooks, the number of positions where each has its own."""
+    return 1 if architecture["shared_codebook"] else architecture["n_positions"]
+
+
+def build_quantizer(architecture, generator):
+    """Return the quantiser that the dict `architecture` describes, with codebooks drawn from `generator`."""
+    return QUANTIZERS[architecture["quantizer"]](architecture, generator)
+
+
+def codes_per_row(architecture):
+    """Return the number of codes of a row."""
+    return architecture["n_positions"] * architecture["codes_per_position"]
+
+
+def code_shape(architecture):
+    """Return the shape of the codes of a row: (h, w) or (m,), with s behind it where a position has s > 1 codes."""
+    shape, s = tuple(architecture["code_shape"]), architecture["codes_per_position"]
+    if len(architecture["row_shape"]) == 1 and architecture["n_positions"] == 1:
+        return (s,)  # all codes of a table's row stand for one vector
+    return shape if s == 1 else (*shape, s)
+
+
+def prior_shape(architecture):
+    """Return the grid (h, w) that a prior takes the codes of a row for; s codes of a position lie side by side."""
+    rows = architecture["code_shape"][0] if len(architecture["row_shape"]) == 3 else 1
+    return rows, codes_per_row(architecture) // rows
+
+
+def codebook_array(quantizer, architecture):
+    """Return the codebooks, ndarray float32: ([positions,] [stages or splits,] n_codes, d), no axis for what is one."""
+    return _by_position(quantizer.codebook.detach().cpu().numpy(), architecture).copy()
+
+
+def counts_array(quantizer, codes, architecture):
+    """Return how often each code of each codebook occurs in codes (n, codes_per_row): int64, like `codebook_array`."""
+    layout = torch.from_numpy(codes.astype(np.int64))
+    if architecture["quantizer"] in SEVERAL_CODES:
+        layout = layout.unflatten(1, (architecture["n_positions"], architecture["codes_per_position"]))
+    return _by_position(quantizer.count(layout).numpy(), architecture)
+
+
+def _by_position(per_codebook, architecture):
+    """Return an array (n_codebooks, ...) as (positions, stages or splits, ...), without the axes of length 1."""
+    groups, s = n_groups(architecture), architecture["codes_per_position"]
+    if architecture["quantizer"] == "residual":  # the codebooks of the first stage come first
+        ordered = per_codebook.reshape(s, groups, *per_codebook.shape[1:]).swapaxes(0, 1)
+    else:
+        ordered = per_codebook.reshape(groups, s, *per_codebook.shape[1:])
+    kept = [n for n in ordered.shape[:2] if n > 1]
+    return ordered.reshape(*kept, *ordered.shape[2:])
