@@ -25,8 +25,9 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from skvq._vqvae_network import encoded_sample, kmeans_codebooks
+from skvq._kmeans import kmeans_codebooks
 from skvq._vqvae_plan import automatic_code_shape
+from skvq._vqvae_start import encoded_sample
 from skvq.metrics import codebook_usage, perplexity
 from skvq.nn.conv import ConvDecoder, ConvEncoder, start_from_pca
 from skvq.nn.quantizers import EMAVectorQuantizer

@@ -16,6 +16,7 @@ from ._grid_arguments import check_draws, check_given, class_indices, learn_clas
 from ._grid_passes import (
     LikelihoodObjective,
     Progress,
+    choose_candidates,
     class_log_likelihoods,
     draw_classes,
     draw_grids,
@@ -150,7 +151,17 @@ class GridDensity(DensityMixin, BaseNetwork):
         return self
 
     def sample(
-        self, n_samples=1, *, random_state=None, temperature=1.0, top_k=None, top_p=None, y=None, given=None, mask=None
+        self,
+        n_samples=1,
+        *,
+        random_state=None,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        y=None,
+        given=None,
+        mask=None,
+        n_candidates=1,
     ):
         """Draw grids of codes, new ones or completions of partly known ones.
 
@@ -175,6 +186,9 @@ class GridDensity(DensityMixin, BaseNetwork):
             ignored. See Notes for what a completion is.
         mask : array-like of bool, one grid or `n_samples` grids, default=None
             True where the code is known.
+        n_candidates : int, default=1
+            Draw every completion so many times, and take one by how likely it makes the known codes that come after
+            what was drawn (sampling-importance-resampling, Rubin 1987). The more, the nearer to p(unknown | known).
 
         Returns
         -------
@@ -182,24 +196,34 @@ class GridDensity(DensityMixin, BaseNetwork):
         """
         check_is_fitted(self, "weights_")
         check_draws(n_samples, temperature, top_k, top_p)
+        check_number("n_candidates", n_candidates, numbers.Integral, low=1)
         given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
         random = check_random_state(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
         shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._grids_at_once()[0]
+        classes = self._classes_to_draw(y, n_samples, random, given, known)
+        n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike
+        if given is not None:
+            given, known = (np.repeat(np.broadcast_to(part, shape), n_drawn, axis=0) for part in (given, known))
+            classes = None if classes is None else np.repeat(classes, n_drawn)
         codes = draw_grids(
             self._network(),
-            n_samples,
+            n_samples * n_drawn,
             generator,
             batch_size,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
-            classes=self._classes_to_draw(y, n_samples, random, given, known),
-            given=None if given is None else np.broadcast_to(given, shape),
-            known=None if known is None else np.broadcast_to(known, shape),
-            report=Progress(type(self).__name__, "grids drawn", n_samples, batch_size, self.verbose),
-        )
-        return codes.astype(CODE_DTYPE).reshape(codes.shape if self._grids_in else shape)
+            classes=classes,
+            given=given,
+            known=known,
+            report=Progress(type(self).__name__, "grids drawn", n_samples * n_drawn, batch_size, self.verbose),
+        ).astype(CODE_DTYPE)
+        if n_drawn > 1:
+            rows, uniform = self._rows(codes.reshape(len(codes), -1), classes), random.random_sample(n_samples)
+            size = self._grids_at_once()[1]
+            codes = codes[choose_candidates(self._network(), rows, known, n_drawn, uniform, size)]
+        return codes.reshape(codes.shape if self._grids_in else shape)
 
     def _has_classes(self):
         return self.architecture_["condition_size"] > 0

@@ -53,6 +53,34 @@ def log_likelihoods(network, rows, batch_size):
 
 
 @torch.no_grad()
+def choose_candidates(network, rows, known, n_candidates, uniform, batch_size):
+    """Return which of every `n_candidates` completions fits the known codes after what was drawn: indices (n,).
+
+    Sampling-importance-resampling: a completion is drawn by a causal model without regard to later known codes, so one
+    of several is taken with probability proportional to the product of p(known code | all codes before it).
+
+    Parameters
+    ----------
+    network : GatedPixelCNN
+    rows : Rows
+        n · n_candidates grids, with their classes if any; those of one completion follow each other.
+    known : ndarray of shape (n * n_candidates, h * w), bool
+    n_candidates : int
+    uniform : ndarray of shape (n,), float64
+        Decides the draws, in [0, 1).
+    batch_size : int
+    """
+    weights, start = np.empty(len(rows)), 0
+    for batch in rows.in_order(batch_size):
+        stop = start + len(batch)
+        terms = network.log_prob_terms(*unpack(network, fill_block(batch)))[: len(batch)].flatten(1)
+        weights[start:stop] = (terms.cpu().double().numpy() * known[start:stop]).sum(axis=1)
+        start = stop
+    chosen = draw_classes(weights.reshape(-1, n_candidates), uniform)
+    return np.arange(len(chosen)) * n_candidates + chosen
+
+
+@torch.no_grad()
 def class_log_likelihoods(network, grids, batch_size, leading=None):
     """Return log p(codes | class) for every class, (n, n_classes) float64.
 

@@ -1,10 +1,7 @@
 """PixelCNN as a scikit-learn density estimator on grids of integer codes."""
 
-import numbers
-
-from ._base import check_number, check_sizes, is_auto
 from ._grid_density import GridDensity
-from ._pixelcnn_plan import automatic_dropout, automatic_training, grids_per_sample, grids_per_score
+from ._pixelcnn_plan import automatic_training, check_network_sizes, grids_per_sample, grids_per_score, network_sizes
 from .nn.pixelcnn import GatedPixelCNN
 
 
@@ -101,7 +98,7 @@ class PixelCNN(GridDensity):
     order, known or drawn). Known codes *after* it have no influence on it, since a causal model has no such
     conditional. So completions follow p(unknown | known) exactly where all known positions precede all unknown ones:
     the lower rows of a grid given the upper, the last columns of a table row given the first. Anywhere else they ignore
-    what comes later and may fit it badly; of many completions, those with the highest `score_samples` fit best.
+    what comes later and may fit it badly, unless `n_candidates` lets it choose among several.
 
     `sample` and `score_samples` take as many grids at a time as a bounded memory holds.
 
@@ -172,22 +169,10 @@ class PixelCNN(GridDensity):
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_number("channels", self.channels, numbers.Integral, low=1)
-        check_number("n_layers", self.n_layers, numbers.Integral, low=0)
-        if not check_sizes("dilations", self.dilations):
-            raise ValueError(f"dilations={self.dilations!r} must be a positive integer or a sequence of such")
-        check_number("kernel_size", self.kernel_size, numbers.Integral, low=1)
-        if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size={self.kernel_size} must be odd")
+        check_network_sizes(self)
 
     def _sizes(self, n_rows):
-        return {
-            "channels": int(self.channels),
-            "n_layers": int(self.n_layers),
-            "kernel_size": int(self.kernel_size),
-            "dilations": list(check_sizes("dilations", self.dilations)),
-            "dropout": automatic_dropout(n_rows) if is_auto(self.dropout) else float(self.dropout),
-        }
+        return network_sizes(self, n_rows)
 
     def _automatic(self, n_rows):
         return automatic_training(n_rows, self.grid_shape_)

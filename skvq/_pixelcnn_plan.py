@@ -1,13 +1,36 @@
-"""What the "auto" of a PixelCNN's parameters stands for, and how many grids go through its network together."""
+"""What the parameters of a PixelCNN stand for, every "auto" among them, and how many grids go through it together."""
 
 import math
+import numbers
 
-from ._base import ROW_BLOCK, Automatic
+from ._base import ROW_BLOCK, Automatic, check_number, check_sizes, is_auto
 
 # From this many rows on a PixelCNN underfits within its budget rather than overfits.
 MANY_ROWS = 10_000
 # Grids that are sampled or scored together; fewer where they would need more than so many floats at a time.
 SAMPLE_BATCH, SCORE_BATCH, BATCH_VALUES = 1024, 512, 2**25
+
+
+def check_network_sizes(estimator):
+    """Raise TypeError or ValueError for a size of the network that is out of range."""
+    check_number("channels", estimator.channels, numbers.Integral, low=1)
+    check_number("n_layers", estimator.n_layers, numbers.Integral, low=0)
+    if not check_sizes("dilations", estimator.dilations):
+        raise ValueError(f"dilations={estimator.dilations!r} must be a positive integer or a sequence of such")
+    check_number("kernel_size", estimator.kernel_size, numbers.Integral, low=1)
+    if estimator.kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size={estimator.kernel_size} must be odd")
+
+
+def network_sizes(estimator, n_rows):
+    """Return the sizes of the network that an estimator's parameters ask for, as a JSON-able dict."""
+    return {
+        "channels": int(estimator.channels),
+        "n_layers": int(estimator.n_layers),
+        "kernel_size": int(estimator.kernel_size),
+        "dilations": list(check_sizes("dilations", estimator.dilations)),
+        "dropout": automatic_dropout(n_rows) if is_auto(estimator.dropout) else float(estimator.dropout),
+    }
 
 
 def automatic_dropout(n_rows):

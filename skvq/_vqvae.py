@@ -16,7 +16,7 @@ from ._vqvae_density import CodeDensity
 from ._vqvae_network import VQObjective, build_vqvae
 from ._vqvae_parameters import check_parameters
 from ._vqvae_plan import automatic_training, plan, stops_early
-from ._vqvae_quantizer import code_shape, codebook_array, codes_per_row, counts_array
+from ._vqvae_quantizer import code_shape, codebook_array, codes_per_row, counts_array, decodable_widths
 from ._vqvae_start import start_from_data
 
 
@@ -32,10 +32,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
     n_codes : int or "auto", default="auto"
         Number K of codes in a codebook. "auto" takes a power of two from 2 to 256, the largest that leaves every code
         eight training vectors on average. K is cut, with a warning, to the number of different vectors there are.
-    code_shape : tuple of int or "auto", default="auto"
-        Positions of a row: a grid (h, w) for images, (m,) for tables. "auto": a cell of s × s pixels with s a power of
-        two from 2 to 8 that brings the shorter side nearest to 7 cells (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4); for
-        tables one position for every four columns, from 2 to 16.
+    code_shape : tuple of int, pair of such, or "auto", default="auto"
+        Positions of a row: a grid (h, w) for images, (m,) for tables. Two grids ((h, w), (h', w')) make two levels of
+        codes [6]_, coarse ones and, for what these leave, fine ones, with a codebook each. "auto": a cell of s × s
+        pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells (28 × 28 gives 7 × 7,
+        8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"}, default="auto"
         How vectors become codes. "vector": the nearest of a codebook, one code a position. "residual": several codes a
         position, each for what the ones before it leave, whose vectors add up; any prefix of them can be decoded.
@@ -131,7 +132,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
         positions and for stages or splits come before: (m, n_codes, code_dim) for a table of m codes,
         ``codebook_[np.arange(m), codes]``, and (s, n_codes, code_dim) for an image with s codes a position.
     code_shape_ : tuple of int
-        Shape of the codes of a row: (h, w) for images, (m,) for tables, with s behind it where a position has s codes.
+        Shape of the codes of a row: (h, w) for images, (m,) for tables, with s behind it where a position has s codes;
+        ((h, w), (h', w')) where there are two grids.
     n_codes_ : int
         Number of codes in a codebook.
     code_counts_ : ndarray of int64, the shape of `codebook_` without its last axis
@@ -209,6 +211,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
     .. [4] Y. Zhu et al., "Addressing Representation Collapse in Vector Quantized Models with One Linear Layer",
        arXiv:2411.02038, 2024.
     .. [5] J. Yu et al., "Vector-quantized Image Modeling with Improved VQGAN", ICLR 2022.
+    .. [6] A. Razavi, A. van den Oord, O. Vinyals, "Generating Diverse High-Fidelity Images with VQ-VAE-2", NeurIPS
+       2019; the two levels are joined as in :mod:`skvq.nn.multiscale`.
 
     Examples
     --------
@@ -345,7 +349,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
         Returns
         -------
         codes : ndarray of shape (n, prod(code_shape_)), int32 in [0, n_codes)
-            Row-major over `code_shape_`.
+            Row-major over `code_shape_`; of two grids the coarse one first.
         """
         check_is_fitted(self, "weights_")
         return self._encode(self._check_images(X, reset=False))
@@ -357,7 +361,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
         ----------
         X : array-like of int, shape (n, prod(code_shape_))
             Codes in [0, n_codes). Of residual codes a prefix of every position's is enough: with `code_shape_` (h, w,
-            s), the columns of ``codes.reshape(n, h, w, s)[..., :t].reshape(n, -1)``.
+            s), the columns of ``codes.reshape(n, h, w, s)[..., :t].reshape(n, -1)``; of two grids the coarse codes.
 
         Returns
         -------
@@ -371,7 +375,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
         """
         check_is_fitted(self, "weights_")
         codes = check_array(as_array(X), dtype="numeric", input_name="codes")
-        widths = self._decodable_widths()
+        widths = decodable_widths(self.architecture_)
         if codes.shape[1] not in widths:
             accepted = " or ".join(map(str, widths))
             raise ValueError(f"codes have {codes.shape[1]} columns, but a row of this model has {accepted} codes")
@@ -401,14 +405,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
     @property
     def _n_features_out(self):
         return codes_per_row(self.architecture_)
-
-    def _decodable_widths(self):
-        """Return the numbers of codes of a row that can be decoded: residual codes with fewer stages too."""
-        if self.architecture_["quantizer"] != "residual":
-            return (self._n_features_out,)
-        return tuple(
-            range(self.architecture_["n_positions"], self._n_features_out + 1, self.architecture_["n_positions"])
-        )
 
     def _build(self, architecture, generator):
         return build_vqvae(architecture, generator)
@@ -456,9 +452,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
             _, squared_error, _ = self._reconstruct(validation)
         self.code_counts_ = counts_array(quantizer, codes, self.architecture_)
         self.codebook_usage_ = float((self.code_counts_ > 0).mean())
-        bits = entropy(self.code_counts_.reshape(-1, self.n_codes_), base=2, axis=1)
+        counts = self.code_counts_.reshape(-1, self.n_codes_)  # of every codebook
+        bits = entropy(counts, base=2, axis=1)
         self.perplexity_ = float(2.0 ** bits.mean())
-        self.bits_per_row_ = float(bits.mean() * codes.shape[1])
+        self.bits_per_row_ = float(bits @ counts.sum(axis=1) / len(codes))
         # The maximum-likelihood variance; a perfect reconstruction would make the likelihood infinite.
         smallest = np.finfo(np.float32).eps
         self.noise_variance_ = max(float(squared_error.mean()) / X.shape[1], smallest)

@@ -1,6 +1,7 @@
 """The prior over the codes of a VQ-VAE, and what it makes of it: a density that can be sampled."""
 
 import math
+from inspect import signature
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, h
 
 from . import metrics
 from ._codes import check_codes
+from ._layout import as_array
 from ._pixelcnn import PixelCNN
+from ._vqvae_completion import check_mask, known_codes
 from ._vqvae_parameters import check_parameters, check_prior
 from ._vqvae_quantizer import prior_shape
 
@@ -22,6 +25,13 @@ def _has_prior(estimator):
     if estimator.prior is not None or hasattr(estimator, "prior_"):
         return True
     raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='pixelcnn'")
+
+
+def _given_options(**options):
+    """Return those options of `sample` that were given: not every prior has them all."""
+    return {
+        name: value for name, value in options.items() if not (value is None or name == "temperature" and value == 1.0)
+    }
 
 
 class CodeDensity:
@@ -73,9 +83,7 @@ class CodeDensity:
         X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
         """
         check_is_fitted(self, "prior_")
-        usual = {"temperature": 1.0, "top_k": None, "top_p": None, "y": None}  # which not every prior has
-        given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
-        options = {name: value for name, value in given.items() if value is not usual[name]}
+        options = _given_options(temperature=temperature, top_k=top_k, top_p=top_p, y=y)
         codes = np.asarray(self._ready_prior().sample(n_samples, random_state=random_state, **options))
         if codes.shape != (n_samples, self._n_features_out):
             raise ValueError(
@@ -109,6 +117,61 @@ class CodeDensity:
         prior = self._ready_prior()
         log_prior = prior.score_samples(codes) if y is None else prior.score_samples(codes, y)
         return log_prior + log_likelihood - np.log(self.scale_).sum()
+
+    @available_if(_has_prior)
+    def complete(self, X, mask, *, random_state=None, temperature=1.0, top_k=None, top_p=None, y=None, n_candidates=16):
+        """Return images with their missing regions drawn from the prior, given what is known of them.
+
+        Codes of patches that are known to the last pixel are kept, the others drawn (:meth:`PixelCNN.sample` with
+        `given`) and decoded. What the encoder makes of a known patch depends on the missing pixels beside it, which it
+        sees as the mean.
+
+        Parameters
+        ----------
+        X : array-like of images like that of :meth:`fit`
+            Values where `mask` is False are ignored; they may be NaN.
+        mask : array-like of bool
+            True where X is known: of the shape of X, or of one image for all of them; the axis of channels may be left
+            out.
+        random_state, temperature, top_k, top_p, y
+            As in :meth:`sample`.
+        n_candidates : int, default=16
+            Of so many draws of an image one is taken, by how likely it makes the known codes below and to the right of
+            what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`).
+
+        Returns
+        -------
+        X_complete : ndarray of the shape of X, in the dtype of :meth:`inverse_transform`
+            Known values are those of X exactly.
+
+        Raises
+        ------
+        ValueError
+            For tables, where every code depends on all columns, and for a mask of another shape.
+        TypeError
+            If the prior's `sample` takes no `given`, `mask` and `n_candidates`.
+        """
+        check_is_fitted(self, "prior_")
+        if self.image_shape_ is None:
+            raise ValueError("complete is for images: every code of a table's row depends on all of its columns")
+        if not {"given", "mask", "n_candidates"} <= set(signature(self.prior_.sample).parameters):
+            raise TypeError(f"prior_.sample must take given, mask and n_candidates to complete rows: {self.prior_!r}")
+        options = _given_options(temperature=temperature, top_k=top_k, top_p=top_p, y=y) | {
+            "n_candidates": n_candidates
+        }
+        X = as_array(X)
+        known = check_mask(mask, X.shape, self.image_shape_)
+        rows = np.where(known, X.reshape(known.shape), self.shift_)
+        codes = self._encode(self._check_images(rows.reshape(X.shape), reset=False))
+        drawn = self._ready_prior().sample(
+            len(codes),
+            random_state=random_state,
+            given=codes,
+            mask=known_codes(known, self.architecture_),
+            **options,
+        )
+        completed = self._decode(drawn).reshape(known.shape)
+        return np.where(known, rows, completed).astype(completed.dtype).reshape(X.shape)
 
     @available_if(_has_prior)
     def bits_per_dim(self, X):

@@ -83,6 +83,21 @@ def check_quantizer(estimator, quantizer):
         )
 
 
+def check_two_level(estimator):
+    """Raise ValueError for parameters that do not go with codes on two grids."""
+    for name, accepted in (
+        ("quantizer", ("auto", "vector")),
+        ("similarity", ("euclidean",)),
+        ("shared_codebook", ("auto", True)),
+        ("search_dim", (None,)),
+    ):
+        if getattr(estimator, name) not in accepted:
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} cannot be had for codes on the two grids "
+                f"code_shape={estimator.code_shape!r}; pass {' or '.join(map(repr, accepted))}"
+            )
+
+
 def check_code_dim(architecture, code_dim):
     """Raise ValueError if the parameter `code_dim` does not fit the quantiser that `architecture` describes."""
     if is_auto(code_dim):

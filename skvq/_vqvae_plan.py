@@ -4,8 +4,8 @@ import math
 import numbers
 
 from ._base import Automatic, check_sizes, is_auto
-from ._vqvae_parameters import check_code_dim, check_quantizer
-from ._vqvae_quantizer import SEVERAL_CODES
+from ._vqvae_parameters import check_code_dim, check_quantizer, check_two_level
+from ._vqvae_quantizer import SEVERAL_CODES, TWO_LEVEL
 from .nn.finite_scalar import levels_for
 
 # Length of the vector of a position: of images, of tables that have several, of tables that have one.
@@ -130,6 +130,28 @@ def automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position):
     return max(1, min(row_shape[0], TABLE_VECTOR_DIM)) if n_positions == 1 else TABLE_CODE_DIM
 
 
+def grids(code_shape, row_shape):
+    """Return the coarse grid [h, w], None where there is one grid, and the grid (h, w) or (m,) of the parameter.
+
+    Examples
+    --------
+    >>> grids("auto", (28, 28, 1)), grids(((4, 4), (7, 7)), (28, 28, 1))
+    ((None, (7, 7)), ([4, 4], (7, 7)))
+    """
+    if is_auto(code_shape):
+        return None, automatic_code_shape(row_shape)
+    if not isinstance(code_shape, (tuple, list)) or not any(isinstance(part, (tuple, list)) for part in code_shape):
+        return None, check_code_shape(code_shape, row_shape)
+    if len(row_shape) != 3 or len(code_shape) != 2:
+        raise ValueError(
+            f"code_shape={code_shape!r}: two grids ((h, w), (h', w')) are for images, and no more than two"
+        )
+    coarse, fine = (check_code_shape(part, row_shape) for part in code_shape)
+    if coarse[0] > fine[0] or coarse[1] > fine[1]:
+        raise ValueError(f"code_shape={code_shape!r}: the coarse grid comes first and has no more rows and columns")
+    return list(coarse), fine
+
+
 def plan_codes(estimator, row_shape, n_rows):
     """Return the part of the architecture that says what the codes are.
 
@@ -147,12 +169,14 @@ def plan_codes(estimator, row_shape, n_rows):
         JSON-able, as :func:`~skvq._vqvae_quantizer.build_quantizer` takes it.
     """
     is_image = len(row_shape) == 3
+    coarse_shape, code_shape = grids(estimator.code_shape, row_shape)
     quantizer = estimator.quantizer
     if quantizer == "auto":
         quantizer = "vector" if is_image else "residual"
     check_quantizer(estimator, quantizer)
-    code_shape = automatic_code_shape(row_shape) if is_auto(estimator.code_shape) else estimator.code_shape
-    code_shape = check_code_shape(code_shape, row_shape)
+    if coarse_shape is not None:
+        check_two_level(estimator)
+        quantizer = TWO_LEVEL
     n_positions, codes_per_position = positions_and_codes(
         quantizer, estimator.codes_per_position, math.prod(code_shape), is_image
     )
@@ -167,6 +191,7 @@ def plan_codes(estimator, row_shape, n_rows):
         beam_size = 1 if is_image else TABLE_BEAM
     codes = {
         "quantizer": quantizer,
+        "coarse_shape": coarse_shape,
         "code_shape": list(code_shape),
         "n_positions": n_positions,
         "codes_per_position": codes_per_position,

@@ -1,10 +1,13 @@
 """Which quantiser the parameters of a VQ-VAE name, how its codes are laid out, and its codebooks as an array."""
 
+import math
+
 import numpy as np
 import torch
 
 from .nn.cosine import CosineEMAVectorQuantizer, CosineVectorQuantizer
 from .nn.finite_scalar import FiniteScalarQuantizer
+from .nn.multiscale import MultiScaleQuantizer
 from .nn.product import ProductQuantizer
 from .nn.projected import ProjectedQuantizer
 from .nn.quantizers import EMAVectorQuantizer, VectorQuantizer
@@ -61,7 +64,15 @@ def _finite_scalar(architecture, generator):
     return FiniteScalarQuantizer(architecture["levels"], n_groups=n_groups(architecture))
 
 
+def _two_level(architecture, generator):
+    levels = [_codebook(architecture, architecture["code_dim"], 1, generator) for _ in range(2)]
+    grids = architecture["coarse_shape"], architecture["code_shape"]
+    return MultiScaleQuantizer(levels, grids, gradient_estimator=architecture["gradient_estimator"])
+
+
 QUANTIZERS = {"vector": _vector, "residual": _residual, "product": _product, "finite_scalar": _finite_scalar}
+# That of codes on two grids, which `code_shape` asks for.
+TWO_LEVEL = "two_level"
 # Those with several codes for a position.
 SEVERAL_CODES = ("residual", "product")
 
@@ -73,16 +84,33 @@ def n_groups(architecture):
 
 def build_quantizer(architecture, generator):
     """Return the quantiser that the dict `architecture` describes, with codebooks drawn from `generator`."""
-    return QUANTIZERS[architecture["quantizer"]](architecture, generator)
+    build = QUANTIZERS | {TWO_LEVEL: _two_level}
+    return build[architecture["quantizer"]](architecture, generator)
 
 
 def codes_per_row(architecture):
     """Return the number of codes of a row."""
-    return architecture["n_positions"] * architecture["codes_per_position"]
+    return _coarse_codes(architecture) + architecture["n_positions"] * architecture["codes_per_position"]
+
+
+def _coarse_codes(architecture):
+    """Return the number of coarse codes of a row, which come first; 0 where there is one grid."""
+    return math.prod(architecture["coarse_shape"]) if architecture["quantizer"] == TWO_LEVEL else 0
+
+
+def decodable_widths(architecture):
+    """Return how many codes of a row can be decoded: any prefix of residual codes, the coarse grid alone, or all."""
+    total, n_positions = codes_per_row(architecture), architecture["n_positions"]
+    if architecture["quantizer"] == TWO_LEVEL:
+        return _coarse_codes(architecture), total
+    return tuple(range(n_positions, total + 1, n_positions)) if architecture["quantizer"] == "residual" else (total,)
 
 
 def code_shape(architecture):
-    """Return the shape of the codes of a row: (h, w) or (m,), with s behind it where a position has s > 1 codes."""
+    """Return the shape of the codes of a row: (h, w) or (m,), with s behind it where a position has s > 1 codes; two
+    grids where there are two."""
+    if architecture["quantizer"] == TWO_LEVEL:
+        return tuple(architecture["coarse_shape"]), tuple(architecture["code_shape"])
     shape, s = tuple(architecture["code_shape"]), architecture["codes_per_position"]
     if len(architecture["row_shape"]) == 1 and architecture["n_positions"] == 1:
         return (s,)  # all codes of a table's row stand for one vector
@@ -90,8 +118,12 @@ def code_shape(architecture):
 
 
 def prior_shape(architecture):
-    """Return the grid (h, w) that a prior takes the codes of a row for; s codes of a position lie side by side."""
-    rows = architecture["code_shape"][0] if len(architecture["row_shape"]) == 3 else 1
+    """Return the grid (h, w) that a prior takes the codes of a row for; s codes of a position lie side by side.
+
+    The codes of two grids are one row.
+    """
+    one_grid = len(architecture["row_shape"]) == 3 and architecture["quantizer"] != TWO_LEVEL
+    rows = architecture["code_shape"][0] if one_grid else 1
     return rows, codes_per_row(architecture) // rows
 
 
@@ -110,6 +142,8 @@ def counts_array(quantizer, codes, architecture):
 
 def _by_position(per_codebook, architecture):
     """Return an array (n_codebooks, ...) as (positions, stages or splits, ...), without the axes of length 1."""
+    if architecture["quantizer"] == TWO_LEVEL:
+        return per_codebook
     groups, s = n_groups(architecture), architecture["codes_per_position"]
     if architecture["quantizer"] == "residual":  # the codebooks of the first stage come first
         ordered = per_codebook.reshape(s, groups, *per_codebook.shape[1:]).swapaxes(0, 1)

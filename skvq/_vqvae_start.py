@@ -11,15 +11,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ._kmeans import kmeans_codebooks
+from ._kmeans import distinct_vectors, kmeans_codebooks, sample_size
 from ._vqvae_network import assemble, build_autoencoder
 from ._vqvae_quantizer import build_quantizer, n_groups
 from .nn import conv, dense
 
-# Rows that the principal components are taken from, and vectors per code that k-means clusters. For a table whole rows
-# are decomposed, in float64, so there the sample has no more than so many values.
+# Rows that the principal components are taken from. For a table whole rows are decomposed, in float64, so there the
+# sample has no more than so many values.
 START_ROWS, START_VALUES, LEAST_START_ROWS = 4096, 1_000_000, 1024
-VECTORS_PER_CODE = 128
 
 
 def start_from_data(architecture, rows, generator, *, warn):
@@ -52,7 +51,7 @@ def start_from_data(architecture, rows, generator, *, warn):
         dense.start_from_pca(encoder, decoder, sample, bits_per_position=math.log2(architecture["n_codes"]))
     encoder.to(rows.device), decoder.to(rows.device)
     positions_per_codebook = architecture["n_positions"] // n_groups(architecture)
-    n_rows = math.ceil(architecture["n_codes"] * VECTORS_PER_CODE / positions_per_codebook)
+    n_rows = math.ceil(sample_size(architecture["n_codes"]) / positions_per_codebook)
     z = encoded_sample(encoder, rows, n_rows, generator)
     architecture = within_data(architecture, z, warn=warn)
     quantizer = build_quantizer(architecture, generator)
@@ -85,8 +84,8 @@ def within_data(architecture, z, *, warn):
         return architecture  # which has nothing to start
     splits = architecture["codes_per_position"] if architecture["quantizer"] == "product" else 1
     groups = n_groups(architecture) * splits
-    vectors = z.reshape(-1, groups, z.shape[2] // splits)
-    n_distinct = max(len(torch.unique(vectors[:, group], dim=0)) for group in range(groups))
+    vectors = z.reshape(-1, groups, z.shape[2] // splits).numpy()
+    n_distinct = max(len(distinct_vectors(vectors[:, group])[0]) for group in range(groups))
     if n_distinct >= architecture["n_codes"]:
         return architecture
     if warn:

@@ -1,12 +1,29 @@
-"""How well codes use a codebook, and what a model's likelihood means in bits."""
+"""How well codes use their codebooks, and what a model's likelihood means in bits.
+
+Which codes belong to one codebook is said by `codebooks`: the number of the codebook of each position, in any form that
+broadcasts over the shape of one sample. For codes (n_samples, ...):
+
+=============================  =============================================================
+codes                          codebooks
+=============================  =============================================================
+any shape, one codebook        None (the default)
+(n, m), one per position       ``range(m)``
+(n, h, w, s), one per stage    ``range(s)``, as the stages are the last axis
+(n, h * w * s), one per stage  ``np.tile(range(s), h * w)``
+(n, m, s), all of their own    ``np.arange(m * s).reshape(m, s)``
+(n, m1 + m2), two levels       ``np.repeat([0, 1], [m1, m2])``
+=============================  =============================================================
+
+All of it counts over the codes that are passed, so pass those of a whole pass: a batch uses fewer codes than an epoch.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def codebook_usage(codes, n_codes, *, per_position=False):
-    """Share of the codebook that occurs at least once in `codes`, in [0, 1].
+def codebook_usage(codes, n_codes, *, codebooks=None, average=True):
+    """Share of a codebook that occurs at least once in `codes`, in [0, 1].
 
     Parameters
     ----------
@@ -14,27 +31,33 @@ def codebook_usage(codes, n_codes, *, per_position=False):
         Codes in [0, n_codes), as ``transform`` returns them. The share grows with the number of samples: compare it
         between sets of one size only.
     n_codes : int
-        Size of the codebook.
-    per_position : bool, default=False
-        False counts all positions together, which suits one shared codebook. True takes every position, that is every
-        column of (n_samples, n_positions), to have a codebook of its own, and returns the mean over positions.
+        Size of a codebook.
+    codebooks : array-like of int, default=None
+        Which codebook each position has, from 0 and without gaps; it broadcasts over ``codes.shape[1:]``. None takes
+        one codebook for all: see the table at the top of this module.
+    average : bool, default=True
+        Whether to return the mean over codebooks, or one share for each.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_codebooks,), float64
 
     Examples
     --------
     >>> from skvq.metrics import codebook_usage
     >>> codebook_usage([[0, 1], [0, 2]], n_codes=4)
     0.75
-    >>> codebook_usage([[0, 1], [0, 2]], n_codes=4, per_position=True)
+    >>> codebook_usage([[0, 1], [0, 2]], n_codes=4, codebooks=[0, 1])
     0.375
+    >>> codebook_usage([[0, 1], [0, 2]], n_codes=4, codebooks=[0, 1], average=False)
+    array([0.25, 0.5 ])
     """
-    return float(np.mean(_counts(codes, n_codes, per_position) > 0))
+    counts, _ = _counts(codes, n_codes, codebooks)
+    usage = np.mean(counts > 0, axis=1)
+    return float(usage.mean()) if average else usage
 
 
-def perplexity(codes, n_codes, *, per_position=False):
+def perplexity(codes, n_codes, *, codebooks=None, average=True):
     """Number of equally frequent codes with the same entropy as `codes`, in [1, n_codes].
 
     This is exp(H), where H is the entropy in nats of the relative frequencies p of the codes, H = -Σ p log p.
@@ -44,45 +67,50 @@ def perplexity(codes, n_codes, *, per_position=False):
     codes : array-like of int, shape (n_samples, ...)
         Codes in [0, n_codes), as ``transform`` returns them. Few samples bias it downwards.
     n_codes : int
-        Size of the codebook.
-    per_position : bool, default=False
-        False counts all positions together, which suits one shared codebook. True takes every position, that is every
-        column of (n_samples, n_positions), to have a codebook of its own, and uses the mean of their entropies.
+        Size of a codebook.
+    codebooks : array-like of int, default=None
+        Which codebook each position has, from 0 and without gaps; it broadcasts over ``codes.shape[1:]``. None takes
+        one codebook for all: see the table at the top of this module.
+    average : bool, default=True
+        Whether to take the mean of H over positions before the exponential, or to return one value for each codebook.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_codebooks,), float64
 
     Examples
     --------
     >>> from skvq.metrics import perplexity
     >>> print(f"{perplexity([[0, 1], [2, 3]], n_codes=8):.3f}")
     4.000
-    >>> print(f"{perplexity([[0, 1], [2, 3]], n_codes=8, per_position=True):.3f}")
+    >>> print(f"{perplexity([[0, 1], [2, 3]], n_codes=8, codebooks=[0, 1]):.3f}")
     2.000
     """
-    return float(np.exp(_entropy(_counts(codes, n_codes, per_position)).mean()))
+    entropy = _entropies(codes, n_codes, codebooks, average)
+    return float(np.exp(entropy)) if average else np.exp(entropy)
 
 
-def bits_per_position(codes, n_codes, *, per_position=False):
+def bits_per_position(codes, n_codes, *, codebooks=None, average=True):
     """Entropy of `codes` in bits per position, in [0, log2(n_codes)].
 
-    An entropy coder that knows the frequencies, and nothing about how positions depend on each other, needs this many
-    bits for each code. It is the binary logarithm of :func:`perplexity`.
+    An entropy coder that knows the frequencies in each codebook, and nothing about how positions depend on each other,
+    needs this many bits for each code. It is the binary logarithm of :func:`perplexity`.
 
     Parameters
     ----------
     codes : array-like of int, shape (n_samples, ...)
         Codes in [0, n_codes), as ``transform`` returns them.
     n_codes : int
-        Size of the codebook.
-    per_position : bool, default=False
-        False takes the frequencies over all positions together. True takes those of every position, that is every
-        column of (n_samples, n_positions), and returns the mean of their entropies.
+        Size of a codebook.
+    codebooks : array-like of int, default=None
+        Which codebook each position has, from 0 and without gaps; it broadcasts over ``codes.shape[1:]``. None takes
+        one codebook for all: see the table at the top of this module.
+    average : bool, default=True
+        Whether to return the mean over positions, or one entropy for each codebook.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_codebooks,), float64
 
     Examples
     --------
@@ -90,7 +118,41 @@ def bits_per_position(codes, n_codes, *, per_position=False):
     >>> print(f"{bits_per_position([[0, 1], [2, 3]], n_codes=8):.3f}")
     2.000
     """
-    return float(_entropy(_counts(codes, n_codes, per_position)).mean() / np.log(2.0))
+    bits = _entropies(codes, n_codes, codebooks, average) / np.log(2.0)
+    return float(bits) if average else bits
+
+
+def bits_per_row(codes, n_codes, *, codebooks=None):
+    """Bits that an entropy coder spends on all codes of a row, in [0, n_positions · log2(n_codes)].
+
+    :func:`bits_per_position`, summed over the positions of a row. Codes of fixed length take
+    ``n_positions * ceil(log2(n_codes))`` bits; a prior that knows how positions depend on each other takes fewer than
+    either, its negative log-likelihood.
+
+    Parameters
+    ----------
+    codes : array-like of int, shape (n_samples, ...)
+        Codes in [0, n_codes), as ``transform`` returns them.
+    n_codes : int
+        Size of a codebook.
+    codebooks : array-like of int, default=None
+        Which codebook each position has, from 0 and without gaps; it broadcasts over ``codes.shape[1:]``. None takes
+        one codebook for all: see the table at the top of this module.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from skvq.metrics import bits_per_row
+    >>> print(f"{bits_per_row([[0, 1], [2, 3]], n_codes=8):.3f}")
+    4.000
+    >>> print(f"{bits_per_row([[0, 1], [2, 3]], n_codes=8, codebooks=[0, 1]):.3f}")
+    2.000
+    """
+    n_positions = int(np.prod(np.shape(codes)[1:]))
+    return n_positions * bits_per_position(codes, n_codes, codebooks=codebooks)
 
 
 def bits_per_dim(log_likelihood, n_features):
@@ -129,8 +191,8 @@ def _positive_integer(value, name):
     return int(value)
 
 
-def _counts(codes, n_codes, per_position):
-    """How often each code occurs: (1, n_codes), or (n_positions, n_codes)."""
+def _counts(codes, n_codes, codebooks):
+    """How often each code occurs, (n_codebooks, n_codes), and the number of positions of each codebook."""
     codes = np.asarray(codes)
     n_codes = _positive_integer(n_codes, "n_codes")
     if codes.dtype.kind not in "iu":
@@ -139,14 +201,34 @@ def _counts(codes, n_codes, per_position):
         raise ValueError(f"codes must hold at least one code, got shape {codes.shape}")
     if codes.min() < 0 or codes.max() >= n_codes:
         raise ValueError(f"codes must be in [0, {n_codes}), got values from {codes.min()} to {codes.max()}")
-    if per_position and codes.ndim < 2:
-        raise ValueError(f"codes must be (n_samples, n_positions) with per_position=True, got shape {codes.shape}")
-    columns = codes.reshape(len(codes), -1).T  # counted one by one: bincount copies what it counts to a wider type
-    counts = np.stack([np.bincount(column.astype(np.intp), minlength=n_codes) for column in columns])
-    return counts if per_position else counts.sum(axis=0, keepdims=True)
+    owners = _owners(codes, codebooks)
+    counts = np.zeros((owners.max() + 1, n_codes), dtype=np.int64)
+    for owner, column in zip(owners, codes.reshape(len(codes), -1).T):
+        # One column at a time: bincount copies what it counts to a wider type.
+        counts[owner] += np.bincount(column.astype(np.intp), minlength=n_codes)
+    return counts, np.bincount(owners)
 
 
-def _entropy(counts):
-    """Entropy in nats of each row of counts."""
+def _owners(codes, codebooks):
+    """The number of the codebook of each position, (n_positions,)."""
+    shape = codes.shape[1:]
+    owners = np.asarray(0 if codebooks is None else codebooks)
+    if owners.dtype.kind not in "iu":
+        raise ValueError(f"codebooks must be integers, got dtype {owners.dtype}")
+    try:
+        owners = np.broadcast_to(owners, shape).ravel()
+    except ValueError:
+        raise ValueError(
+            f"codebooks of shape {owners.shape} do not broadcast over the positions {shape} of codes {codes.shape}"
+        ) from None
+    if not np.array_equal(np.unique(owners), np.arange(len(np.unique(owners)))):
+        raise ValueError(f"codebooks must be numbered from 0 without gaps, got {np.unique(owners).tolist()}")
+    return owners
+
+
+def _entropies(codes, n_codes, codebooks, average):
+    """Entropy in nats of the codes of each codebook, (n_codebooks,), or its mean over positions."""
+    counts, n_positions = _counts(codes, n_codes, codebooks)
     share = counts / counts.sum(axis=1, keepdims=True)
-    return -np.sum(share * np.log(np.where(share > 0, share, 1.0)), axis=1)
+    entropies = -np.sum(share * np.log(np.where(share > 0, share, 1.0)), axis=1)
+    return np.average(entropies, weights=n_positions) if average else entropies

@@ -2,11 +2,21 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skvq import AutoEncoderTransformer, MLPClassifier, MLPRegressor, PixelCNN, VAETransformer, VQVAETransformer
+from skvq import (
+    AutoEncoderTransformer,
+    CausalTransformer,
+    MLPClassifier,
+    MLPRegressor,
+    PixelCNN,
+    VAETransformer,
+    VQVAETransformer,
+)
 
 ESTIMATORS = [
     AutoEncoderTransformer(hidden_layer_sizes=(16,), max_iter=3),
     AutoEncoderTransformer(hidden_layer_sizes=(8,), noise="masking", sparsity="l1", contractive_weight=0.1, max_iter=3),
+    CausalTransformer(d_model=8, n_layers=1, max_iter=3),
+    CausalTransformer(d_model=8, n_layers=1, max_iter=3, class_conditional=True),
     MLPClassifier(max_iter=20),
     MLPClassifier(hidden_layer_sizes=(), solver="lbfgs", max_iter=50),
     MLPClassifier((16,), "silu", normalization="layer", learning_rate_init=0.02, max_iter=30),

@@ -21,6 +21,7 @@ TABLE = {
     "n_positions": 2,
     "codes_per_position": 1,
     "shared_codebook": False,
+    "coarse_shape": None,
     "search_dim": None,
     "codebook_update": "ema",
     "similarity": "euclidean",

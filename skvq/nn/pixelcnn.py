@@ -17,12 +17,14 @@ Departs from it where grids of codes are not images:
   connection;
 - causality comes from the shape and the shift of the convolutions (a kernel that would be masked is a smaller kernel),
   so no arithmetic is spent on zeros;
-- the kernels of a layer may be dilated, to see further on large grids at no cost.
+- the kernels of a layer may be dilated, to see further on large grids at no cost;
+- another grid of codes, known as a whole, may enter at every position, as in the lower prior of [2]_.
 
 References
 ----------
 .. [1] A. van den Oord, N. Kalchbrenner, O. Vinyals, L. Espeholt, A. Graves, K. Kavukcuoglu. "Conditional Image
    Generation with PixelCNN Decoders", NeurIPS 2016.
+.. [2] A. Razavi, A. van den Oord, O. Vinyals. "Generating Diverse High-Fidelity Images with VQ-VAE-2", NeurIPS 2019.
 """
 
 from __future__ import annotations
@@ -31,10 +33,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .autoregressive import AutoregressiveGrids
 from .dropout import Dropout
 from .initial import default_generator
-from .pixelcnn_context import EarlierCodes
-from .pixelcnn_sampling import choose, gate, stream_logits
+from .pixelcnn_context import EarlierCodes, OtherCodes
+from .pixelcnn_sampling import gate, stream_logits
 
 # Rows of up to so many codes get weights of their own for every pair of positions.
 LONGEST_PAIRED_ROW = 32
@@ -84,16 +87,16 @@ class _GatedLayer(nn.Module):
             side = self.vertical.weight.shape[3] // 2 * self.dilation
             before_vertical = _convolve(v, self.vertical, (side, side, above, 0), self.dilation)
             if condition is not None:
-                before_vertical = before_vertical + condition[0][:, None, None]
+                before_vertical = before_vertical + condition[0]
             v = v + gate(before_vertical)
             before_gate = before_gate + self.link(before_vertical)
         if condition is not None:
-            before_gate = before_gate + condition[1][:, None, None]
+            before_gate = before_gate + condition[1]
         gated = self.dropout(gate(before_gate))
         return v, x + self.residual(gated), gated
 
 
-class GatedPixelCNN(nn.Module):
+class GatedPixelCNN(AutoregressiveGrids):
     """Logits of every code given all codes before it in raster order.
 
     Codes of shape (32, 7, 7) become logits of shape (32, 7, 7, n_codes); the logits at (i, j) depend on the rows above
@@ -124,6 +127,11 @@ class GatedPixelCNN(nn.Module):
     condition_size : int, default=0
         Length of a vector that enters every gate of both stacks (a one-hot class, say), and the first sums of the
         horizontal one with weights for every position; 0 for none. Its norm should be about 1.
+    context_shape : tuple of int (h1, w1), default=None
+        Shape of another grid of codes, known as a whole, that enters every gate of both stacks and the first sums of
+        the horizontal one at every position: see :class:`~skvq.nn.pixelcnn_context.OtherCodes`. None for none.
+    context_codes : int, default=None
+        Number of different codes of that grid; None is `n_codes`.
     generator : torch.Generator, optional
         Draws the initial weights; the global generator is never touched. Without one the weights are drawn from a
         generator seeded with 0 (as good as any, where a state dictionary is loaded next).
@@ -142,6 +150,8 @@ class GatedPixelCNN(nn.Module):
         reach=None,
         dropout=0.0,
         condition_size=0,
+        context_shape=None,
+        context_codes=None,
         generator=None,
     ):
         super().__init__()
@@ -171,6 +181,12 @@ class GatedPixelCNN(nn.Module):
         if condition_size and n_layers:
             self.condition = _linear(condition_size, n_layers * 4 * channels, bias=False)
             self.condition.fan_in = 1
+        self.context = None
+        if context_shape is not None:
+            context_codes = n_codes if context_codes is None else context_codes
+            self.context = OtherCodes(context_codes, context_shape, self.grid_shape, embedding_dim, channels)
+            self.context_at = _linear(channels, channels, bias=False)
+            self.context_gates = nn.ModuleList(_linear(channels, 4 * channels, bias=False) for _ in range(n_layers))
         self.skip = _linear((n_layers + 1) * channels, 2 * channels)
         self.output = _linear(2 * channels, n_codes, bias=False)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
@@ -184,7 +200,7 @@ class GatedPixelCNN(nn.Module):
         for name, parameter in self.named_parameters():
             if name == "output.weight" or name == "marginals" or name.endswith("bias"):
                 parameter.zero_()
-            elif name == "embedding.weight" or name.endswith("position"):
+            elif name.endswith("embedding.weight") or name.endswith("position"):
                 parameter.normal_(0.0, 1.0, generator=generator)
             else:
                 owner = self.get_submodule(name.rpartition(".")[0])
@@ -192,33 +208,47 @@ class GatedPixelCNN(nn.Module):
                 bound = (3.0 / fan_in) ** 0.5
                 parameter.uniform_(-bound, bound, generator=generator)
 
-    @torch.no_grad()
-    def set_marginals(self, codes, smoothing=1.0):
-        """Start the bias of every position at the log-frequencies of `codes` (b, h, w), add-`smoothing` smoothed."""
-        flat = codes.flatten(1).t()  # (h * w, b)
-        counts = torch.zeros(len(flat), self.n_codes, device=flat.device)
-        counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=counts.dtype))
-        frequencies = (counts + smoothing) / (counts + smoothing).sum(dim=1, keepdim=True)
-        self.marginals.copy_(frequencies.log().view_as(self.marginals))
-
     def condition_terms(self, condition):
-        """What `condition` (b, condition_size) adds before the gates: (n_layers, 2, b, 2c), vertical first; or None."""
-        if (condition is None) != (self.condition_size == 0):
-            expected = f"a condition (b, {self.condition_size})" if self.condition_size else "no condition"
-            raise ValueError(f"this PixelCNN takes {expected}, got {None if condition is None else condition.shape}")
+        """What `condition` (b, condition_size) adds before the gates, vertical first: (n_layers, 2, b, 1, 1, 2c)."""
+        self.check_condition(condition)
         if condition is None or self.condition is None:
             return None
         terms = self.condition(condition).view(len(condition), len(self.layers), 2, 2 * self.channels)
-        return terms.permute(1, 2, 0, 3)
+        return terms.permute(1, 2, 0, 3)[:, :, :, None, None]
+
+    def context_features(self, context):
+        """Features (b, h, w, c) of the codes `context` (b, h1, w1) of the other grid; None for a model without."""
+        expected = None if self.context is None else self.context.other_shape
+        found = None if context is None else tuple(context.shape[1:])
+        if found != expected:
+            raise ValueError(f"this network takes a context of shape {expected}, got {found}")
+        return None if context is None else self.context(context)
+
+    def context_weights(self, index):
+        """The maps (2c, c) of these features before the vertical and the horizontal gates of layer `index`."""
+        return self.context_gates[index].weight.chunk(2)
+
+    def _gate_terms(self, conditions, features):
+        """What both add before the gates, layer after layer: a pair (b, 1 or h, 1 or w, 2c), or None."""
+        for index in range(len(self.layers)):
+            terms = None if conditions is None else conditions[index]
+            if features is not None:
+                mapped = self.context_gates[index](features).chunk(2, dim=-1)
+                terms = mapped if terms is None else [a + b for a, b in zip(terms, mapped, strict=True)]
+            yield terms
 
     def head(self, features, i=slice(None), j=slice(None)):
         """Logits (..., n_codes), float32, of first sums and gates (..., (n_layers + 1) * c) at the positions (i, j)."""
         hidden = F.relu(self.skip(features))
         return self.output(hidden).float() + self.marginals[i, j]
 
-    def forward(self, codes, condition=None):
-        """Logits (b, h, w, n_codes), float32, of `codes` (b, h, w) int64: each given all codes before it."""
-        conditions = self.condition_terms(condition)
+    def forward(self, codes, condition=None, context=None):
+        """Logits (b, h, w, n_codes), float32, of `codes` (b, h, w) int64: each given all codes before it.
+
+        Given also the vectors `condition` (b, condition_size) and the codes `context` (b, h1, w1), int64, if the model
+        takes them.
+        """
+        conditions, features = self.condition_terms(condition), self.context_features(context)
         v, x = None, self.horizontal_position.expand(*codes.shape, self.channels)
         if self.above is not None:
             v = self.vertical_position + self.above(codes, self.embedding.weight)
@@ -226,83 +256,17 @@ class GatedPixelCNN(nn.Module):
             x = self.horizontal_position + self.earlier(codes, self.embedding.weight)
         if condition is not None:
             x = x + self.condition_at(condition).view(*codes.shape, self.channels)
-        features = [self.dropout(F.relu(x))]
-        for index, layer in enumerate(self.layers):
-            v, x, gated = layer(v, x, None if conditions is None else conditions[index])
-            features.append(gated)
-        return self.head(torch.cat(features, dim=-1))
+        if features is not None:
+            x = x + self.context_at(features)
+        skipped = [self.dropout(F.relu(x))]
+        for layer, terms in zip(self.layers, self._gate_terms(conditions, features), strict=True):
+            v, x, gated = layer(v, x, terms)
+            skipped.append(gated)
+        return self.head(torch.cat(skipped, dim=-1))
 
-    def nll(self, codes, condition=None):
-        """Mean negative log-likelihood per position, in nats: what training minimises. A scalar."""
-        logits = self(codes, condition)
-        return F.cross_entropy(logits.flatten(0, 2), codes.flatten())
+    def stream_logits(self, n, condition=None, context=None):
+        """Yield the logits (n, n_codes) of one position after the other, and take the codes (n,) chosen there.
 
-    def log_prob_terms(self, codes, condition=None):
-        """Log p(code given all codes before it) at every position (b, h, w), in nats."""
-        logits = self(codes, condition)
-        return -F.cross_entropy(logits.flatten(0, 2), codes.flatten(), reduction="none").view(codes.shape)
-
-    def log_prob(self, codes, condition=None):
-        """Log p(codes) of every grid (b,), in nats."""
-        return self.log_prob_terms(codes, condition).flatten(1).sum(dim=1)
-
-    @torch.no_grad()
-    def cached_logits(self, codes, condition=None):
-        """The logits of ``forward``, computed position by position as :meth:`sample` does; for verification."""
-        with _evaluation(self):
-            stream = stream_logits(self, len(codes), condition)
-            logits = [next(stream)] + [stream.send(given) for given in codes.flatten(1).t()[:-1]]
-        return torch.stack(logits, dim=1).view(*codes.shape, self.n_codes)
-
-    @torch.no_grad()
-    def sample(self, n, *, generator, temperature=1.0, top_k=None, top_p=None, condition=None, given=None, known=None):
-        """Draw `n` grids of codes, (n, h, w) int64.
-
-        Parameters
-        ----------
-        n : int
-            Number of grids.
-        generator : torch.Generator
-            Gives one uniform number per position, all at once, as an (n, h * w) array: grid k takes the numbers
-            ``[k * h * w, (k + 1) * h * w)`` whatever `n` is.
-        temperature, top_k, top_p
-            As in :func:`~skvq.nn.pixelcnn_sampling.choose`.
-        condition : torch.Tensor of shape (n, condition_size), optional
-            For a model with ``condition_size > 0``.
-        given : torch.Tensor of shape (n, h, w), int64, optional
-            Codes to keep where `known` is True; in range everywhere.
-        known : torch.Tensor of shape (n, h, w), bool, optional
-            Where `given` counts. The other positions are drawn given all codes before them, known or drawn.
+        The generator of :func:`~skvq.nn.pixelcnn_sampling.stream_logits`.
         """
-        height, width = self.grid_shape
-        device = self.marginals.device
-        uniform = torch.rand(n, height * width, generator=generator, device=generator.device).to(device)
-        codes = torch.empty(n, height * width, dtype=torch.int64, device=device)
-        with _evaluation(self):
-            stream = stream_logits(self, n, condition)
-            logits = next(stream)
-            for position in range(height * width):
-                drawn = choose(logits, uniform[:, position], temperature, top_k, top_p)
-                if given is not None:
-                    drawn = torch.where(known.flatten(1)[:, position], given.flatten(1)[:, position], drawn)
-                codes[:, position] = drawn
-                if position + 1 < height * width:
-                    logits = stream.send(codes[:, position])
-        return codes.view(n, height, width)
-
-
-class _evaluation:
-    """Evaluation mode and full precision inside, the training flag restored after."""
-
-    def __init__(self, module):
-        self.module = module
-
-    def __enter__(self):
-        self.training = self.module.training
-        self.module.eval()
-        self.autocast = torch.autocast(self.module.marginals.device.type, enabled=False)
-        self.autocast.__enter__()
-
-    def __exit__(self, *error):
-        self.autocast.__exit__(*error)
-        self.module.train(self.training)
+        return stream_logits(self, n, condition, context)

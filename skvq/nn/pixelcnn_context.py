@@ -1,4 +1,4 @@
-"""What every position of a grid of codes is told of the codes before it, by table lookup."""
+"""What every position of a grid is told: of the codes before it, and of another grid that is known as a whole."""
 
 from __future__ import annotations
 
@@ -74,3 +74,41 @@ class EarlierCodes(nn.Module):
         """Sums (b, h, w, channels) for `codes` (b, h, w) int64, embedded as `embedding` (K, embedding_dim)."""
         sums = self.lookup(self.table(embedding), codes.flatten(1), 0, codes[0].numel())
         return sums.view(*codes.shape, self.channels)
+
+
+class OtherCodes(nn.Module):
+    """Features, at every position of a grid, of the codes of another grid, which is known as a whole.
+
+    Codes (32, 4, 4) of a coarse grid become features (32, 7, 7, channels) of a fine one: codes are embedded, with
+    their position, two convolutions look at the neighbours, and the result is interpolated bilinearly.
+
+    Parameters
+    ----------
+    n_codes : int
+        Number of different codes of the other grid.
+    other_shape : tuple of int (h1, w1)
+        Shape of the other grid, of any size.
+    grid_shape : tuple of int (h, w)
+        Shape of the grid that is told.
+    embedding_dim : int
+        Length of an embedded code.
+    channels : int
+        Length of the features.
+    """
+
+    def __init__(self, n_codes, other_shape, grid_shape, embedding_dim, channels):
+        super().__init__()
+        self.other_shape, self.grid_shape = tuple(other_shape), tuple(grid_shape)
+        self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, embedding_dim)
+        self.other_position = nn.Parameter(torch.empty(*other_shape, embedding_dim))
+        self.near = nn.utils.skip_init(nn.Conv2d, embedding_dim, channels, 3, padding=1)
+        self.far = nn.utils.skip_init(nn.Conv2d, channels, channels, 3, padding=1)
+        self.position = nn.Parameter(torch.empty(*grid_shape, channels))
+
+    def forward(self, codes):
+        """Features (b, h, w, channels) for `codes` (b, h1, w1) int64."""
+        x = (self.embedding(codes) + self.other_position).permute(0, 3, 1, 2)  # (b, e, h1, w1)
+        x = self.near(x)
+        x = x + self.far(F.relu(x))
+        x = F.interpolate(x, self.grid_shape, mode="bilinear", align_corners=False)
+        return F.relu(x.permute(0, 2, 3, 1) + self.position)

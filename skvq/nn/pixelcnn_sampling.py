@@ -25,6 +25,42 @@ def _as_matrix(weight):
     return weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous()
 
 
+class _Told:
+    """What is added at each position besides the codes before it: lists of none, one or two terms.
+
+    The features of a context are mapped where they are needed, since the terms of all gates at all positions would take
+    ``4 * n_layers`` times their memory.
+    """
+
+    def __init__(self, model, condition, context):
+        self.model, self.width, self.condition = model, model.grid_shape[1], condition
+        self.conditions = model.condition_terms(condition)  # (n_layers, 2, n, 1, 1, 2c)
+        self.features = model.context_features(context)  # (n, h, w, c)
+
+    def of_first_sums(self, i, j):
+        """Return terms (n, c) of the first sums of the horizontal stack at (i, j)."""
+        terms, c, target = [], self.model.channels, i * self.width + j
+        if self.condition is not None:
+            terms.append(F.linear(self.condition, self.model.condition_at.weight[target * c : (target + 1) * c]))
+        if self.features is not None:
+            terms.append(F.linear(self.features[:, i, j], self.model.context_at.weight))
+        return terms
+
+    def of_row(self, index, i):
+        """Return terms (n, 1 or w, 2c) of the vertical gates of layer `index` in row `i`."""
+        terms = [] if self.conditions is None else [self.conditions[index][0][:, 0]]
+        if self.features is not None:
+            terms.append(F.linear(self.features[:, i], self.model.context_weights(index)[0]))
+        return terms
+
+    def of_position(self, index, i, j):
+        """Return terms (n, 2c) of the horizontal gates of layer `index` at (i, j)."""
+        terms = [] if self.conditions is None else [self.conditions[index][1][:, 0, 0]]
+        if self.features is not None:
+            terms.append(F.linear(self.features[:, i, j], self.model.context_weights(index)[1]))
+        return terms
+
+
 class _VerticalRows:
     """The vertical stack, row by row: keeps of each layer only the rows that its kernel still reads."""
 
@@ -52,7 +88,7 @@ class _VerticalRows:
         flat = windows.reshape(len(kept) * self.width, -1)
         return torch.addmm(bias, flat, self.matrices[index]).view(len(kept), self.width, -1)
 
-    def advance(self, i, codes, conditions):
+    def advance(self, i, codes, told):
         """Compute the stack at row `i`; a list, one (n, w, 2c) per layer, of what it gives to the horizontal stack."""
         model, start = self.model, i * self.width
         v = model.above.lookup(self.table, codes, start, start + self.width) + model.vertical_position[i]
@@ -60,8 +96,8 @@ class _VerticalRows:
         for index, layer in enumerate(model.layers):
             self._push(index, v)
             before_gate = self._convolve(index, layer.vertical.bias)
-            if conditions is not None:
-                before_gate = before_gate + conditions[index][0][:, None]
+            for terms in told.of_row(index, i):
+                before_gate = before_gate + terms
             v = v + gate(before_gate)
             links.append(F.linear(before_gate, layer.link.weight))
         return links
@@ -70,8 +106,8 @@ class _VerticalRows:
 class _HorizontalColumns:
     """The horizontal stack along one row, column by column."""
 
-    def __init__(self, model, n, like, condition):
-        self.model, self.width, self.condition = model, model.grid_shape[1], condition
+    def __init__(self, model, n, like):
+        self.model, self.width = model, model.grid_shape[1]
         self.table = None if model.earlier is None else model.earlier.table(model.embedding.weight)
         self.matrices = [_as_matrix(layer.horizontal.weight) for layer in model.layers]
         self.margins = [(layer.horizontal.weight.shape[3] - 1) * layer.dilation for layer in model.layers]
@@ -79,14 +115,14 @@ class _HorizontalColumns:
         self.residuals = [layer.residual.weight.t() for layer in model.layers]
         self.features = like.new_empty(n, (len(model.layers) + 1) * model.channels)
 
-    def logits(self, i, j, codes, links, conditions):
+    def logits(self, i, j, codes, links, told):
         """Logits (n, n_codes) at (i, j), given `codes` (n, h * w) at all positions before it."""
         model, c, target = self.model, self.model.channels, i * self.width + j
         x = model.horizontal_position[i, j].expand(len(codes), c)
         if self.table is not None:
             x = x + model.earlier.lookup(self.table, codes, target, target + 1)[:, 0]
-        if self.condition is not None:
-            x = x + F.linear(self.condition, model.condition_at.weight[target * c : (target + 1) * c])
+        for terms in told.of_first_sums(i, j):
+            x = x + terms
         self.features[:, :c] = F.relu(x)
         for index, layer in enumerate(model.layers):
             inputs, last = self.inputs[index], j + self.margins[index]
@@ -95,15 +131,15 @@ class _HorizontalColumns:
             before_gate = torch.addmm(layer.horizontal.bias, window, self.matrices[index])
             if links is not None:
                 before_gate += links[index][:, j]
-            if conditions is not None:
-                before_gate += conditions[index][1]
+            for terms in told.of_position(index, i, j):
+                before_gate += terms
             gated = gate(before_gate)
             self.features[:, (index + 1) * c : (index + 2) * c] = gated
             x = torch.addmm(x, gated, self.residuals[index])
         return model.head(self.features, i, j)
 
 
-def stream_logits(model, n, condition=None) -> Generator[torch.Tensor, torch.Tensor, None]:
+def stream_logits(model, n, condition=None, context=None) -> Generator[torch.Tensor, torch.Tensor, None]:
     """Yield the logits of one position after the other, and take the codes chosen there.
 
     A generator in raster order: ``next(stream)`` gives the logits (n, n_codes) of the first position, and
@@ -118,17 +154,19 @@ def stream_logits(model, n, condition=None) -> Generator[torch.Tensor, torch.Ten
         Number of grids.
     condition : torch.Tensor of shape (n, condition_size), optional
         Only for a model built with ``condition_size > 0``.
+    context : torch.Tensor of shape (n, h1, w1), int64, optional
+        Only for a model built with a ``context_shape``.
     """
     height, width = model.grid_shape
     like = model.embedding.weight
-    conditions = model.condition_terms(condition)
+    told = _Told(model, condition, context)
     codes = torch.zeros(n, height * width, dtype=torch.int64, device=like.device)
     rows = _VerticalRows(model, n, like) if height > 1 else None
-    columns = _HorizontalColumns(model, n, like, condition)
+    columns = _HorizontalColumns(model, n, like)
     for i in range(height):
-        links = None if rows is None else rows.advance(i, codes, conditions)
+        links = None if rows is None else rows.advance(i, codes, told)
         for j in range(width):
-            codes[:, i * width + j] = yield columns.logits(i, j, codes, links, conditions)
+            codes[:, i * width + j] = yield columns.logits(i, j, codes, links, told)
 
 
 def draw(logits, uniform):
