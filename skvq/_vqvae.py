@@ -90,9 +90,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
         Width of the networks, for images only.
     n_blocks : int, default=2
         Blocks of the networks, for images only, beside a linear path; 0 is the linear path alone.
-    prior : "pixelcnn", PixelCNN, other density estimator, or None, default="pixelcnn"
-        Model of the codes, fitted after the autoencoder; an instance is cloned. None fits none: then there is no
-        `sample` and no `score_samples`. See Notes for what an estimator needs.
+    prior : {"pixelcnn", "transformer"}, density estimator, or None, default="pixelcnn"
+        Model of the codes, fitted after the autoencoder: a :class:`PixelCNN` (for codes on two grids a
+        :class:`HierarchicalPixelCNN`), a :class:`CausalTransformer`, or an instance of any, which is cloned. None fits
+        none: then there is no `sample` and no `score_samples`. See Notes for what another estimator needs.
     input_noise : float or "auto", default="auto"
         Standard deviation of Gaussian noise that is added to the standardised rows in training, while the
         reconstruction is compared with the clean ones. "auto": for tables the root mean squared error that the start
@@ -175,7 +176,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
 
     See Also
     --------
-    PixelCNN : The prior, usable alone.
+    PixelCNN, HierarchicalPixelCNN, CausalTransformer : Priors, usable alone.
 
     Notes
     -----

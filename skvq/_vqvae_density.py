@@ -11,13 +11,15 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, h
 
 from . import metrics
 from ._codes import check_codes
+from ._hierarchical_pixelcnn import HierarchicalPixelCNN
 from ._layout import as_array
 from ._pixelcnn import PixelCNN
+from ._transformer import CausalTransformer
 from ._vqvae_completion import check_mask, known_codes
 from ._vqvae_parameters import check_parameters, check_prior
-from ._vqvae_quantizer import prior_shape
+from ._vqvae_quantizer import TWO_LEVEL, prior_shape
 
-PRIORS = {"pixelcnn": PixelCNN}
+PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
 
 
 def _has_prior(estimator):
@@ -216,14 +218,20 @@ class CodeDensity:
     def _new_prior(self, generator):
         """Return the unfitted prior, told the number of codes, the grid, and where to draw its randomness from."""
         if self.prior is None or isinstance(self.prior, str):
-            kind = PRIORS["pixelcnn" if self.prior is None else self.prior]
-            prior = kind(device=self.device, precision=self.precision, verbose=self.verbose)
+            prior = self._named_prior().set_params(device=self.device, precision=self.precision, verbose=self.verbose)
         else:
             prior = clone(self.prior)
         known = prior.get_params(deep=False)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         told = {"n_codes": self.n_codes_, "grid_shape": prior_shape(self.architecture_), "random_state": seed}
         return prior.set_params(**{name: value for name, value in told.items() if known.get(name, value) is None})
+
+    def _named_prior(self):
+        """Return the unfitted prior that `prior` names; of codes on two grids a PixelCNN is a hierarchical one."""
+        name = "pixelcnn" if self.prior is None else self.prior
+        if name == "pixelcnn" and self.architecture_["quantizer"] == TWO_LEVEL:
+            return HierarchicalPixelCNN(self.code_shape_)
+        return PRIORS[name]()
 
     def _ready_prior(self):
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""

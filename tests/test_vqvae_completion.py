@@ -1,10 +1,13 @@
 """Images with missing regions, completed; classes of a prior; two levels of codes."""
 
+import copy
+
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits, load_wine
 
-from skvq import PixelCNN, VQVAETransformer
+from skvq import CausalTransformer, HierarchicalPixelCNN, PixelCNN, VQVAETransformer
 from skvq._vqvae_completion import check_mask, known_codes
 
 DIGITS = load_digits()
@@ -164,13 +167,30 @@ def test_sampling_options_reach_the_prior(model):
     np.testing.assert_array_equal(narrow[1], likeliest[0])
 
 
+def test_priors_go_by_their_names():
+    for name, kind in (("pixelcnn", PixelCNN), ("transformer", CausalTransformer)):
+        model = (
+            VQVAETransformer(4, (2, 2), prior=None, **FAST | {"max_iter": 1}).fit(IMAGES[:30]).set_params(prior=name)
+        )
+        prior = model._new_prior(torch.Generator())
+        assert type(prior) is kind
+        assert prior.get_params()["n_codes"] == 4
+        assert prior.get_params()["grid_shape"] == (2, 2)
+
+
 class TestTwoLevels:
     """Codes on two grids."""
 
     @pytest.fixture(scope="class")
     def two(self):
-        prior = PixelCNN(channels=8, n_layers=1, max_iter=3)
+        prior = HierarchicalPixelCNN(((2, 2), (4, 4)), channels=8, n_layers=1, max_iter=3)
         return VQVAETransformer(16, ((2, 2), (4, 4)), prior=prior, **FAST).fit(IMAGES[:500])
+
+    def test_the_prior_by_default_is_hierarchical_and_another_takes_both_grids_as_one_row(self, two):
+        model = copy.copy(two).set_params(prior="pixelcnn")
+        assert model._new_prior(torch.Generator()).get_params()["grid_shapes"] == ((2, 2), (4, 4))
+        model.set_params(prior="transformer")
+        assert model._new_prior(torch.Generator()).get_params()["grid_shape"] == (1, 20)
 
     def test_codes_are_those_of_both_grids(self, two):
         codes = two.transform(IMAGES[:500])
