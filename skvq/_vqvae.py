@@ -58,7 +58,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
     similarity : {"euclidean", "cosine"}, default="euclidean"
         What nearest means. "cosine" compares, and decodes, vectors of length 1 ([5]_, section 3.2).
     beam_size : int or "auto", default="auto"
-        Number of prefixes that the search for residual codes follows; 1 is the greedy search. "auto": 5 for tables, 1
+        Number of prefixes that the search for residual codes follows; 1 is the greedy search. "auto": 16 for tables, 1
         for images.
     codebook_weight : float, default=1.0
         Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only where the

@@ -13,7 +13,7 @@ IMAGE_CODE_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM = 32, 4, 64
 # Length of each split of an image's position.
 PRODUCT_SPLIT_DIM = 16
 # Codes of an image's position where it has several, and prefixes that the search for those of a table follows.
-IMAGE_CODES_PER_POSITION, TABLE_BEAM = 2, 5
+IMAGE_CODES_PER_POSITION, TABLE_BEAM = 2, 16
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
 ENOUGH_ROWS = 500
 NETWORK_SIZES = (256, 256)

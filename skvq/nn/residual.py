@@ -34,6 +34,9 @@ from .initial import default_generator
 from .quantizer_base import Cluster, Quantized, Quantizer
 from .quantizers import CodebookQuantizer
 
+# After so many stages there are more prefixes than any beam keeps.
+_ENOUGH_STAGES = 8
+
 
 class ResidualQuantizer(Quantizer):
     """Several codes per position, each for what the ones before it leave.
@@ -150,18 +153,20 @@ class ResidualQuantizer(Quantizer):
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
         """Set each stage's codebook from what the stages before it leave of a sample z (b, m, d).
 
-        With a beam, that is what all kept prefixes leave. A shared codebook starts from the vectors that all stages see
-        while it holds the clusters of z.
+        With a beam, that is what all kept prefixes leave, in a random order. The first stages keep a quarter of the
+        prefixes there are, up to `beam_size`: of few prefixes most are never the best, and would mislead the next stage.
+        A shared codebook starts from the vectors that all stages see while it holds the clusters of z.
         """
         if self._shared:
             self.quantizers[0].start_from(z, cluster)
             self.quantizers[0].start_from(torch.cat(self._targets_of(z, self.encode(z))), cluster)
             return
-        beam = start_beam(self.quantizers[0].grouped(z))
-        for stage in self.quantizers:
+        beam, generator = start_beam(self.quantizers[0].grouped(z)), default_generator()
+        for i, stage in enumerate(self.quantizers):
             left = beam.residuals.permute(1, 2, 0, 3).flatten(0, 1)  # (n · beam, g, d)
-            stage.start_from(left, cluster)
-            beam = extend_beam(beam, stage.codebook, self.beam_size)
+            stage.start_from(left[torch.randperm(len(left), generator=generator).to(left.device)], cluster)
+            kept = max(1, self.n_codes ** min(i + 1, _ENOUGH_STAGES) // 4)
+            beam = extend_beam(beam, stage.codebook, min(self.beam_size, kept))
 
     def _greedy_codes(self, z: torch.Tensor, stages: list[CodebookQuantizer]) -> torch.Tensor:
         codes = []
