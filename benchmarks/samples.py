@@ -1,18 +1,32 @@
-"""How much new images look like real ones: pictures, and Fréchet distances in the feature space of a classifier.
+"""How much new images look like real ones: pictures, and three figures of each generator.
 
-The classifier is a network with two hidden layers, trained on the real training images and their labels; the features
-of an image are the activations of its last hidden layer. The Fréchet distance between two sets of images is that
-between Gaussians with the mean and covariance of their features (Dowson & Landau 1982; with features of Inception it is
-known as FID). Distances are to the test images; those of the training images are the floor that sampling noise leaves.
+Fréchet distance
+    between Gaussians with the mean and covariance of the features of generated and of test images (Dowson & Landau
+    1982; with features of Inception it is known as FID). A feature is an activation of the last hidden layer of a
+    classifier, a network with two hidden layers trained on the real training images and their labels.
+accuracy
+    of that classifier on the classes that images were asked for, where a generator takes classes. Test images' own
+    accuracy is what a perfect generator has.
+near copies
+    the share of images that are closer to a training image (Euclidean distance of pixels) than 99 % of one half of the
+    test images are to theirs. The other half of the test images has the share that chance gives. Smooth images are
+    close to others without being copies: test images that the autoencoder has reconstructed show how much that is.
 
-    python benchmarks/samples.py digits
-    python benchmarks/samples.py fashion_mnist --generators vae vae_mixture pca_mixture kernel_density
+Lines to compare with: test images that the VQ-VAE has reconstructed, which bound what any prior over its codes can
+reach, and training images, whose distance is what sampling noise leaves and all of which are copies.
+
+    python benchmarks/samples.py digits --output docs/samples_digits.png
+    python benchmarks/samples.py fashion_mnist --model fashion_mnist.joblib --output docs/samples_fashion_mnist.png
 """
 
 import argparse
+import copy
+import functools
 import time
 
+import joblib
 import numpy as np
+import torch
 from _environment import print_environment
 
 from _datasets import load_fashion_mnist  # isort: skip
@@ -20,11 +34,14 @@ from scipy import linalg
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GridSearchCV, ShuffleSplit, train_test_split
 from sklearn.neighbors import KernelDensity
 from sklearn.neural_network import MLPClassifier
 
-from skvq import VAETransformer, VQVAETransformer
+from skvq import PixelCNN, VAETransformer, VQVAETransformer
+from skvq.nn.nearest import nearest_codes
+
+BANDWIDTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
 
 
 def frechet_distance(first, second):
@@ -35,60 +52,146 @@ def frechet_distance(first, second):
     return float(np.square(means[0] - means[1]).sum() + np.trace(covariances[0] + covariances[1]) - 2 * roots.sum())
 
 
-class Features:
-    """Activations of the last hidden layer of a classifier of images (n, H, W)."""
+class Judge:
+    """The figures of sets of images (n, H, W), against training and test images."""
 
-    def __init__(self, images, labels):
+    def __init__(self, images, labels, test_images):
         self.largest = images.max()
-        self.classifier = MLPClassifier((256, 64), early_stopping=True, random_state=0).fit(self._rows(images), labels)
+        self.training_rows = self._rows(images)
+        self.classifier = MLPClassifier((256, 64), early_stopping=True, random_state=0).fit(self.training_rows, labels)
+        self.test_features = self._features(self._rows(test_images))
+        distances = self._nearest_distances(self._rows(test_images))
+        self.near = np.quantile(distances[::2], 0.01)
+        self.near_by_chance = float((distances[1::2] < self.near).mean())
 
     def _rows(self, images):
-        return np.clip(images.reshape(len(images), -1) / self.largest, 0, 1)
+        return np.clip(images.reshape(len(images), -1) / self.largest, 0, 1).astype(np.float32)
 
-    def __call__(self, images):
-        """Return the features (n, 64), float64."""
-        x = self._rows(images)
+    def _features(self, rows):
+        """Return the activations (n, 64) of the last hidden layer."""
         for weights, bias in zip(self.classifier.coefs_[:-1], self.classifier.intercepts_[:-1]):
-            x = np.maximum(x @ weights + bias, 0)
-        return x
+            rows = np.maximum(rows @ weights + bias, 0)
+        return rows
 
-    def accuracy(self, images, labels):
-        return self.classifier.score(self._rows(images), labels)
+    def _nearest_distances(self, rows):
+        """Return the distance of each row to the nearest training image, (n,)."""
+        training_rows = torch.from_numpy(self.training_rows)
+        nearest = nearest_codes(torch.from_numpy(rows)[:, None], training_rows[None], chunk_bytes=2**27)[:, 0]
+        return np.linalg.norm(rows - self.training_rows[nearest.numpy()], axis=1)
 
-
-def vae(images):
-    return VAETransformer(16, random_state=0).fit(images).sample
-
-
-def vae_mixture(images):
-    return VAETransformer(16, aggregate="gaussian_mixture", random_state=0).fit(images).sample
-
-
-def vqvae(images):
-    return VQVAETransformer(random_state=0).fit(images).sample
+    def __call__(self, images, labels=None):
+        """Return Fréchet distance, accuracy on the labels, NaN without, and share of near copies."""
+        rows = self._rows(images)
+        distance = frechet_distance(self._features(rows), self.test_features)
+        accuracy = np.nan if labels is None else self.classifier.score(rows, labels)
+        return distance, accuracy, float((self._nearest_distances(rows) < self.near).mean())
 
 
-def pca_mixture(images):
-    """Sampler of a Gaussian mixture with 20 full covariances on 50 principal components."""
-    pca = PCA(50).fit(images.reshape(len(images), -1))
-    mixture = GaussianMixture(20, random_state=0).fit(pca.transform(images.reshape(len(images), -1)))
+class Generators:
+    """One method for each generator: it is fitted to the training images and returns ``sample(labels, seed)`` → images.
 
-    def sample(n, random_state):
-        mixture.random_state = random_state
-        z = np.random.default_rng(random_state).permutation(mixture.sample(n)[0])
-        return pca.inverse_transform(z).reshape(n, *images.shape[1:])
+    Those named ``class_…`` draw images of the classes `labels`; of the others the labels tell only how many to draw.
+    """
 
-    return sample
+    def __init__(self, images, labels, model=None):
+        self.images, self.labels, self.model = images, labels, model
+        self.rows = images.reshape(len(images), -1)
+
+    @functools.cached_property
+    def autoencoder(self):
+        """The VQ-VAE without a prior, from the file `model` or fitted."""
+        if self.model is not None:
+            return joblib.load(self.model)
+        return VQVAETransformer(prior=None, random_state=0).fit(self.images)
+
+    @functools.cached_property
+    def variational(self):
+        """The VAE, with a mixture of Gaussians for what its encoder makes of the images."""
+        return VAETransformer(16, aggregate="gaussian_mixture", random_state=0).fit(self.images)
+
+    @functools.cached_property
+    def pca(self):
+        return PCA(50, whiten=True, random_state=0).fit(self.rows)
+
+    def vae(self):
+        """The VAE, z drawn from N(0, I)."""
+        model = self.variational
+
+        def sample(labels, seed):
+            z = np.random.default_rng(seed).standard_normal((len(labels), model.n_components))
+            return model.inverse_transform(z)
+
+        return sample
+
+    def vae_mixture(self):
+        """The VAE, z drawn from its mixture."""
+        model = self.variational
+        return lambda labels, seed: model.sample(len(labels), random_state=seed)
+
+    def pca_mixture(self):
+        """A Gaussian mixture on 50 whitened principal components."""
+        return self._on_components(fit_mixture)
+
+    def class_pca_mixture(self):
+        """The same for every class."""
+        return self._on_components(fit_mixture, by_class=True)
+
+    def kernel_density(self):
+        """A kernel density on 50 whitened principal components, its bandwidth chosen by held-out likelihood."""
+        return self._on_components(fit_kernel_density)
+
+    def class_kernel_density(self):
+        """The same for every class."""
+        return self._on_components(fit_kernel_density, by_class=True)
+
+    def vqvae(self):
+        """VQ-VAE and PixelCNN."""
+        model = copy.deepcopy(self.autoencoder).set_params(prior=PixelCNN(random_state=0)).fit_prior(self.images)
+        return lambda labels, seed: model.sample(len(labels), random_state=seed)
+
+    def class_vqvae(self):
+        """VQ-VAE and class-conditional PixelCNN."""
+        prior = PixelCNN(class_conditional=True, random_state=0)
+        model = copy.deepcopy(self.autoencoder).set_params(prior=prior).fit_prior(self.images, self.labels)
+        return lambda labels, seed: model.sample(len(labels), y=labels, random_state=seed)
+
+    def _on_components(self, fit, by_class=False):
+        """Return the sampler of a density fitted to the principal components, of all images or of each class."""
+        z = self.pca.transform(self.rows)
+        groups = self.labels if by_class else np.zeros(len(z), dtype=int)
+        densities = {group: fit(z[groups == group]) for group in np.unique(groups)}
+
+        def sample(labels, seed):
+            drawn_from = labels if by_class else np.zeros(len(labels), dtype=int)
+            drawn = np.empty((len(labels), z.shape[1]))
+            for group, draw in densities.items():
+                chosen = drawn_from == group
+                drawn[chosen] = draw(int(chosen.sum()), seed)
+            return self.pca.inverse_transform(drawn).reshape(len(drawn), *self.images.shape[1:])
+
+        return sample
 
 
-def kernel_density(images):
-    """Sampler of a kernel density on 50 principal components, bandwidth by Scott's rule."""
-    pca = PCA(50, whiten=True).fit(images.reshape(len(images), -1))
-    density = KernelDensity(bandwidth="scott").fit(pca.transform(images.reshape(len(images), -1)))
-    return lambda n, random_state: pca.inverse_transform(density.sample(n, random_state)).reshape(n, *images.shape[1:])
+def fit_mixture(z):
+    """Return ``draw(n, seed)`` of 20 Gaussians with full covariances, or fewer for few z (n, d), fitted to them."""
+    mixture = GaussianMixture(min(20, max(1, len(z) // 60)), random_state=0).fit(z)
+
+    def draw(n, seed):
+        drawn = mixture.set_params(random_state=seed).sample(n)[0]
+        return np.random.default_rng(seed).permutation(drawn)  # they come sorted by component
+
+    return draw
 
 
-GENERATORS = {f.__name__: f for f in (vae, vae_mixture, pca_mixture, kernel_density, vqvae)}
+def fit_kernel_density(z):
+    """Return ``draw(n, seed)`` of a kernel density of z (n, d)."""
+    split = ShuffleSplit(1, test_size=min(500, len(z) // 5), random_state=0)
+    search = GridSearchCV(KernelDensity(), {"bandwidth": BANDWIDTHS}, cv=split).fit(z)
+    return search.best_estimator_.sample
+
+
+CONDITIONAL = ("class_vqvae", "class_pca_mixture", "class_kernel_density")
+UNCONDITIONAL = ("vqvae", "vae", "vae_mixture", "pca_mixture", "kernel_density")
 
 
 def load(name):
@@ -100,17 +203,22 @@ def load(name):
     return train_test_split(data.images, data.target, test_size=0.25, stratify=data.target, random_state=0)
 
 
-def draw(path, rows):
-    """Write a PNG with a line of images for each name in `rows`."""
+def one_of_each(images, labels):
+    """Return the first image of each class."""
+    return images[[int(np.flatnonzero(labels == label)[0]) for label in np.unique(labels)]]
+
+
+def draw_picture(path, lines):
+    """Write a PNG with a line of images for each name in `lines`."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    n = len(next(iter(rows.values())))
-    figure, axes = plt.subplots(len(rows), n, figsize=(0.8 * n + 1.5, 0.85 * len(rows)), squeeze=False)
-    largest = rows["test images"].max()
-    for line, (name, images) in zip(axes, rows.items()):
+    n = max(map(len, lines.values()))
+    figure, axes = plt.subplots(len(lines), n, figsize=(0.8 * n + 1.5, 0.85 * len(lines)), squeeze=False)
+    largest = lines["test images"].max()
+    for line, (name, images) in zip(axes, lines.items()):
         for ax, image in zip(line, images):
             ax.imshow(image, cmap="gray_r", vmin=0, vmax=largest)
             ax.set_xticks([])
@@ -120,30 +228,50 @@ def draw(path, rows):
     plt.close(figure)
 
 
+def report(name, figures, seconds=""):
+    distance, accuracy, copies = figures
+    accuracy = "    -" if np.isnan(accuracy) else f"{accuracy:.3f}"
+    print(f"{name:30} {distance:8.2f}  {accuracy:>8}  {100 * copies:10.1f} %  {seconds}", flush=True)
+
+
+def report_generators(generators, names, judge, labels):
+    """Fit and report each; return a line of pictures for each name."""
+    lines = {}
+    for name in names:
+        start = time.perf_counter()
+        sample = getattr(generators, name)()
+        fitted = time.perf_counter()
+        images = sample(labels, 0)
+        seconds = f"fitted in {fitted - start:.0f} s, drawn in {time.perf_counter() - fitted:.1f} s"
+        report(name, judge(images, labels if name in CONDITIONAL else None), seconds)
+        lines[name] = one_of_each(images, labels)
+    return lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=("digits", "fashion_mnist"))
-    parser.add_argument("--generators", nargs="*", default=[g for g in GENERATORS if g != "vqvae"], choices=GENERATORS)
+    names = CONDITIONAL + UNCONDITIONAL
+    parser.add_argument("--generators", nargs="*", default=names, choices=names)
     parser.add_argument("--n-samples", type=int, default=10_000)
+    parser.add_argument("--model", help="joblib file of a VQVAETransformer fitted to these training images")
     parser.add_argument("--output", default="samples.png", help="where the picture goes")
     arguments = parser.parse_args()
     print_environment()
     X_train, X_test, y_train, y_test = load(arguments.data)
-    features = Features(X_train, y_train)
-    real = features(X_test)
-    print(f"accuracy of the classifier on test images {features.accuracy(X_test, y_test):.3f}")
-    print(f"training images: Fréchet distance {frechet_distance(features(X_train[: arguments.n_samples]), real):.2f}")
-    pictures = {"test images": X_test[:12]}
-    for name in arguments.generators:
-        start = time.perf_counter()
-        sample = GENERATORS[name](X_train)
-        fitted = time.perf_counter()
-        images = sample(arguments.n_samples, random_state=0)
-        distance = frechet_distance(features(images), real)
-        seconds = f"fitted in {fitted - start:.0f} s, drawn in {time.perf_counter() - fitted:.1f} s"
-        print(f"{name}: Fréchet distance {distance:.2f}, {seconds}", flush=True)
-        pictures[name] = images[:12]
-    draw(arguments.output, pictures)
+    judge = Judge(X_train, y_train, X_test)
+    generators = Generators(X_train, y_train, arguments.model)
+    print(f"\n{'':30}  Fréchet  accuracy   near copies")
+    report("training images", judge(X_train[: arguments.n_samples], y_train[: arguments.n_samples]))
+    report("test images", (0.0, judge(X_test, y_test)[1], judge.near_by_chance))
+    lines = {"test images": one_of_each(X_test, y_test)}
+    if any("vqvae" in name for name in arguments.generators):
+        reconstructions = generators.autoencoder.inverse_transform(generators.autoencoder.transform(X_test))
+        report("test images, reconstructed", judge(reconstructions, y_test))
+        lines["reconstructed"] = one_of_each(reconstructions, y_test)
+    labels = np.resize(y_test, arguments.n_samples)
+    lines |= report_generators(generators, arguments.generators, judge, labels)
+    draw_picture(arguments.output, lines)
     print(f"wrote {arguments.output}")
 
 

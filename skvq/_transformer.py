@@ -40,7 +40,8 @@ class CausalTransformer(GridDensity):
     batch_size : int or "auto", default="auto"
         Rows per step. "auto": 64, or 32 below 500 rows.
     learning_rate_init : float or "auto", default="auto"
-        Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.004.
+        Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.004 below 10,000 rows, else
+        0.006.
     max_iter : int or "auto", default="auto"
         Epochs. "auto": 30,000 rows in all, within 20 to 60 epochs, below 10,000 rows; from there on 300,000 rows in
         all, and at least two epochs (60,000 rows: 5).

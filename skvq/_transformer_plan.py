@@ -29,7 +29,7 @@ def automatic_training(n_rows):
     return Automatic(
         max_iter=min(60, max(20, 30_000 // n_rows)) if few else max(2, 300_000 // n_rows),
         batch_size=32 if n_rows < 500 else 64,
-        learning_rate_init=4e-3,
+        learning_rate_init=4e-3 if few else 6e-3,
         bfloat16_pays=False,
     )
 

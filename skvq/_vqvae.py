@@ -142,8 +142,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
     codebook_usage_ : float in [0, 1]
         Share of the codebook that occurs in the codes of the training rows; the mean over codebooks.
     perplexity_ : float, from 1 to `n_codes_`
-        exp of the entropy of the codes of the training rows: the number of codes in effective use. Of several codebooks
-        the mean entropy is taken.
+        exp of the entropy of the codes of the training rows: the number of codes in effective use. Where codes have
+        codebooks of their own, it is the mean of their entropies.
     bits_per_row_ : float
         Entropy of the codes of a training row, position by position: what an entropy coder spends on a row.
     prior_ : estimator
@@ -455,8 +455,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
         self.codebook_usage_ = float((self.code_counts_ > 0).mean())
         counts = self.code_counts_.reshape(-1, self.n_codes_)  # of every codebook
         bits = entropy(counts, base=2, axis=1)
-        self.perplexity_ = float(2.0 ** bits.mean())
         self.bits_per_row_ = float(bits @ counts.sum(axis=1) / len(codes))
+        self.perplexity_ = 2.0 ** (self.bits_per_row_ / codes.shape[1])
         # The maximum-likelihood variance; a perfect reconstruction would make the likelihood infinite.
         smallest = np.finfo(np.float32).eps
         self.noise_variance_ = max(float(squared_error.mean()) / X.shape[1], smallest)

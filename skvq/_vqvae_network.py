@@ -91,10 +91,10 @@ class VQObjective(Objective):
         self.counts = counts if self.counts is None else self.counts + counts
 
     def pass_summary(self):
-        """Return usage and perplexity over all batches since the last call, of several codebooks the means of usage and
-        entropy."""
+        """Return usage and perplexity over all batches since the last call, of several codebooks the mean usage and the
+        mean entropy of the codes."""
         counts = self.counts.cpu().double()
         self.counts = None
         share = counts / counts.sum(dim=1, keepdim=True)
-        entropy = -(share * share.clamp_min(1e-300).log()).sum(dim=1).mean()
+        entropy = -(share * share.clamp_min(1e-300).log()).sum(dim=1) @ counts.sum(dim=1) / counts.sum()
         return {"usage": float((counts > 0).double().mean()), "perplexity": float(entropy.exp())}

@@ -24,8 +24,13 @@ CODEBOOKS = {
 }
 
 
+# Share of its drift that a codebook as a whole moves by with each batch, where its way of learning has such a rate.
+FOLLOW_RATE = 0.1
+
+
 def _codebook(architecture, code_dim, n_groups, generator):
     kind = CODEBOOKS[architecture["codebook_update"], architecture["similarity"]]
+    follows = {"follow_rate": FOLLOW_RATE} if kind in (EMAVectorQuantizer, VectorQuantizer) else {}
     return kind(
         architecture["n_codes"],
         code_dim,
@@ -34,6 +39,7 @@ def _codebook(architecture, code_dim, n_groups, generator):
         revival_threshold=architecture["revival_threshold"],
         gradient_estimator=architecture["gradient_estimator"],
         generator=generator,
+        **follows,
     )
 
 

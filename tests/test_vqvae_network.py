@@ -68,8 +68,8 @@ def test_usage_and_perplexity_are_those_of_all_batches_since_the_last_summary():
         goal.terms(batch)
     codes = goal.module.encode(rows).numpy()
     summary = goal.pass_summary()
-    assert summary["usage"] == pytest.approx(metrics.codebook_usage(codes, 8, per_position=True))
-    assert summary["perplexity"] == pytest.approx(metrics.perplexity(codes, 8, per_position=True))
+    assert summary["usage"] == pytest.approx(metrics.codebook_usage(codes, 8, codebooks=range(2)))
+    assert summary["perplexity"] == pytest.approx(metrics.perplexity(codes, 8, codebooks=range(2)))
     goal.terms(rows[:1])
     assert goal.pass_summary()["perplexity"] == pytest.approx(1.0)  # nothing is left from before
 

@@ -3,14 +3,19 @@
 Follows the two levels of VQ-VAE-2 (Razavi et al., 2019) [1]_, with the residual quantisation across scales of Tian et
 al. (2024) [2]_ between them:
 
-    c = down(z),   k = codes of c,   r = z - up(e_k),   l = codes of r,   z_q = up(e_k) + e_l
+    c = down(z),   k = codes of c,   r = z - sg[up(e_k)],   l = codes of r,   z_q = up(e_k) + e_l
 
 Departures. In [1]_ the levels are joined inside the networks: a second encoder makes the coarse map, and the fine one
 sees the decoded coarse codes beside its own features. Here the encoder makes one map z, and the fine level is told of
 the coarse one by subtraction, as in [2]_, so that any encoder and decoder of a map serve. Where [2]_ has about ten
-scales that share a codebook, here are two with a codebook each. Its learned convolution after the interpolation is here
-as well, and one before the averaging besides; both add to what is interpolated or averaged, and start at zero. They
-learn from the terms of the codebooks alone, and the gradient of what is decoded goes to z once.
+scales that share a codebook, here are two with a codebook each. `down` averages and `up` interpolates, and neither
+learns: convolutions beside both, as [2]_ has them after the interpolation, explained more of z by the coarse codes, and
+less by both levels together. The gradient of what is decoded goes to z once.
+
+What a coarse code says of its cells costs bits that finer codes could use. On 15,000 images of Fashion-MNIST, six
+epochs, the squared error of test images was 41 % higher with 4 × 4 and 7 × 7 positions of 64 codes each (390 bits) than
+with 7 × 7 of 256 (392 bits), and 52 % with the convolutions: two levels are for a prior that draws the large before the
+small, not for the best reconstruction at a rate.
 
 References
 ----------
@@ -26,47 +31,18 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from .gradient_estimators import estimator_named
 from .quantizer_base import Cluster, Quantized, Quantizer
 from .quantizers import CodebookQuantizer
 
 
-class _Resize(nn.Module):
-    """Vectors of one grid, (b, h · w, d), on another: a fixed resize, and a convolution that learns what it misses.
-
-    [128, 49, 64] of a 7 × 7 grid becomes [128, 16, 64] of a 4 × 4 grid. The convolution runs on the finer of the two.
-    """
-
-    def __init__(self, from_shape: tuple[int, int], to_shape: tuple[int, int], code_dim: int) -> None:
-        super().__init__()
-        self.from_shape, self.to_shape = from_shape, to_shape
-        self.convolution = nn.utils.skip_init(nn.Conv2d, code_dim, code_dim, 3, padding=1, bias=False)
-        nn.init.zeros_(self.convolution.weight)
-
-    def _as_maps(self, z: torch.Tensor) -> torch.Tensor:
-        return z.unflatten(1, self.from_shape).permute(0, 3, 1, 2)  # (b, d, h, w)
-
-    @staticmethod
-    def _as_vectors(maps: torch.Tensor) -> torch.Tensor:
-        return maps.permute(0, 2, 3, 1).flatten(1, 2)  # (b, h * w, d)
+def _as_maps(z: torch.Tensor, grid_shape: tuple[int, int]) -> torch.Tensor:
+    return z.unflatten(1, grid_shape).permute(0, 3, 1, 2)  # (b, d, h, w)
 
 
-class _Down(_Resize):
-    """To a coarser grid: each cell is the average of the cells that it touches."""
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        maps = self._as_maps(z)
-        return self._as_vectors(F.adaptive_avg_pool2d(maps + self.convolution(maps), self.to_shape))
-
-
-class _Up(_Resize):
-    """To a finer grid: bilinear interpolation between the centres of the cells, constant beyond the outermost ones."""
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        maps = F.interpolate(self._as_maps(z), self.to_shape, mode="bilinear", align_corners=False)
-        return self._as_vectors(maps + self.convolution(maps))
+def _as_vectors(maps: torch.Tensor) -> torch.Tensor:
+    return maps.permute(0, 2, 3, 1).flatten(1, 2)  # (b, h * w, d)
 
 
 class MultiScaleQuantizer(Quantizer):
@@ -88,7 +64,7 @@ class MultiScaleQuantizer(Quantizer):
     Attributes
     ----------
     codebook : Tensor of shape (2, n_codes, code_dim), float32
-        The coarse codebook, in the space of `down`'s output, and the fine one.
+        The coarse codebook, and the fine one.
     grid_shapes : tuple of tuple of int
     """
 
@@ -104,14 +80,21 @@ class MultiScaleQuantizer(Quantizer):
         self.coarse, self.fine = quantizers
         self.n_codes, self.code_dim = self.coarse.n_codes, self.coarse.code_dim
         self.n_coarse, self.n_fine = (math.prod(shape) for shape in self.grid_shapes)
-        self.down = _Down(self.grid_shapes[1], self.grid_shapes[0], self.code_dim)
-        self.up = _Up(self.grid_shapes[0], self.grid_shapes[1], self.code_dim)
         self.estimate = estimator_named(gradient_estimator)
 
     @property
     def codebook(self) -> torch.Tensor:
         """Both codebooks, (2, n_codes, code_dim), the coarse one first."""
         return torch.cat([self.coarse.codebook, self.fine.codebook])
+
+    def down(self, z: torch.Tensor) -> torch.Tensor:
+        """To the coarse grid, each cell the average of the cells that it touches: (b, h2 · w2, d) → (b, h1 · w1, d)."""
+        return _as_vectors(F.adaptive_avg_pool2d(_as_maps(z, self.grid_shapes[1]), self.grid_shapes[0]))
+
+    def up(self, z: torch.Tensor) -> torch.Tensor:
+        """To the fine grid, bilinear between centres of cells, constant beyond: (b, h1 · w1, d) → (b, h2 · w2, d)."""
+        maps = _as_maps(z, self.grid_shapes[0])
+        return _as_vectors(F.interpolate(maps, self.grid_shapes[1], mode="bilinear", align_corners=False))
 
     def encode(self, z: torch.Tensor) -> torch.Tensor:
         """Codes: z (b, h2 · w2, d) → (b, h1 · w1 + h2 · w2), int64, in [0, n_codes), the coarse ones first."""
@@ -131,25 +114,19 @@ class MultiScaleQuantizer(Quantizer):
     def quantize(self, z: torch.Tensor) -> Quantized:
         """Codes, vectors and losses of z (b, h2 · w2, d), float32; nothing is learned.
 
-        The terms are the means of the two levels' own. For the coarse level "codebook" is ||sg[z] - up(e_k)||², which
-        its codebook, `up`, and straight through the codes `down` minimise, and "commitment" ||c - sg[e_k]||².
+        The terms are the means of the two levels' own, of c and of r.
         """
         self._check(z)
         averages = self.down(z)
-        coarse = self.coarse.encode(averages.detach())
+        coarse = self.coarse.encode(averages)
         coarse_vectors = self.coarse.decode(coarse)
-        seen = self.down(z.detach())
-        large = self.up(coarse_vectors + (seen - seen.detach()))
-        rest = z - large.detach()
-        fine = self.fine.encode(rest.detach())
+        large = self.up(coarse_vectors).detach()
+        rest = z - large
+        fine = self.fine.encode(rest)
         fine_vectors = self.fine.decode(fine)
-        losses = self.fine.losses(rest, fine_vectors)
-        losses = {
-            "codebook": 0.5 * (losses["codebook"] + F.mse_loss(large, z.detach())),
-            "commitment": 0.5 * (losses["commitment"] + F.mse_loss(averages, coarse_vectors.detach())),
-        }
-        z_q = (large + fine_vectors).detach()
-        return Quantized(self.estimate(z, z_q), torch.cat([coarse, fine], dim=1), losses)
+        terms = self.coarse.losses(averages, coarse_vectors), self.fine.losses(rest, fine_vectors)
+        losses = {name: 0.5 * (terms[0][name] + terms[1][name]) for name in terms[0]}
+        return Quantized(self.estimate(z, large + fine_vectors.detach()), torch.cat([coarse, fine], dim=1), losses)
 
     def count(self, codes: torch.Tensor) -> torch.Tensor:
         """How often each code of each level occurs: codes (b, h1 · w1 + h2 · w2) → (2, n_codes), int64."""

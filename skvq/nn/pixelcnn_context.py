@@ -80,7 +80,7 @@ class OtherCodes(nn.Module):
     """Features, at every position of a grid, of the codes of another grid, which is known as a whole.
 
     Codes (32, 4, 4) of a coarse grid become features (32, 7, 7, channels) of a fine one: codes are embedded, with
-    their position, two convolutions look at the neighbours, and the result is interpolated bilinearly.
+    their position, and convolved with their neighbours, interpolated bilinearly, and convolved again on the fine grid.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class OtherCodes(nn.Module):
     def forward(self, codes):
         """Features (b, h, w, channels) for `codes` (b, h1, w1) int64."""
         x = (self.embedding(codes) + self.other_position).permute(0, 3, 1, 2)  # (b, e, h1, w1)
-        x = self.near(x)
+        x = F.interpolate(self.near(x), self.grid_shape, mode="bilinear", align_corners=False)  # (b, c, h, w)
+        x = x + self.position.permute(2, 0, 1)
         x = x + self.far(F.relu(x))
-        x = F.interpolate(x, self.grid_shape, mode="bilinear", align_corners=False)
-        return F.relu(x.permute(0, 2, 3, 1) + self.position)
+        return F.relu(x.permute(0, 2, 3, 1))

@@ -34,12 +34,12 @@ class TwoLevelPixelCNN(AutoregressiveGrids):
         Number of different codes of both levels.
     grid_shapes : ((h1, w1), (h2, w2))
         The coarse and the fine grid, of any size.
+    channels, n_layers, kernel_size, dilations, dropout
+        Of both levels, as in :class:`~skvq.nn.pixelcnn.GatedPixelCNN`.
     condition_size : int, default=0
         Length of a vector that both levels are conditioned on.
     generator : torch.Generator, optional
         Draws the initial weights; without one they are drawn from a generator seeded with 0.
-    channels, n_layers, kernel_size, dilations, dropout
-        Of both levels, as in :class:`~skvq.nn.pixelcnn.GatedPixelCNN`.
 
     Attributes
     ----------
@@ -49,10 +49,29 @@ class TwoLevelPixelCNN(AutoregressiveGrids):
         The biases of both levels' logits.
     """
 
-    def __init__(self, n_codes, grid_shapes, *, condition_size=0, generator=None, **sizes):
+    def __init__(
+        self,
+        n_codes,
+        grid_shapes,
+        *,
+        channels=64,
+        n_layers=2,
+        kernel_size=3,
+        dilations=(1,),
+        dropout=0.0,
+        condition_size=0,
+        generator=None,
+    ):
         super().__init__()
-        generator = default_generator() if generator is None else generator
-        sizes = sizes | {"condition_size": condition_size, "generator": generator}
+        sizes = {
+            "channels": channels,
+            "n_layers": n_layers,
+            "kernel_size": kernel_size,
+            "dilations": dilations,
+            "dropout": dropout,
+            "condition_size": condition_size,
+            "generator": default_generator() if generator is None else generator,
+        }
         self.n_codes, self.condition_size = n_codes, condition_size
         self.coarse = GatedPixelCNN(n_codes, grid_shapes[0], **sizes)
         self.fine = GatedPixelCNN(n_codes, grid_shapes[1], context_shape=grid_shapes[0], **sizes)

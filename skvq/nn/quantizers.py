@@ -5,13 +5,21 @@ Follows van den Oord, Vinyals and Kavukcuoglu (2017): straight-through gradient,
 (`EMAVectorQuantizer`, appendix A.1 of [1]_, and [2]_).
 
 Departures. All terms are means over elements. Running counts start at 1 and running sums at the codebook itself, not at
-zero. A code that got nothing in a batch stays exactly where it is. A batch with a non-finite value moves nothing.
-Codes that fall out of use can be put back among the data (`revive`).
+zero. A code that got nothing in a batch moves only with the codebook as a whole. A batch with a non-finite value moves
+nothing. Codes that fall out of use can be put back among the data (`revive`).
+
+With a `follow_rate` the codebook as a whole follows the encoder (`drift`), in the spirit of [3]_, which learns an
+affine map of the codebook by gradient. A running mean lags its vectors by 1 / (1 - decay) steps, a parameter by as many
+as the learning rate makes it. Until the codes arrive, the decoder does not respond to how the encoder moved, so the
+encoder, where commitment is weak, moves on, beyond all codes, and most of them fall out of use. What all vectors of a
+batch say about where the codebook went is precise enough to be followed at once.
 
 References
 ----------
 .. [1] A. van den Oord, O. Vinyals, K. Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017.
 .. [2] A. Razavi, A. van den Oord, O. Vinyals, "Generating Diverse High-Fidelity Images with VQ-VAE-2", NeurIPS 2019.
+.. [3] M. Huh, B. Cheung, P. Agrawal, P. Isola, "Straightening Out the Straight-Through Estimator: Overcoming
+   Optimization Challenges in Vector Quantized Networks", ICML 2023.
 """
 
 from __future__ import annotations
@@ -60,6 +68,37 @@ def batch_statistics(z: torch.Tensor, codes: torch.Tensor, n_codes: int) -> tupl
     return counts, sums.view(g, n_codes, d)
 
 
+def drift(codebook: torch.Tensor, counts: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+    """How a codebook as a whole went with the vectors of a batch: what an affine map of it explains of their errors.
+
+    With vectors z and their codebook vectors e, the least-squares fit of z - e by a + (e - ē) A. A is held back by one
+    vector for each dimension, of the length that e - ē has on average, that says there is no drift: a batch of few
+    vectors then shows little of it in many dimensions. At the means of its vectors a codebook has no drift.
+
+    Parameters
+    ----------
+    codebook : Tensor of shape (g, n_codes, d), float32
+    counts : Tensor of shape (g, n_codes), float32
+    sums : Tensor of shape (g, n_codes, d), float32
+        Number and sum of the vectors that each code received.
+
+    Returns
+    -------
+    Tensor of shape (g, n_codes, d), float32
+        Of every code, with vectors or without.
+    """
+    n = counts.sum(dim=1)[:, None, None]
+    share = counts[:, :, None] / n
+    centred = codebook - (share * codebook).sum(dim=1, keepdim=True)
+    errors = sums / n - share * codebook  # (g, n_codes, d), means over the batch
+    common = errors.sum(dim=1, keepdim=True)
+    transposed = centred.transpose(1, 2)
+    covariance = transposed @ (share * centred)  # (g, d, d)
+    diagonal = covariance.diagonal(dim1=1, dim2=2)
+    diagonal += diagonal.sum(dim=1, keepdim=True) / n[:, 0] + torch.finfo(codebook.dtype).tiny
+    return common + centred @ torch.linalg.solve(covariance, transposed @ errors)
+
+
 def _slots(codes: torch.Tensor, n_codes: int) -> torch.Tensor:
     """Codes (n, g) as indices into the codebooks laid end to end, (n * g,)."""
     offsets = torch.arange(codes.shape[1], device=codes.device) * n_codes
@@ -79,17 +118,21 @@ class CodebookQuantizer(Quantizer):
         decay: float,
         revival_threshold: float,
         gradient_estimator: str,
+        follow_rate: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         if not 0.0 <= revival_threshold < 1.0:
             raise ValueError(f"revival_threshold must be in [0, 1), got {revival_threshold}")
+        if not 0.0 <= follow_rate <= 1.0:
+            raise ValueError(f"follow_rate must be in [0, 1], got {follow_rate}")
         self.n_codes = n_codes
         self.code_dim = code_dim
         self.n_groups = n_groups
         self.decay = decay
         self.revival_threshold = revival_threshold
+        self.follow_rate = follow_rate
         self.estimate = estimator_named(gradient_estimator)
         self.register_buffer("mass", torch.ones(n_groups, n_codes))
 
@@ -121,7 +164,10 @@ class CodebookQuantizer(Quantizer):
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
         """Move running statistics by a batch: z (b, m, d), detached, and its codes (b, m); not if z is not finite."""
         counts, sums = batch_statistics(self.grouped(z), codes.reshape(-1, self.n_groups), self.n_codes)
-        self._move_statistics(counts, sums, torch.isfinite(sums).all())
+        finite = torch.isfinite(sums).all()
+        if self.follow_rate > 0:
+            self._follow(torch.where(finite, self.follow_rate * drift(self.codebook, counts, sums), 0.0))
+        self._move_statistics(counts, sums, finite)
 
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
         """Set the codebook to what `cluster` makes of the vectors z (b, m, d) of each group."""
@@ -181,6 +227,10 @@ class CodebookQuantizer(Quantizer):
         """Running counts follow the counts of a batch, unless it is not finite."""
         _move(self.mass, torch.lerp(counts, self.mass, self.decay), finite)
 
+    def _follow(self, movement: torch.Tensor) -> None:
+        """Move the whole codebook by (n_groups, n_codes, d)."""
+        self._write(self.codebook + movement, slice(None))
+
     def _place(self, group: int, slots: torch.Tensor, vectors: torch.Tensor, mass: torch.Tensor) -> None:
         self._write(vectors, (group, slots))
         self.mass[group, slots] = mass
@@ -235,6 +285,9 @@ class VectorQuantizer(CodebookQuantizer):
         Share of the average running count below which `revive` moves a code; 0 never moves one.
     gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
         How the gradient at the vectors goes on to z: see :mod:`~skvq.nn.gradient_estimators`.
+    follow_rate : float in [0, 1], default=0.0
+        Share of its `drift` that the codebook as a whole moves by with each batch. 0.1 keeps codes in use where
+        commitment is weak and the learning rate large; 1 would repeat the noise of every batch.
     generator : torch.Generator, optional
         Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
         comes in through `set_codebook`.
@@ -255,9 +308,10 @@ class VectorQuantizer(CodebookQuantizer):
         decay: float = 0.99,
         revival_threshold: float = 0.1,
         gradient_estimator: str = "straight_through",
+        follow_rate: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator)
+        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator, follow_rate)
         self.codebook = nn.Parameter(normal_codebook(n_groups, n_codes, code_dim, generator))
 
 
@@ -284,6 +338,9 @@ class EMAVectorQuantizer(CodebookQuantizer):
         Share of the average running count below which `revive` moves a code; 0 never moves one.
     gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
         How the gradient at the vectors goes on to z: see :mod:`~skvq.nn.gradient_estimators`.
+    follow_rate : float in [0, 1], default=0.0
+        Share of its `drift` that the codebook as a whole moves by with each batch. 0.1 keeps codes in use where
+        commitment is weak and the learning rate large; 1 would repeat the noise of every batch.
     generator : torch.Generator, optional
         Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
         comes in through `set_codebook`.
@@ -306,9 +363,10 @@ class EMAVectorQuantizer(CodebookQuantizer):
         decay: float = 0.99,
         revival_threshold: float = 0.1,
         gradient_estimator: str = "straight_through",
+        follow_rate: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator)
+        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator, follow_rate)
         self.register_buffer("codebook", normal_codebook(n_groups, n_codes, code_dim, generator))
         self.register_buffer("sums", self.codebook.clone())
 
@@ -328,6 +386,10 @@ class EMAVectorQuantizer(CodebookQuantizer):
         _move(self.sums, torch.lerp(sums, self.sums, self.decay), finite)
         received = counts[:, :, None] > 0  # without new vectors m / N is e up to rounding, until both fade to zero
         _move(self.codebook, self._mean_vectors(), finite & received)
+
+    def _follow(self, movement: torch.Tensor) -> None:
+        self.codebook.add_(movement)
+        self.sums.add_(movement * self.mass[:, :, None])
 
     def _mean_vectors(self) -> torch.Tensor:
         return self.sums / self.mass[:, :, None]

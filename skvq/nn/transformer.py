@@ -5,9 +5,10 @@ several heads, feed-forward blocks of four times the width with GELU.
 
 Departs from it where short grids and few rows ask for it:
 
-- the input of a position holds, besides the code before it, the other codes next to it that are already known: those
-  above it. They enter as looked-up vectors, one for each direction (see :mod:`~skvq.nn.pixelcnn_context`), so that the
-  first layer need not learn from the positions where "above" is; in a row the weights belong to pairs of positions;
+- the input of a position holds, besides the code before it, the other earlier codes near it, those above it among
+  them. They enter as looked-up vectors, one for each offset (see :mod:`~skvq.nn.pixelcnn_context`), so that the first
+  layer need not learn from the positions where "above" is. In a row the weights belong to pairs of positions, and the
+  vectors of up to 31 codes enter;
 - the first position gets the learned position alone, where language models prepend a token for the start;
 - the logits have a bias per position, started at the log-frequencies of the training codes, and the head starts at
   zero: the network starts at the likelihood of independent positions, as the PixelCNN of this package does;
@@ -37,7 +38,7 @@ from .pixelcnn_context import EarlierCodes
 
 # First standard deviation of the positions, the embedded codes, and what a class adds.
 FIRST_INPUT = 0.3
-# Rows of up to so many codes get weights of their own for every pair of neighbours.
+# Rows of up to so many codes get weights of their own for every pair of positions.
 LONGEST_PAIRED_ROW = 32
 
 
@@ -122,8 +123,9 @@ class CausalGridTransformer(AutoregressiveGrids):
         Blocks of attention and feed-forward network; 0 leaves the neighbouring codes alone.
     n_heads : int, default=4
         Heads of the attention; divides `d_model`.
-    reach : int, default=1
-        The input of a position holds the earlier codes up to `reach` rows and columns away, and the one before it.
+    reach : int, default=None
+        The input of a position holds the earlier codes up to `reach` rows and columns away, and the one before it. None
+        is 2, and 31 in a row.
     dropout : float in [0, 1), default=0.0
         On the input and on what each half of a block adds.
     condition_size : int, default=0
@@ -142,7 +144,7 @@ class CausalGridTransformer(AutoregressiveGrids):
         d_model=64,
         n_layers=2,
         n_heads=4,
-        reach=1,
+        reach=None,
         dropout=0.0,
         condition_size=0,
         generator=None,
@@ -156,6 +158,7 @@ class CausalGridTransformer(AutoregressiveGrids):
         self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, d_model)
         self.earlier = None
         if self.length > 1:
+            reach = (31 if height == 1 else 2) if reach is None else reach
             shared = height > 1 or width > LONGEST_PAIRED_ROW
             self.earlier = EarlierCodes(
                 n_codes, self.grid_shape, d_model, d_model, reach, whole_rows_only=False, shared=shared

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from skvq.nn.quantizers import EMAVectorQuantizer, VectorQuantizer, batch_statistics, count_codes
+from skvq.nn.quantizers import EMAVectorQuantizer, VectorQuantizer, batch_statistics, count_codes, drift
 
 BOTH = pytest.mark.parametrize("quantizer_class", [VectorQuantizer, EMAVectorQuantizer])
 
@@ -328,6 +328,68 @@ def test_counts_of_batches_add_up_to_the_count_of_all():
         np.testing.assert_array_equal(added, expected)
 
 
+@pytest.mark.parametrize("n", [12, 200])
+def test_drift_is_the_least_squares_fit_of_the_errors_held_back_by_a_vector_for_each_dimension(n):
+    z, codes, codebook = normal(n, 2, 3), torch.randint(5, (n, 2), generator=generator()), normal(2, 7, 3, seed=1)
+    moved = drift(codebook, *batch_statistics(z, codes, 7))
+    for group in range(2):
+        e = codebook[group].double().numpy()
+        used = e[codes[:, group]]
+        errors, centred = z[:, group].numpy() - used, used - used.mean(axis=0)
+        held = np.sqrt(np.square(centred).sum(axis=1).mean()) * np.eye(3)
+        A = np.linalg.lstsq(np.vstack([centred, held]), np.vstack([errors, np.zeros((3, 3))]), rcond=None)[0]
+        expected = errors.mean(axis=0) + (e - used.mean(axis=0)) @ A
+        np.testing.assert_allclose(moved[group], expected, rtol=1e-3, atol=1e-4)  # float32 normal equations
+
+
+def test_a_codebook_at_the_means_of_its_vectors_has_no_drift():
+    codebook, spread = normal(1, 6, 4), normal(10, 1, 4, seed=1)
+    z = torch.cat([codebook[:, code] + sign * spread for code in range(5) for sign in (-1.0, 1.0)])
+    codes = torch.arange(5).repeat_interleave(20)[:, None]
+    torch.testing.assert_close(drift(codebook, *batch_statistics(z, codes, 6)), torch.zeros(1, 6, 4), rtol=0, atol=1e-5)
+
+
+def test_a_codebook_of_one_place_drifts_as_a_point():
+    z = normal(30, 1, 2)
+    moved = drift(torch.ones(1, 4, 2), *batch_statistics(z, torch.zeros(30, 1, dtype=torch.int64), 4))
+    torch.testing.assert_close(moved, (z.mean(dim=0) - 1.0)[None].expand(1, 4, 2))
+
+
+@BOTH
+def test_a_codebook_that_follows_stays_with_vectors_that_move_together(quantizer_class):
+    errors, usages = [], []
+    for follow_rate in (0.0, 0.3):
+        quantizer = quantizer_class(32, 2, follow_rate=follow_rate)
+        quantizer.set_codebook(normal(1, 32, 2))
+        for step in range(100):  # they spread to twice the width, and go away
+            z = normal(64, 4, 2, seed=step) * (1 + step / 100) + step / 25
+            losses = quantizer(z).losses
+        errors.append(float(losses["commitment"]))
+        usages.append(float((quantizer.count(quantizer.encode(z)) > 0).double().mean()))
+    assert errors[1] < 0.25 * errors[0]
+    assert usages[1] > 2 * usages[0]
+
+
+def test_running_sums_follow_with_their_codebook():
+    quantizer = EMAVectorQuantizer(8, 2, follow_rate=0.5, decay=0.9)
+    for step in range(5):
+        quantizer(normal(16, 3, 2, seed=step) + step)
+    torch.testing.assert_close(quantizer.sums, quantizer.codebook * quantizer.mass[:, :, None])
+
+
+@BOTH
+def test_nothing_follows_in_evaluation_or_a_batch_that_is_not_finite(quantizer_class):
+    quantizer = quantizer_class(6, 2, generator=generator(), follow_rate=0.5)
+    quantizer(normal(9, 3, 2))
+    before = state_of(quantizer)
+    z = normal(9, 3, 2, seed=1)
+    quantizer.eval()(z)
+    quantizer.train()(torch.where(z == z[4, 1, 0], torch.nan, z))
+    assert_same_state(quantizer, before)
+    quantizer(z)
+    assert not torch.equal(quantizer.codebook, before["codebook"])
+
+
 @BOTH
 def test_codes_beyond_the_codebook_are_never_looked_up_elsewhere(quantizer_class):
     for n_groups in (1, 3):
@@ -337,8 +399,8 @@ def test_codes_beyond_the_codebook_are_never_looked_up_elsewhere(quantizer_class
 
 @BOTH
 def test_wrong_arguments_and_shapes_are_named(quantizer_class):
-    for options in ({"decay": 1.0}, {"decay": -0.1}, {"revival_threshold": 1.0}, {"revival_threshold": -0.1}):
-        (name,) = options
+    wrong = {"decay": (1.0, -0.1), "revival_threshold": (1.0, -0.1), "follow_rate": (1.1, -0.1)}
+    for name, options in ((name, {name: value}) for name, values in wrong.items() for value in values):
         with pytest.raises(ValueError, match=name):
             quantizer_class(8, 2, **options)
     with pytest.raises(ValueError, match=r"vectors must have shape \(1, 8, 2\)"):

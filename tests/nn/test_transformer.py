@@ -60,7 +60,7 @@ def test_gradients_reach_every_earlier_position_and_no_later_one(grid_shape, n_l
 
 @pytest.mark.parametrize("grid_shape", [(4, 4), (3, 5), (5, 2), (1, 32), (1, 40), (6, 1)])
 def test_logits_depend_on_every_earlier_code_and_on_no_other(grid_shape):
-    model, codes = random_model(5, grid_shape), random_codes(4, 5, grid_shape)
+    model, codes = random_model(5, grid_shape, reach=1), random_codes(4, 5, grid_shape)  # attention carries the others
     with torch.no_grad():
         expected = model(codes)
         for position in range(math.prod(grid_shape)):
@@ -88,7 +88,7 @@ def test_attention_is_the_weighted_mean_of_the_values_before():
 
 
 @pytest.mark.parametrize("grid_shape", SHAPES)
-@pytest.mark.parametrize(("condition_size", "reach"), [(0, 1), (3, 1), (0, 3)])
+@pytest.mark.parametrize(("condition_size", "reach"), [(0, None), (3, None), (0, 1)])
 def test_cached_logits_equal_those_of_the_full_forward_pass(grid_shape, condition_size, reach):
     model = random_model(7, grid_shape, condition_size=condition_size, reach=reach)
     codes = random_codes(3, 7, grid_shape)
@@ -145,7 +145,7 @@ def test_a_model_with_marginals_starts_at_the_likelihood_of_independent_position
 def test_training_learns_a_dependence_between_distant_positions():
     first = torch.randint(4, (256, 1, 1), generator=generator(10))
     codes = torch.cat([first, random_codes(256, 4, (1, 10)), first], dim=2)  # the last of 12 repeats the first
-    model = CausalGridTransformer(4, (1, 12), d_model=16, n_layers=2, generator=generator())
+    model = CausalGridTransformer(4, (1, 12), d_model=16, n_layers=2, reach=1, generator=generator())
     model.set_marginals(codes)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(150):
