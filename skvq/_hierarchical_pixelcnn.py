@@ -36,14 +36,14 @@ class HierarchicalPixelCNN(GridDensity):
     class_conditional : bool, default=False
         Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise. The class enters both networks.
     dropout : float in [0, 1) or "auto", default="auto"
-        Share of the gates that is dropped in training. "auto": 0.5 below 10,000 rows, where the model overfits, else 0.
+        Share of the gates, and of the codes that others are told of, that is dropped in training. "auto": 0.4 below
+        10,000 rows, where the model overfits, else 0.
     alpha : float, default=0.0
         Decoupled weight decay.
     batch_size : int or "auto", default="auto"
         Rows per step. "auto": 64, or 32 below 500 rows.
     learning_rate_init : float or "auto", default="auto"
-        Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.002 below 10,000 rows, else
-        0.004.
+        Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.004.
     max_iter : int or "auto", default="auto"
         Epochs. "auto": 30,000 rows in all, within 20 to 60 epochs, below 10,000 rows; from there on 300,000 rows in
         all, and at least two epochs (60,000 rows: 5).

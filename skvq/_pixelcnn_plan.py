@@ -34,14 +34,14 @@ def network_sizes(estimator, n_rows):
 
 
 def automatic_dropout(n_rows):
-    """Return the dropout that "auto" stands for: half the gates while rows are few, none once there are many.
+    """Return the dropout that "auto" stands for: two fifths while rows are few, none once there are many.
 
     Examples
     --------
     >>> automatic_dropout(1_000), automatic_dropout(60_000)
-    (0.5, 0.0)
+    (0.4, 0.0)
     """
-    return 0.5 if n_rows < MANY_ROWS else 0.0
+    return 0.4 if n_rows < MANY_ROWS else 0.0
 
 
 def automatic_training(n_rows, grid_shape):
@@ -56,7 +56,7 @@ def automatic_training(n_rows, grid_shape):
     return Automatic(
         max_iter=min(60, max(20, 30_000 // n_rows)) if few else max(2, 300_000 // n_rows),
         batch_size=32 if n_rows < 500 else 64,
-        learning_rate_init=2e-3 if few else 4e-3,
+        learning_rate_init=4e-3,
         bfloat16_pays=grid_shape[0] > 1 and not few,
     )
 

@@ -123,7 +123,8 @@ class GatedPixelCNN(AutoregressiveGrids):
     reach : int, default=None
         The first sums take codes up to `reach` rows and columns away. None is 7, and 31 in a row.
     dropout : float in [0, 1), default=0.0
-        On the gates of the horizontal stack and on the first sums that reach the head.
+        On the gates of the horizontal stack, on the first sums that reach the head, and on the codes that these sums
+        are made of: a code that is dropped is unknown to all positions of its grid.
     condition_size : int, default=0
         Length of a vector that enters every gate of both stacks (a one-hot class, say), and the first sums of the
         horizontal one with weights for every position; 0 for none. Its norm should be about 1.
@@ -242,6 +243,12 @@ class GatedPixelCNN(AutoregressiveGrids):
         hidden = F.relu(self.skip(features))
         return self.output(hidden).float() + self.marginals[i, j]
 
+    def _dropped_codes(self, codes):
+        """Weights (b, h * w) of the codes in the first sums, 0 or 1 / (1 - dropout), in training; None otherwise."""
+        if not self.training or self.dropout.p == 0:
+            return None
+        return self.dropout(torch.ones(codes.shape, device=codes.device)).flatten(1)
+
     def forward(self, codes, condition=None, context=None):
         """Logits (b, h, w, n_codes), float32, of `codes` (b, h, w) int64: each given all codes before it.
 
@@ -249,11 +256,12 @@ class GatedPixelCNN(AutoregressiveGrids):
         takes them.
         """
         conditions, features = self.condition_terms(condition), self.context_features(context)
+        weights = self._dropped_codes(codes)
         v, x = None, self.horizontal_position.expand(*codes.shape, self.channels)
         if self.above is not None:
-            v = self.vertical_position + self.above(codes, self.embedding.weight)
+            v = self.vertical_position + self.above(codes, self.embedding.weight, weights)
         if self.earlier is not None:
-            x = self.horizontal_position + self.earlier(codes, self.embedding.weight)
+            x = self.horizontal_position + self.earlier(codes, self.embedding.weight, weights)
         if condition is not None:
             x = x + self.condition_at(condition).view(*codes.shape, self.channels)
         if features is not None:

@@ -59,8 +59,11 @@ class EarlierCodes(nn.Module):
         products = F.linear(embedding, self.weight).float().view(self.n_codes, -1, self.channels)
         return products.transpose(0, 1).reshape(-1, self.channels)
 
-    def lookup(self, table, codes, first, last):
-        """Sums (b, last - first, channels) at the positions first, ..., last - 1, from `codes` (b, h * w)."""
+    def lookup(self, table, codes, first, last, weights=None):
+        """Sums (b, last - first, channels) at the positions first, ..., last - 1, from `codes` (b, h * w).
+
+        The vectors of a code are multiplied by its weight, if there are `weights` (b, h * w).
+        """
         start, stop = self.starts[first], self.starts[last]
         b, count = len(codes), last - first
         if start == stop:
@@ -68,11 +71,14 @@ class EarlierCodes(nn.Module):
         rows = codes[:, self.sources[start:stop]] + self.offsets[start:stop]  # (b, stop - start)
         shifts = torch.arange(b, device=codes.device)[:, None] * (stop - start)
         bags = (self.bounds[first:last] - start) + shifts  # (b, count)
-        return F.embedding_bag(rows.flatten(), table, bags.flatten(), mode="sum").view(b, count, self.channels)
+        if weights is not None:
+            weights = weights[:, self.sources[start:stop]].flatten()
+        sums = F.embedding_bag(rows.flatten(), table, bags.flatten(), mode="sum", per_sample_weights=weights)
+        return sums.view(b, count, self.channels)
 
-    def forward(self, codes, embedding):
+    def forward(self, codes, embedding, weights=None):
         """Sums (b, h, w, channels) for `codes` (b, h, w) int64, embedded as `embedding` (K, embedding_dim)."""
-        sums = self.lookup(self.table(embedding), codes.flatten(1), 0, codes[0].numel())
+        sums = self.lookup(self.table(embedding), codes.flatten(1), 0, codes[0].numel(), weights)
         return sums.view(*codes.shape, self.channels)
 
 

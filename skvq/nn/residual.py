@@ -154,7 +154,7 @@ class ResidualQuantizer(Quantizer):
         """Set each stage's codebook from what the stages before it leave of a sample z (b, m, d).
 
         With a beam, that is what all kept prefixes leave, in a random order. The first stages keep a quarter of the
-        prefixes there are, up to `beam_size`: of few prefixes most are never the best, and would mislead the next stage.
+        prefixes there are, up to `beam_size`: of few, most are never the best and would mislead the next stage.
         Codebooks that start so fit the sample less closely than the nearest prefixes alone would make them, and new
         vectors better.
         A shared codebook starts from the vectors that all stages see while it holds the clusters of z.

@@ -55,7 +55,7 @@ class OneHotCodes(torch.nn.Module):
         super().__init__()
         self.earlier, self.one_hot = earlier, one_hot
 
-    def forward(self, codes, embedding):
+    def forward(self, codes, embedding, weights=None):
         table = self.earlier.table(embedding)
         sums = []
         for start, stop in itertools.pairwise(self.earlier.starts):
@@ -402,3 +402,20 @@ def test_log_prob_terms_are_those_of_one_position_each():
     expected = torch.log_softmax(model(codes), dim=-1).gather(3, codes[..., None])[..., 0]
     torch.testing.assert_close(terms, expected)
     torch.testing.assert_close(terms.sum(dim=(1, 2)), model.log_prob(codes))
+
+
+def test_dropout_in_training_leaves_codes_out_of_the_sums_of_all_later_positions():
+    model = GatedPixelCNN(5, (3, 4), channels=4, dropout=0.5, generator=torch.Generator().manual_seed(0)).train()
+    codes = torch.randint(5, (2, 3, 4), generator=torch.Generator().manual_seed(1))
+    kept = torch.randint(2, (2, 12), generator=torch.Generator().manual_seed(2)).float()
+    sums = model.earlier(codes, model.embedding.weight, kept).flatten(1, 2)
+    table, expected = model.earlier.table(model.embedding.weight), torch.zeros_like(sums)
+    for target in range(12):
+        for bag in range(model.earlier.starts[target], model.earlier.starts[target + 1]):
+            source = model.earlier.sources[bag]
+            rows = model.earlier.offsets[bag] + codes.flatten(1)[:, source]
+            expected[:, target] += kept[:, source, None] * table[rows]
+    torch.testing.assert_close(sums, expected)
+    dropped = model._dropped_codes(codes)
+    assert set(dropped.flatten().tolist()) == {0.0, 2.0}
+    assert model.eval()._dropped_codes(codes) is None
