@@ -1,26 +1,23 @@
 """VQVAETransformer: discrete features, reconstructions and new samples."""
 
-import math
-
-import numpy as np
-from scipy.stats import entropy
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import _passes as passes
-from ._base import BaseNetwork, forgets_failure, is_auto, resolve_device
+from ._base import BaseNetwork, forgets_failure, resolve_device
 from ._codes import CODE_DTYPE, check_codes
 from ._layout import as_array
 from ._reconstruction import Reconstruction, r_squared
 from ._vqvae_density import CodeDensity
-from ._vqvae_network import VQObjective, build_vqvae
+from ._vqvae_fit import CodeTraining
+from ._vqvae_network import build_vqvae
 from ._vqvae_parameters import check_parameters
-from ._vqvae_plan import automatic_training, plan, stops_early
-from ._vqvae_quantizer import code_shape, codebook_array, codes_per_row, counts_array, decodable_widths
-from ._vqvae_start import start_from_data
+from ._vqvae_quantizer import codes_per_row, decodable_widths
 
 
-class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, TransformerMixin, Reconstruction, BaseNetwork):
+class VQVAETransformer(
+    ClassNamePrefixFeaturesOutMixin, CodeTraining, CodeDensity, TransformerMixin, Reconstruction, BaseNetwork
+):
     r"""Discrete codes of images and tables, reconstructions from them, and new rows drawn from a prior over them.
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
@@ -37,6 +34,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
         codes [6]_, coarse ones and, for what these leave, fine ones, with a codebook each. "auto": a cell of s × s
         pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells (28 × 28 gives 7 × 7,
         8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
+    max_bits : int or None, default=None
+        Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape`,
+        `quantizer` and `codes_per_position`, which stay at "auto": for tables codes of 4 bits; for images a code a
+        position, several residual ones from 12 bits a position on, on a coarser grid below 6 bits a position.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"}, default="auto"
         How vectors become codes. "vector": the nearest of a codebook, one code a position. "residual": several codes a
         position, each for what the ones before it leave, whose vectors add up; any prefix of them can be decoded.
@@ -235,6 +236,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
         n_codes="auto",
         code_shape="auto",
         *,
+        max_bits=None,
         quantizer="auto",
         codes_per_position="auto",
         shared_codebook="auto",
@@ -270,6 +272,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
     ):
         self.n_codes = n_codes
         self.code_shape = code_shape
+        self.max_bits = max_bits
         self.quantizer = quantizer
         self.codes_per_position = codes_per_position
         self.shared_codebook = shared_codebook
@@ -409,58 +412,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, CodeDensity, Transformer
 
     def _build(self, architecture, generator):
         return build_vqvae(architecture, generator)
-
-    def _fit_autoencoder(self, X, held_out, generator):
-        """Fit encoder, codebook and decoder; return the codes of X."""
-        self._fit_scaling(X)
-        rows = self._rows(X)
-        early = self.early_stopping
-        if early == "auto":
-            early = stops_early(rows.shape, int(len(rows) * (1 - self.validation_fraction)))
-        rows, validation = self._split(rows, None if held_out is None else self._rows(held_out), early, generator)
-        module, architecture, error = start_from_data(plan(self, rows), rows, generator, warn=not is_auto(self.n_codes))
-        automatic_noise = error if self.image_shape_ is None else 0.0
-        objective = VQObjective(
-            module,
-            codebook_weight=self.codebook_weight,
-            commitment_weight=self.commitment_weight,
-            input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
-            generator=generator,
-        )
-        n_uses = 1 if self.image_shape_ is None else math.prod(architecture["code_shape"])  # of a weight, for one row
-        self._train(
-            objective,
-            rows,
-            validation,
-            generator,
-            automatic_training(rows.shape, len(rows)),
-            work=sum(parameter.numel() for parameter in module.parameters()) * n_uses,
-            monitor="reconstruction",
-        )
-        self._keep(module, architecture)
-        return self._describe(X, validation)
-
-    def _describe(self, X, validation):
-        """Set what is read off the fitted network; return the codes of X."""
-        self.n_codes_ = self.architecture_["n_codes"]
-        self.code_shape_ = code_shape(self.architecture_)
-        quantizer = self._network().quantizer
-        self.codebook_ = codebook_array(quantizer, self.architecture_)
-        if validation is None:
-            codes, squared_error, _ = self._reconstruct(self._rows(X))
-        else:
-            codes = self._encode(X)
-            _, squared_error, _ = self._reconstruct(validation)
-        self.code_counts_ = counts_array(quantizer, codes, self.architecture_)
-        self.codebook_usage_ = float((self.code_counts_ > 0).mean())
-        counts = self.code_counts_.reshape(-1, self.n_codes_)  # of every codebook
-        bits = entropy(counts, base=2, axis=1)
-        self.bits_per_row_ = float(bits @ counts.sum(axis=1) / len(codes))
-        self.perplexity_ = 2.0 ** (self.bits_per_row_ / codes.shape[1])
-        # The maximum-likelihood variance; a perfect reconstruction would make the likelihood infinite.
-        smallest = np.finfo(np.float32).eps
-        self.noise_variance_ = max(float(squared_error.mean()) / X.shape[1], smallest)
-        return codes
 
     def _encode(self, X):
         return passes.encode(self._network(), self._rows(X), self._n_features_out, CODE_DTYPE)

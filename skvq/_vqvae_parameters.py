@@ -16,6 +16,8 @@ OF_CODEBOOKS = {
     "commitment_weight": 1.0,
     "search_dim": None,
 }
+# What a budget of bits decides.
+OF_BUDGET = ("code_shape", "n_codes", "quantizer", "codes_per_position")
 
 
 def check_parameters(estimator):
@@ -23,6 +25,8 @@ def check_parameters(estimator):
     for name in ("n_codes", "code_dim", "codes_per_position", "beam_size"):
         if not is_auto(getattr(estimator, name)):
             check_number(name, getattr(estimator, name), numbers.Integral, low=1)
+    if estimator.max_bits is not None:
+        check_number("max_bits", estimator.max_bits, numbers.Integral, low=1)
     check_choice("quantizer", estimator.quantizer, ("auto", *QUANTIZERS))
     check_choice("codebook_update", estimator.codebook_update, ("ema", "gradient", "simvq"))
     check_choice("similarity", estimator.similarity, ("euclidean", "cosine"))
@@ -48,6 +52,12 @@ def check_parameters(estimator):
 
 def _check_pairs(estimator):
     """Raise ValueError for parameters that do not go together."""
+    decided = [name for name in OF_BUDGET if not is_auto(getattr(estimator, name))]
+    if estimator.max_bits is not None and decided:
+        raise ValueError(
+            f"max_bits={estimator.max_bits} decides {', '.join(OF_BUDGET)}; leave "
+            f"{decided[0]}={getattr(estimator, decided[0])!r} at 'auto', or max_bits at None"
+        )
     if (estimator.codebook_update, estimator.similarity) not in CODEBOOKS:
         raise ValueError(
             f"codebook_update={estimator.codebook_update!r} and similarity={estimator.similarity!r} do not go "

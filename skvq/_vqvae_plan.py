@@ -4,12 +4,15 @@ import math
 import numbers
 
 from ._base import Automatic, check_sizes, is_auto
-from ._vqvae_parameters import check_code_dim, check_quantizer, check_two_level
+from ._vqvae_parameters import OF_BUDGET, check_code_dim, check_quantizer, check_two_level
 from ._vqvae_quantizer import SEVERAL_CODES, TWO_LEVEL
 from .nn.finite_scalar import levels_for
 
 # Length of the vector of a position: of images, of tables that have several, of tables that have one.
 IMAGE_CODE_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM = 32, 4, 64
+# Bits of a code where a budget of bits is given: of a table, and of each residual code of an image; and bits that a
+# position of an image gets at least before the grid is made coarser.
+TABLE_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 6
 # Length of each split of an image's position.
 PRODUCT_SPLIT_DIM = 16
 # Codes of an image's position where it has several, and prefixes that the search for those of a table follows.
@@ -113,6 +116,57 @@ def check_code_shape(code_shape, row_shape):
     return tuple(int(s) for s in shape)
 
 
+def codes_for_bits(max_bits, row_shape):
+    """Return the parameters whose codes of a row take no more than `max_bits`, and as much of it as there is use for.
+
+    A table gets codes of 4 bits, all stages of one vector. An image gets the grid of `automatic_code_shape`, with one
+    code for each position, or residual ones of about 8 bits from 12 bits a position on; where that would leave less
+    than 6 bits a position, the grid is halved, down to one vector for the whole image.
+
+    Parameters
+    ----------
+    max_bits : int
+        At least 1.
+    row_shape : tuple of int
+        (H, W, C) or (n_features,).
+
+    Returns
+    -------
+    dict
+        `code_shape`, `n_codes`, `quantizer`, `codes_per_position`, as the parameters of the estimator.
+
+    Examples
+    --------
+    >>> [codes_for_bits(bits, (13,))["code_shape"] for bits in (16, 32)]
+    [(4,), (8,)]
+    >>> for bits in (64, 128, 392, 784):
+    ...     print(*codes_for_bits(bits, (28, 28, 1)).values())
+    (2, 2) 256 residual 2
+    (4, 4) 256 vector 1
+    (7, 7) 256 vector 1
+    (7, 7) 256 residual 2
+    """
+    if len(row_shape) == 1:
+        bits = min(max_bits, TABLE_BITS)
+        return {
+            "code_shape": (max_bits // bits,),
+            "n_codes": 2**bits,
+            "quantizer": "auto",
+            "codes_per_position": "auto",
+        }
+    shape = automatic_code_shape(row_shape)
+    while math.prod(shape) > 1 and max_bits < LEAST_POSITION_BITS * math.prod(shape):
+        shape = tuple(math.ceil(cells / 2) for cells in shape)
+    bits = max_bits // math.prod(shape)
+    codes_per_position = max(1, round(bits / STAGE_BITS))
+    return {
+        "code_shape": shape,
+        "n_codes": 2 ** (bits // codes_per_position),
+        "quantizer": "vector" if codes_per_position == 1 else "residual",
+        "codes_per_position": codes_per_position,
+    }
+
+
 def automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position):
     """Return what "auto" stands for in `code_dim`, the length of the vector of a position.
 
@@ -169,8 +223,11 @@ def plan_codes(estimator, row_shape, n_rows):
         JSON-able, as :func:`~skvq._vqvae_quantizer.build_quantizer` takes it.
     """
     is_image = len(row_shape) == 3
-    coarse_shape, code_shape = grids(estimator.code_shape, row_shape)
-    quantizer = estimator.quantizer
+    wanted = {name: getattr(estimator, name) for name in OF_BUDGET}
+    if estimator.max_bits is not None:
+        wanted = codes_for_bits(estimator.max_bits, row_shape)
+    coarse_shape, code_shape = grids(wanted["code_shape"], row_shape)
+    quantizer = wanted["quantizer"]
     if quantizer == "auto":
         quantizer = "vector" if is_image else "residual"
     check_quantizer(estimator, quantizer)
@@ -178,11 +235,11 @@ def plan_codes(estimator, row_shape, n_rows):
         check_two_level(estimator)
         quantizer = TWO_LEVEL
     n_positions, codes_per_position = positions_and_codes(
-        quantizer, estimator.codes_per_position, math.prod(code_shape), is_image
+        quantizer, wanted["codes_per_position"], math.prod(code_shape), is_image
     )
     shared = is_image if is_auto(estimator.shared_codebook) else bool(estimator.shared_codebook)
     n_vectors = n_rows * (n_positions if shared else 1)
-    n_codes = automatic_n_codes(n_vectors) if is_auto(estimator.n_codes) else int(estimator.n_codes)
+    n_codes = automatic_n_codes(n_vectors) if is_auto(wanted["n_codes"]) else int(wanted["n_codes"])
     code_dim = estimator.code_dim
     if is_auto(code_dim):
         code_dim = automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position)

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import skops.io
 import torch
 from scipy.spatial.distance import cdist
 from scipy.stats import entropy
@@ -186,6 +187,14 @@ def test_a_copy_from_disk_gives_the_same_codes_and_rows(fitted):
     assert json.loads(json.dumps(model.architecture_)) == model.architecture_
 
 
+def test_skops_needs_trust_in_the_estimators_alone(fitted):
+    model, _, X = fitted
+    file = skops.io.dumps(model)
+    trusted = skops.io.get_untrusted_types(data=file)
+    assert sorted(trusted) == ["skvq._pixelcnn.PixelCNN", "skvq._vqvae.VQVAETransformer"]
+    np.testing.assert_array_equal(skops.io.loads(file, trusted=trusted).transform(X[:9]), model.transform(X[:9]))
+
+
 def test_the_prior_draws_rows_and_scores_them(fitted):
     model, _, X = fitted
     drawn = model.sample(3, random_state=0)
@@ -247,3 +256,28 @@ def test_positions_of_images_can_have_a_codebook_each():
     model = VQVAETransformer(**FAST | {"shared_codebook": False, "prior": None}).fit(IMAGES)
     assert model.codebook_.shape == (16, 8, 32)
     assert model.transform(IMAGES).shape == (300, 16)
+
+
+@pytest.mark.parametrize(
+    ("X", "max_bits", "code_shape", "n_codes"),
+    [
+        (WINE, 16, (4,), 16),
+        (WINE, 3, (1,), 8),
+        (IMAGES, 128, (4, 4), 256),
+        (IMAGES, 60, (2, 2, 2), 128),
+        (IMAGES, 1, (1, 1), 2),
+    ],
+)
+def test_a_budget_of_bits_is_used_and_kept(X, max_bits, code_shape, n_codes):
+    model = VQVAETransformer(**FAST | {"n_codes": "auto", "max_bits": max_bits, "prior": None}).fit(X)
+    assert model.code_shape_ == code_shape
+    assert model.n_codes_ == n_codes
+    assert 0.8 * max_bits < np.log2(model.n_codes_) * np.prod(model.code_shape_) <= max_bits
+    assert model.bits_per_row_ <= max_bits
+
+
+def test_a_budget_does_not_go_with_what_it_decides():
+    with pytest.raises(ValueError, match="max_bits=16 decides code_shape, n_codes.*leave n_codes=8 at 'auto'"):
+        VQVAETransformer(8, max_bits=16).fit(WINE)
+    with pytest.raises(ValueError, match="max_bits == 0"):
+        VQVAETransformer(max_bits=0).fit(WINE)
