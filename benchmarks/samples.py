@@ -149,11 +149,20 @@ class Generators:
         model = copy.deepcopy(self.autoencoder).set_params(prior=PixelCNN(random_state=0)).fit_prior(self.images)
         return lambda labels, seed: model.sample(len(labels), random_state=seed)
 
-    def class_vqvae(self):
+    @functools.cached_property
+    def class_model(self):
         """VQ-VAE and class-conditional PixelCNN."""
         prior = PixelCNN(class_conditional=True, random_state=0)
-        model = copy.deepcopy(self.autoencoder).set_params(prior=prior).fit_prior(self.images, self.labels)
+        return copy.deepcopy(self.autoencoder).set_params(prior=prior).fit_prior(self.images, self.labels)
+
+    def class_vqvae(self):
+        model = self.class_model
         return lambda labels, seed: model.sample(len(labels), y=labels, random_state=seed)
+
+    def class_vqvae_top_p(self):
+        """The same, without the unlikeliest codes of every position, which together have a tenth of the probability."""
+        model = self.class_model
+        return lambda labels, seed: model.sample(len(labels), y=labels, random_state=seed, top_p=0.9)
 
     def _on_components(self, fit, by_class=False):
         """Return the sampler of a density fitted to the principal components, of all images or of each class."""
@@ -190,7 +199,7 @@ def fit_kernel_density(z):
     return search.best_estimator_.sample
 
 
-CONDITIONAL = ("class_vqvae", "class_pca_mixture", "class_kernel_density")
+CONDITIONAL = ("class_vqvae", "class_vqvae_top_p", "class_pca_mixture", "class_kernel_density")
 UNCONDITIONAL = ("vqvae", "vae", "vae_mixture", "pca_mixture", "kernel_density")
 
 
