@@ -44,11 +44,11 @@ TABLES = {
 TABLE_BITS, IMAGE_BITS = (16, 32, 64), (64, 128, 392, 441, 784)
 # What is set for a number of bits per image; all else is at its default.
 IMAGE_CODES = {
-    64: {"code_shape": (1, 1), "quantizer": "residual", "codes_per_position": 8, "code_dim": 64, "n_codes": 256},
-    128: {"code_shape": (1, 1), "quantizer": "residual", "codes_per_position": 16, "code_dim": 128, "n_codes": 256},
+    64: {"code_shape": (2, 2), "quantizer": "residual", "n_codes": 256, "code_dim": 64, "beam_size": 5},
+    128: {"code_shape": (4, 4), "n_codes": 256},
     392: {"code_shape": (7, 7), "n_codes": 256},
     441: {"code_shape": (7, 7), "n_codes": 512},
-    784: {"code_shape": (7, 7), "quantizer": "residual", "codes_per_position": 2, "n_codes": 256},
+    784: {"code_shape": (7, 7), "quantizer": "residual", "n_codes": 256},
 }
 
 
