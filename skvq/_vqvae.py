@@ -36,8 +36,9 @@ class VQVAETransformer(
         8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape`,
-        `quantizer` and `codes_per_position`, which stay at "auto": for tables codes of 4 bits; for images a code a
-        position, several residual ones from 12 bits a position on, on a coarser grid below 6 bits a position.
+        `quantizer` and `codes_per_position`, which stay at "auto": for tables codes of 4 bits, from 1,000 rows on of
+        8; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid below 6
+        bits a position.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"}, default="auto"
         How vectors become codes. "vector": the nearest of a codebook, one code a position. "residual": several codes a
         position, each for what the ones before it leave, whose vectors add up; any prefix of them can be decoded.
@@ -51,16 +52,17 @@ class VQVAETransformer(
         Whether all positions share their codebooks (stages and splits never do). "auto": they do in images, whose
         patches are alike, and not in tables, whose columns are not.
     code_dim : int or "auto", default="auto"
-        Length of the vector of a position. "auto": 32 for images, 16 for each split of product codes; for tables 4, or
-        as many as there are columns, up to 64, for the one vector of a row.
+        Length of the vector of a position. "auto": 32 for images (64 for residual codes of cells of 128 values and
+        more), 16 for each split of product codes; for tables 4, or as many as there are columns, up to 64, for the one
+        vector of a row.
     search_dim : int or None, default=None
         Search the codes in a space of so many dimensions, between two learned linear maps ([5]_, section 3.2). Only for
         ``quantizer="vector"``. None searches where the vectors are.
     similarity : {"euclidean", "cosine"}, default="euclidean"
         What nearest means. "cosine" compares, and decodes, vectors of length 1 ([5]_, section 3.2).
     beam_size : int or "auto", default="auto"
-        Number of prefixes that the search for residual codes follows; 1 is the greedy search. "auto": 16 for tables, 1
-        for images.
+        Number of prefixes that the search for residual codes follows; 1 is the greedy search. "auto": 16 for tables;
+        for images 5 up to 16 positions, 1 above.
     codebook_weight : float, default=1.0
         Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only where the
         codebook learns by gradient; a running mean needs no weight, and another one than 1 then draws a warning.

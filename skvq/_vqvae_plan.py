@@ -8,15 +8,23 @@ from ._vqvae_parameters import OF_BUDGET, check_code_dim, check_quantizer, check
 from ._vqvae_quantizer import SEVERAL_CODES, TWO_LEVEL
 from .nn.finite_scalar import levels_for
 
-# Length of the vector of a position: of images, of tables that have several, of tables that have one.
-IMAGE_CODE_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM = 32, 4, 64
+# Length of the vector of a position: of images, of residual codes of large cells, of tables that have several, and of
+# tables that have one.
+IMAGE_CODE_DIM, LARGE_CELL_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM = 32, 64, 4, 64
+# Values of a cell from which on it is large.
+LARGE_CELL = 128
 # Bits of a code where a budget of bits is given: of a table, and of each residual code of an image; and bits that a
 # position of an image gets at least before the grid is made coarser.
-TABLE_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 6
+TABLE_BITS, MANY_ROWS_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 8, 6
+# Rows of a table from which on its codes get MANY_ROWS_BITS.
+MANY_ROWS = 1_000
 # Length of each split of an image's position.
 PRODUCT_SPLIT_DIM = 16
-# Codes of an image's position where it has several, and prefixes that the search for those of a table follows.
-IMAGE_CODES_PER_POSITION, TABLE_BEAM = 2, 16
+# Codes of an image's position where it has several.
+IMAGE_CODES_PER_POSITION = 2
+# Prefixes that the search for residual codes follows: of a table, and of images that have no more than so many
+# positions.
+TABLE_BEAM, IMAGE_BEAM, FEW_POSITIONS = 16, 5, 16
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
 ENOUGH_ROWS = 500
 NETWORK_SIZES = (256, 256)
@@ -116,12 +124,12 @@ def check_code_shape(code_shape, row_shape):
     return tuple(int(s) for s in shape)
 
 
-def codes_for_bits(max_bits, row_shape):
+def codes_for_bits(max_bits, row_shape, n_rows):
     """Return the parameters whose codes of a row take no more than `max_bits`, and as much of it as there is use for.
 
-    A table gets codes of 4 bits, all stages of one vector. An image gets the grid of `automatic_code_shape`, with one
-    code for each position, or residual ones of about 8 bits from 12 bits a position on; where that would leave less
-    than 6 bits a position, the grid is halved, down to one vector for the whole image.
+    A table gets codes of 4 bits, from 1,000 rows on of 8, all stages of one vector. An image gets the grid of
+    `automatic_code_shape`, with one code for each position, or residual ones of about 8 bits from 12 bits a position
+    on; where that would leave less than 6 bits a position, the grid is halved, down to one vector for the whole image.
 
     Parameters
     ----------
@@ -129,6 +137,8 @@ def codes_for_bits(max_bits, row_shape):
         At least 1.
     row_shape : tuple of int
         (H, W, C) or (n_features,).
+    n_rows : int
+        Number of training rows.
 
     Returns
     -------
@@ -137,17 +147,17 @@ def codes_for_bits(max_bits, row_shape):
 
     Examples
     --------
-    >>> [codes_for_bits(bits, (13,))["code_shape"] for bits in (16, 32)]
-    [(4,), (8,)]
+    >>> [codes_for_bits(32, (13,), n_rows)["code_shape"] for n_rows in (178, 5_000)]
+    [(8,), (4,)]
     >>> for bits in (64, 128, 392, 784):
-    ...     print(*codes_for_bits(bits, (28, 28, 1)).values())
+    ...     print(*codes_for_bits(bits, (28, 28, 1), 60_000).values())
     (2, 2) 256 residual 2
     (4, 4) 256 vector 1
     (7, 7) 256 vector 1
     (7, 7) 256 residual 2
     """
     if len(row_shape) == 1:
-        bits = min(max_bits, TABLE_BITS)
+        bits = min(max_bits, TABLE_BITS if n_rows < MANY_ROWS else MANY_ROWS_BITS)
         return {
             "code_shape": (max_bits // bits,),
             "n_codes": 2**bits,
@@ -174,13 +184,16 @@ def automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position):
     --------
     >>> automatic_code_dim("vector", (28, 28, 1), 49, 1), automatic_code_dim("vector", (13,), 4, 1)
     (32, 4)
+    >>> automatic_code_dim("residual", (28, 28, 1), 49, 2), automatic_code_dim("residual", (28, 28, 1), 4, 2)
+    (32, 64)
     >>> automatic_code_dim("residual", (13,), 1, 8), automatic_code_dim("product", (13,), 1, 8)
     (13, 32)
     """
     if quantizer == "product":
         return codes_per_position * (PRODUCT_SPLIT_DIM if len(row_shape) == 3 else TABLE_CODE_DIM)
     if len(row_shape) == 3:
-        return IMAGE_CODE_DIM
+        is_large = quantizer == "residual" and math.prod(row_shape) >= LARGE_CELL * n_positions
+        return LARGE_CELL_DIM if is_large else IMAGE_CODE_DIM
     return max(1, min(row_shape[0], TABLE_VECTOR_DIM)) if n_positions == 1 else TABLE_CODE_DIM
 
 
@@ -206,6 +219,19 @@ def grids(code_shape, row_shape):
     return list(coarse), fine
 
 
+def automatic_beam(is_image, n_positions):
+    """Return what "auto" stands for in `beam_size`.
+
+    Examples
+    --------
+    >>> automatic_beam(False, 1), automatic_beam(True, 4), automatic_beam(True, 49)
+    (16, 5, 1)
+    """
+    if not is_image:
+        return TABLE_BEAM
+    return IMAGE_BEAM if n_positions <= FEW_POSITIONS else 1
+
+
 def plan_codes(estimator, row_shape, n_rows):
     """Return the part of the architecture that says what the codes are.
 
@@ -225,7 +251,7 @@ def plan_codes(estimator, row_shape, n_rows):
     is_image = len(row_shape) == 3
     wanted = {name: getattr(estimator, name) for name in OF_BUDGET}
     if estimator.max_bits is not None:
-        wanted = codes_for_bits(estimator.max_bits, row_shape)
+        wanted = codes_for_bits(estimator.max_bits, row_shape, n_rows)
     coarse_shape, code_shape = grids(wanted["code_shape"], row_shape)
     quantizer = wanted["quantizer"]
     if quantizer == "auto":
@@ -245,7 +271,7 @@ def plan_codes(estimator, row_shape, n_rows):
         code_dim = automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position)
     beam_size = estimator.beam_size
     if is_auto(beam_size):
-        beam_size = 1 if is_image else TABLE_BEAM
+        beam_size = automatic_beam(is_image, n_positions)
     codes = {
         "quantizer": quantizer,
         "coarse_shape": coarse_shape,
