@@ -201,11 +201,11 @@ class GridDensity(DensityMixin, BaseNetwork):
         random = check_random_state(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
         shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._grids_at_once()[0]
-        classes = self._classes_to_draw(y, n_samples, random, given, known)
         n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike
+        classes = None if y is None else np.repeat(self._check_labels(y, n_samples), n_drawn)
         if given is not None:
             given, known = (np.repeat(np.broadcast_to(part, shape), n_drawn, axis=0) for part in (given, known))
-            classes = None if classes is None else np.repeat(classes, n_drawn)
+        classes = self._classes_to_draw(classes, n_samples * n_drawn, random, given, known)
         codes = draw_grids(
             self._network(),
             n_samples * n_drawn,
@@ -234,12 +234,10 @@ class GridDensity(DensityMixin, BaseNetwork):
             raise ValueError("y is of no use to a model that was fitted with class_conditional=False; leave it out")
         return class_indices(y, self.classes_, n_rows)
 
-    def _classes_to_draw(self, y, n_samples, random, given, known):
-        """Return the class indices (n_samples,) of grids to draw, or None; `random` draws those that y leaves open."""
-        if y is not None:
-            return self._check_labels(y, n_samples)
-        if not self._has_classes():
-            return None
+    def _classes_to_draw(self, indices, n_samples, random, given, known):
+        """Return the class indices (n_samples,) of grids to draw, or None; `random` draws them if `indices` is None."""
+        if indices is not None or not self._has_classes():
+            return indices
         log_weights = np.log(self.class_prior_)[None]
         if given is not None:
             leading = np.logical_and.accumulate(known, axis=1)  # the codes that are known before the first unknown one

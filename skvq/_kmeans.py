@@ -18,10 +18,12 @@ References
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from .nn.nearest import nearest_codes
 
@@ -93,7 +95,9 @@ def distinct_vectors(vectors):
 def _exact_centres(vectors, counts, n_codes, generator):
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     kmeans = KMeans(n_codes, n_init=1, max_iter=30, random_state=seed)
-    return kmeans.fit(vectors, sample_weight=counts).cluster_centers_
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of vectors that are alike to it, not to distinct_vectors
+        return kmeans.fit(vectors, sample_weight=counts).cluster_centers_
 
 
 def grown_centres(vectors, counts, n_codes, generator):

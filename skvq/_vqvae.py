@@ -134,21 +134,22 @@ class VQVAETransformer(
     codebook_ : ndarray of shape (n_codes, code_dim), float32
         The vectors that the codes stand for: ``codebook_[codes]``. Where there are several codebooks, axes for
         positions and for stages or splits come before: (m, n_codes, code_dim) for a table of m codes,
-        ``codebook_[np.arange(m), codes]``, and (s, n_codes, code_dim) for an image with s codes a position.
+        ``codebook_[np.arange(m), codes]``, (s, n_codes, code_dim) for an image with s codes a position, and (2,
+        n_codes, code_dim) for two grids.
     code_shape_ : tuple of int
         Shape of the codes of a row: (h, w) for images, (m,) for tables, with s behind it where a position has s codes;
         ((h, w), (h', w')) where there are two grids.
     n_codes_ : int
         Number of codes in a codebook.
     code_counts_ : ndarray of int64, the shape of `codebook_` without its last axis
-        How often each code of each codebook occurs in the codes of the training rows.
+        How often each code of each codebook occurs in the codes of the rows of `fit`.
     codebook_usage_ : float in [0, 1]
-        Share of the codebook that occurs in the codes of the training rows; the mean over codebooks.
+        Share of the codebook that occurs in the codes of the rows of `fit`; the mean over codebooks.
     perplexity_ : float, from 1 to `n_codes_`
-        exp of the entropy of the codes of the training rows: the number of codes in effective use. Where codes have
+        exp of the entropy of the codes of the rows of `fit`: the number of codes in effective use. Where codes have
         codebooks of their own, it is the mean of their entropies.
     bits_per_row_ : float
-        Entropy of the codes of a training row, position by position: what an entropy coder spends on a row.
+        Entropy of the codes of a row of `fit`, position by position: what an entropy coder spends on a row.
     prior_ : estimator
         The fitted prior.
     noise_variance_ : float
@@ -354,7 +355,7 @@ class VQVAETransformer(
 
         Returns
         -------
-        codes : ndarray of shape (n, prod(code_shape_)), int32 in [0, n_codes)
+        codes : ndarray of shape (n, n_codes_of_a_row), int32 in [0, n_codes)
             Row-major over `code_shape_`; of two grids the coarse one first.
         """
         check_is_fitted(self, "weights_")
@@ -365,7 +366,7 @@ class VQVAETransformer(
 
         Parameters
         ----------
-        X : array-like of int, shape (n, prod(code_shape_))
+        X : array-like of int, shape (n, n_codes_of_a_row)
             Codes in [0, n_codes). Of residual codes a prefix of every position's is enough: with `code_shape_` (h, w,
             s), the columns of ``codes.reshape(n, h, w, s)[..., :t].reshape(n, -1)``; of two grids the coarse codes.
 
@@ -383,8 +384,10 @@ class VQVAETransformer(
         codes = check_array(as_array(X), dtype="numeric", input_name="codes")
         widths = decodable_widths(self.architecture_)
         if codes.shape[1] not in widths:
-            accepted = " or ".join(map(str, widths))
-            raise ValueError(f"codes have {codes.shape[1]} columns, but a row of this model has {accepted} codes")
+            shorter = f" (or a prefix: {widths[0]}, ...)" if len(widths) > 1 else ""
+            raise ValueError(
+                f"codes have {codes.shape[1]} columns, but a row of this model has {widths[-1]} codes{shorter}"
+            )
         return self._decode(check_codes(codes, self.n_codes_))
 
     def score(self, X, y=None):

@@ -1,5 +1,7 @@
 """Which codes of an image with missing regions are known."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -25,7 +27,7 @@ def check_mask(mask, X_shape, image_shape):
     ValueError
         If the mask is not boolean or has another shape.
     """
-    mask = as_array(mask)
+    mask = np.asarray(as_array(mask))
     if mask.dtype.kind != "b":
         raise ValueError(f"mask must be boolean, True where X is known; it has dtype {mask.dtype}")
     n, (height, width, n_channels) = X_shape[0], with_channels(image_shape)
@@ -37,6 +39,16 @@ def check_mask(mask, X_shape, image_shape):
     else:
         raise ValueError(f"mask has shape {mask.shape}; it must be {tuple(X_shape)} like X, or {tuple(image_shape)}")
     return np.broadcast_to(rows, (n, rows.shape[1]))
+
+
+def check_values(X, image_shape):
+    """Return X, rows or images of any array-like type, as an ndarray whose images have `image_shape`."""
+    X = np.asarray(as_array(X))
+    shapes = (math.prod(image_shape),), tuple(image_shape), with_channels(image_shape)
+    if X.shape[1:] not in shapes or X.dtype.kind not in "biuf":
+        expected = " or ".join(str(("n", *shape)).replace("'", "") for shape in dict.fromkeys(shapes))
+        raise ValueError(f"X must be numeric, of shape {expected}, dense; got {X.dtype} of shape {X.shape}")
+    return X
 
 
 def known_codes(known, architecture):

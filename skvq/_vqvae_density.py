@@ -11,11 +11,12 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, h
 
 from . import metrics
 from ._codes import check_codes
+from ._grid_arguments import learn_classes
+from ._grid_density import GridDensity
 from ._hierarchical_pixelcnn import HierarchicalPixelCNN
-from ._layout import as_array
 from ._pixelcnn import PixelCNN
 from ._transformer import CausalTransformer
-from ._vqvae_completion import check_mask, known_codes
+from ._vqvae_completion import check_mask, check_values, known_codes
 from ._vqvae_parameters import check_parameters, check_prior
 from ._vqvae_quantizer import TWO_LEVEL, prior_shape
 
@@ -41,6 +42,8 @@ class CodeDensity:
 
     def fit_prior(self, X, y=None, *, X_val=None, y_val=None):
         """Fit a prior to the codes of X, new or in place of the present one; the autoencoder stays as it is.
+
+        It is the one that the parameter `prior` names, and where that is None a :class:`PixelCNN`.
 
         Parameters
         ----------
@@ -144,7 +147,7 @@ class CodeDensity:
         Returns
         -------
         X_complete : ndarray of the shape of X, in the dtype of :meth:`inverse_transform`
-            Known values are those of X exactly.
+            Known values are those of X, in that dtype.
 
         Raises
         ------
@@ -161,7 +164,7 @@ class CodeDensity:
         options = _given_options(temperature=temperature, top_k=top_k, top_p=top_p, y=y) | {
             "n_candidates": n_candidates
         }
-        X = as_array(X)
+        X = check_values(X, self.image_shape_)
         known = check_mask(mask, X.shape, self.image_shape_)
         rows = np.where(known, X.reshape(known.shape), self.shift_)
         codes = self._encode(self._check_images(rows.reshape(X.shape), reset=False))
@@ -176,22 +179,26 @@ class CodeDensity:
         return np.where(known, rows, completed).astype(completed.dtype).reshape(X.shape)
 
     @available_if(_has_prior)
-    def bits_per_dim(self, X):
+    def bits_per_dim(self, X, y=None):
         """Return the mean of ``-score_samples(X)`` in bits per value of a row, in the units of X; smaller is better.
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+        X, y
+            As in :meth:`score_samples`.
 
         Returns
         -------
         float
             Of a density, so it may be negative. For pixels from 0 to 255 it compares with the bits of a lossless coder.
         """
-        return metrics.bits_per_dim(self.score_samples(X), self.n_features_in_)
+        return metrics.bits_per_dim(self.score_samples(X, y), self.n_features_in_)
 
     def _check_prior(self):
+        """Raise TypeError or ValueError, before anything is trained, for a prior that cannot be fitted."""
         check_prior(self.prior, PRIORS)
+        if isinstance(self.prior, GridDensity):
+            self.prior._check_parameters()
 
     def _takes_classes(self):
         return bool(getattr(self.prior, "class_conditional", False))
@@ -202,7 +209,7 @@ class CodeDensity:
             return
         if y is None:
             raise ValueError("this prior has class_conditional=True and requires y, but y is None")
-        check_consistent_length(X, y)
+        learn_classes(X, y)
         if (held_out is None) != (y_val is None):
             raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")
         if held_out is not None:
@@ -235,6 +242,7 @@ class CodeDensity:
 
     def _ready_prior(self):
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
-        if self.prior is None or isinstance(self.prior, str):
+        named = self.prior is None or isinstance(self.prior, str)
+        if named and "device" in self.prior_.get_params(deep=False):
             self.prior_.set_params(device=self.device)
         return self.prior_

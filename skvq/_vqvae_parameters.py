@@ -124,10 +124,14 @@ def check_code_dim(architecture, code_dim):
 
 def check_prior(prior, names):
     """Raise TypeError or ValueError unless the parameter `prior` is one of `names`, None, or a density estimator."""
-    if isinstance(prior, str):
-        check_choice("prior", prior, names)
-    elif prior is not None and not all(hasattr(prior, method) for method in ("fit", "sample", "score_samples")):
-        raise TypeError(
+    named = isinstance(prior, str) and prior in names
+    if (
+        not named
+        and prior is not None
+        and not all(hasattr(prior, method) for method in ("fit", "sample", "score_samples"))
+    ):
+        kind = ValueError if isinstance(prior, str) else TypeError
+        raise kind(
             f"prior={prior!r} must be {', '.join(map(repr, names))}, None, or an estimator with fit, sample, "
             "score_samples"
         )

@@ -16,6 +16,8 @@ LARGE_CELL = 128
 # Bits of a code where a budget of bits is given: of a table, and of each residual code of an image; and bits that a
 # position of an image gets at least before the grid is made coarser.
 TABLE_BITS, MANY_ROWS_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 8, 6
+# Bits that a column of a table has use for, and training vectors that a code of an image gets on average.
+MOST_COLUMN_BITS, VECTORS_PER_CODE = 8, 8
 # Rows of a table from which on its codes get MANY_ROWS_BITS.
 MANY_ROWS = 1_000
 # Length of each split of an image's position.
@@ -113,11 +115,11 @@ def check_code_shape(code_shape, row_shape):
     ValueError
         If it has another length, or an image has fewer pixels than the grid has cells along a side.
     """
-    accepted = "'auto' or (m,)" if len(row_shape) == 1 else "'auto' or (h, w)"
+    accepted = "'auto' or (m,)" if len(row_shape) == 1 else "'auto', (h, w), or two such grids"
     shape = (code_shape,) if isinstance(code_shape, numbers.Integral) else code_shape
     valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
     if not valid or len(shape) != (1 if len(row_shape) == 1 else 2):
-        kind = "tables" if len(row_shape) == 1 else "images"
+        kind = "tables (rows of pixels need image_shape)" if len(row_shape) == 1 else "images"
         raise ValueError(f"code_shape={code_shape!r} must be {accepted} with positive integers for {kind}")
     if len(row_shape) == 3 and (shape[0] > row_shape[0] or shape[1] > row_shape[1]):
         raise ValueError(f"code_shape={code_shape!r} has more cells than an image of {row_shape[:2]} has pixels")
@@ -127,9 +129,10 @@ def check_code_shape(code_shape, row_shape):
 def codes_for_bits(max_bits, row_shape, n_rows):
     """Return the parameters whose codes of a row take no more than `max_bits`, and as much of it as there is use for.
 
-    A table gets codes of 4 bits, from 1,000 rows on of 8, all stages of one vector. An image gets the grid of
+    A table gets codes of about 4 bits, from 1,000 rows on of 8, all stages of one vector. An image gets the grid of
     `automatic_code_shape`, with one code for each position, or residual ones of about 8 bits from 12 bits a position
     on; where that would leave less than 6 bits a position, the grid is halved, down to one vector for the whole image.
+    A code gets eight training vectors on average, and a column of a table 8 bits at most.
 
     Parameters
     ----------
@@ -157,21 +160,23 @@ def codes_for_bits(max_bits, row_shape, n_rows):
     (7, 7) 256 residual 2
     """
     if len(row_shape) == 1:
-        bits = min(max_bits, TABLE_BITS if n_rows < MANY_ROWS else MANY_ROWS_BITS)
+        max_bits = min(max_bits, MOST_COLUMN_BITS * row_shape[0])
+        m = math.ceil(max_bits / (TABLE_BITS if n_rows < MANY_ROWS else MANY_ROWS_BITS))
         return {
-            "code_shape": (max_bits // bits,),
-            "n_codes": 2**bits,
+            "code_shape": (m,),
+            "n_codes": 2 ** (max_bits // m),
             "quantizer": "auto",
             "codes_per_position": "auto",
         }
     shape = automatic_code_shape(row_shape)
     while math.prod(shape) > 1 and max_bits < LEAST_POSITION_BITS * math.prod(shape):
         shape = tuple(math.ceil(cells / 2) for cells in shape)
-    bits = max_bits // math.prod(shape)
-    codes_per_position = max(1, round(bits / STAGE_BITS))
+    bits = max(1, max_bits // math.prod(shape))
+    most = max(1, int(math.log2(max(2, n_rows * math.prod(shape) / VECTORS_PER_CODE))))
+    codes_per_position = max(1, round(bits / STAGE_BITS), math.ceil(bits / (most + 1)))
     return {
         "code_shape": shape,
-        "n_codes": 2 ** (bits // codes_per_position),
+        "n_codes": 2 ** min(most, bits // codes_per_position),
         "quantizer": "vector" if codes_per_position == 1 else "residual",
         "codes_per_position": codes_per_position,
     }
@@ -189,8 +194,11 @@ def automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position):
     >>> automatic_code_dim("residual", (13,), 1, 8), automatic_code_dim("product", (13,), 1, 8)
     (13, 32)
     """
+    if quantizer == "product" and len(row_shape) == 3:
+        values = math.prod(row_shape) // n_positions // codes_per_position  # that there are for a split
+        return codes_per_position * max(1, min(PRODUCT_SPLIT_DIM, values))
     if quantizer == "product":
-        return codes_per_position * (PRODUCT_SPLIT_DIM if len(row_shape) == 3 else TABLE_CODE_DIM)
+        return codes_per_position * TABLE_CODE_DIM
     if len(row_shape) == 3:
         is_large = quantizer == "residual" and math.prod(row_shape) >= LARGE_CELL * n_positions
         return LARGE_CELL_DIM if is_large else IMAGE_CODE_DIM
@@ -211,7 +219,8 @@ def grids(code_shape, row_shape):
         return None, check_code_shape(code_shape, row_shape)
     if len(row_shape) != 3 or len(code_shape) != 2:
         raise ValueError(
-            f"code_shape={code_shape!r}: two grids ((h, w), (h', w')) are for images, and no more than two"
+            f"code_shape={code_shape!r}: two grids ((h, w), (h', w')), no more, are for images (rows of pixels need "
+            "image_shape)"
         )
     coarse, fine = (check_code_shape(part, row_shape) for part in code_shape)
     if coarse[0] > fine[0] or coarse[1] > fine[1]:

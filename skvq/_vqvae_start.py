@@ -84,7 +84,10 @@ def within_data(architecture, z, *, warn):
         return architecture  # which has nothing to start
     splits = architecture["codes_per_position"] if architecture["quantizer"] == "product" else 1
     groups = n_groups(architecture) * splits
-    vectors = z.reshape(-1, groups, z.shape[2] // splits).numpy()
+    vectors = z.reshape(-1, groups, z.shape[2] // splits)
+    if architecture["similarity"] == "cosine":
+        vectors = F.normalize(vectors, dim=-1).round(decimals=5)  # vectors of one direction are one
+    vectors = vectors.numpy()
     n_distinct = max(len(distinct_vectors(vectors[:, group])[0]) for group in range(groups))
     if n_distinct >= architecture["n_codes"]:
         return architecture

@@ -137,3 +137,17 @@ def test_dilations_are_parameters_and_are_checked():
     for wrong in (0, (), (1, -1)):
         with pytest.raises(ValueError, match="dilations"):
             PixelCNN(**SMALL | {"dilations": wrong}).fit(grids)
+
+
+def test_candidates_of_every_class_complete_a_grid_whose_class_is_not_given():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 2_000)
+    rows = np.stack([np.where(rng.random(2_000) < 0.9, y, 1 - y) for _ in range(2)], axis=1)
+    model = PixelCNN(**SMALL | {"class_conditional": True, "dropout": 0, "max_iter": 30}).fit(rows, y)
+    every = np.array([[0, 1], [1, 1]])
+    p = np.exp(model.score_samples(every))
+    drawn = model.sample(4_000, given=[0, 1], mask=[False, True], n_candidates=64, random_state=0)
+    assert drawn[:, 0].mean() == pytest.approx(p[1] / p.sum(), abs=0.04)  # five standard deviations of 4,000 draws
+    of_one = model.sample(4_000, y=0, given=[0, 1], mask=[False, True], n_candidates=64, random_state=0)
+    p = np.exp(model.score_samples(every, [0, 0]))
+    assert of_one[:, 0].mean() == pytest.approx(p[1] / p.sum(), abs=0.04)

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_digits, load_wine
@@ -138,6 +139,29 @@ def test_the_likelihood_without_classes_averages_over_them(model):
     np.testing.assert_allclose(model.score_samples(X), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [list, pd.DataFrame])
+def test_any_array_like_is_completed(model, kind):
+    rows, mask = IMAGES[1500:1503].reshape(3, -1), np.tile(UPPER.reshape(1, -1), (3, 1))
+    flat = VQVAETransformer(
+        4, (2, 2), image_shape=(8, 8), prior=PixelCNN(channels=4, max_iter=1), **FAST | {"max_iter": 1}
+    )
+    completed = flat.fit(IMAGES[:60].reshape(60, -1)).complete(kind(rows), kind(mask), random_state=0)
+    np.testing.assert_array_equal(completed[mask], rows[mask])
+    with pytest.raises(ValueError, match=r"X must be numeric, of shape \(n, 64\) or \(n, 8, 8\)"):
+        model.complete(kind(rows[:, 1:]), kind(mask))
+
+
+@pytest.mark.parametrize("labels", [np.full(200, np.nan), np.zeros((200, 2)), np.array([0, "a"] * 100, dtype=object)])
+def test_labels_that_are_none_are_said_before_anything_is_trained(labels):
+    with pytest.raises((ValueError, TypeError), match="y|1d array|label"):
+        VQVAETransformer(prior=PixelCNN(class_conditional=True), max_iter=10**9).fit(IMAGES[:200], labels)
+
+
+def test_a_prior_out_of_range_is_said_before_anything_is_trained():
+    with pytest.raises(ValueError, match="channels == -1"):
+        VQVAETransformer(prior=PixelCNN(channels=-1), max_iter=10**9).fit(IMAGES[:200])
+
+
 def test_missing_classes_are_said_before_anything_is_trained():
     model = VQVAETransformer(prior=PixelCNN(class_conditional=True), max_iter=10**9)
     with pytest.raises(ValueError, match="requires y, but y is None"):
@@ -220,7 +244,7 @@ class TestTwoLevels:
         ("parameters", "message"),
         [
             ({"code_shape": ((4, 4), (2, 2))}, "the coarse grid comes first"),
-            ({"code_shape": ((2, 2), (4, 4), (8, 8))}, "no more than two"),
+            ({"code_shape": ((2, 2), (4, 4), (8, 8))}, "two grids .*, no more"),
             ({"quantizer": "residual"}, "quantizer='residual' cannot be had for codes on the two grids"),
             ({"similarity": "cosine"}, "similarity='cosine' cannot be had"),
         ],

@@ -54,7 +54,7 @@ def test_bad_x_is_refused(X, message):
         ({"image_shape": (13, 1), "code_shape": (20, 1)}, ValueError, r"code_shape=\(20, 1\) has more cells"),
         ({"hidden_layer_sizes": (0,)}, ValueError, "hidden_layer_sizes"),
         ({"hidden_layer_sizes": "big"}, TypeError, "hidden_layer_sizes"),
-        ({"prior": "transformer"}, ValueError, "prior='transformer' must be one of 'pixelcnn'"),
+        ({"prior": "markov"}, ValueError, "prior='markov' must be 'pixelcnn', 'transformer', None, or"),
         ({"prior": object()}, TypeError, "an estimator with fit, sample, score_samples"),
         ({"device": "gpu"}, ValueError, "device='gpu'"),
         ({"device": "cuda:99"}, ValueError, "device='cuda:99' is not available on this machine"),

@@ -13,6 +13,9 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 
 from skvq import PixelCNN, VQVAETransformer
+from skvq._vqvae_plan import codes_for_bits
+from skvq.nn.gradient_estimators import rotation
+from skvq.nn.quantizers import CodebookQuantizer
 
 WINE = load_wine().data
 IMAGES = load_digits().images[:300]
@@ -265,6 +268,7 @@ def test_positions_of_images_can_have_a_codebook_each():
         (WINE, 3, (1,), 8),
         (IMAGES, 128, (4, 4), 256),
         (IMAGES, 60, (2, 2, 2), 128),
+        (IMAGES, 20, (1, 1, 4), 32),
         (IMAGES, 1, (1, 1), 2),
     ],
 )
@@ -272,8 +276,47 @@ def test_a_budget_of_bits_is_used_and_kept(X, max_bits, code_shape, n_codes):
     model = VQVAETransformer(**FAST | {"n_codes": "auto", "max_bits": max_bits, "prior": None}).fit(X)
     assert model.code_shape_ == code_shape
     assert model.n_codes_ == n_codes
-    assert 0.8 * max_bits < np.log2(model.n_codes_) * np.prod(model.code_shape_) <= max_bits
+    assert 0.9 * max_bits < np.log2(model.n_codes_) * np.prod(model.code_shape_) <= max_bits
     assert model.bits_per_row_ <= max_bits
+
+
+@pytest.mark.parametrize("n_rows", [100, 5_000])
+@pytest.mark.parametrize("max_bits", [1, 7, 15, 23, 64, 104, 1_000])
+def test_little_of_a_budget_of_a_table_is_left(max_bits, n_rows):
+    found = codes_for_bits(max_bits, (13,), n_rows)
+    used = found["code_shape"][0] * np.log2(found["n_codes"])
+    useful = min(max_bits, 8 * 13)
+    assert useful - found["code_shape"][0] < used <= useful
+
+
+def test_what_says_how_codebooks_learn_reaches_each_of_them():
+    given = {"ema_decay": 0.9, "revival_threshold": 0.3, "gradient_estimator": "rotation"}
+    for kind in ("vector", "residual", "product"):
+        model = VQVAETransformer(**FAST | given | {"quantizer": kind, "prior": None, "max_iter": 1}).fit(IMAGES)
+        quantizer = model._network().quantizer
+        learning = [part for part in quantizer.modules() if isinstance(part, CodebookQuantizer)]
+        assert learning
+        assert all((part.decay, part.revival_threshold, part.follow_rate) == (0.9, 0.3, 0.1) for part in learning)
+        outer = quantizer.quantizer if kind == "product" else quantizer
+        assert outer.estimate is rotation
+    model = VQVAETransformer(**FAST | given | {"code_shape": ((2, 2), (4, 4)), "prior": None, "max_iter": 1}).fit(
+        IMAGES
+    )
+    assert model._network().quantizer.estimate is rotation
+
+
+def test_a_budget_beyond_any_use_is_cut_and_trains():
+    model = VQVAETransformer(max_bits=400, max_iter=20, prior=None, random_state=0).fit(WINE)
+    assert np.log2(model.n_codes_) * model.code_shape_[0] == 8 * 13
+    assert model.score(WINE) > 0.99
+
+
+def test_directions_are_counted_where_nearness_is_an_angle():
+    with pytest.warns(UserWarning, match="more than the 2 different vectors"):
+        model = VQVAETransformer(
+            **FAST | {"quantizer": "vector", "similarity": "cosine", "code_dim": 1, "n_codes": 16, "prior": None}
+        ).fit(WINE)
+    assert model.n_codes_ == 2
 
 
 def test_a_budget_does_not_go_with_what_it_decides():

@@ -33,6 +33,9 @@ from .initial import default_generator
 from .nearest import nearest_codes
 from .quantizer_base import Cluster, Quantized, Quantizer
 
+# Squared length beside which an affine map of the codebook is not fitted: of codes that are all alike there is none.
+_NO_LENGTH = 1e-12
+
 
 def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.Tensor:
     """How often each code occurs: codes (b, m) → counts (n_groups, n_codes), int64.
@@ -95,7 +98,7 @@ def drift(codebook: torch.Tensor, counts: torch.Tensor, sums: torch.Tensor) -> t
     transposed = centred.transpose(1, 2)
     covariance = transposed @ (share * centred)  # (g, d, d)
     diagonal = covariance.diagonal(dim1=1, dim2=2)
-    diagonal += diagonal.sum(dim=1, keepdim=True) / n[:, 0] + torch.finfo(codebook.dtype).tiny
+    diagonal += diagonal.sum(dim=1, keepdim=True) / n[:, 0] + _NO_LENGTH
     return common + centred @ torch.linalg.solve(covariance, transposed @ errors)
 
 

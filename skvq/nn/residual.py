@@ -153,10 +153,10 @@ class ResidualQuantizer(Quantizer):
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
         """Set each stage's codebook from what the stages before it leave of a sample z (b, m, d).
 
-        With a beam, that is what all kept prefixes leave, in a random order. The first stages keep a quarter of the
-        prefixes there are, up to `beam_size`: of few, most are never the best and would mislead the next stage.
-        Codebooks that start so fit the sample less closely than the nearest prefixes alone would make them, and new
-        vectors better.
+        With a beam, that is what prefixes drawn from all that are kept leave, as many as z has vectors. The first
+        stages keep a quarter of the prefixes there are, up to `beam_size`: of few, most are never the best and would
+        mislead the next stage. Codebooks that start so fit the sample less closely than the nearest prefixes alone
+        would make them, and new vectors better.
         A shared codebook starts from the vectors that all stages see while it holds the clusters of z.
         """
         if self._shared:
@@ -165,8 +165,10 @@ class ResidualQuantizer(Quantizer):
             return
         beam, generator = start_beam(self.quantizers[0].grouped(z)), default_generator()
         for i, stage in enumerate(self.quantizers):
-            left = beam.residuals.permute(1, 2, 0, 3).flatten(0, 1)  # (n · beam, g, d)
-            stage.start_from(left[torch.randperm(len(left), generator=generator).to(left.device)], cluster)
+            _, n, width, _ = beam.residuals.shape
+            drawn = torch.randperm(n * width, generator=generator)[:n].to(z.device)
+            left = beam.residuals[:, drawn // width, drawn % width]  # (g, n, d)
+            stage.start_from(left.transpose(0, 1), cluster)
             kept = max(1, self.n_codes ** min(i + 1, _ENOUGH_STAGES) // 4)
             beam = extend_beam(beam, stage.codebook, min(self.beam_size, kept))
 
