@@ -115,3 +115,10 @@ def test_the_same_generator_gives_the_same_centres(n_codes):
     first, again, other = (kmeans_codebooks(x, n_codes, generator(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_vectors_that_occur_often_pull_their_centre():
+    rare, often = np.zeros((1, 1, 1), np.float32), np.full((99, 1, 1), 1.0, np.float32)
+    far = np.full((100, 1, 1), 50.0, np.float32)
+    centres = np.sort(kmeans_codebooks(np.concatenate([rare, often, far]), 2, generator()).ravel())
+    np.testing.assert_allclose(centres, [0.99, 50.0], rtol=1e-5)

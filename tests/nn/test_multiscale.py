@@ -222,3 +222,14 @@ def test_wrong_shapes_are_named():
     for shape in ((2, 24), (2, 6, 1)):
         with pytest.raises(ValueError, match=r"codes must have shape \(b, 30\), or \(b, 6\)"):
             quantizer.decode(torch.zeros(shape, dtype=torch.int64))
+
+
+def test_a_dead_fine_code_is_revived_on_what_the_coarse_level_leaves():
+    quantizer = levels().train()
+    z = 10.0 + normal(50, size(quantizer), quantizer.code_dim, seed=2)  # far from zero, where no remainder is
+    quantizer.start_from(z, evenly_spaced)
+    with torch.no_grad():
+        quantizer.fine.codebook[:, 0] = 1e3
+        quantizer.fine.mass[:, 0] = 1e-6
+    assert quantizer.revive(z, generator()) >= 1
+    assert float(quantizer.fine.codebook[0, 0].abs().max()) < 6.0

@@ -142,3 +142,12 @@ def test_weights_come_from_the_passed_generator_only():
     assert len(drawn) > 20
     assert not any(torch.equal(first[name], other[name]) for name in drawn)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_what_a_network_is_built_from_reaches_both_levels():
+    model = TwoLevelPixelCNN(4, ((2, 2), (5, 5)), channels=4, n_layers=2, kernel_size=5, dilations=(1, 2), dropout=0.3)
+    for level in (model.coarse, model.fine):
+        assert [layer.dilation for layer in level.layers] == [1, 2]
+        assert level.dropout.p == 0.3
+        assert {layer.dropout.p for layer in level.layers} == {0.3}
+    assert model.fine.layers[0].horizontal.weight.shape[3] == 3  # half of 5, and the position before

@@ -290,3 +290,15 @@ def test_with_a_beam_the_terms_are_those_of_the_sum():
         expected[stage, codes[row, position, stage]] += 2 * error[row, position] / error.numel() / 3
     found = torch.cat([stage.codebook.grad for stage in quantizer.quantizers])
     torch.testing.assert_close(found, expected)
+
+
+def test_a_dead_code_of_a_later_stage_is_revived_on_what_the_earlier_ones_leave():
+    quantizer = residual().train()
+    z = 10.0 + normal(200, 1, 4, seed=2)  # far from zero, where no remainder is
+    quantizer.start_from(z, lambda vectors, n_codes: kmeans(vectors, n_codes, n_iterations=10))
+    last = quantizer.quantizers[2]
+    with torch.no_grad():
+        last.codebook[:, 0] = 1e3
+        last.mass[:, 0] = 1e-6
+    assert quantizer.revive(z, generator()) == 1
+    assert float(last.codebook[0, 0].abs().max()) < 5.0
