@@ -34,6 +34,8 @@ from .initial import default_generator
 from .quantizer_base import Cluster, Quantized, Quantizer
 from .quantizers import CodebookQuantizer
 
+# So many vectors start a stage, where the beam keeps them, although z has fewer.
+_START_VECTORS = 8192
 # After so many stages there are more prefixes than any beam keeps.
 _ENOUGH_STAGES = 8
 
@@ -153,10 +155,11 @@ class ResidualQuantizer(Quantizer):
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
         """Set each stage's codebook from what the stages before it leave of a sample z (b, m, d).
 
-        With a beam, that is what prefixes drawn from all that are kept leave, as many as z has vectors. The first
-        stages keep a quarter of the prefixes there are, up to `beam_size`: of few, most are never the best and would
-        mislead the next stage. Codebooks that start so fit the sample less closely than the nearest prefixes alone
-        would make them, and new vectors better.
+        With a beam, that is what prefixes drawn from all that are kept leave: as many as z has vectors, or a few
+        thousand where there are so many. The first stages keep a quarter of the prefixes there are, up to `beam_size`:
+        of few, most are never the best and would mislead the next stage. Codebooks that start so fit the sample less
+        closely than the nearest prefixes alone would make them, and new vectors better.
+
         A shared codebook starts from the vectors that all stages see while it holds the clusters of z.
         """
         if self._shared:
@@ -166,7 +169,7 @@ class ResidualQuantizer(Quantizer):
         beam, generator = start_beam(self.quantizers[0].grouped(z)), default_generator()
         for i, stage in enumerate(self.quantizers):
             _, n, width, _ = beam.residuals.shape
-            drawn = torch.randperm(n * width, generator=generator)[:n].to(z.device)
+            drawn = torch.randperm(n * width, generator=generator)[: max(n, _START_VECTORS)].to(z.device)
             left = beam.residuals[:, drawn // width, drawn % width]  # (g, n, d)
             stage.start_from(left.transpose(0, 1), cluster)
             kept = max(1, self.n_codes ** min(i + 1, _ENOUGH_STAGES) // 4)

@@ -232,7 +232,7 @@ def test_a_wide_beam_finds_the_best_of_all_sums(shared, n_groups):
     torch.testing.assert_close(quantizer.decode(codes), vectors)
 
 
-def test_a_beam_starts_its_codebooks_from_as_many_vectors_of_all_that_it_keeps():
+def test_a_beam_starts_its_codebooks_from_all_that_it_keeps_where_these_are_few():
     shapes, z = [], normal(20, 5, 4, seed=9)
 
     def cluster(vectors, n_codes):
@@ -240,7 +240,8 @@ def test_a_beam_starts_its_codebooks_from_as_many_vectors_of_all_that_it_keeps()
         return kmeans(vectors, n_codes, n_iterations=2)
 
     residual(n_groups=5, beam_size=3).start_from(z, cluster)
-    assert shapes == 3 * [(20, 5, 4)]
+    # of 8 codes a quarter of the prefixes, 2, after the first stage, then all that the beam keeps
+    assert shapes == [(20, 5, 4), (40, 5, 4), (60, 5, 4)]
     first, second = residual(n_groups=5), residual(n_groups=5, beam_size=3)
     for quantizer in (first, second):
         quantizer.start_from(z, lambda vectors, n_codes: kmeans(vectors, n_codes, n_iterations=2))
