@@ -80,7 +80,7 @@ def kmeans_codebooks(vectors, n_codes, generator):
 
 
 def distinct_vectors(vectors):
-    """Return the different rows of `vectors` (n, d) float32, and how often each occurs, (m,) int64.
+    """Return the different rows of `vectors` (n, d) float32 in the order of `vectors`, and how often each occurs, (m,).
 
     Rows are told apart by a random 64-bit sum of their bits, which a million of them share by chance once in 10⁷ runs;
     to sort the rows themselves takes ten times as long.
@@ -89,7 +89,8 @@ def distinct_vectors(vectors):
     factors = np.random.default_rng(0).integers(2**63, size=vectors.shape[1], dtype=np.uint64)
     sums = (words * (2 * factors + 1)).sum(axis=1, dtype=np.uint64)
     _, first, counts = np.unique(sums, return_index=True, return_counts=True)
-    return vectors[first], counts
+    order = np.argsort(first)  # that of the sums would change with the last bit of a vector
+    return vectors[first[order]], counts[order]
 
 
 def _exact_centres(vectors, counts, n_codes, generator):
