@@ -22,6 +22,11 @@ def linear(in_features, out_features, generator):
     return layer
 
 
+def undrawn_linear(in_features, out_features, bias=True):
+    """Return a linear layer whose weights are still to be drawn."""
+    return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias)
+
+
 def default_generator():
     """Return a generator seeded with 0: as good as any, where a state dictionary is loaded next."""
     return torch.Generator().manual_seed(0)

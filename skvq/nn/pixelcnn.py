@@ -35,12 +35,9 @@ from torch import nn
 
 from .autoregressive import AutoregressiveGrids
 from .dropout import Dropout
-from .initial import default_generator
-from .pixelcnn_context import EarlierCodes, OtherCodes
+from .initial import default_generator, undrawn_linear
+from .pixelcnn_context import EarlierCodes, OtherCodes, shares_offsets
 from .pixelcnn_sampling import gate, stream_logits
-
-# Rows of up to so many codes get weights of their own for every pair of positions.
-LONGEST_PAIRED_ROW = 32
 
 
 def _convolve(x, conv, padding, dilation):
@@ -52,11 +49,6 @@ def _convolve(x, conv, padding, dilation):
 def _conv(in_channels, out_channels, kernel_size):
     """A convolution whose weights are still to be drawn (no global random number is used)."""
     return nn.utils.skip_init(nn.Conv2d, in_channels, out_channels, kernel_size)
-
-
-def _linear(in_features, out_features, bias=True):
-    """A linear map whose weights are still to be drawn (no global random number is used)."""
-    return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias)
 
 
 class _GatedLayer(nn.Module):
@@ -74,9 +66,9 @@ class _GatedLayer(nn.Module):
         if height > 1:
             rows, side = min(half, (height - 2) // dilation), min(half, (width - 1) // dilation)
             self.vertical = _conv(channels, 2 * channels, (rows + 1, 2 * side + 1))
-            self.link = _linear(2 * channels, 2 * channels, bias=False)
+            self.link = undrawn_linear(2 * channels, 2 * channels, bias=False)
         self.horizontal = _conv(channels, 2 * channels, (1, min(half, (width - 1) // dilation) + 1))
-        self.residual = _linear(channels, channels, bias=False)
+        self.residual = undrawn_linear(channels, channels, bias=False)
         self.dropout = Dropout(dropout)  # draws from a private generator, see dropout.py
 
     def forward(self, v, x, condition):
@@ -162,7 +154,7 @@ class GatedPixelCNN(AutoregressiveGrids):
         self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, embedding_dim)
         if reach is None:
             reach = 31 if height == 1 else 7
-        sums = {"channels": channels, "reach": reach, "shared": height > 1 or width > LONGEST_PAIRED_ROW}
+        sums = {"channels": channels, "reach": reach, "shared": shares_offsets(grid_shape)}
         self.above = self.earlier = self.vertical_position = None
         if height > 1:
             self.above = EarlierCodes(n_codes, self.grid_shape, embedding_dim, whole_rows_only=True, **sums)
@@ -177,19 +169,21 @@ class GatedPixelCNN(AutoregressiveGrids):
         self.dropout = Dropout(dropout)
         self.condition = self.condition_at = None
         if condition_size:
-            self.condition_at = _linear(condition_size, height * width * channels, bias=False)
+            self.condition_at = undrawn_linear(condition_size, height * width * channels, bias=False)
             self.condition_at.fan_in = 1  # of a one-hot class
         if condition_size and n_layers:
-            self.condition = _linear(condition_size, n_layers * 4 * channels, bias=False)
+            self.condition = undrawn_linear(condition_size, n_layers * 4 * channels, bias=False)
             self.condition.fan_in = 1
         self.context = None
         if context_shape is not None:
             context_codes = n_codes if context_codes is None else context_codes
             self.context = OtherCodes(context_codes, context_shape, self.grid_shape, embedding_dim, channels)
-            self.context_at = _linear(channels, channels, bias=False)
-            self.context_gates = nn.ModuleList(_linear(channels, 4 * channels, bias=False) for _ in range(n_layers))
-        self.skip = _linear((n_layers + 1) * channels, 2 * channels)
-        self.output = _linear(2 * channels, n_codes, bias=False)
+            self.context_at = undrawn_linear(channels, channels, bias=False)
+            self.context_gates = nn.ModuleList(
+                undrawn_linear(channels, 4 * channels, bias=False) for _ in range(n_layers)
+            )
+        self.skip = undrawn_linear((n_layers + 1) * channels, 2 * channels)
+        self.output = undrawn_linear(2 * channels, n_codes, bias=False)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
         self._initialise(generator)
 

@@ -6,6 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+# Rows of up to so many codes get weights of their own for every pair of positions.
+LONGEST_PAIRED_ROW = 32
+
+
+def shares_offsets(grid_shape):
+    """Whether pairs of positions at the same offset share their weights, in grids and long rows (h, w)."""
+    height, width = grid_shape
+    return height > 1 or width > LONGEST_PAIRED_ROW
+
 
 class EarlierCodes(nn.Module):
     """Sum, at every position, of one vector per earlier position, chosen by where that position lies and by its code.

@@ -33,18 +33,11 @@ from torch import nn
 
 from .autoregressive import AutoregressiveGrids
 from .dropout import Dropout
-from .initial import default_generator
-from .pixelcnn_context import EarlierCodes
+from .initial import default_generator, undrawn_linear
+from .pixelcnn_context import EarlierCodes, shares_offsets
 
 # First standard deviation of the positions, the embedded codes, and what a class adds.
 FIRST_INPUT = 0.3
-# Rows of up to so many codes get weights of their own for every pair of positions.
-LONGEST_PAIRED_ROW = 32
-
-
-def _linear(in_features, out_features, bias=False):
-    """A linear map whose weights are still to be drawn (no global random number is used)."""
-    return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias)
 
 
 class CausalSelfAttention(nn.Module):
@@ -61,8 +54,8 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, d_model, n_heads):
         super().__init__()
         self.n_heads = n_heads
-        self.queries_keys_values = _linear(d_model, 3 * d_model)
-        self.output = _linear(d_model, d_model)
+        self.queries_keys_values = undrawn_linear(d_model, 3 * d_model, bias=False)
+        self.output = undrawn_linear(d_model, d_model, bias=False)
 
     def forward(self, x):
         """Read at all positions at once."""
@@ -91,7 +84,10 @@ class _Block(nn.Module):
         super().__init__()
         self.attention_norm, self.attention = nn.LayerNorm(d_model), CausalSelfAttention(d_model, n_heads)
         self.hidden_norm = nn.LayerNorm(d_model)
-        self.hidden, self.output = _linear(d_model, 4 * d_model, bias=True), _linear(4 * d_model, d_model)
+        self.hidden, self.output = (
+            undrawn_linear(d_model, 4 * d_model),
+            undrawn_linear(4 * d_model, d_model, bias=False),
+        )
         self.dropout = Dropout(dropout)  # draws from a private generator, see dropout.py
 
     def _feed_forward(self, x):
@@ -159,19 +155,19 @@ class CausalGridTransformer(AutoregressiveGrids):
         self.earlier = None
         if self.length > 1:
             reach = (31 if height == 1 else 2) if reach is None else reach
-            shared = height > 1 or width > LONGEST_PAIRED_ROW
+            shared = shares_offsets(self.grid_shape)
             self.earlier = EarlierCodes(
                 n_codes, self.grid_shape, d_model, d_model, reach, whole_rows_only=False, shared=shared
             )
         self.position = nn.Parameter(torch.empty(self.length, d_model))
         self.condition_at = None
         if condition_size:
-            self.condition_at = _linear(condition_size, self.length * d_model)
+            self.condition_at = undrawn_linear(condition_size, self.length * d_model, bias=False)
             self.condition_at.fan_in = 1 / FIRST_INPUT**2  # of a one-hot class
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(d_model, n_heads, dropout) for _ in range(n_layers))
         self.norm = nn.LayerNorm(d_model)
-        self.output = _linear(d_model, n_codes)
+        self.output = undrawn_linear(d_model, n_codes, bias=False)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
         self._initialise(generator)
 
