@@ -66,9 +66,14 @@ class Descent:
         Brought up to date after every epoch.
     validate : callable, default=None
         Returns (score, loss) on held-out rows; the score decides about early stopping.
+    observer : object, default=None
+        Its ``epoch_begins()`` is called before every epoch, its ``epoch_ends()`` after it; where that returns True,
+        training stops there.
     """
 
-    def __init__(self, network, optimizer, rate, samples, settings, random_state, progress, validate=None):
+    def __init__(
+        self, network, optimizer, rate, samples, settings, random_state, progress, validate=None, observer=None
+    ):
         self.network = network
         self.optimizer = optimizer
         self.rate = rate
@@ -77,6 +82,7 @@ class Descent:
         self.random_state = random_state
         self.progress = progress
         self.validate = validate
+        self.observer = observer
         self.n_steps = 0
         self.order = np.arange(len(samples))
         self.best = Snapshot(network.state()) if settings.early_stopping else None
@@ -115,7 +121,7 @@ class Descent:
             progress.n_iter = 0
             for _ in range(settings.max_iter):
                 self._run_epoch()
-                if self._diverged() or self._stops() or one_epoch:
+                if self._diverged() or self._is_told_to_stop() or self._stops() or one_epoch:
                     break
             else:
                 if self.rate.ends:
@@ -129,8 +135,13 @@ class Descent:
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=9)
 
+    def _is_told_to_stop(self):
+        return self.observer is not None and self.observer.epoch_ends()
+
     def _run_epoch(self):
         progress = self.progress
+        if self.observer is not None:
+            self.observer.epoch_begins()
         progress.loss = self._train_epoch()
         progress.n_iter += 1
         progress.n_rows_seen += len(self.samples)

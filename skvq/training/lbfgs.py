@@ -62,26 +62,49 @@ class WholeGradient:
         return self.network.reported(self.data_loss) + self.penalty
 
 
+class _Stopped(Exception):
+    """Raised out of scipy's search where the observer asks to stop."""
+
+
 class _Watch:
     """Counts iterations, and asks for more precision where the loss falls too little for the present one."""
 
-    def __init__(self, function, after_iteration):
+    def __init__(self, function, after_iteration, observer):
         self.function = function
         self.after_iteration = after_iteration
+        self.observer = observer
+        self.under_way = False
         self.n_iter = 0
         self.last = np.inf
+        self.point = None
+
+    def evaluate(self, point):
+        """Evaluate the function; the first time after an iteration begins the next one."""
+        if self.observer is not None and not self.under_way:
+            self.observer.epoch_begins()
+            self.under_way = True
+        return self.function(point)
 
     def __call__(self, point):
         function = self.function
         self.n_iter += 1
         loss = function.data_loss + function.penalty
         self.after_iteration(self.n_iter, function.reported(), function.network)
+        if self.observer is not None:
+            self._end_iteration(point)
         if function.stages and self.last - loss < RESOLVED * abs(loss):
             function.refine()
         self.last = loss
 
+    def _end_iteration(self, point):
+        self.under_way, self.point = False, point.copy()
+        final = (self.function.stages or [(self.function.network, None)])[-1][0]
+        final.parameters.flat.detach().copy_(torch.from_numpy(self.point))
+        if self.observer.epoch_ends():
+            raise _Stopped
 
-def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration):
+
+def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer=None):
     """Train a network in place by L-BFGS (Byrd, Lu, Nocedal & Zhu 1995).
 
     Parameters
@@ -92,6 +115,9 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration):
         As in the estimators; `tol` bounds the largest entry of the gradient.
     after_iteration : callable
         Called with the number of an iteration, its loss, and the network as it is.
+    observer : object, default=None
+        Its ``epoch_begins()`` is called before every iteration, its ``epoch_ends()`` after it, with the parameters in
+        the network that will hold the result; where that returns True, training stops there.
 
     Returns
     -------
@@ -105,19 +131,23 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration):
         If the parameters become non-finite.
     """
     function = WholeGradient(stages, alpha)
-    watch = _Watch(function, after_iteration)
+    watch = _Watch(function, after_iteration, observer)
     point = stages[0][0].parameters.flat.cpu().numpy().astype(np.float64)
-    n_evaluations = 0
+    n_evaluations, found = 0, None
     while True:
         staged = bool(function.stages)
-        found = scipy.optimize.minimize(
-            function,
-            point,
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxfun": max_fun - n_evaluations, "maxiter": max_iter - watch.n_iter, "gtol": tol},
-            callback=watch,
-        )
+        try:
+            found = scipy.optimize.minimize(
+                function if observer is None else watch.evaluate,
+                point,
+                jac=True,
+                method="L-BFGS-B",
+                options={"maxfun": max_fun - n_evaluations, "maxiter": max_iter - watch.n_iter, "gtol": tol},
+                callback=watch,
+            )
+        except _Stopped:
+            point, found = watch.point, None
+            break
         point = found.x
         n_evaluations += found.nfev
         if not staged or watch.n_iter >= max_iter or n_evaluations >= max_fun:
@@ -128,7 +158,8 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration):
     while function.stages:
         function.refine()
     function(point)
-    _judge(found, watch.n_iter, max_iter, max_fun)
+    if found is not None:
+        _judge(found, watch.n_iter, max_iter, max_fun)
     return min(watch.n_iter, max_iter), function.reported()
 
 

@@ -93,9 +93,12 @@ class Loop:
         Held-out rows. If given, the terms on them are recorded as ``"validation_…"`` and with
         ``settings.keep_best``, the weights of the epoch with the lowest ``validation_<monitor>`` are kept, or those
         before the first.
+    observer : object, default=None
+        Its ``epoch_begins()`` is called before every epoch, its ``epoch_ends()`` after it; where that returns True,
+        training stops there.
     """
 
-    def __init__(self, objective, rows, settings, generator, *, validation_rows=None):
+    def __init__(self, objective, rows, settings, generator, *, validation_rows=None, observer=None):
         self.objective = objective
         self.module = module = objective.module
         draw_from(generator, module)
@@ -103,6 +106,7 @@ class Loop:
         self.settings = settings
         self.generator = generator
         self.validation_rows = validation_rows
+        self.observer = observer
         self.n_steps = settings.max_iter * math.ceil(len(rows) / settings.batch_size)
         self.optimizer = torch.optim.AdamW(
             module.parameters(),
@@ -142,6 +146,8 @@ class Loop:
 
     def _run_epoch(self, epoch):
         started = time.perf_counter()
+        if self.observer is not None:
+            self.observer.epoch_begins()
         values = self._train_epoch(epoch)
         if self.validation_rows is not None:
             held_out = self.evaluate(self.validation_rows, epoch)
@@ -150,6 +156,8 @@ class Loop:
         self.last.take()
         self.history.n_iter = epoch
         stop = self._judge(values, epoch)
+        if self.observer is not None and self.observer.epoch_ends():
+            self.history.stopped, stop = "callback", True
         self._report(epoch, values, time.perf_counter() - started, last=stop or epoch == self.settings.max_iter)
         return stop
 

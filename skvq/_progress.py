@@ -1,0 +1,156 @@
+"""Progress bars for long passes over rows, where a user asks for them; nothing at all elsewhere."""
+
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_bars = ContextVar("skvq_progress_bars", default=None)
+
+
+@contextmanager
+def progress(*, delay=0.5):
+    """Show progress bars for what takes long inside a ``with`` block.
+
+    `transform`, `inverse_transform`, `predict`, `score_samples`, `sample`, `complete` and all that goes through them,
+    such as a Pipeline, then show how far they are. It is scikit-learn's callbacks that show the progress of `fit`
+    (:class:`sklearn.callback.ProgressBar`), from scikit-learn 1.9 on.
+
+    Parameters
+    ----------
+    delay : float, default=0.5
+        Seconds after which a pass is long; of shorter ones nothing is shown.
+
+    Raises
+    ------
+    ImportError
+        If rich is not installed.
+
+    Notes
+    -----
+    The block counts for the thread, or the asyncio task, that entered it; worker processes show nothing. Results are
+    the same inside and outside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvq import PixelCNN, progress
+    >>> model = PixelCNN(channels=8, max_iter=1, random_state=0).fit(np.tile([[0, 1], [1, 0]], (50, 2)))
+    >>> with progress():
+    ...     X = model.sample(2000)
+    >>> X.shape
+    (2000, 4)
+    """
+    try:
+        import rich.progress  # noqa: F401
+    except ImportError as error:
+        raise ImportError('progress bars need rich: pip install "skvq[progress]"') from error
+    bars = _Bars(delay)
+    token = _bars.set(bars)
+    try:
+        yield
+    finally:
+        _bars.reset(token)
+        bars.close()
+
+
+@contextmanager
+def job(what, n_steps):
+    """Give a function that counts one more of `n_steps` as done, or None where nobody asked for progress.
+
+    Parameters
+    ----------
+    what : str
+        What is done, as a user reads it.
+    n_steps : int
+    """
+    bars = _bars.get()
+    if bars is None:
+        yield None
+        return
+    bar = _Bar(bars, what, n_steps)
+    try:
+        yield bar.advance
+    finally:
+        bar.close()
+
+
+def follow(steps, n_steps, what):
+    """Return an iterable of the same steps that a :func:`progress` block, if there is one, sees go by."""
+    return steps if _bars.get() is None else _followed(steps, n_steps, what)
+
+
+def batches(rows, batch_size, what):
+    """Yield all Rows in order, `batch_size` at a time, as :func:`follow` does."""
+    return follow(rows.in_order(batch_size), -(-len(rows) // batch_size), what)
+
+
+def starts(n_rows, batch_size, what):
+    """Yield where batches of `batch_size` start among `n_rows`, as :func:`follow` does."""
+    steps = range(0, n_rows, batch_size)
+    return follow(steps, len(steps), what)
+
+
+def _followed(steps, n_steps, what):
+    with job(what, n_steps) as advance:
+        for step in steps:
+            yield step
+            advance()
+
+
+class _Bars:
+    """The display of a block. It is on the screen only while a long job runs, so that others may use the screen."""
+
+    def __init__(self, delay):
+        self.delay = delay
+        self.display = None
+        self.n_open = 0
+
+    def open(self, what, n_steps):
+        """Return the display, None where something else that moves is on the screen, and the number of a new bar."""
+        from rich.errors import LiveError
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        if self.display is None:
+            columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+            display = Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True))
+            try:
+                display.start()
+            except LiveError:
+                return None, None
+            self.display = display
+        self.n_open += 1
+        return self.display, self.display.add_task(what, total=n_steps)
+
+    def release(self):
+        """Take the display off the screen, its last picture left there, when the last bar is done."""
+        self.n_open -= 1
+        if self.n_open == 0:
+            self.close()
+
+    def close(self):
+        """Take the display off the screen."""
+        if self.display is not None:
+            self.display.stop()
+            self.display, self.n_open = None, 0
+
+
+class _Bar:
+    """One job, which gets a bar when it turns out to be a long one."""
+
+    def __init__(self, bars, what, n_steps):
+        self.bars, self.what, self.n_steps = bars, what, n_steps
+        self.started, self.done = time.monotonic(), 0
+        self.display = self.number = None
+
+    def advance(self):
+        """Count a step."""
+        self.done += 1
+        if self.display is None and self.done < self.n_steps and time.monotonic() - self.started >= self.bars.delay:
+            self.display, self.number = self.bars.open(self.what, self.n_steps)
+        if self.display is not None:
+            self.display.update(self.number, completed=self.done)
+
+    def close(self):
+        """Be done."""
+        if self.display is not None and self.bars.display is self.display:
+            self.bars.release()
