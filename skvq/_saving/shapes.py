@@ -1,0 +1,34 @@
+"""What the weights of a network look like, found out without memory for them."""
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from .container import Info
+
+
+class _OnMeta(TorchFunctionMode):
+    """Sends to the meta device what asks for another one, and draws nothing."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = {name: value for name, value in (kwargs or {}).items() if name != "generator"}
+        if kwargs.get("device") is not None:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+def expected_weights(build, architecture):
+    """Return the Info of every array in the state of the network that an architecture describes, by name.
+
+    Parameters
+    ----------
+    build : callable
+        (architecture, generator) → torch.nn.Module.
+    architecture : dict
+        Its sizes should be known to be bounded: their product is not allocated, but layers and positions take time.
+    """
+    with torch.device("meta"), _OnMeta():
+        module = build(architecture, torch.Generator())
+    return {
+        name: Info(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
+        for name, tensor in module.state_dict().items()
+    }
