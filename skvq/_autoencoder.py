@@ -1,12 +1,17 @@
 """AutoEncoderTransformer: continuous features, reconstructions, and how badly a row is reconstructed."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import _passes as passes
+from . import _schemas
 from ._autoencoder_network import AutoEncoderObjective, build_autoencoder, start_from_data
 from ._autoencoder_plan import (
     automatic_training,
@@ -17,9 +22,11 @@ from ._autoencoder_plan import (
     starts_at_optimum,
     stops_early,
 )
-from ._base import BaseNetwork, forgets_failure, resolve_device
+from ._base import BaseNetwork, Fitting, forgets_failure, resolve_device
+from ._callbacks import FitTask, with_callbacks
 from ._layout import as_array
 from ._reconstruction import Reconstruction, r_squared
+from ._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
 
 
 class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reconstruction, BaseNetwork):
@@ -184,39 +191,41 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     True
     """
 
+    _schema = _schemas.AUTOENCODER
+
     def __init__(
         self,
-        n_components="auto",
+        n_components: int | Literal["auto"] = "auto",
         *,
-        image_shape=None,
-        standardize=True,
-        network="auto",
-        hidden_layer_sizes="auto",
-        activation="gelu",
-        channels=64,
-        n_blocks=2,
-        tied_weights=False,
-        dropout=0.0,
-        loss="squared_error",
-        noise=None,
-        noise_level=0.3,
-        sparsity=None,
-        sparsity_weight=0.1,
-        sparsity_target=0.05,
-        contractive_weight=0.0,
-        alpha=0.0,
-        batch_size="auto",
-        learning_rate_init="auto",
-        max_iter="auto",
-        early_stopping="auto",
-        validation_fraction=0.1,
-        tol=1e-4,
-        n_iter_no_change=None,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        verbose=0,
-    ):
+        image_shape: ImageShape = None,
+        standardize: bool = True,
+        network: Literal["auto", "dense", "convolutional"] = "auto",
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
+        activation: Literal["relu", "gelu", "silu", "tanh"] = "gelu",
+        channels: int = 64,
+        n_blocks: int = 2,
+        tied_weights: bool = False,
+        dropout: float = 0.0,
+        loss: Literal["squared_error", "log_loss"] = "squared_error",
+        noise: Literal["gaussian", "masking"] | None = None,
+        noise_level: float = 0.3,
+        sparsity: Literal["l1", "kl"] | None = None,
+        sparsity_weight: float = 0.1,
+        sparsity_target: float = 0.05,
+        contractive_weight: float = 0.0,
+        alpha: float = 0.0,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float | Literal["auto"] = "auto",
+        max_iter: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        tol: float = 1e-4,
+        n_iter_no_change: int | None = None,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: Device = "cpu",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.image_shape = image_shape
         self.standardize = standardize
@@ -247,8 +256,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.random_state = random_state
         self.verbose = verbose
 
+    @typed(with_callbacks)
     @forgets_failure
-    def fit(self, X, y=None, *, X_val=None):
+    def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
         """Learn encoder and decoder from X.
 
         Parameters
@@ -274,6 +284,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._check_training_parameters()
         self._check_network_parameters()
         check_parameters(self)
+        task = FitTask(self, X, y)
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         if self.loss == "log_loss":
@@ -287,10 +298,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if early == "auto":
             early = stops_early(architecture, len(rows))
         rows, validation = self._split(rows, validation, early, generator)
-        self._fit_network(architecture, rows, validation, generator)
+        self._fit_network(architecture, rows, validation, generator, task)
+        task.end()
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray[np.float32]:
         """Return the codes of X.
 
         Parameters
@@ -305,7 +317,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rows = self._rows(self._check_images(X, reset=False))
         return passes.encode(self._network(), rows, self._n_features_out, np.float32)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
 
         Parameters
@@ -329,7 +341,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise ValueError(f"Z has {Z.shape[1]} columns, but this model has {self._n_features_out} components")
         return self._in_units(passes.decode(self._network(), Z, resolve_device(self.device)), len(Z))
 
-    def reconstruction_error(self, X):
+    def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return how badly each row is reconstructed: the mean squared error of its standardised values.
 
         High values are anomalies: rows unlike those that the model has learned to give back. Without standardisation
@@ -349,7 +361,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         squared_error, _ = self._reconstruct(X)
         return squared_error / self.n_features_in_
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 
         Unlike the loss it can be compared across loss weights, so that a grid search over them means something.
@@ -376,7 +388,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _build(self, architecture, generator):
         return build_autoencoder(architecture, generator)
 
-    def _fit_network(self, architecture, rows, validation, generator):
+    def _fit_network(self, architecture, rows, validation, generator, task):
+        automatic = automatic_training(architecture, len(rows), at_optimum=starts_at_optimum(self, architecture))
+        task.begin(self._n_epochs(automatic))
         module = start_from_data(architecture, rows, generator)
         objective = AutoEncoderObjective(
             module,
@@ -388,23 +402,21 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             contractive_weight=self.contractive_weight,
             generator=generator,
         )
-        judged = validation
+        judged = None
         if validation is None and self.early_stopping is not False and is_linear(architecture):
             judged = rows  # the start is the optimum, or near it: no epoch that is worse on these rows may replace it
         n_uses = math.prod(architecture.get("grid_shape", (1,)))  # of most weights, for one row
-        self._train(
-            objective,
-            rows,
-            judged,
-            generator,
-            automatic_training(architecture, len(rows), at_optimum=starts_at_optimum(self, architecture)),
-            work=sum(parameter.numel() for parameter in module.parameters()) * n_uses,
-        )
-        if validation is None:
+        fitting = Fitting(module, architecture, rows, validation, generator)
+        work = sum(parameter.numel() for parameter in module.parameters()) * n_uses
+        self._train(objective, fitting, automatic, task, work=work, judged=judged)
+        self._finish(fitting)
+
+    def _finish(self, fitting):
+        if fitting.validation is None:
             self.history_ = {name: values for name, values in self.history_.items() if "validation_" not in name}
             self.validation_loss_curve_ = []
-        self.n_components_ = architecture["n_components"]
-        self._keep(module, architecture)
+        self.n_components_ = fitting.architecture["n_components"]
+        super()._finish(fitting)
 
     def _reconstruct(self, X):
         """Return the squared error of each row, (n,), and the variation of all, on standardised values."""

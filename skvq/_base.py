@@ -1,9 +1,12 @@
 """What every estimator shares: device, randomness, validation of X, and a fitted state made of arrays."""
 
+from __future__ import annotations
+
+import copy
 import functools
 import numbers
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,8 +14,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._callbacks import CallbackSupport, learned_by
 from ._layout import flatten_images
-from .training.batches import split_rows
+from ._saving.save import Saves
+from ._typing import Method
+from .training.batches import Rows, split_rows
 from .training.loop import Loop, Settings
 from .training.threads import threads_for
 
@@ -109,7 +115,7 @@ def is_auto(value):
     return isinstance(value, str) and value == "auto"
 
 
-def forgets_failure(fit):
+def forgets_failure(fit: Method) -> Method:
     """Make a `fit` that fails leave an unfitted estimator, not a mixture of two fits."""
 
     @functools.wraps(fit)
@@ -121,7 +127,7 @@ def forgets_failure(fit):
             self._forget()
             raise
 
-    return forgetful
+    return forgetful  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -134,12 +140,27 @@ class Automatic:
     bfloat16_pays: bool
 
 
-class BaseNetwork(BaseEstimator):
+@dataclass(frozen=True)
+class Fitting:
+    """What a fit works with: the network that is trained, and what is needed to describe it once it is.
+
+    `architecture` is the dict that the module is built from, `validation` None where no rows were held out.
+    """
+
+    module: torch.nn.Module
+    architecture: dict
+    rows: Rows
+    validation: Rows | None
+    generator: torch.Generator
+
+
+class BaseNetwork(CallbackSupport, Saves, BaseEstimator):
     """Base of the estimators: a network whose fitted state is arrays and JSON-able scalars.
 
     A subclass says in ``_build(architecture, generator)`` which module its dict of scalars describes. After
     ``_keep(module, architecture)`` the estimator holds `architecture_` and `weights_`; the module itself is only a
-    cache, rebuilt where it is missing, and never pickled.
+    cache, rebuilt where it is missing, and never pickled. What else it reads off a trained network it sets in
+    ``_finish(fitting)``, which callbacks also have done to a copy of the estimator in the middle of training.
     """
 
     def _generator(self):
@@ -182,14 +203,19 @@ class BaseNetwork(BaseEstimator):
         training, held_out = split_rows(len(rows), self.validation_fraction, generator)
         return rows.restrict(training), rows.restrict(held_out)
 
-    def _train(self, objective, rows, validation, generator, automatic, *, work, monitor="loss"):
+    def _n_epochs(self, automatic):
+        return automatic.max_iter if is_auto(self.max_iter) else self.max_iter
+
+    def _train(self, objective, fitting, automatic, task, *, work, monitor="loss", judged=None):
         """Run the training loop by the estimator's parameters and record its history.
 
-        `automatic` is the :class:`Automatic` that "auto" stands for, `work` counts the multiply-adds of a forward pass
-        over one row, `monitor` is the term whose lowest value on held-out rows is kept.
+        `automatic` is the :class:`Automatic` that "auto" stands for, `task` the FitTask that the epochs belong to,
+        `work` counts the multiply-adds of a forward pass over one row, `monitor` is the term whose lowest value on
+        held-out rows, or on those that are `judged` in their place, is kept.
         """
+        rows = fitting.rows
         settings = Settings(
-            max_iter=automatic.max_iter if is_auto(self.max_iter) else self.max_iter,
+            max_iter=self._n_epochs(automatic),
             batch_size=automatic.batch_size if is_auto(self.batch_size) else self.batch_size,
             learning_rate_init=(
                 automatic.learning_rate_init if is_auto(self.learning_rate_init) else self.learning_rate_init
@@ -203,14 +229,39 @@ class BaseNetwork(BaseEstimator):
             verbose=self.verbose,
             name=type(self).__name__,
         )
-        loop = Loop(objective, rows, settings, generator, validation_rows=validation)
+        loop = Loop(
+            objective,
+            rows,
+            settings,
+            fitting.generator,
+            validation_rows=fitting.validation if judged is None else judged,
+            observer=task.epochs(lambda: self._record(loop.history), lambda: self._fitted_so_far(fitting)),
+        )
         with threads_for(work * min(settings.batch_size, len(rows))):
             history = loop.run()
-        self.history_ = history.terms
-        self.loss_curve_ = history.terms["loss"]
-        self.validation_loss_curve_ = history.terms.get("validation_loss", [])
+        self._record(history)
+
+    def _record(self, history):
+        self.history_ = {name: list(values) for name, values in history.terms.items()}
+        self.loss_curve_ = self.history_.get("loss", [])
+        self.validation_loss_curve_ = self.history_.get("validation_loss", [])
         self.n_iter_ = history.n_iter
         self.best_iter_ = history.best_iter
+
+    def _finish(self, fitting):
+        """Set all that is read off a trained network, which is in evaluation mode."""
+        self._keep(fitting.module, fitting.architecture)
+
+    def _fitted_so_far(self, fitting):
+        """Return the attributes that `fit` would have set, had training ended now; training goes on untouched."""
+        module = self._build(fitting.architecture, torch.Generator())
+        module.load_state_dict(fitting.module.state_dict())
+        module.requires_grad_(False).to(fitting.rows.device).eval()
+        generator = torch.Generator()
+        generator.set_state(fitting.generator.get_state())
+        copied = copy.copy(self)
+        copied._finish(replace(fitting, module=module, generator=generator))
+        return learned_by(copied, self)
 
     def _forget(self):
         """Drop all that an earlier fit learned."""

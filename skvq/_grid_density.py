@@ -1,5 +1,7 @@
 """What the models of grids of integer codes share: validation, classes, fitting, likelihoods and samples."""
 
+from __future__ import annotations
+
 import math
 import numbers
 
@@ -10,7 +12,8 @@ from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseNetwork, check_choice, check_number, forgets_failure, is_auto, resolve_device
+from ._base import BaseNetwork, Fitting, check_choice, check_number, forgets_failure, is_auto, resolve_device
+from ._callbacks import FitTask, with_callbacks
 from ._codes import CODE_DTYPE, check_codes
 from ._grid_arguments import check_draws, check_given, class_indices, learn_classes
 from ._grid_passes import (
@@ -25,6 +28,7 @@ from ._grid_passes import (
     with_classes,
 )
 from ._layout import check_image_shape
+from ._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
 from .training.batches import Rows
 
 # More codes than this are asked for by name.
@@ -81,8 +85,16 @@ class GridDensity(DensityMixin, BaseNetwork):
             )
         return n_codes
 
+    @typed(with_callbacks)
     @forgets_failure
-    def fit(self, X, y=None, *, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the model to grids of codes.
 
         Parameters
@@ -104,13 +116,16 @@ class GridDensity(DensityMixin, BaseNetwork):
             For codes that are not whole numbers in range, missing labels, or if the loss becomes non-finite.
         """
         self._check_parameters()
+        task = FitTask(self, X, y)
         codes = self._check_grids(X, reset=True)
         classes = None
         if self.class_conditional:
             self.classes_, classes = learn_classes(codes, y)
             self.class_prior_ = np.bincount(classes) / len(classes)
         self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
-        return self._fit_rows(self._rows(codes, classes), self._check_held_out(X_val, y_val))
+        self._fit_rows(self._rows(codes, classes), self._check_held_out(X_val, y_val), task)
+        task.end()
+        return self
 
     def _check_held_out(self, X_val, y_val):
         """Return the held-out rows that the network takes, None without any."""
@@ -127,9 +142,11 @@ class GridDensity(DensityMixin, BaseNetwork):
         rows = codes if classes is None else with_classes(codes, classes)
         return Rows(rows, dtype=torch.int64, device=resolve_device(self.device))
 
-    def _fit_rows(self, rows, validation):
+    def _fit_rows(self, rows, validation, task):
         generator = self._generator()
         rows, validation = self._split(rows, validation, self.early_stopping, generator)
+        automatic = self._automatic(len(rows))
+        task.begin(self._n_epochs(automatic))
         architecture = {
             "n_codes": self.n_codes_,
             "grid_shape": list(self.grid_shape_),
@@ -139,30 +156,24 @@ class GridDensity(DensityMixin, BaseNetwork):
         module.set_marginals(unpack(module, rows.sample(MARGINAL_ROWS, generator))[0])
         module.to(rows.device, memory_format=torch.channels_last)
         n_weights = sum(parameter.numel() for parameter in module.parameters())
-        self._train(
-            LikelihoodObjective(module),
-            rows,
-            validation,
-            generator,
-            self._automatic(len(rows)),
-            work=n_weights * math.prod(self.grid_shape_),
-        )
-        self._keep(module, architecture)
-        return self
+        fitting = Fitting(module, architecture, rows, validation, generator)
+        work = n_weights * math.prod(self.grid_shape_)
+        self._train(LikelihoodObjective(module), fitting, automatic, task, work=work)
+        self._finish(fitting)
 
     def sample(
         self,
-        n_samples=1,
+        n_samples: int = 1,
         *,
-        random_state=None,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        y=None,
-        given=None,
-        mask=None,
-        n_candidates=1,
-    ):
+        random_state: RandomState = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        y: ArrayLike | None = None,
+        given: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        n_candidates: int = 1,
+    ) -> NDArray[np.int32]:
         """Draw grids of codes, new ones or completions of partly known ones.
 
         Parameters
@@ -245,7 +256,7 @@ class GridDensity(DensityMixin, BaseNetwork):
             log_weights = log_weights + class_log_likelihoods(self._network(), self._rows(given), size, leading)
         return draw_classes(log_weights, random.random_sample(n_samples))
 
-    def score_samples(self, X, y=None):
+    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(grid) of every row, or log p(grid | y), in nats.
 
         Parameters
@@ -269,7 +280,7 @@ class GridDensity(DensityMixin, BaseNetwork):
             return log_likelihoods(network, self._rows(codes), size)
         return logsumexp(class_log_likelihoods(network, self._rows(codes), size) + np.log(self.class_prior_), axis=1)
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of `score_samples`, in nats per row.
 
         Parameters

@@ -4,6 +4,7 @@ A class reaches the network as a one-hot condition, so that the network's map of
 class for every gate. Where a network takes classes, a row holds the index of its class behind the codes.
 """
 
+import math
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ._base import fill_block
+from ._progress import batches, job
 from .nn.pixelcnn_sampling import draw
 from .training.objective import Objective
 
@@ -47,7 +49,8 @@ class LikelihoodObjective(Objective):
 def log_likelihoods(network, rows, batch_size):
     """Return log p(codes), given the classes that the rows hold if any, (n,) float64."""
     parts = [
-        network.log_prob(*unpack(network, fill_block(batch)))[: len(batch)].cpu() for batch in rows.in_order(batch_size)
+        network.log_prob(*unpack(network, fill_block(batch)))[: len(batch)].cpu()
+        for batch in batches(rows, batch_size, "scoring codes")
     ]
     return torch.cat(parts).double().numpy()
 
@@ -71,7 +74,7 @@ def choose_candidates(network, rows, known, n_candidates, uniform, batch_size):
     batch_size : int
     """
     weights, start = np.empty(len(rows)), 0
-    for batch in rows.in_order(batch_size):
+    for batch in batches(rows, batch_size, "choosing candidates"):
         stop = start + len(batch)
         terms = network.log_prob_terms(*unpack(network, fill_block(batch)))[: len(batch)].flatten(1)
         weights[start:stop] = (terms.cpu().double().numpy() * known[start:stop]).sum(axis=1)
@@ -95,7 +98,7 @@ def class_log_likelihoods(network, grids, batch_size, leading=None):
     """
     found = np.empty((len(grids), network.condition_size))
     start = 0
-    for batch in grids.in_order(batch_size):
+    for batch in batches(grids, batch_size, "scoring codes"):
         stop = start + len(batch)
         codes = fill_block(batch).view(-1, *network.grid_shape)
         for index in range(network.condition_size):
@@ -135,22 +138,24 @@ def draw_grids(network, n_samples, generator, batch_size, *, temperature, top_k,
     def part(array, start):
         return torch.from_numpy(array[start : start + batch_size].copy()).to(device)
 
-    batches = []
-    for start in range(0, n_samples, batch_size):
-        n = min(batch_size, n_samples - start)
-        codes = network.sample(
-            n,
-            generator=generator,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            condition=None if classes is None else one_hot(part(classes, start), network.condition_size),
-            given=None if given is None else part(given, start).view(n, *network.grid_shape),
-            known=None if known is None else part(known, start).view(n, *network.grid_shape),
-        )
-        batches.append(codes.cpu().numpy())
-        report(start + n)
-    return np.concatenate(batches)
+    drawn, starts = [], range(0, n_samples, batch_size)
+    with job("drawing codes", len(starts) * math.prod(network.grid_shape)) as advance:
+        for start in starts:
+            n = min(batch_size, n_samples - start)
+            codes = network.sample(
+                n,
+                generator=generator,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                condition=None if classes is None else one_hot(part(classes, start), network.condition_size),
+                given=None if given is None else part(given, start).view(n, *network.grid_shape),
+                known=None if known is None else part(known, start).view(n, *network.grid_shape),
+                after_position=advance,
+            )
+            drawn.append(codes.cpu().numpy())
+            report(start + n)
+    return np.concatenate(drawn)
 
 
 class Progress:

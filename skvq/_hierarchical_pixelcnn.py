@@ -1,10 +1,16 @@
 """PixelCNNs of two levels of integer codes as one scikit-learn density estimator."""
 
-import math
+from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from . import _schemas
 from ._grid_density import GridDensity
 from ._layout import check_image_shape
 from ._pixelcnn_plan import automatic_training, check_network_sizes, grids_per_sample, grids_per_score, network_sizes
+from ._typing import Device, RandomState
 from .nn.pixelcnn_levels import TwoLevelPixelCNN
 
 
@@ -118,30 +124,32 @@ class HierarchicalPixelCNN(GridDensity):
 
     grid_shape = None  # no parameter here: to the base, all codes of a row are one grid (1, n)
 
+    _schema = _schemas.HIERARCHICAL_PIXELCNN
+
     def __init__(
         self,
-        grid_shapes,
-        n_codes=None,
+        grid_shapes: Sequence[Sequence[int]],
+        n_codes: int | None = None,
         *,
-        channels=64,
-        n_layers=2,
-        kernel_size=3,
-        dilations=1,
-        class_conditional=False,
-        dropout="auto",
-        alpha=0.0,
-        batch_size="auto",
-        learning_rate_init="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction=0.1,
-        tol=1e-4,
-        n_iter_no_change=10,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        verbose=0,
-    ):
+        channels: int = 64,
+        n_layers: int = 2,
+        kernel_size: int = 3,
+        dilations: int | Sequence[int] = 1,
+        class_conditional: bool = False,
+        dropout: float | Literal["auto"] = "auto",
+        alpha: float = 0.0,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float | Literal["auto"] = "auto",
+        max_iter: int | Literal["auto"] = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        tol: float = 1e-4,
+        n_iter_no_change: int | None = 10,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: Device = "cpu",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.grid_shapes = grid_shapes
         self.n_codes = n_codes
         self.channels = channels

@@ -1,5 +1,6 @@
 """What regressor and classifier share: validation, the three solvers, predictions, a fitted state made of arrays."""
 
+import copy
 import warnings
 from abc import abstractmethod
 from numbers import Integral, Real
@@ -14,6 +15,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._base import resolve_device
+from ._callbacks import CallbackSupport, FitTask, learned_by
 from ._layout import as_array
 from ._mlp_fit import (
     DTYPES,
@@ -27,6 +29,8 @@ from ._mlp_fit import (
     split_off,
     start_weights,
 )
+from ._progress import starts
+from ._saving.save import Saves
 from .nn.activations import ACTIVATIONS
 from .training.descent import Descent, DescentSettings, Progress, say
 from .training.gather import Samples, cast, rows_per_pass
@@ -67,7 +71,7 @@ def trains_in_steps(estimator):
     return True
 
 
-class BaseMLP(BaseEstimator):
+class BaseMLP(CallbackSupport, Saves, BaseEstimator):
     """Base of MLPRegressor and MLPClassifier.
 
     A subclass says how targets become numbers (``_encode_targets``), and how outputs are scored (``_score_outputs``).
@@ -133,6 +137,7 @@ class BaseMLP(BaseEstimator):
 
     def _train(self, X, y, sample_weight, X_val, y_val, *, incremental, first_pass):
         device = resolve_device(self.device)
+        task = FitTask(self, X, y, sample_weight)
         X, y = self._check_data(X, y, reset=first_pass)
         self._learn_targets(y, incremental)
         targets = self._encode_targets(y)
@@ -149,16 +154,18 @@ class BaseMLP(BaseEstimator):
         weight = self._loss_weights(y, sample_weight)
         if weight is not None and not weight.any():
             raise ValueError("the weights of all rows are zero; at least one must be positive")
+        task.begin(*((1, "partial-fit") if incremental else (self.max_iter,)))
         try:
             if self.solver in STOCHASTIC_SOLVERS:
                 data = X, targets, weight, y, sample_weight
-                self._fit_stochastic(data, held_out, random_state, device, incremental=incremental)
+                self._fit_stochastic(data, held_out, random_state, device, task, incremental=incremental)
             else:
-                self._fit_lbfgs(X, targets, weight, held_out, device)
+                self._fit_lbfgs(X, targets, weight, held_out, device, task)
         except ValueError:
             self._check_range(X)
             self._check_range(targets, "y")
             raise
+        task.end()
         return self
 
     def _check_combinations(self, incremental):
@@ -247,7 +254,7 @@ class BaseMLP(BaseEstimator):
             rows = self._rows_per_step(X.shape[0])
         return rows * sum(coef.size for coef in self.coefs_) >= SINGLE_WORK
 
-    def _fit_stochastic(self, data, held_out, random_state, device, *, incremental):
+    def _fit_stochastic(self, data, held_out, random_state, device, task, *, incremental):
         X, targets, weight, y, sample_weight = data
         dtypes = self._dtypes(X)
         training = None
@@ -266,7 +273,7 @@ class BaseMLP(BaseEstimator):
             val_weight = None if sample_weight is None else sample_weight[positions]
             val_samples = Samples(X, targets, sample_weight, *dtypes, subset=positions, device=device)
             validate = HeldOut(self, network, val_samples, lambda: X[positions], y[positions], val_weight)
-        self._descend(network, samples, validate, random_state, incremental=incremental)
+        self._descend(network, samples, validate, random_state, task, incremental=incremental)
 
     def _validation(self, held_out, network, dtypes, device):
         """Return the HeldOut of rows that were passed to `fit`."""
@@ -274,7 +281,7 @@ class BaseMLP(BaseEstimator):
         samples = Samples(X_val, targets, None, *dtypes, device=device)
         return HeldOut(self, network, samples, lambda: X_val, y_val, None)
 
-    def _descend(self, network, samples, validate, random_state, *, incremental):
+    def _descend(self, network, samples, validate, random_state, task, *, incremental):
         """Run the loop and keep what came of it."""
         batch_size = self._batch_size(len(samples))
         if self.precision_ == "float32" and self.learning_rate_init > float(np.finfo(np.float32).max):
@@ -298,7 +305,8 @@ class BaseMLP(BaseEstimator):
             verbose=self.verbose,
         )
         progress = self._progress()
-        descent = Descent(network, optimizer, rate, samples, settings, random_state, progress, validate)
+        observer = task.epochs(lambda: self._record(progress), lambda: self._fitted_so_far(network))
+        descent = Descent(network, optimizer, rate, samples, settings, random_state, progress, validate, observer)
         with threads_for(network.parameters.penalized.numel() * batch_size):
             descent.run(one_epoch=incremental)
         self._keep_parameters(network)
@@ -333,13 +341,14 @@ class BaseMLP(BaseEstimator):
 
     def _record(self, progress):
         self.n_iter_, self.t_, self.loss_ = progress.n_iter, progress.n_rows_seen, progress.loss
-        self.loss_curve_, self.best_loss_ = progress.loss_curve, progress.best_loss
-        self.validation_scores_, self.best_validation_score_ = progress.validation_scores, progress.best_score
+        self.loss_curve_, self.best_loss_ = list(progress.loss_curve), progress.best_loss
+        self.validation_scores_ = copy.copy(progress.validation_scores)
+        self.best_validation_score_ = progress.best_score
         if progress.validation_loss_curve:
-            self.validation_loss_curve_ = progress.validation_loss_curve
+            self.validation_loss_curve_ = list(progress.validation_loss_curve)
         self._no_improvement_count = progress.n_no_improvement
 
-    def _fit_lbfgs(self, X, targets, weight, held_out, device):
+    def _fit_lbfgs(self, X, targets, weight, held_out, device, task):
         dtypes = self._dtypes(X)
         network = build_network(self, device)
         samples = Samples(X, targets, weight, *dtypes, device=device)
@@ -352,6 +361,7 @@ class BaseMLP(BaseEstimator):
             self.validation_loss_curve_ = []
 
         def after_iteration(number, loss, present):
+            self.n_iter_, self.loss_ = number, loss
             say(self.verbose, f"Iteration {number}, loss = {loss:.8f}")
             if validate is not None:
                 network.parameters.flat.copy_(present.parameters.flat)
@@ -365,6 +375,7 @@ class BaseMLP(BaseEstimator):
                 max_fun=self.max_fun,
                 tol=self.tol,
                 after_iteration=after_iteration,
+                observer=task.epochs(lambda: None, lambda: self._fitted_so_far(network), name="iteration"),
             )
         self._keep_parameters(network)
 
@@ -372,6 +383,12 @@ class BaseMLP(BaseEstimator):
         """Return the network and the samples in the precision that a search begins in."""
         dtypes = self._with_targets(torch.float32)
         return build_network(self, device, dtype=dtypes[0]), Samples(X, targets, weight, *dtypes, device=device)
+
+    def _fitted_so_far(self, network):
+        """Return the attributes that `fit` would have set, had training ended now; training goes on untouched."""
+        copied = copy.copy(self)
+        copied._keep_parameters(network)
+        return learned_by(copied, self)
 
     def _keep_parameters(self, network):
         dtype = self.coefs_[0].dtype
@@ -398,7 +415,7 @@ class BaseMLP(BaseEstimator):
         else:
             found = np.empty((n, self.n_outputs_), dtype=self.coefs_[0].dtype)
             size = rows_per_pass(X.shape[1])
-            for start in range(0, n, size):
+            for start in starts(n, size, "predicting"):
                 rows = X[start : start + size]
                 found[start : start + size] = outputs(filled_batch(rows, self.precision_))[: rows.shape[0]]
         return found

@@ -1,5 +1,10 @@
 """MLPClassifier: a multi-layer perceptron that predicts classes."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
@@ -8,9 +13,11 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
+from . import _schemas
 from ._mlp_base import BaseMLP, trains_in_steps
 from ._mlp_fit import as_predictions
 from ._mlp_targets import check_known, decode, encode, learn_labels
+from ._typing import ArrayLike, Device, MatrixLike, NDArray, RandomState, Reals, Self, typed
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -165,41 +172,45 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _y_numeric = False
     loss = "log_loss"
 
+    _schema = _schemas.MLP_CLASSIFIER
+
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: ArrayLike = (100,),
+        activation: Literal[
+            "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus"
+        ] = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        class_weight=None,
-        dropout=0.0,
-        normalization=None,
-        scoring=None,
-        warmup=0.0,
-        max_grad_norm=None,
-        precision="auto",
-        device="cpu",
-    ):
+        solver: Literal["lbfgs", "sgd", "adam"] = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Literal["constant", "invscaling", "adaptive", "cosine"] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Mapping[Any, float] | Sequence[Mapping[int, float]] | Literal["balanced"] | None = None,
+        dropout: float = 0.0,
+        normalization: Literal["batch", "layer"] | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        warmup: float = 0.0,
+        max_grad_norm: float | None = None,
+        precision: Literal["auto", "float32", "float64"] = "auto",
+        device: Device = "cpu",
+    ) -> None:
         self.class_weight = class_weight
         self.hidden_layer_sizes, self.activation, self.solver, self.alpha = (
             hidden_layer_sizes,
@@ -220,8 +231,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.early_stopping, self.validation_fraction, self.scoring = early_stopping, validation_fraction, scoring
         self.dropout, self.normalization, self.precision, self.device = dropout, normalization, precision, device
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    @typed(_fit_context(prefer_skip_nested_validation=True))
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -246,9 +265,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, incremental=False, X_val=X_val, y_val=y_val)
 
-    @available_if(trains_in_steps)
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    @typed(available_if(trains_in_steps))
+    @typed(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
+    ) -> Self:
         """Train the network for one epoch over X, going on from where it is.
 
         Parameters that were changed since the last call take effect; the optimiser goes on with what it remembers.
@@ -273,7 +294,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._label_binarizer = learn_labels(y if type_of_target(y).startswith("multilabel") else classes)
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Return the most probable labels.
 
         Parameters
@@ -287,7 +308,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         outputs = self._outputs(X)
         return decode(self._label_binarizer, outputs)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> Reals:
         """Return the probabilities of the classes, in the order of `classes_`.
 
         Parameters
@@ -302,7 +323,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         found = as_predictions(self, self._outputs(X))
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> Reals:
         """Return the logarithms of :meth:`predict_proba`.
 
         Parameters

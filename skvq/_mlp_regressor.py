@@ -1,6 +1,10 @@
 """MLPRegressor: a multi-layer perceptron that predicts numbers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
@@ -9,8 +13,10 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from . import _schemas
 from ._mlp_base import BaseMLP, trains_in_steps
 from ._mlp_fit import as_predictions
+from ._typing import ArrayLike, Device, MatrixLike, RandomState, Reals, Self, typed
 
 LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
 
@@ -174,43 +180,47 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _y_numeric = True
     _stratifies = False
 
+    _schema = _schemas.MLP_REGRESSOR
+
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: Literal["squared_error", "poisson", "absolute_error", "huber", "quantile"] = "squared_error",
+        hidden_layer_sizes: ArrayLike = (100,),
+        activation: Literal[
+            "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus"
+        ] = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        quantile=0.5,
-        huber_delta=1.0,
-        dropout=0.0,
-        normalization=None,
-        scoring=None,
-        warmup=0.0,
-        max_grad_norm=None,
-        precision="auto",
-        device="cpu",
-    ):
+        solver: Literal["lbfgs", "sgd", "adam"] = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Literal["constant", "invscaling", "adaptive", "cosine"] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        quantile: float | Sequence[float] = 0.5,
+        huber_delta: float = 1.0,
+        dropout: float = 0.0,
+        normalization: Literal["batch", "layer"] | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        warmup: float = 0.0,
+        max_grad_norm: float | None = None,
+        precision: Literal["auto", "float32", "float64"] = "auto",
+        device: Device = "cpu",
+    ) -> None:
         self.loss, self.quantile, self.huber_delta = loss, quantile, huber_delta
         self.hidden_layer_sizes, self.activation, self.solver, self.alpha = (
             hidden_layer_sizes,
@@ -231,8 +241,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.early_stopping, self.validation_fraction, self.scoring = early_stopping, validation_fraction, scoring
         self.dropout, self.normalization, self.precision, self.device = dropout, normalization, precision, device
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    @typed(_fit_context(prefer_skip_nested_validation=True))
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -257,9 +275,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, incremental=False, X_val=X_val, y_val=y_val)
 
-    @available_if(trains_in_steps)
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    @typed(available_if(trains_in_steps))
+    @typed(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network for one epoch over X, going on from where it is.
 
         Parameters that were changed since the last call take effect; the optimiser goes on with what it remembers.
@@ -275,7 +293,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> Reals:
         """Return predictions.
 
         Parameters
@@ -290,7 +308,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         predictions = as_predictions(self, self._outputs(X))
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of the predictions; with ``loss="quantile"`` D² of the pinball loss, the mean over the quantiles.
 
         Parameters

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ._base import fill_block
+from ._progress import batches, starts
 
 # Rows that are encoded or decoded together.
 BATCH = 256
@@ -13,7 +14,7 @@ def encode(network, rows, n_columns, dtype):
     """Return the codes of all rows, or what else the network encodes rows to: ndarray (n, n_columns) of `dtype`."""
     encoded = np.empty((len(rows), n_columns), dtype=dtype)
     start = 0
-    for batch in rows.in_order(BATCH):
+    for batch in batches(rows, BATCH, "encoding"):
         encoded[start : start + len(batch)] = network.encode(fill_block(batch))[: len(batch)].cpu().numpy()
         start += len(batch)
     return encoded
@@ -25,7 +26,7 @@ def decode(network, encoded, device):
     The rows are standardised, from `start` on, float64 (b, n_features).
     """
     dtype = np.int64 if encoded.dtype.kind in "iu" else np.float32
-    for start in range(0, len(encoded), BATCH):
+    for start in starts(len(encoded), BATCH, "decoding"):
         batch = torch.from_numpy(encoded[start : start + BATCH].astype(dtype)).to(device)
         rows = network.decode(fill_block(batch))[: len(batch)]
         yield start, rows.flatten(1).cpu().numpy().astype(np.float64)
@@ -46,7 +47,7 @@ def reconstruct(network, rows, n_columns, dtype):
     encoded = np.empty((len(rows), n_columns), dtype=dtype)
     squared_error = np.empty(len(rows))
     first, start, total, total_of_squares = None, 0, 0.0, 0.0
-    for batch in rows.in_order(BATCH):
+    for batch in batches(rows, BATCH, "reconstructing"):
         n = len(batch)
         found = network.encode(fill_block(batch))
         error = network.decode(found)[:n] - batch

@@ -1,8 +1,12 @@
 """VAETransformer: continuous features, a density, and new samples from a normal prior."""
 
+from __future__ import annotations
+
 import math
 import numbers
 import warnings
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,10 +14,13 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import _passes as passes
+from . import _schemas
 from . import _vae_passes as vae_passes
-from ._base import BaseNetwork, check_number, forgets_failure
+from ._base import BaseNetwork, Fitting, check_number, forgets_failure
+from ._callbacks import FitTask, with_callbacks
 from ._layout import as_array
 from ._reconstruction import Reconstruction
+from ._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
 from ._vae_network import ELBO_DRAWS, VAEObjective, build_vae, start_from_data
 from ._vae_plan import (
     automatic_training,
@@ -195,36 +202,38 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
     (178,)
     """
 
+    _schema = _schemas.VAE
+
     def __init__(
         self,
-        n_components="auto",
+        n_components: int | Literal["auto"] = "auto",
         *,
-        likelihood="gaussian",
-        kl_weight=1.0,
-        kl_warmup=0.0,
-        free_bits=0.0,
-        image_shape=None,
-        standardize=True,
-        network="auto",
-        hidden_layer_sizes="auto",
-        channels=64,
-        n_blocks=2,
-        dropout=0.05,
-        aggregate=None,
-        n_mixture_components=20,
-        alpha=0.0,
-        batch_size="auto",
-        learning_rate_init="auto",
-        max_iter="auto",
-        early_stopping="auto",
-        validation_fraction=0.1,
-        tol=1e-4,
-        n_iter_no_change=None,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        verbose=0,
-    ):
+        likelihood: Literal["gaussian", "gaussian_per_feature", "bernoulli", "poisson"] = "gaussian",
+        kl_weight: float = 1.0,
+        kl_warmup: float = 0.0,
+        free_bits: float = 0.0,
+        image_shape: ImageShape = None,
+        standardize: bool = True,
+        network: Literal["auto", "dense", "convolutional"] = "auto",
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
+        channels: int = 64,
+        n_blocks: int = 2,
+        dropout: float = 0.05,
+        aggregate: Literal["gaussian_mixture"] | None = None,
+        n_mixture_components: int = 20,
+        alpha: float = 0.0,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float | Literal["auto"] = "auto",
+        max_iter: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        tol: float = 1e-4,
+        n_iter_no_change: int | None = None,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: Device = "cpu",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.likelihood = likelihood
         self.kl_weight = kl_weight
@@ -252,8 +261,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
         self.random_state = random_state
         self.verbose = verbose
 
+    @typed(with_callbacks)
     @forgets_failure
-    def fit(self, X, y=None, *, X_val=None):
+    def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
         """Learn encoder and decoder from X.
 
         Parameters
@@ -279,6 +289,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
         self._check_training_parameters()
         self._check_network_parameters()
         check_parameters(self)
+        task = FitTask(self, X, y)
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         for part in (X,) if held_out is None else (X, held_out):
@@ -291,13 +302,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
         if early == "auto":
             early = stops_early(architecture, len(rows))
         rows, validation = self._split(rows, validation, early, generator)
-        module, supported = self._fit_network(architecture, rows, validation, generator)
-        self._describe(module, rows, validation, generator)
-        self._keep(module, architecture)
+        supported = self._fit_network(architecture, rows, validation, generator, task)
         self._warn_of_collapse(supported)
+        task.end()
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray[np.float32]:
         """Return the mean of the posterior q(z | x) of every row.
 
         Parameters
@@ -313,7 +323,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
         rows = self._checked_rows(X)
         return passes.encode(self._network(), rows, self._n_features_out, np.float32)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return E[x | z], the reconstruction that z stands for, in the units and the layout of the X of :meth:`fit`.
 
         Parameters
@@ -332,7 +342,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
             raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
         return self._decode(z)
 
-    def score_samples(self, X, *, n_importance_samples=None):
+    def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
         Parameters
@@ -360,7 +370,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
             bound = vae_passes.importance_weighted(self._network(), rows, uniform)
         return bound - np.log(self.scale_).sum()
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``score_samples(X)``: the ELBO in nats per row, whatever `kl_weight` was trained with.
 
         Parameters
@@ -394,8 +404,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
     def _build(self, architecture, generator):
         return build_vae(architecture, generator)
 
-    def _fit_network(self, architecture, rows, validation, generator):
-        """Return the trained network, and how many components probabilistic PCA would use."""
+    def _fit_network(self, architecture, rows, validation, generator, task):
+        """Return how many components probabilistic PCA would use."""
+        automatic = automatic_training(architecture, len(rows), starts_at_optimum=starts_at_optimum(self, architecture))
+        task.begin(self._n_epochs(automatic))
         module, supported = start_from_data(architecture, rows, generator, kl_weight=self.kl_weight)
         objective = VAEObjective(
             module,
@@ -405,21 +417,18 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
             free_bits=self.free_bits,
             generator=generator,
         )
-        if validation is None and is_linear(architecture):
-            validation = rows  # the start is the optimum, or near it: no epoch that is worse may replace it
+        # Where a linear network starts is the optimum, or near it: no epoch that is worse may replace it.
+        judged = rows if validation is None and is_linear(architecture) else None
         n_uses = math.prod(architecture.get("grid_shape", (1,)))  # of most weights, for one row
-        self._train(
-            objective,
-            rows,
-            validation,
-            generator,
-            automatic_training(architecture, len(rows), starts_at_optimum=starts_at_optimum(self, architecture)),
-            work=sum(parameter.numel() for parameter in module.parameters()) * n_uses,
-        )
-        return module, supported
+        fitting = Fitting(module, architecture, rows, validation, generator)
+        work = sum(parameter.numel() for parameter in module.parameters()) * n_uses
+        self._train(objective, fitting, automatic, task, work=work, judged=judged)
+        self._finish(fitting)
+        return supported
 
-    def _describe(self, module, rows, validation, generator):
-        """Set the noise variance to its best estimate, and what is read off the posteriors."""
+    def _finish(self, fitting):
+        """Set the noise variance to its best estimate, what is read off the posteriors, and the network itself."""
+        module, rows, validation, generator = fitting.module, fitting.rows, fitting.validation, fitting.generator
         n_components = module.encoder.linear.out_features // 2
         noise = matched_noise(ELBO_DRAWS, n_components, generator).to(rows.device)
         chosen_by = validation is not None and self.early_stopping is not False
@@ -439,6 +448,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling
         self.__dict__.pop("mixture_", None)
         if self.aggregate == "gaussian_mixture":
             self.mixture_ = self._fit_mixture(module, rows, generator)
+        super()._finish(fitting)
 
     def _warn_of_collapse(self, supported):
         """Warn if the posterior uses less than half of the components that probabilistic PCA would."""

@@ -7,6 +7,7 @@ import torch
 
 from ._base import fill_block
 from ._passes import BATCH
+from ._progress import batches, starts
 from .nn.vae import importance_weighted_bound, noise_of_rows
 
 # Rows times draws that are decoded together.
@@ -20,7 +21,7 @@ def elbo(network, rows, noise):
     `noise` (s, 1, n_components) is that of every row.
     """
     bounds = []
-    for batch in rows.in_order(max(1, DECODED // len(noise))):
+    for batch in batches(rows, max(1, DECODED // len(noise)), "scoring"):
         bounds.append(network.elbo(fill_block(batch), noise)[: len(batch)].cpu().double())
     return torch.cat(bounds).numpy()
 
@@ -33,7 +34,7 @@ def importance_weighted(network, rows, uniform):
     piece, in bounded memory.
     """
     bounds = []
-    for batch in rows.in_order(BATCH):
+    for batch in batches(rows, BATCH, "scoring"):
         filled = fill_block(batch)
         pieces = (noise_of_rows(filled, piece) for piece in uniform.split(max(1, DECODED // len(filled))))
         log_weights = torch.cat([network.log_weights(filled, noise).cpu().double() for noise in pieces])
@@ -78,7 +79,7 @@ def summarise(network, rows, noise):
 def posterior_draws(network, rows, generator):
     """Return one draw from the posterior of every row: ndarray (n, n_components), float64."""
     draws = []
-    for batch in rows.in_order(BATCH):
+    for batch in batches(rows, BATCH, "encoding"):
         posterior = network.posterior(fill_block(batch))
         noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean.device)
         draws.append(posterior.draw(noise)[: len(batch)].cpu().double())
@@ -88,7 +89,7 @@ def posterior_draws(network, rows, generator):
 @torch.no_grad()
 def draw_rows(network, z, device, generator):
     """Yield (start, rows) for z (n, n_components): draws from p(x | z), from `start` on, float64 (b, n_features)."""
-    for start in range(0, len(z), BATCH):
+    for start in starts(len(z), BATCH, "decoding"):
         batch = torch.from_numpy(z[start : start + BATCH].astype(np.float32)).to(device)
         rows = network.likelihood.draw(network.decoder(batch), generator)
         yield start, rows.flatten(1).cpu().numpy().astype(np.float64)

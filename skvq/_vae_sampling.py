@@ -1,5 +1,7 @@
 """What a fitted VAE makes of z: new rows, reconstructions, and traversals of its components."""
 
+from __future__ import annotations
+
 import copy
 import numbers
 
@@ -13,6 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from . import _passes as passes
 from . import _vae_passes as vae_passes
 from ._base import check_choice, check_number, resolve_device
+from ._typing import ArrayLike, MatrixLike, RandomState, Reals
 
 # Rows that a Gaussian mixture is fitted to.
 MIXTURE_ROWS = 20_000
@@ -21,7 +24,7 @@ MIXTURE_ROWS = 20_000
 class Sampling:
     """Mixin of :class:`~skvq.VAETransformer`: the methods that draw and decode z."""
 
-    def sample(self, n_samples=1, *, random_state=None, observation_noise=False):
+    def sample(self, n_samples: int = 1, *, random_state: RandomState = None, observation_noise: bool = False) -> Reals:
         """Draw new rows: z from the prior N(0, I), or from `mixture_` if there is one, decoded.
 
         Parameters
@@ -41,15 +44,15 @@ class Sampling:
         check_is_fitted(self, "weights_")
         check_number("n_samples", n_samples, numbers.Integral, low=1)
         check_choice("observation_noise", observation_noise, (True, False))
-        random_state = check_random_state(random_state)
+        random = check_random_state(random_state)
         if hasattr(self, "mixture_"):
-            mixture = copy.copy(self.mixture_).set_params(random_state=random_state)
-            z = random_state.permutation(mixture.sample(n_samples)[0])  # they come sorted by component
+            mixture = copy.copy(self.mixture_).set_params(random_state=random)
+            z = random.permutation(mixture.sample(n_samples)[0])  # they come sorted by component
         else:
-            z = random_state.standard_normal((n_samples, self._n_features_out))
-        return self._decode(z, random_state if observation_noise else None)
+            z = random.standard_normal((n_samples, self._n_features_out))
+        return self._decode(z, random if observation_noise else None)
 
-    def reconstruct(self, X, *, n_draws=1, random_state=None):
+    def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
         """Draw reconstructions of every row: z from its posterior, decoded.
 
         Where they differ is what the model is unsure of in a row; ``inverse_transform(transform(X))`` is the one at the
@@ -74,7 +77,9 @@ class Sampling:
         decoded = self._decode(np.stack(draws, axis=1).reshape(len(rows) * n_draws, -1))
         return decoded.reshape(len(rows), n_draws, *decoded.shape[1:])
 
-    def traverse(self, component, values=(-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X=None):
+    def traverse(
+        self, component: int, values: ArrayLike = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X: MatrixLike | None = None
+    ) -> Reals:
         """Decode z with one component set to each of some values: what the component means.
 
         Parameters
@@ -92,10 +97,10 @@ class Sampling:
         """
         check_is_fitted(self, "weights_")
         check_number("component", component, numbers.Integral, low=0, high=self._n_features_out - 1)
-        values = check_array(np.atleast_2d(values), dtype=np.float64, input_name="values")[0]
+        steps = check_array(np.atleast_2d(values), dtype=np.float64, input_name="values")[0]
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
-        z = np.repeat(z[:, None], len(values), axis=1)  # (n, n_values, n_components)
-        z[:, :, component] = values
+        z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
+        z[:, :, component] = steps
         decoded = self._decode(z.reshape(-1, self._n_features_out))
         return decoded.reshape(*z.shape[:2], *decoded.shape[1:])
 

@@ -1,13 +1,22 @@
 """VQVAETransformer: discrete features, reconstructions and new samples."""
 
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from . import _passes as passes
+from . import _schemas
 from ._base import BaseNetwork, forgets_failure, resolve_device
+from ._callbacks import FitTask, with_callbacks
 from ._codes import CODE_DTYPE, check_codes
 from ._layout import as_array
 from ._reconstruction import Reconstruction, r_squared
+from ._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
 from ._vqvae_density import CodeDensity
 from ._vqvae_fit import CodeTraining
 from ._vqvae_network import build_vqvae
@@ -61,8 +70,8 @@ class VQVAETransformer(
     similarity : {"euclidean", "cosine"}, default="euclidean"
         What nearest means. "cosine" compares, and decodes, vectors of length 1 ([5]_, section 3.2).
     beam_size : int or "auto", default="auto"
-        Number of prefixes that the search for residual codes follows; 1 is the greedy search. "auto": 16 for tables;
-        for images 5 up to 16 positions, 1 above.
+        Number of prefixes that the search for residual codes follows (in training 16 at most); 1 is the greedy search.
+        "auto": 64 for tables, 16 from 10,000 rows on; for images 5 up to 16 positions, 1 above.
     codebook_weight : float, default=1.0
         Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only where the
         codebook learns by gradient; a running mean needs no weight, and another one than 1 then draws a warning.
@@ -112,7 +121,7 @@ class VQVAETransformer(
         Epochs. "auto" adapts to the number of rows, see Notes.
     early_stopping : bool or "auto", default="auto"
         Hold rows out and keep the weights of the epoch that reconstructs them best. "auto" does for 10 to 20,000
-        images, and for tables from 500 rows on.
+        images, and for tables from 500 rows on (but see Notes).
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows that is held out where `fit` is given no `X_val`.
     tol : float, default=1e-4
@@ -196,7 +205,8 @@ class VQVAETransformer(
 
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
     epochs), but no more than 20 epochs, in at least 300 steps; a table gets 1,500 steps of 64 rows, from 10,000 rows on
-    4,000 steps of 256. The prior has a budget of its own, see :class:`PixelCNN`.
+    4,000 steps of 256. Residual codes of a table that has fewer than eight rows for a code are as good as they get at
+    their start: they get 3 epochs, and hold no rows out. The prior has a budget of its own, see :class:`PixelCNN`.
 
     A prior is any estimator with ``fit(codes)``, ``sample(n_samples, random_state=...)`` that returns codes
     (n_samples, m), and ``score_samples(codes)`` in nats per row, where codes are (n, m) integers in [0, n_codes). Its
@@ -234,45 +244,47 @@ class VQVAETransformer(
     True
     """
 
+    _schema = _schemas.VQVAE
+
     def __init__(
         self,
-        n_codes="auto",
-        code_shape="auto",
+        n_codes: int | Literal["auto"] = "auto",
+        code_shape: Sequence[int] | Sequence[Sequence[int]] | Literal["auto"] = "auto",
         *,
-        max_bits=None,
-        quantizer="auto",
-        codes_per_position="auto",
-        shared_codebook="auto",
-        code_dim="auto",
-        search_dim=None,
-        similarity="euclidean",
-        beam_size="auto",
-        codebook_weight=1.0,
-        commitment_weight=1.0,
-        codebook_update="ema",
-        gradient_estimator="straight_through",
-        ema_decay=0.99,
-        revival_threshold=0.1,
-        image_shape=None,
-        standardize=True,
-        hidden_layer_sizes="auto",
-        channels=192,
-        n_blocks=2,
-        prior="pixelcnn",
-        input_noise="auto",
-        alpha=0.0,
-        batch_size="auto",
-        learning_rate_init="auto",
-        max_iter="auto",
-        early_stopping="auto",
-        validation_fraction=0.1,
-        tol=1e-4,
-        n_iter_no_change=None,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        verbose=0,
-    ):
+        max_bits: int | None = None,
+        quantizer: Literal["auto", "vector", "residual", "product", "finite_scalar"] = "auto",
+        codes_per_position: int | Literal["auto"] = "auto",
+        shared_codebook: bool | Literal["auto"] = "auto",
+        code_dim: int | Literal["auto"] = "auto",
+        search_dim: int | None = None,
+        similarity: Literal["euclidean", "cosine"] = "euclidean",
+        beam_size: int | Literal["auto"] = "auto",
+        codebook_weight: float = 1.0,
+        commitment_weight: float = 1.0,
+        codebook_update: Literal["ema", "gradient", "simvq"] = "ema",
+        gradient_estimator: Literal["straight_through", "rotation"] = "straight_through",
+        ema_decay: float = 0.99,
+        revival_threshold: float = 0.1,
+        image_shape: ImageShape = None,
+        standardize: bool = True,
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
+        channels: int = 192,
+        n_blocks: int = 2,
+        prior: BaseEstimator | Literal["pixelcnn", "transformer"] | None = "pixelcnn",
+        input_noise: float | Literal["auto"] = "auto",
+        alpha: float = 0.0,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float | Literal["auto"] = "auto",
+        max_iter: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        tol: float = 1e-4,
+        n_iter_no_change: int | None = None,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: Device = "cpu",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_codes = n_codes
         self.code_shape = code_shape
         self.max_bits = max_bits
@@ -309,8 +321,16 @@ class VQVAETransformer(
         self.random_state = random_state
         self.verbose = verbose
 
+    @typed(with_callbacks)
     @forgets_failure
-    def fit(self, X, y=None, *, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Learn the codes of X, and the prior over them.
 
         Parameters
@@ -337,16 +357,19 @@ class VQVAETransformer(
         self._check_network_parameters()
         check_parameters(self)
         self._check_prior()
+        task = FitTask(self, X, y)
         X = self._check_images(X, reset=True)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         self._check_classes(X, y, held_out, y_val)
         generator = self._generator()
-        codes = self._fit_autoencoder(X, held_out, generator)
+        task.begin(1 if self.prior is None else 2)
+        codes = self._fit_autoencoder(X, held_out, generator, task)
         if self.prior is not None:
-            self._fit_prior(codes, y, held_out, y_val, generator)
+            self._fit_prior(codes, y, held_out, y_val, generator, task)
+        task.end()
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray[np.int32]:
         """Return the codes of X.
 
         Parameters
@@ -361,7 +384,7 @@ class VQVAETransformer(
         check_is_fitted(self, "weights_")
         return self._encode(self._check_images(X, reset=False))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
 
         Parameters
@@ -390,7 +413,7 @@ class VQVAETransformer(
             )
         return self._decode(check_codes(codes, self.n_codes_))
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 
         Unlike the loss it can be compared across loss weights, so that a grid search over them means something.

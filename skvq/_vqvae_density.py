@@ -1,5 +1,7 @@
 """The prior over the codes of a VQ-VAE, and what it makes of it: a density that can be sampled."""
 
+from __future__ import annotations
+
 import math
 from inspect import signature
 
@@ -10,12 +12,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, has_fit_parameter
 
 from . import metrics
+from ._callbacks import FitTask, with_callbacks
 from ._codes import check_codes
 from ._grid_arguments import learn_classes
 from ._grid_density import GridDensity
 from ._hierarchical_pixelcnn import HierarchicalPixelCNN
 from ._pixelcnn import PixelCNN
 from ._transformer import CausalTransformer
+from ._typing import ArrayLike, MatrixLike, NDArray, RandomState, Reals, Self, typed
 from ._vqvae_completion import check_mask, check_values, known_codes
 from ._vqvae_parameters import check_parameters, check_prior
 from ._vqvae_quantizer import TWO_LEVEL, prior_shape
@@ -40,7 +44,15 @@ def _given_options(**options):
 class CodeDensity:
     """Mixin of :class:`~skvq.VQVAETransformer`: the methods that need a prior."""
 
-    def fit_prior(self, X, y=None, *, X_val=None, y_val=None):
+    @typed(with_callbacks)
+    def fit_prior(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit a prior to the codes of X, new or in place of the present one; the autoencoder stays as it is.
 
         It is the one that the parameter `prior` names, and where that is None a :class:`PixelCNN`.
@@ -58,14 +70,26 @@ class CodeDensity:
         self._check_network_parameters()
         check_parameters(self)
         self._check_prior()
+        task = FitTask(self, X, y)
         X = self._check_images(X, reset=False)
         held_out = None if X_val is None else self._check_images(X_val, reset=False)
         self._check_classes(X, y, held_out, y_val)
-        self._fit_prior(self._encode(X), y, held_out, y_val, self._generator())
+        task.begin(1, "fit-prior")
+        self._fit_prior(self._encode(X), y, held_out, y_val, self._generator(), task)
+        task.end()
         return self
 
-    @available_if(_has_prior)
-    def sample(self, n_samples=1, *, random_state=None, temperature=1.0, top_k=None, top_p=None, y=None):
+    @typed(available_if(_has_prior))
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: RandomState = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        y: ArrayLike | None = None,
+    ) -> Reals:
         """Draw new rows: codes from the prior, decoded.
 
         Parameters
@@ -96,8 +120,8 @@ class CodeDensity:
             )
         return self._decode(check_codes(codes, self.n_codes_))
 
-    @available_if(_has_prior)
-    def score_samples(self, X, y=None):
+    @typed(available_if(_has_prior))
+    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
         With the codes c of a row, ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives
@@ -123,8 +147,19 @@ class CodeDensity:
         log_prior = prior.score_samples(codes) if y is None else prior.score_samples(codes, y)
         return log_prior + log_likelihood - np.log(self.scale_).sum()
 
-    @available_if(_has_prior)
-    def complete(self, X, mask, *, random_state=None, temperature=1.0, top_k=None, top_p=None, y=None, n_candidates=16):
+    @typed(available_if(_has_prior))
+    def complete(
+        self,
+        X: MatrixLike,
+        mask: ArrayLike,
+        *,
+        random_state: RandomState = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        y: ArrayLike | None = None,
+        n_candidates: int = 16,
+    ) -> Reals:
         """Return images with their missing regions drawn from the prior, given what is known of them.
 
         Codes of patches that are known to the last pixel are kept, the others drawn (:meth:`PixelCNN.sample` with
@@ -164,10 +199,10 @@ class CodeDensity:
         options = _given_options(temperature=temperature, top_k=top_k, top_p=top_p, y=y) | {
             "n_candidates": n_candidates
         }
-        X = check_values(X, self.image_shape_)
-        known = check_mask(mask, X.shape, self.image_shape_)
-        rows = np.where(known, X.reshape(known.shape), self.shift_)
-        codes = self._encode(self._check_images(rows.reshape(X.shape), reset=False))
+        images = check_values(X, self.image_shape_)
+        known = check_mask(mask, images.shape, self.image_shape_)
+        rows = np.where(known, images.reshape(known.shape), self.shift_)
+        codes = self._encode(self._check_images(rows.reshape(images.shape), reset=False))
         drawn = self._ready_prior().sample(
             len(codes),
             random_state=random_state,
@@ -176,10 +211,10 @@ class CodeDensity:
             **options,
         )
         completed = self._decode(drawn).reshape(known.shape)
-        return np.where(known, rows, completed).astype(completed.dtype).reshape(X.shape)
+        return np.where(known, rows, completed).astype(completed.dtype).reshape(images.shape)
 
-    @available_if(_has_prior)
-    def bits_per_dim(self, X, y=None):
+    @typed(available_if(_has_prior))
+    def bits_per_dim(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``-score_samples(X)`` in bits per value of a row, in the units of X; smaller is better.
 
         Parameters
@@ -215,12 +250,13 @@ class CodeDensity:
         if held_out is not None:
             check_consistent_length(held_out, y_val)
 
-    def _fit_prior(self, codes, y, held_out, y_val, generator):
+    def _fit_prior(self, codes, y, held_out, y_val, generator, task):
         prior = self._new_prior(generator)
         labels, options = (y,) if self._takes_classes() else (), {}
         if held_out is not None and has_fit_parameter(prior, "X_val"):
             options = {"X_val": self._encode(held_out)} | ({"y_val": y_val} if labels else {})
-        self.prior_ = prior.fit(codes, *labels, **options)
+        with task.delegate("prior", prior):
+            self.prior_ = prior.fit(codes, *labels, **options)
 
     def _new_prior(self, generator):
         """Return the unfitted prior, told the number of codes, the grid, and where to draw its randomness from."""

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from scipy.stats import entropy
 
-from ._base import is_auto
+from ._base import Fitting, is_auto
 from ._vqvae_network import VQObjective
-from ._vqvae_plan import automatic_training, plan, stops_early
+from ._vqvae_plan import automatic_training, few_rows_a_code, plan, plan_codes, stops_early
 from ._vqvae_quantizer import code_shape, codebook_array, counts_array
 from ._vqvae_start import start_from_data
 
@@ -15,14 +15,17 @@ from ._vqvae_start import start_from_data
 class CodeTraining:
     """Mixin of :class:`~skvq.VQVAETransformer`: the first stage of `fit`."""
 
-    def _fit_autoencoder(self, X, held_out, generator):
-        """Fit encoder, codebook and decoder; return the codes of X."""
+    def _fit_autoencoder(self, X, held_out, generator, task):
+        """Fit encoder, codebook and decoder, a stage of the task; return the codes of X."""
         self._fit_scaling(X)
         rows = self._rows(X)
+        few_rows = few_rows_a_code(plan_codes(self, rows.shape, len(rows)), rows.shape, len(rows))
         early = self.early_stopping
         if early == "auto":
-            early = stops_early(rows.shape, int(len(rows) * (1 - self.validation_fraction)))
+            early = not few_rows and stops_early(rows.shape, int(len(rows) * (1 - self.validation_fraction)))
         rows, validation = self._split(rows, None if held_out is None else self._rows(held_out), early, generator)
+        automatic = automatic_training(rows.shape, len(rows), few_rows=few_rows)
+        stage = task.stage("autoencoder", self._n_epochs(automatic))
         module, architecture, error = start_from_data(plan(self, rows), rows, generator, warn=not is_auto(self.n_codes))
         automatic_noise = error if self.image_shape_ is None else 0.0
         objective = VQObjective(
@@ -33,20 +36,17 @@ class CodeTraining:
             generator=generator,
         )
         n_uses = 1 if self.image_shape_ is None else math.prod(architecture["code_shape"])  # of a weight, for one row
-        self._train(
-            objective,
-            rows,
-            validation,
-            generator,
-            automatic_training(rows.shape, len(rows)),
-            work=sum(parameter.numel() for parameter in module.parameters()) * n_uses,
-            monitor="reconstruction",
-        )
-        self._keep(module, architecture)
-        return self._describe(X, validation)
+        fitting = Fitting(module, architecture, rows, validation, generator)
+        work = sum(parameter.numel() for parameter in module.parameters()) * n_uses
+        self._train(objective, fitting, automatic, stage, work=work, monitor="reconstruction")
+        codes = self._finish(fitting)
+        stage.end()
+        return codes
 
-    def _describe(self, X, validation):
-        """Set what is read off the fitted network; return the codes of X."""
+    def _finish(self, fitting):
+        """Set what is read off the trained network; return the codes of all rows of `fit`."""
+        super()._finish(fitting)
+        X, validation = fitting.rows.X, fitting.validation
         self.n_codes_ = self.architecture_["n_codes"]
         self.code_shape_ = code_shape(self.architecture_)
         quantizer = self._network().quantizer

@@ -24,12 +24,15 @@ MANY_ROWS = 1_000
 PRODUCT_SPLIT_DIM = 16
 # Codes of an image's position where it has several.
 IMAGE_CODES_PER_POSITION = 2
-# Prefixes that the search for residual codes follows: of a table, and of images that have no more than so many
-# positions.
-TABLE_BEAM, IMAGE_BEAM, FEW_POSITIONS = 16, 5, 16
+# Prefixes that the search for residual codes follows: of a table with fewer rows than so many, of one with more, and of
+# images that have no more than so many positions.
+TABLE_BEAM, LONG_TABLE_ROWS, LONG_TABLE_BEAM = 64, 10_000, 16
+IMAGE_BEAM, FEW_POSITIONS = 5, 16
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
 ENOUGH_ROWS = 500
 NETWORK_SIZES = (256, 256)
+# Epochs of a table that has few rows for its residual codes.
+FEW_EPOCHS = 3
 
 
 def automatic_code_shape(row_shape):
@@ -66,11 +69,28 @@ def automatic_n_codes(n_vectors):
     return 2 ** max(1, min(8, int(math.log2(max(1, n_vectors / 8)))))
 
 
-def automatic_training(row_shape, n_rows):
+def few_rows_a_code(codes, row_shape, n_rows):
+    """Return whether a table has so few rows for its residual codes that these are as good as they get at the start.
+
+    Below eight rows a code training fits the codes to the noise of the rows: on half of the diabetes rows, two codes of
+    256 have a held-out R² of 0.936 at the start and of 0.761 after 1,500 steps.
+
+    Parameters
+    ----------
+    codes : dict
+        What `plan_codes` returns.
+    row_shape : tuple of int
+    n_rows : int
+    """
+    return len(row_shape) == 1 and codes["quantizer"] == "residual" and n_rows < VECTORS_PER_CODE * codes["n_codes"]
+
+
+def automatic_training(row_shape, n_rows, *, few_rows=False):
     """Return what "auto" stands for in the parameters of training.
 
     Images get 300,000 rows in all, in steps of 32, but no more than 20 epochs, unless these are fewer than 300 steps. A
-    table gets 1,500 steps of 64 rows, from 10,000 rows on 4,000 steps of 256. Always at least one epoch.
+    table gets 1,500 steps of 64 rows, from 10,000 rows on 4,000 steps of 256; with `few_rows` for its codes three
+    epochs. Always at least one epoch.
 
     Examples
     --------
@@ -78,13 +98,15 @@ def automatic_training(row_shape, n_rows):
     [300, 20, 5, 1]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
     [1500, 500, 51, 100, 10, 1]
+    >>> automatic_training((20,), 178, few_rows=True).max_iter
+    3
     """
     if len(row_shape) == 3:
         epochs = max(1, min(20, 300_000 // n_rows), round(300 / math.ceil(n_rows / 32)))
         return Automatic(epochs, 32, 2e-3, bfloat16_pays=True)
     n_steps, batch_size = (1_500, 64) if n_rows < 10_000 else (4_000, 256)
     return Automatic(
-        max_iter=max(1, n_steps // math.ceil(n_rows / batch_size)),
+        max_iter=FEW_EPOCHS if few_rows else max(1, n_steps // math.ceil(n_rows / batch_size)),
         batch_size=batch_size,
         learning_rate_init=5e-3 if n_rows < ENOUGH_ROWS else 1e-3,
         bfloat16_pays=False,
@@ -228,16 +250,18 @@ def grids(code_shape, row_shape):
     return list(coarse), fine
 
 
-def automatic_beam(is_image, n_positions):
+def automatic_beam(row_shape, n_positions, n_rows):
     """Return what "auto" stands for in `beam_size`.
 
     Examples
     --------
-    >>> automatic_beam(False, 1), automatic_beam(True, 4), automatic_beam(True, 49)
-    (16, 5, 1)
+    >>> automatic_beam((13,), 1, 178), automatic_beam((13,), 1, 100_000)
+    (64, 16)
+    >>> automatic_beam((28, 28, 1), 4, 60_000), automatic_beam((28, 28, 1), 49, 60_000)
+    (5, 1)
     """
-    if not is_image:
-        return TABLE_BEAM
+    if len(row_shape) == 1:
+        return TABLE_BEAM if n_rows < LONG_TABLE_ROWS else LONG_TABLE_BEAM
     return IMAGE_BEAM if n_positions <= FEW_POSITIONS else 1
 
 
@@ -280,7 +304,7 @@ def plan_codes(estimator, row_shape, n_rows):
         code_dim = automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position)
     beam_size = estimator.beam_size
     if is_auto(beam_size):
-        beam_size = automatic_beam(is_image, n_positions)
+        beam_size = automatic_beam(row_shape, n_positions, n_rows)
     codes = {
         "quantizer": quantizer,
         "coarse_shape": coarse_shape,

@@ -19,10 +19,24 @@ All of it counts over the codes that are passed, so pass those of a whole pass: 
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 import numpy as np
 
+from ._typing import ArrayLike, NDArray
 
-def codebook_usage(codes, n_codes, *, codebooks=None, average=True):
+
+@overload
+def codebook_usage(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = ..., average: Literal[True] = ...
+) -> float: ...
+@overload
+def codebook_usage(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = ..., average: bool
+) -> float | NDArray[np.float64]: ...
+def codebook_usage(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = None, average: bool = True
+) -> float | NDArray[np.float64]:
     """Share of a codebook that occurs at least once in `codes`, in [0, 1].
 
     Parameters
@@ -57,7 +71,17 @@ def codebook_usage(codes, n_codes, *, codebooks=None, average=True):
     return float(usage.mean()) if average else usage
 
 
-def perplexity(codes, n_codes, *, codebooks=None, average=True):
+@overload
+def perplexity(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = ..., average: Literal[True] = ...
+) -> float: ...
+@overload
+def perplexity(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = ..., average: bool
+) -> float | NDArray[np.float64]: ...
+def perplexity(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = None, average: bool = True
+) -> float | NDArray[np.float64]:
     """Number of equally frequent codes with the same entropy as `codes`, in [1, n_codes].
 
     This is exp(H), where H is the entropy in nats of the relative frequencies p of the codes, H = -Σ p log p.
@@ -90,7 +114,17 @@ def perplexity(codes, n_codes, *, codebooks=None, average=True):
     return float(np.exp(entropy)) if average else np.exp(entropy)
 
 
-def bits_per_position(codes, n_codes, *, codebooks=None, average=True):
+@overload
+def bits_per_position(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = ..., average: Literal[True] = ...
+) -> float: ...
+@overload
+def bits_per_position(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = ..., average: bool
+) -> float | NDArray[np.float64]: ...
+def bits_per_position(
+    codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = None, average: bool = True
+) -> float | NDArray[np.float64]:
     """Entropy of `codes` in bits per position, in [0, log2(n_codes)].
 
     An entropy coder that knows the frequencies in each codebook, and nothing about how positions depend on each other,
@@ -122,7 +156,7 @@ def bits_per_position(codes, n_codes, *, codebooks=None, average=True):
     return float(bits) if average else bits
 
 
-def bits_per_row(codes, n_codes, *, codebooks=None):
+def bits_per_row(codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None = None) -> float:
     """Bits that an entropy coder spends on all codes of a row, in [0, n_positions · log2(n_codes)].
 
     :func:`bits_per_position`, summed over the positions of a row. Codes of fixed length take
@@ -155,7 +189,7 @@ def bits_per_row(codes, n_codes, *, codebooks=None):
     return n_positions * bits_per_position(codes, n_codes, codebooks=codebooks)
 
 
-def bits_per_dim(log_likelihood, n_features):
+def bits_per_dim(log_likelihood: ArrayLike, n_features: int) -> float:
     """Average negative log-likelihood in bits per feature; smaller is better.
 
     Parameters

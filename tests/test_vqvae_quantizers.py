@@ -10,7 +10,7 @@ import torch
 from scipy.spatial.distance import cdist
 from scipy.stats import entropy
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_wine
+from sklearn.datasets import load_diabetes, load_digits, load_wine
 
 from skvq import PixelCNN, VQVAETransformer
 from skvq._vqvae_plan import codes_for_bits
@@ -287,6 +287,17 @@ def test_little_of_a_budget_of_a_table_is_left(max_bits, n_rows):
     used = found["code_shape"][0] * np.log2(found["n_codes"])
     useful = min(max_bits, 8 * 13)
     assert useful - found["code_shape"][0] < used <= useful
+
+
+def test_residual_codes_of_a_table_with_few_rows_for_each_are_hardly_trained_and_need_all_rows():
+    X = load_diabetes().data[np.random.default_rng(0).permutation(442)]
+    model = VQVAETransformer(256, 2, prior=None, random_state=0).fit(X[:300])
+    assert model.n_iter_ == 3
+    assert model.score(X[300:]) > 0.91
+    digits = load_digits().data[:600]  # of which a tenth would be held out, had its codes more rows
+    few, enough = (VQVAETransformer(k, 2, max_iter=m, prior=None).fit(digits) for k, m in ((128, "auto"), (64, 1)))
+    assert (few.n_iter_, few.validation_loss_curve_) == (3, [])
+    assert len(enough.validation_loss_curve_) == 1
 
 
 def test_what_says_how_codebooks_learn_reaches_each_of_them():

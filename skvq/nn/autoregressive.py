@@ -58,7 +58,19 @@ class AutoregressiveGrids(nn.Module):
         return torch.stack(logits, dim=1).view(*codes.shape, self.n_codes)
 
     @torch.no_grad()
-    def sample(self, n, *, generator, temperature=1.0, top_k=None, top_p=None, condition=None, given=None, known=None):
+    def sample(
+        self,
+        n,
+        *,
+        generator,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        condition=None,
+        given=None,
+        known=None,
+        after_position=None,
+    ):
         """Draw `n` grids of codes, (n, h, w) int64.
 
         Parameters
@@ -76,6 +88,8 @@ class AutoregressiveGrids(nn.Module):
             Codes to keep where `known` is True; in range everywhere.
         known : torch.Tensor of shape (n, h, w), bool, optional
             Where `given` counts. The other positions are drawn given all codes before them, known or drawn.
+        after_position : callable, optional
+            Called without arguments after every position.
         """
         height, width = self.grid_shape
         device = self.marginals.device
@@ -89,6 +103,8 @@ class AutoregressiveGrids(nn.Module):
                 if given is not None:
                     drawn = torch.where(known.flatten(1)[:, position], given.flatten(1)[:, position], drawn)
                 codes[:, position] = drawn
+                if after_position is not None:
+                    after_position()
                 if position + 1 < height * width:
                     logits = stream.send(codes[:, position])
         return codes.view(n, height, width)

@@ -90,7 +90,7 @@ class CosineVectorQuantizer(_OnSphere):
         self.directions = nn.Parameter(unit(normal_codebook(n_groups, n_codes, code_dim, generator)))
 
     @property
-    def codebook(self) -> torch.Tensor:
+    def codebook(self) -> torch.Tensor:  # type: ignore[override]
         """Unit vectors, (n_groups, n_codes, code_dim)."""
         return unit(self.directions)
 

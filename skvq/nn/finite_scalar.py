@@ -91,6 +91,17 @@ class FiniteScalarQuantizer(Quantizer):
         Units of the encoder's vectors: constants of the state.
     """
 
+    sizes: torch.Tensor
+    half_width: torch.Tensor
+    half_range: torch.Tensor
+    offset: torch.Tensor
+    shift: torch.Tensor
+    radix: torch.Tensor
+    centre: torch.Tensor
+    scale: torch.Tensor
+    base: torch.Tensor
+    gain: torch.Tensor
+
     def __init__(self, levels: Sequence[int], *, n_groups: int = 1) -> None:
         super().__init__()
         levels = tuple(int(level) for level in levels)

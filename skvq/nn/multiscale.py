@@ -188,4 +188,4 @@ def _check_levels(
     shapes = tuple(tuple(int(size) for size in shape) for shape in grid_shapes)
     if [len(shape) for shape in shapes] != [2, 2] or not all(1 <= a <= b for a, b in zip(*shapes)):
         raise ValueError(f"grid_shapes must be ((h1, w1), (h2, w2)) with h1 <= h2 and w1 <= w2, got {grid_shapes}")
-    return shapes
+    return shapes  # type: ignore[return-value]

@@ -39,7 +39,7 @@ class ProductQuantizer(Quantizer):
         super().__init__()
         if n_splits < 1:
             raise ValueError(f"n_splits must be at least 1, got {n_splits}")
-        self.n_groups = getattr(quantizer, "n_groups", 1)
+        self.n_groups: int = getattr(quantizer, "n_groups", 1)
         if self.n_groups != 1 and self.n_groups % n_splits:
             raise ValueError(f"quantizer has {self.n_groups} groups, expected 1 or a multiple of n_splits={n_splits}")
         self.quantizer = quantizer
@@ -49,7 +49,7 @@ class ProductQuantizer(Quantizer):
     @property
     def codebook(self) -> torch.Tensor:
         """The codebooks of the splits, (g, n_codes, code_dim / n_splits)."""
-        return self.quantizer.codebook
+        return self.quantizer.codebook  # type: ignore[return-value]
 
     def encode(self, z: torch.Tensor) -> torch.Tensor:
         """Codes: z (b, m, d) → (b, m, n_splits), int64, in [0, n_codes)."""

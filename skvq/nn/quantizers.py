@@ -112,6 +112,7 @@ class CodebookQuantizer(Quantizer):
     """Search, lookup, running counts and revival, which all ways of learning a codebook share."""
 
     codebook: torch.Tensor
+    mass: torch.Tensor
 
     def __init__(
         self,
@@ -188,7 +189,9 @@ class CodebookQuantizer(Quantizer):
     def revive(self, z: torch.Tensor, generator: torch.Generator) -> int:
         """Move the codes that are hardly used onto encoder vectors of the current batch; how many were moved.
 
-        A code is dead when its running count is below `revival_threshold` times the average of its group. It takes the
+        A code is dead when its running count is below `revival_threshold` times the average of its group, and it is of
+        less use than another one could be: what its vectors would lose if they went to its nearest neighbour in the
+        codebook is less than the average error of a code in the batch. So rare codes of outliers stay. It takes the
         place of an encoder vector drawn without replacement, with probability proportional to the distance from its
         nearest code. So a vector that the codebook already holds, such as a blank background, is never drawn; a uniform
         draw would leave copies of it, which no vector is ever given to. The running count becomes the group's average,
@@ -210,6 +213,7 @@ class CodebookQuantizer(Quantizer):
         distances = (z - self.decode(nearest_codes(z, self.codebook))).norm(dim=2)  # (n, n_groups)
         if not bool(torch.isfinite(distances).all()):
             return 0
+        dead &= self._loss_without() <= (distances.square().sum(dim=0) / self.n_codes)[:, None]
         n_revived = 0
         for group in dead.any(dim=1).nonzero().flatten().tolist():
             rows = _draw(distances[:, group], int(dead[group].sum()), generator)
@@ -221,6 +225,12 @@ class CodebookQuantizer(Quantizer):
     def dead_codes(self) -> torch.Tensor:
         """Which codes `revive` would move: (n_groups, n_codes), bool."""
         return self.mass < self.revival_threshold * self.mass.mean(dim=1, keepdim=True)
+
+    def _loss_without(self) -> torch.Tensor:
+        """What the vectors of a batch would lose, at least, without each code: (n_groups, n_codes), squared lengths."""
+        distances = torch.cdist(self.codebook, self.codebook)
+        distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+        return self.mass * distances.amin(dim=2).square()
 
     def extra_repr(self) -> str:
         """Sizes, for `repr`."""
@@ -356,6 +366,8 @@ class EMAVectorQuantizer(CodebookQuantizer):
     sums : Tensor of shape (n_groups, n_codes, code_dim), float32
         Running sums, m.
     """
+
+    sums: torch.Tensor
 
     def __init__(
         self,

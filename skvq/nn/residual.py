@@ -28,16 +28,15 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .beam import beam_codes, extend_beam, start_beam
+from .beam import beam_codes
 from .gradient_estimators import estimator_named
 from .initial import default_generator
 from .quantizer_base import Cluster, Quantized, Quantizer
 from .quantizers import CodebookQuantizer
+from .residual_start import start_codebooks
 
-# So many vectors start a stage, where the beam keeps them, although z has fewer.
-_START_VECTORS = 8192
-# After so many stages there are more prefixes than any beam keeps.
-_ENOUGH_STAGES = 8
+# Prefixes that the search follows at most while codebooks learn.
+_TRAINING_BEAM = 16
 
 
 class ResidualQuantizer(Quantizer):
@@ -54,7 +53,8 @@ class ResidualQuantizer(Quantizer):
     n_stages : int, optional
         Number of stages; needed where the codebook is shared.
     beam_size : int, default=1
-        Number of prefixes that the search follows: see :mod:`~skvq.nn.beam`. 1 is the greedy search.
+        Number of prefixes that the search follows: see :mod:`~skvq.nn.beam`. 1 is the greedy search. In training, and
+        to start codebooks, it follows 16 at most.
     stage_dropout : float in [0, 1], default=0.0
         Share of the rows that are, in training, decoded from a prefix of random length, so that prefixes are decoded
         well [1]_.
@@ -69,6 +69,8 @@ class ResidualQuantizer(Quantizer):
         Codebooks of the stages one after the other; n_codebooks is `n_groups` times the number of quantisers.
     """
 
+    quantizers: Sequence[CodebookQuantizer]
+
     def __init__(
         self,
         quantizers: Sequence[CodebookQuantizer],
@@ -81,7 +83,7 @@ class ResidualQuantizer(Quantizer):
     ) -> None:
         super().__init__()
         _check_stages(quantizers, n_stages, beam_size, stage_dropout)
-        self.quantizers = nn.ModuleList(quantizers)
+        self.quantizers = nn.ModuleList(quantizers)  # type: ignore[assignment]
         self.n_stages = len(quantizers) if n_stages is None else n_stages
         self.n_codes, self.code_dim = quantizers[0].n_codes, quantizers[0].code_dim
         self.beam_size, self.stage_dropout = beam_size, stage_dropout
@@ -110,7 +112,7 @@ class ResidualQuantizer(Quantizer):
         if codes.ndim != 3 or not 1 <= codes.shape[2] <= self.n_stages:
             raise ValueError(f"codes must have shape (b, m, 1 to {self.n_stages}), got {tuple(codes.shape)}")
         stages = self._stages(codes.shape[2])
-        return sum(stage.decode(codes[:, :, i]) for i, stage in enumerate(stages))
+        return sum(stage.decode(codes[:, :, i]) for i, stage in enumerate(stages))  # type: ignore[return-value]
 
     def quantize(self, z: torch.Tensor) -> Quantized:
         """Codes, vectors and losses of z (b, m, d), float32; nothing is learned."""
@@ -121,12 +123,12 @@ class ResidualQuantizer(Quantizer):
         losses = [s.losses(seen, vector) for s, seen, vector in zip(stages, self._targets(z, parts), vectors)]
         means = {name: sum(terms[name] for terms in losses) / self.n_stages for name in losses[0]}
         z_q = self._sum_of_prefixes(torch.stack(parts, dim=2))  # (b, m, s, d) → (b, m, d)
-        return Quantized(self.estimate(z, z_q), codes, means)
+        return Quantized(self.estimate(z, z_q), codes, means)  # type: ignore[arg-type]
 
     def count(self, codes: torch.Tensor) -> torch.Tensor:
         """How often each code of each codebook occurs: codes (b, m, n_stages) → (n_codebooks, n_codes), int64."""
         counts = [stage.count(codes[:, :, i]) for i, stage in enumerate(self._stages())]
-        return sum(counts) if self._shared else torch.cat(counts)
+        return sum(counts) if self._shared else torch.cat(counts)  # type: ignore[return-value]
 
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
         """Move the statistics of every stage by the vectors that it saw: z (b, m, d), codes (b, m, n_stages)."""
@@ -143,37 +145,26 @@ class ResidualQuantizer(Quantizer):
         if not self.training or not any(bool(q.dead_codes().any()) for q in self.quantizers):
             return 0
         z = z.float()
+        seen = self._targets_of(z, self.encode(z))
         if self._shared:
-            return self.quantizers[0].revive(torch.cat(self._targets_of(z, self.encode(z))), generator)
-        n_revived = 0
-        for stage in self.quantizers:
-            n_revived += stage.revive(z, generator)
-            z = z - stage.decode(stage.encode(z))
-        return n_revived
+            return self.quantizers[0].revive(torch.cat(seen), generator)
+        return sum(stage.revive(vectors, generator) for stage, vectors in zip(self.quantizers, seen))
 
     @torch.no_grad()
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
         """Set each stage's codebook from what the stages before it leave of a sample z (b, m, d).
 
-        With a beam, that is what prefixes drawn from all that are kept leave: as many as z has vectors, or a few
-        thousand where there are so many. The first stages keep a quarter of the prefixes there are, up to `beam_size`:
-        of few, most are never the best and would mislead the next stage. Codebooks that start so fit the sample less
-        closely than the nearest prefixes alone would make them, and new vectors better.
-
-        A shared codebook starts from the vectors that all stages see while it holds the clusters of z.
+        See :mod:`~skvq.nn.residual_start` for how. A shared codebook starts from the vectors that all stages see while
+        it holds the clusters of z.
         """
         if self._shared:
             self.quantizers[0].start_from(z, cluster)
             self.quantizers[0].start_from(torch.cat(self._targets_of(z, self.encode(z))), cluster)
             return
-        beam, generator = start_beam(self.quantizers[0].grouped(z)), default_generator()
-        for i, stage in enumerate(self.quantizers):
-            _, n, width, _ = beam.residuals.shape
-            drawn = torch.randperm(n * width, generator=generator)[: max(n, _START_VECTORS)].to(z.device)
-            left = beam.residuals[:, drawn // width, drawn % width]  # (g, n, d)
-            stage.start_from(left.transpose(0, 1), cluster)
-            kept = max(1, self.n_codes ** min(i + 1, _ENOUGH_STAGES) // 4)
-            beam = extend_beam(beam, stage.codebook, min(self.beam_size, kept))
+        vectors = self.quantizers[0].grouped(z)
+        codebooks = start_codebooks(vectors, self.n_stages, self.n_codes, cluster, min(self.beam_size, _TRAINING_BEAM))
+        for stage, codebook in zip(self.quantizers, codebooks):
+            stage.set_codebook(codebook)
 
     def _greedy_codes(self, z: torch.Tensor, stages: list[CodebookQuantizer]) -> torch.Tensor:
         codes = []
@@ -183,7 +174,8 @@ class ResidualQuantizer(Quantizer):
         return torch.stack(codes, dim=2)
 
     def _beam_codes(self, z: torch.Tensor, stages: list[CodebookQuantizer]) -> torch.Tensor:
-        codes = beam_codes(stages[0].grouped(z), (stage.codebook for stage in stages), self.beam_size)
+        beam_size = min(self.beam_size, _TRAINING_BEAM) if self.training else self.beam_size
+        codes = beam_codes(stages[0].grouped(z), (stage.codebook for stage in stages), beam_size)
         return codes.reshape(*z.shape[:2], len(stages))
 
     @property

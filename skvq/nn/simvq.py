@@ -44,6 +44,8 @@ class SimVQQuantizer(CodebookQuantizer):
         Running counts.
     """
 
+    coefficients: torch.Tensor
+
     def __init__(
         self,
         n_codes: int,
@@ -60,7 +62,7 @@ class SimVQQuantizer(CodebookQuantizer):
         self.map = nn.Parameter(torch.eye(code_dim).repeat(n_groups, 1, 1))
 
     @property
-    def codebook(self) -> torch.Tensor:
+    def codebook(self) -> torch.Tensor:  # type: ignore[override]
         """Coefficients times map, (n_groups, n_codes, code_dim)."""
         return self.coefficients @ self.map
 

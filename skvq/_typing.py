@@ -1,0 +1,44 @@
+"""Names of types in the signatures of the public functions and methods."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import sparray, spmatrix
+
+if sys.version_info >= (3, 11):
+    from typing import Self
+else:
+    from typing_extensions import Self
+
+__all__ = [
+    "ArrayLike",
+    "Device",
+    "ImageShape",
+    "MatrixLike",
+    "Method",
+    "NDArray",
+    "RandomState",
+    "Reals",
+    "Self",
+    "typed",
+]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+# Whatever numpy makes an array of (lists, DataFrames, tensors), or a sparse matrix.
+MatrixLike: TypeAlias = ArrayLike | spmatrix | sparray
+Reals: TypeAlias = NDArray[np.floating]
+RandomState: TypeAlias = int | np.random.RandomState | None
+Device: TypeAlias = str | torch.device
+ImageShape: TypeAlias = tuple[int, int] | tuple[int, int, int] | None
+
+
+def typed(decorator: Any) -> Callable[[Method], Method]:
+    """Say of a decorator without annotations that what it returns has the signature of what it is given."""
+    return decorator
