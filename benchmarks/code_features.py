@@ -144,7 +144,12 @@ def accuracy(arrangements, X, y, X_test, y_test, inner, verbose):
 def digits_methods():
     """Arrangements of 64 bits for images of 8 × 8 pixels, and of the 8 bits of one code of a whole image."""
     whole = {"quantizer": "vector", "hidden_layer_sizes": (), "standardize": False, "code_dim": 32, "max_iter": 10}
-    mine = {"16 of 16, patches": ours((4, 4), 16, n_blocks=0), "8 of 256, patches": ours((4, 2), 256, n_blocks=0)}
+    mine = {
+        "16 of 16, patches": ours((4, 4), 16, n_blocks=0),
+        "8 of 256, patches": ours((4, 2), 256, n_blocks=0),
+        "8 of 256, stages of a whole image": ours((8,), 256, standardize=False),
+        "8 of 256, greedy stages of a whole image": ours((8,), 256, standardize=False, beam_size=1),
+    }
     return {
         "ours": mine,
         "ours, 8 bits": {"1 of 256": ours((1,), 256, **whole)},

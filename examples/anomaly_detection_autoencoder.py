@@ -1,9 +1,13 @@
-"""Anomalies by their reconstruction error: an autoencoder that has never seen an 8, beside PCA and an isolation forest.
+"""
+Anomalies by their reconstruction error
+=======================================
+
+An autoencoder that has never seen an 8, beside PCA and an isolation forest.
 
 The models are fitted to images of all digits but one. Test images of these digits are normal, those of the digit left
 out are anomalies; the area under the ROC curve (1: perfect, 0.5: chance) says how well a score tells them apart.
 
-    python examples/anomaly_detection_autoencoder.py
+Run it with ``python examples/anomaly_detection_autoencoder.py``; it takes less than a minute on a core.
 """
 
 import numpy as np

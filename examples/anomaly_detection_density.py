@@ -1,4 +1,8 @@
-"""Anomalies by their density: images that a VQ-VAE and the PixelCNN of its codes find unlikely.
+"""
+Anomalies by their density
+==========================
+
+Images that a VQ-VAE and the PixelCNN of its codes find unlikely.
 
 The models are fitted to images of all digits but one. Test images of these digits are normal, those of the digit left
 out are anomalies; the area under the ROC curve (1: perfect, 0.5: chance) says how well a score tells them apart.
@@ -11,6 +15,8 @@ digits is such an image, and the autoencoder, which only asks whether it can dra
 it with ``python examples/anomaly_detection_density.py``; it takes a few minutes on two cores and writes
 ``anomaly_density.png``.
 """
+
+# sphinx_gallery_thumbnail_path = "anomaly_density.png"
 
 import argparse
 

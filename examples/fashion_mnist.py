@@ -1,8 +1,14 @@
-"""The main job on Fashion-MNIST: 60,000 images of 28 × 28 pixels as 7 × 7 codes, and new images from a PixelCNN.
+"""
+Fashion-MNIST
+=============
+
+The main job on Fashion-MNIST: 60,000 images of 28 × 28 pixels as 7 × 7 codes, and new images from a PixelCNN.
 
 Run it with ``python examples/fashion_mnist.py``; the whole training set takes some thirteen minutes on
 two cores, ``--rows 6000`` about three. It writes ``fashion_mnist.png``.
 """
+
+# sphinx_gallery_thumbnail_path = "samples_fashion_mnist.png"
 
 import argparse
 import time
@@ -14,7 +20,7 @@ from skvq import VQVAETransformer
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=60_000, help="training images to use")
     parser.add_argument("--output", default="fashion_mnist.png", help="where the picture goes")
     arguments = parser.parse_args()

@@ -1,8 +1,14 @@
-"""What the weight of the divergence trades: reconstruction against closeness of the posterior to N(0, I).
+"""
+The weight of a VAE's divergence
+================================
+
+What the weight of the divergence trades: reconstruction against closeness of the posterior to N(0, I).
 
 A grid search over ``kl_weight`` on the digits of scikit-learn; draws its results, and samples at each weight. Run it
 with ``python examples/kl_weight.py``; it takes about two minutes on a core and writes ``kl_weight.png``.
 """
+
+# sphinx_gallery_thumbnail_path = "kl_weight.png"
 
 import argparse
 import warnings
@@ -77,7 +83,7 @@ def draw(path, results, samples):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", default="kl_weight.png", help="where the picture goes")
     output = parser.parse_args().output
     warnings.filterwarnings("ignore", "posterior collapse")  # which the largest weights are here to show

@@ -1,7 +1,13 @@
-"""The main job on the digits of scikit-learn: codes, reconstructions, a classifier on codes, new samples.
+"""
+Codes, reconstructions and samples of digits
+============================================
+
+The main job on the digits of scikit-learn: codes, reconstructions, a classifier on codes, new samples.
 
 Run it with ``python examples/quickstart.py``; it takes about a minute on two cores and writes ``quickstart.png``.
 """
+
+# sphinx_gallery_thumbnail_path = "quickstart.png"
 
 import argparse
 import time
@@ -36,7 +42,7 @@ def classify(X_train, X_test, y_train, y_test):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", default="quickstart.png", help="where the picture goes")
     output = parser.parse_args().output
     start = time.perf_counter()

@@ -1,10 +1,16 @@
-"""How many bits a row needs: the quality of reconstructions over the size of codes, by grid search.
-
-`GridSearchCV` tries budgets of bits (`max_bits`) on the digits of scikit-learn; `score` is the R² of images that a fit
-has not seen. What to take is the smallest budget that reaches a target, here an R² of 0.9. An entropy coder needs fewer
-bits than the budget: the fitted `bits_per_row_`. Run it with ``python examples/rate_distortion.py``; it takes about two
-minutes on one core and writes ``rate_distortion.png``.
 """
+How many bits a row needs
+=========================
+
+The quality of reconstructions over the size of codes, by grid search.
+
+``GridSearchCV`` tries budgets of bits (``max_bits``) on the digits of scikit-learn; ``score`` is the R² of images
+that a fit has not seen. What to take is the smallest budget that reaches a target, here an R² of 0.9. An entropy
+coder needs fewer bits than the budget: the fitted ``bits_per_row_``. Run it with ``python
+examples/rate_distortion.py``; it takes about two minutes on one core and writes ``rate_distortion.png``.
+"""
+
+# sphinx_gallery_thumbnail_path = "rate_distortion.png"
 
 import argparse
 
