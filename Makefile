@@ -2,30 +2,47 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+INSTALL = -m pip install --config-settings editable_mode=compat
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint types unit docs links test-minimum clean
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py
 
-test: lint
+test: lint types unit docs
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.types
+	$(BIN)/python -m mypy
+
+unit: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m pytest -p scikit_learn_suite --pyargs sklearn.neural_network.tests.test_mlp
 	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest
 
-lint: $(VENV)/.test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+# Follows the links that leave the documentation, which needs a network.
+links: $(VENV)/.docs
+	$(BIN)/python -m sphinx -b linkcheck docs docs/_build/links
+
+# The oldest versions that pyproject.toml promises, in an environment of their own.
+test-minimum:
+	$(PYTHON) -m venv $(VENV)-minimum
+	$(VENV)-minimum/bin/python $(INSTALL) --constraint constraints-minimum.txt --editable ".[test]"
+	$(VENV)-minimum/bin/python -m pytest
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --constraint constraints.txt --config-settings editable_mode=compat --editable ".[plot]"
-	touch $@
-
-$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --constraint constraints.txt --config-settings editable_mode=compat --editable ".[test]"
+# .venv/.docs: the environment has what the extra `docs` of pyproject.toml asks for.
+$(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable ".[$*]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-minimum build docs/_build docs/generated docs/gallery *.egg-info .pytest_cache .ruff_cache .mypy_cache
