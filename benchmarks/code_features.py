@@ -9,7 +9,7 @@ logistic regression, and where a method has several arrangements of the same bit
 cross-validated accuracy inside the training rows (one held-out sixth for Fashion-MNIST). Test accuracy is that of the
 choice, fitted to all training rows: the mean over 5 stratified folds for the digits.
 
-- ours: codes of `VQVAETransformer`, arrangements of `code_shape` and `n_codes`.
+- ours: codes of `VQVAETransformer`, arrangements of `code_shape` and `n_codes`; of whole images, several models.
 - KBinsDiscretizer: bins of pixels, or of means over neighbouring pixels, so that the bits come out equal.
 - KMeans: labels of several clusterings of whole images, from different starts.
 - product quantisation: k-means of each piece of an image (faiss), pieces cut from rows of pixels, or square patches.
@@ -46,6 +46,20 @@ def ours(code_shape, n_codes, **options):
             X, X_test = (part.reshape(len(part), -1) - X.mean() for part in (X, X_test))
         model = VQVAETransformer(n_codes, code_shape, prior=None, random_state=0, **options).fit(X)
         return model.transform(X), model.transform(X_test), model.n_codes_
+
+    return codes
+
+
+def several(n_models, code_shape, n_codes, **options):
+    """Codes of several models side by side, each from its own start."""
+
+    def codes(X, X_test):
+        X, X_test = (part.reshape(len(part), -1) - X.mean() for part in (X, X_test))
+        models = [
+            VQVAETransformer(n_codes, code_shape, prior=None, random_state=seed, **options).fit(X)
+            for seed in range(n_models)
+        ]
+        return *(np.hstack([model.transform(part) for model in models]) for part in (X, X_test)), n_codes
 
     return codes
 
@@ -147,8 +161,7 @@ def digits_methods():
     mine = {
         "16 of 16, patches": ours((4, 4), 16, n_blocks=0),
         "8 of 256, patches": ours((4, 2), 256, n_blocks=0),
-        "8 of 256, stages of a whole image": ours((8,), 256, standardize=False),
-        "8 of 256, greedy stages of a whole image": ours((8,), 256, standardize=False, beam_size=1),
+        "8 of 256, models of whole images": several(8, (1,), 256, **whole),
     }
     return {
         "ours": mine,

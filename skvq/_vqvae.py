@@ -87,8 +87,8 @@ class VQVAETransformer(
     ema_decay : float in (0, 1), default=0.99
         Share of the past in the running means of the codebook and of how often each code is used, after each step.
     revival_threshold : float in [0, 1), default=0.1
-        A code used less than this share of the average is moved onto an encoder vector, during the first 80 % of the
-        steps; 0 never moves one.
+        A code used less than this share of the average is moved onto an encoder vector where it is of more use, during
+        the first 80 % of the steps; 0 never moves one.
     image_shape : tuple (H, W) or (H, W, C), default=None
         How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
         (n, H, W, C). Without either, X is a table.

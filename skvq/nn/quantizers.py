@@ -6,7 +6,8 @@ Follows van den Oord, Vinyals and Kavukcuoglu (2017): straight-through gradient,
 
 Departures. All terms are means over elements. Running counts start at 1 and running sums at the codebook itself, not at
 zero. A code that got nothing in a batch moves only with the codebook as a whole. A batch with a non-finite value moves
-nothing. Codes that fall out of use can be put back among the data (`revive`).
+nothing. Codes that fall out of use can be put back among the data (`revive`), where they are of more use there, as in
+[4]_; what a code is of use is bounded by its nearest neighbour instead of measured on the data.
 
 With a `follow_rate` the codebook as a whole follows the encoder (`drift`), in the spirit of [3]_, which learns an
 affine map of the codebook by gradient. A running mean lags its vectors by 1 / (1 - decay) steps, a parameter by as many
@@ -20,6 +21,8 @@ References
 .. [2] A. Razavi, A. van den Oord, O. Vinyals, "Generating Diverse High-Fidelity Images with VQ-VAE-2", NeurIPS 2019.
 .. [3] M. Huh, B. Cheung, P. Agrawal, P. Isola, "Straightening Out the Straight-Through Estimator: Overcoming
    Optimization Challenges in Vector Quantized Networks", ICML 2023.
+.. [4] B. Fritzke, "The LBG-U Method for Vector Quantization - an Improvement over LBG Inspired from Neural Networks",
+   Neural Processing Letters 5, 1997.
 """
 
 from __future__ import annotations
@@ -223,7 +226,7 @@ class CodebookQuantizer(Quantizer):
         return n_revived
 
     def dead_codes(self) -> torch.Tensor:
-        """Which codes `revive` would move: (n_groups, n_codes), bool."""
+        """Which codes have hardly any vectors, so that `revive` may move them: (n_groups, n_codes), bool."""
         return self.mass < self.revival_threshold * self.mass.mean(dim=1, keepdim=True)
 
     def _loss_without(self) -> torch.Tensor:

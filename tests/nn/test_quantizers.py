@@ -217,6 +217,41 @@ def test_few_vectors_for_many_codes_are_no_reason_to_revive(quantizer_class):
 
 
 @BOTH
+def test_a_rare_code_is_moved_only_where_it_would_be_of_more_use(quantizer_class):
+    z = 0.3 * normal(400, 1, 1, seed=5)
+    for outlier, n_moved in ((0.5, 1), (50.0, 0)):
+        quantizer = quantizer_class(4, 1, decay=0.5, revival_threshold=0.1)
+        quantizer.set_codebook(torch.tensor([[[-0.3], [0.0], [0.3], [outlier]]]))
+        for _ in range(20):
+            quantizer(torch.cat([z.clamp(max=0.35), torch.full((1, 1, 1), outlier)]))
+        assert bool(quantizer.dead_codes()[0, 3])
+        assert quantizer.revive(z, generator()) == n_moved
+
+
+@BOTH
+@pytest.mark.parametrize("n_groups", [1, 3])
+def test_revived_are_the_rare_codes_whose_loss_is_below_the_average_error(quantizer_class, n_groups):
+    quantizer = quantizer_class(12, 2, n_groups=n_groups, generator=generator(3), revival_threshold=0.5)
+    mass = torch.rand(n_groups, 12, generator=generator(4)) ** 4 * (120 / n_groups)
+    quantizer.mass.copy_(mass)
+    z = normal(40, 3, 2, seed=5)
+    before = quantizer.codebook.detach().clone().numpy()
+    expected = np.zeros((n_groups, 12), dtype=bool)
+    for group in range(n_groups):
+        vectors = (z if n_groups == 1 else z[:, group]).reshape(-1, 2).numpy()
+        error = (cdist(vectors, before[group]).min(axis=1) ** 2).sum() / 12
+        share = mass[group].double().numpy()
+        for code in range(12):
+            others = np.delete(before[group], code, axis=0)
+            loss = share[code] * cdist(before[group, code : code + 1], others).min() ** 2
+            expected[group, code] = share[code] < 0.5 * share.mean() and loss <= error
+    assert 0 < expected.sum() < (mass < 0.5 * mass.mean(dim=1, keepdim=True)).sum()
+    assert quantizer.revive(z, generator()) == expected.sum()
+    moved = (quantizer.codebook.detach().numpy() != before).any(axis=2)
+    np.testing.assert_array_equal(moved, expected)
+
+
+@BOTH
 def test_nothing_is_revived_in_evaluation(quantizer_class):
     quantizer = with_dead_codes(quantizer_class).eval()
     before = state_of(quantizer)

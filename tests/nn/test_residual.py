@@ -303,3 +303,19 @@ def test_a_dead_code_of_a_later_stage_is_revived_on_what_the_earlier_ones_leave(
         last.mass[:, 0] = 1e-6
     assert quantizer.revive(z, generator()) == 1
     assert float(last.codebook[0, 0].abs().max()) < 5.0
+
+
+def test_with_a_beam_a_dead_code_is_revived_on_what_all_other_stages_leave():
+    quantizer = residual(beam_size=4).train()
+    z = normal(200, 1, 4, seed=2)
+    quantizer.start_from(z, lambda vectors, n_codes: kmeans(vectors, n_codes, n_iterations=10))
+    for stage in range(3):
+        book = quantizer.quantizers[stage]
+        with torch.no_grad():
+            book.codebook[:, 0] = 1e3
+            book.mass[:, 0] = 1e-6
+        books, codes = codebooks_of(quantizer), quantizer.encode(z).reshape(200, 3).numpy()
+        others = sum(books[other][codes[:, other]] for other in range(3) if other != stage)
+        assert quantizer.revive(z, generator()) == 1
+        distances = cdist(book.codebook[0, :1].detach(), z.reshape(200, 4).double().numpy() - others)
+        assert distances.min() < 1e-5
