@@ -31,7 +31,7 @@ _START_VECTORS = 8192
 # After so many stages there are more prefixes than any beam keeps.
 _ENOUGH_STAGES = 8
 # Prefixes of a vector that centres learn from where a code has few vectors.
-_FEW_PREFIXES = 5
+_FEW_PREFIXES = 8
 # With fewer vectors for a code, held-out ones choose whether centres are shrunken; of fewer in all they tell nothing.
 _FEW_VECTORS_PER_CODE, _ENOUGH_TO_CHOOSE = 8, 500
 # One in so many is held out.
@@ -43,7 +43,7 @@ def start_codebooks(
 ) -> list[torch.Tensor]:
     """Return a codebook (g, n_codes, d) for each stage, from a sample z (n, g, d).
 
-    Where there are few vectors for a code, stages learn from the best five prefixes of a vector alone; and four fifths
+    Where there are few vectors for a code, stages learn from the best eight prefixes of a vector alone; and four fifths
     of the vectors start codebooks with shrunken centres and without, of which the way that leaves less of the others is
     taken for all.
     """

@@ -70,7 +70,7 @@ def test_few_vectors_a_code_in_many_dimensions_are_served_by_shrunken_centres():
     z, new = digits()
     left = {}
     for shrink in (False, True):
-        codebooks = stages_from(z, 2, 256, cluster, 16, n_prefixes=5, shrink=shrink)
+        codebooks = stages_from(z, 2, 256, cluster, 16, n_prefixes=8, shrink=shrink)
         left[shrink] = squared_error(new, codebooks, 16)
     assert left[True] < 0.97 * left[False]
     chosen = start_codebooks(z, 2, 256, cluster, 16)
@@ -80,7 +80,7 @@ def test_few_vectors_a_code_in_many_dimensions_are_served_by_shrunken_centres():
 def test_held_out_vectors_decide_against_shrinking_where_it_does_harm():
     z = 0.05 * normal(600, 1, 2) + torch.tensor([[-1.0, 0.0], [1.0, 0.0]]).repeat(300, 1)[:, None]
     found = start_codebooks(z, 4, 80, cluster, 4)
-    torch.testing.assert_close(found, stages_from(z, 4, 80, cluster, 4, n_prefixes=5, shrink=False))
+    torch.testing.assert_close(found, stages_from(z, 4, 80, cluster, 4, n_prefixes=8, shrink=False))
 
 
 def test_many_vectors_a_code_or_few_in_all_are_never_shrunken(monkeypatch):
