@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import skvq
-from skvq._schema_architectures import MOST_POSITIONS
+from skvq._schemas.architectures import MOST_POSITIONS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import hostile_files

@@ -21,7 +21,7 @@ from ._graph import Graph
 @singledispatch
 def run(module: nn.Module, graph: Graph, x: str) -> str:
     """Add what a module in evaluation mode does to x, and return the name of the result."""
-    raise NotImplementedError(f"{type(module).__name__} has no form in ONNX yet")
+    raise TypeError(f"{type(module).__name__} has no form in ONNX")
 
 
 @run.register(nn.Identity)
@@ -211,7 +211,7 @@ def _mirrored(module, network, graph, x):
 @singledispatch
 def mean(meaning: nn.Module, graph: Graph, outputs: str) -> str:
     """Add what a loss or likelihood reads from a decoder's outputs (b, *row_shape): standardised rows."""
-    raise NotImplementedError(f"{type(meaning).__name__} has no form in ONNX yet")
+    raise TypeError(f"{type(meaning).__name__} has no form in ONNX")
 
 
 @mean.register(SquaredError)

@@ -29,13 +29,13 @@ LEAST_LENGTH = 1e-12
 @singledispatch
 def encode(quantizer: nn.Module, graph: Graph, z: str, n_positions: int) -> str:
     """Add the codes of z (b, n_positions, d): (b, n_positions), or (b, n_positions, s) with s codes a position."""
-    raise NotImplementedError(f"{type(quantizer).__name__} has no form in ONNX yet")
+    raise TypeError(f"{type(quantizer).__name__} has no form in ONNX")
 
 
 @singledispatch
 def decode(quantizer: nn.Module, graph: Graph, codes: str, n_positions: int) -> str:
     """Add the vectors (b, n_positions, d) that codes stand for, of the shape that :func:`encode` returns."""
-    raise NotImplementedError(f"{type(quantizer).__name__} has no form in ONNX yet")
+    raise TypeError(f"{type(quantizer).__name__} has no form in ONNX")
 
 
 def _centred(codebooks):

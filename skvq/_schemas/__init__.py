@@ -8,12 +8,11 @@ import re
 
 from sklearn.utils import check_random_state
 
-from . import _autoencoder_plan, _vae_plan, _vqvae_parameters
-from . import _schema_architectures as architectures
-from ._layout import check_image_shape
-from ._mlp_fit import layer_widths
-from ._saving.container import Info
-from ._saving.kinds import (
+from .. import _autoencoder_plan, _vae_plan, _vqvae_parameters
+from .._layout import check_image_shape
+from .._mlp_fit import layer_widths
+from .._saving.container import Info
+from .._saving.kinds import (
     Array,
     Arrays,
     Curve,
@@ -28,10 +27,11 @@ from ._saving.kinds import (
     positive,
     shares,
 )
-from ._saving.model import Schema
-from ._schema_objects import Binarizer, Mixture
-from ._schema_values import any_number, grid, grids_of_codes, image_or_none, number, one_of, positive_number, whole
-from ._vqvae_quantizer import code_shape, codes_per_row
+from .._saving.model import Schema
+from .._vqvae_quantizer import code_shape, codes_per_row
+from . import architectures
+from .objects import Binarizer, Mixture
+from .values import any_number, grid, grids_of_codes, image_or_none, number, one_of, positive_number, whole
 
 DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d{1,3})?")
 
