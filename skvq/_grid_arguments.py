@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import warnings
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
@@ -10,6 +9,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from ._base import check_number
 from ._codes import check_codes
 from ._layout import as_array
+from ._warnings import warn_user
 
 
 def _is_missing(label):
@@ -39,10 +39,8 @@ def learn_classes(X, y):
     except TypeError:
         raise ValueError("the labels of y are of mixed types and cannot be sorted; pass labels of one type") from None
     if len(classes) > max(2, len(labels) / 2):
-        warnings.warn(
+        warn_user(
             f"y has {len(classes)} different labels for {len(labels)} rows; each is taken for a class of its own",
-            UserWarning,
-            stacklevel=3,
         )
     return classes, indices.astype(np.int64)
 

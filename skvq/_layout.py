@@ -2,10 +2,11 @@
 
 import math
 import numbers
-import warnings
 
 import numpy as np
 import torch
+
+from ._warnings import warn_user
 
 
 def as_array(X):
@@ -92,9 +93,7 @@ def with_channels(image_shape):
 def warn_of_channels_first(found):
     """Warn if the shape of an image (or None) looks as if its channels came first."""
     if found is not None and len(found) == 3 and found[0] in (1, 3, 4) and found[2] > 4:
-        warnings.warn(
+        warn_user(
             f"X is taken for images of {found[0]} x {found[1]} pixels with {found[2]} channels; if its channels come "
             "first, pass np.moveaxis(X, 1, -1)",
-            UserWarning,
-            stacklevel=4,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +21,7 @@ from ._typing import Device
 from ._vae import VAETransformer
 from ._version import __version__
 from ._vqvae import VQVAETransformer
+from ._warnings import warn_user
 
 # All that a file can be.
 CLASSES = {
@@ -98,10 +98,8 @@ def load(path: str | os.PathLike[str], *, device: Device | None = None) -> Any:
     if device is not None:
         _move(estimator, device)
     if written_by != __version__:
-        warnings.warn(
+        warn_user(
             f"{path!r} was written by skvq {written_by}, this is skvq {__version__}: outputs may differ",
-            UserWarning,
-            stacklevel=2,
         )
     return estimator
 

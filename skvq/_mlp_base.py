@@ -1,7 +1,6 @@
 """What regressor and classifier share: validation, the three solvers, predictions, a fitted state made of arrays."""
 
 import copy
-import warnings
 from abc import abstractmethod
 from numbers import Integral, Real
 
@@ -31,6 +30,7 @@ from ._mlp_fit import (
 )
 from ._progress import starts
 from ._saving.save import Saves
+from ._warnings import warn_user
 from .nn.activations import ACTIVATIONS
 from .training.descent import Descent, DescentSettings, Progress, say
 from .training.gather import Samples, cast, rows_per_pass
@@ -318,9 +318,7 @@ class BaseMLP(CallbackSupport, Saves, BaseEstimator):
 
     def _batch_size(self, n_rows):
         if self.batch_size != "auto" and self.batch_size > n_rows:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
-            )
+            warn_user("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
         return self._rows_per_step(n_rows)
 
     def _progress(self):

@@ -1,7 +1,6 @@
 """How the network of a VAE is fitted, and what is read off it."""
 
 import math
-import warnings
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from . import _vae_passes as vae_passes
 from ._base import Fitting
 from ._vae_network import ELBO_DRAWS, VAEObjective, start_from_data
 from ._vae_plan import automatic_training, is_linear, starts_at_optimum
+from ._warnings import warn_user
 from .nn.vae import matched_noise
 
 # A component is active if its posterior mean varies by more than this over the rows (Burda et al. 2016, section 5.2).
@@ -78,10 +78,8 @@ class VAETraining:
     def _warn_of_collapse(self, supported):
         """Warn if the posterior uses less than half of the components that probabilistic PCA would."""
         if self.n_active_components_ < supported / 2:
-            warnings.warn(
+            warn_user(
                 f"posterior collapse: {self.n_active_components_} of {self.n_components_} components are active, where "
                 f"probabilistic PCA would use {supported}; the others tell nothing about a row. Lower "
                 f"kl_weight={self.kl_weight}, set free_bits (0.05 nats, say) or kl_warmup (0.3, say), or train longer",
-                UserWarning,
-                stacklevel=3,
             )

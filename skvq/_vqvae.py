@@ -45,9 +45,9 @@ class VQVAETransformer(
         8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape`,
-        `quantizer` and `codes_per_position`, which stay at "auto": for tables codes of 4 bits, from 1,000 rows on of
-        8; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid below 6
-        bits a position.
+        `quantizer` and `codes_per_position`, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows
+        on of 8; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid
+        below 6 bits a position.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"}, default="auto"
         How vectors become codes. "vector": the nearest of a codebook, one code a position. "residual": several codes a
         position, each for what the ones before it leave, whose vectors add up; any prefix of them can be decoded.

@@ -1,10 +1,10 @@
 """Ranges of the parameters of a VQ-VAE, and which of them go together."""
 
 import numbers
-import warnings
 
 from ._base import check_choice, check_number, is_auto
 from ._vqvae_quantizer import CODEBOOKS, QUANTIZERS, SEVERAL_CODES
+from ._warnings import warn_user
 
 # Parameters that say how a codebook is searched and learned, with the values that finite scalar quantisation, which has
 # none, leaves them at.
@@ -42,11 +42,9 @@ def check_parameters(estimator):
         check_number("input_noise", estimator.input_noise, low=0)
     _check_pairs(estimator)
     if estimator.codebook_update == "ema" and estimator.codebook_weight != 1.0:
-        warnings.warn(
+        warn_user(
             f"codebook_weight={estimator.codebook_weight} has no effect with codebook_update='ema', where the codebook "
             "is a running mean; pass codebook_update='gradient', or leave the weight at 1.0",
-            UserWarning,
-            stacklevel=3,
         )
 
 

@@ -142,7 +142,8 @@ def check_code_shape(code_shape, row_shape):
     valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
     if not valid or len(shape) != (1 if len(row_shape) == 1 else 2):
         kind = "tables (rows of pixels need image_shape)" if len(row_shape) == 1 else "images"
-        raise ValueError(f"code_shape={code_shape!r} must be {accepted} with positive integers for {kind}")
+        several = "; how many codes a position has is codes_per_position" if len(row_shape) == 3 else ""
+        raise ValueError(f"code_shape={code_shape!r} must be {accepted} with positive integers for {kind}{several}")
     if len(row_shape) == 3 and (shape[0] > row_shape[0] or shape[1] > row_shape[1]):
         raise ValueError(f"code_shape={code_shape!r} has more cells than an image of {row_shape[:2]} has pixels")
     return tuple(int(s) for s in shape)
@@ -151,7 +152,7 @@ def check_code_shape(code_shape, row_shape):
 def codes_for_bits(max_bits, row_shape, n_rows):
     """Return the parameters whose codes of a row take no more than `max_bits`, and as much of it as there is use for.
 
-    A table gets codes of about 4 bits, from 1,000 rows on of 8, all stages of one vector. An image gets the grid of
+    A table gets codes of 3 to 5 bits, from 1,000 rows on of 7 to 9, all stages of one vector. An image gets the grid of
     `automatic_code_shape`, with one code for each position, or residual ones of about 8 bits from 12 bits a position
     on; where that would leave less than 6 bits a position, the grid is halved, down to one vector for the whole image.
     A code gets eight training vectors on average, and a column of a table 8 bits at most.
@@ -183,10 +184,13 @@ def codes_for_bits(max_bits, row_shape, n_rows):
     """
     if len(row_shape) == 1:
         max_bits = min(max_bits, MOST_COLUMN_BITS * row_shape[0])
-        m = math.ceil(max_bits / (TABLE_BITS if n_rows < MANY_ROWS else MANY_ROWS_BITS))
+        about = TABLE_BITS if n_rows < MANY_ROWS else MANY_ROWS_BITS
+        # The first of the sizes that leave the fewest bits over: more bits to spend are never fewer bits spent.
+        bits = max((about, about + 1, about - 1), key=lambda size: max_bits // size * size)
+        bits = min(bits, max_bits)
         return {
-            "code_shape": (m,),
-            "n_codes": 2 ** (max_bits // m),
+            "code_shape": (max_bits // bits,),
+            "n_codes": 2**bits,
             "quantizer": "auto",
             "codes_per_position": "auto",
         }

@@ -5,7 +5,6 @@ Linear paths start at the principal components, codebooks at the k-means of what
 
 import functools
 import math
-import warnings
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from ._kmeans import distinct_vectors, kmeans_codebooks, sample_size
 from ._vqvae_network import assemble, build_autoencoder
 from ._vqvae_quantizer import build_quantizer, n_groups
+from ._warnings import warn_user
 from .nn import conv, dense
 
 # Rows that the principal components are taken from. For a table whole rows are decomposed, in float64, so there the
@@ -92,11 +92,9 @@ def within_data(architecture, z, *, warn):
     if n_distinct >= architecture["n_codes"]:
         return architecture
     if warn:
-        warnings.warn(
+        warn_user(
             f"n_codes={architecture['n_codes']} is more than the {n_distinct} different vectors that the training rows "
             f"are encoded to; {n_distinct} codes are used. Pass a smaller n_codes, or more rows.",
-            UserWarning,
-            stacklevel=5,
         )
     return architecture | {"n_codes": n_distinct}
 

@@ -9,7 +9,7 @@ import skvq
 
 ROOT = Path(skvq.__file__).parent
 RANKS = {"nn": 0, "training": 1, "_layout": 2, "_scaling": 2, "_codes": 2, "_kmeans": 2, "metrics": 2, "_base": 3}
-RANKS |= {"_callbacks": 2, "_progress": 2, "_saving": 2, "_version": 0, "_typing": 0}
+RANKS |= {"_callbacks": 2, "_progress": 2, "_saving": 2, "_version": 0, "_typing": 0, "_warnings": 0}
 RANKS |= {"_passes": 4, "_reconstruction": 4, "_grid_arguments": 4, "_grid_passes": 4, "_grid_density": 4}
 
 

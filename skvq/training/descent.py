@@ -5,13 +5,13 @@ The network is anything with one flat buffer of parameters and another of gradie
 """
 
 import math
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from .._warnings import warn_user
 from .stopping import Snapshot
 
 
@@ -106,11 +106,9 @@ class Descent:
     def _restore(self):
         """Go back to the epoch of this call whose score was the highest."""
         if self.best_here == -math.inf and self._is_finite() and self.progress.n_iter > 0:
-            warnings.warn(
+            warn_user(
                 "No validation score was a number; the weights of the last epoch are kept. Pass more held-out rows, or "
                 "another scoring.",
-                UserWarning,
-                stacklevel=9,
             )
             return
         self.best.restore()
@@ -126,14 +124,13 @@ class Descent:
             else:
                 if self.rate.ends:
                     return
-                warnings.warn(
+                warn_user(
                     f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and the optimization "
                     "hasn't converged yet.",
                     ConvergenceWarning,
-                    stacklevel=9,
                 )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=9)
+            warn_user("Training interrupted by user.")
 
     def _is_told_to_stop(self):
         return self.observer is not None and self.observer.epoch_ends()
@@ -224,11 +221,10 @@ class Descent:
             return False
         if self.best is None:
             raise self._divergence()
-        warnings.warn(
+        warn_user(
             f"Training diverged in {self._where()}; the state of the best validation score is kept. Scale X and y, or "
             "lower learning_rate_init.",
             ConvergenceWarning,
-            stacklevel=10,
         )
         return True
 

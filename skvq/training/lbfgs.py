@@ -4,13 +4,12 @@ Where a float64 solution is wanted, the search begins in float32, which costs ha
 rounding would show: as soon as an iteration lowers the loss by less than `RESOLVED` of it.
 """
 
-import warnings
-
 import numpy as np
 import scipy.optimize
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from .._warnings import warn_user
 from .descent import add_penalty
 
 # Relative fall of the loss in an iteration that float32, with its 1e-7, resolves well (`benchmarks/mlp_precision.py`).
@@ -171,9 +170,8 @@ def _judge(found, n_iter, max_iter, max_fun):
             f"preprocessed. It happened in iteration {n_iter} of lbfgs: scale X and y."
         )
     if found.status != 0:
-        warnings.warn(
+        warn_user(
             f"lbfgs failed to converge after {n_iter} iteration(s) (status={found.status}): {found.message}. "
             f"Increase max_iter (now {max_iter}) or max_fun (now {max_fun}), or scale the data.",
             ConvergenceWarning,
-            stacklevel=8,
         )

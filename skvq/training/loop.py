@@ -2,11 +2,11 @@
 
 import math
 import time
-import warnings
 from dataclasses import dataclass, field
 
 import torch
 
+from .._warnings import warn_user
 from ..nn.dropout import draw_from
 from .schedule import learning_rate_factor
 from .stopping import Patience, Snapshot
@@ -232,11 +232,9 @@ class Loop:
         self.last.restore()
         kept = "the state" if self.best is None else "the best state up to it"
         self.history.stopped = "interrupted"
-        warnings.warn(
+        warn_user(
             f"{self.settings.name}: training interrupted after epoch {self.history.n_iter} of "
             f"{self.settings.max_iter}; {kept} is kept",
-            UserWarning,
-            stacklevel=2,
         )
 
     def _report(self, epoch, values, seconds, *, last):
