@@ -75,7 +75,7 @@ def milliseconds(predict, n=50):
 
 in_python, in_onnx = milliseconds(pipeline.predict_proba), milliseconds(lambda row: session.run(None, {name: row}))
 _, ax = plt.subplots(figsize=(6, 1.8), layout="constrained")
-ax.barh(["scikit-learn", "onnxruntime"], [in_python, in_onnx], color=["C0", "C1"])
+ax.barh(["the pipeline in Python", "onnxruntime"], [in_python, in_onnx], color=["C0", "C1"])
 ax.set(xlabel="milliseconds for one row", xlim=(0, None))
 ax.bar_label(ax.containers[0], fmt="%.2f", padding=3)
 ax.spines[["top", "right"]].set_visible(False)

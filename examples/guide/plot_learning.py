@@ -18,7 +18,8 @@ from skvq import MLPClassifier, MLPRegressor
 # %%
 # A linear neuron with two weights has a loss that can be drawn. The inputs have different variances, so that the valley
 # is long: plain descent zigzags across it or creeps along it, momentum rolls on, Adam scales every weight's step by the
-# size of its gradients. ``partial_fit`` on all rows is one step.
+# size of its gradients. ``partial_fit`` on all rows is one step; all three start from the same weights, which a step of
+# next to no length shows.
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 2)) * [3.0, 0.6]
@@ -34,9 +35,11 @@ figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 w_1, w_2 = np.meshgrid(np.linspace(-1.4, 3.0, 120), np.linspace(-1.8, 3.2, 120))
 surface = 0.5 * np.mean((X @ (np.stack([w_1.ravel(), w_2.ravel()]) - best[:, None])) ** 2, axis=0)
 ax.contour(w_1, w_2, surface.reshape(w_1.shape), levels=np.geomspace(0.02, 60, 14), colors="0.75", linewidths=0.8)
+neuron = MLPRegressor(hidden_layer_sizes=(), alpha=0, batch_size=len(X), random_state=11)
+start = clone(neuron).set_params(learning_rate_init=1e-9).partial_fit(X, y).coefs_[0][:, 0]
 for name, options in solvers.items():
-    neuron = MLPRegressor(hidden_layer_sizes=(), alpha=0, batch_size=len(X), random_state=11, **options)
-    path = [neuron.partial_fit(X, y).coefs_[0][:, 0].copy() for _ in range(40)]
+    solver = clone(neuron).set_params(**options)
+    path = [start, *(solver.partial_fit(X, y).coefs_[0][:, 0].copy() for _ in range(40))]
     ax.plot(*np.transpose(path), marker=".", markersize=5, linewidth=1, label=name)
 ax.plot(*best, marker="*", markersize=14, color="black", linestyle="none", label="minimum")
 ax.set(xlabel="first weight", ylabel="second weight", xlim=(-1.4, 3.0), ylim=(-1.8, 3.2))

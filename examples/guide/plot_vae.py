@@ -19,16 +19,21 @@ images = images.reshape(-1, 8, 8)
 
 # %%
 # Two components, to see them. Left the posterior means; right what the decoder makes of a grid of points that cuts the
-# prior N(0, I) into cells of equal probability.
+# prior N(0, I) into cells of equal probability; the ticks are quantiles of N(0, 1).
 
 vae = VAETransformer(2, max_iter=30, random_state=0).fit(images)
 quantiles = norm.ppf(np.linspace(0.04, 0.96, 12))
 grid = np.array([[a, b] for b in quantiles[::-1] for a in quantiles], dtype=np.float32)
-decoded = vae.inverse_transform(grid).reshape(12, 12, 8, 8)
+decoded = np.full((12, 9, 12, 9), np.nan)  # a pixel more on either side, for the gaps
+decoded[:, :8, :, :8] = vae.inverse_transform(grid).reshape(12, 12, 8, 8).transpose(0, 2, 1, 3)
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
 LatentDisplay.from_estimator(vae, images, y, ax=axes[0])
-axes[1].imshow(decoded.transpose(0, 2, 1, 3).reshape(96, 96), cmap="gray_r", vmin=0, vmax=16)
-axes[1].set(title="decoded from a grid of points", xticks=[], yticks=[])
+axes[1].imshow(decoded.reshape(108, 108)[:-1, :-1], cmap="gray_r", vmin=0, vmax=16)
+axes[1].set(title="decoded from a grid of points", xlabel="component 0", ylabel="component 1", facecolor="0.8")
+middles, names = 9 * np.arange(12) + 3.5, [f"{quantile:.1f}" for quantile in quantiles]
+axes[1].set_xticks(middles, names, fontsize=7)
+axes[1].set_yticks(middles, names[::-1], fontsize=7)
+axes[1].tick_params(length=0)
 plt.show()
 
 # %%
@@ -38,8 +43,9 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 2.9), layout="constrained")
 for ax, term, label in zip(
     axes, ("negative_log_likelihood", "kl"), ("-E log p(x | z), nats", "KL(q || N(0, I)), nats")
 ):
-    ax.plot(vae.history_[term], label="training rows")
-    ax.plot(vae.history_[f"validation_{term}"], label="held-out rows")
+    epochs = range(1, vae.n_iter_ + 1)
+    ax.plot(epochs, vae.history_[term], label="training rows")
+    ax.plot(epochs, vae.history_[f"validation_{term}"], label="held-out rows")
     ax.set(xlabel="epoch", ylabel=label)
 axes[0].legend()
 plt.show()
