@@ -16,6 +16,10 @@ it with ``python examples/anomaly_detection_density.py``; it takes a few minutes
 ``anomaly_density.png``.
 """
 
+# %%
+# .. image:: /anomaly_density.png
+#    :alt: Curves and images for each digit left out
+
 # sphinx_gallery_thumbnail_path = "anomaly_density.png"
 
 import argparse

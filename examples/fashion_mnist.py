@@ -8,6 +8,14 @@ Run it with ``python examples/fashion_mnist.py``; the whole training set takes s
 two cores, ``--rows 6000`` about three. It writes ``fashion_mnist.png``.
 """
 
+# %%
+# Beside this file it needs ``_datasets.py`` and ``_figure.py`` of the folder ``examples``. The picture is of a
+# :doc:`comparison of samplers </benchmarks>`: test images, their reconstructions and, as ``vqvae``, samples like those
+# that this draws.
+#
+# .. image:: /samples_fashion_mnist.png
+#    :alt: Images of clothes, their reconstructions, and new ones by several models
+
 # sphinx_gallery_thumbnail_path = "samples_fashion_mnist.png"
 
 import argparse

@@ -8,6 +8,10 @@ A grid search over ``kl_weight`` on the digits of scikit-learn; draws its result
 with ``python examples/kl_weight.py``; it takes about two minutes on a core and writes ``kl_weight.png``.
 """
 
+# %%
+# .. image:: /kl_weight.png
+#    :alt: Reconstruction, divergence and bound over the weight, and samples
+
 # sphinx_gallery_thumbnail_path = "kl_weight.png"
 
 import argparse

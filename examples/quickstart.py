@@ -7,6 +7,12 @@ The main job on the digits of scikit-learn: codes, reconstructions, a classifier
 Run it with ``python examples/quickstart.py``; it takes about a minute on two cores and writes ``quickstart.png``.
 """
 
+# %%
+# Beside this file it needs ``_figure.py`` of the folder ``examples``.
+#
+# .. image:: /quickstart.png
+#    :alt: Digits, their reconstructions, their codes and new samples
+
 # sphinx_gallery_thumbnail_path = "quickstart.png"
 
 import argparse

@@ -10,6 +10,10 @@ coder needs fewer bits than the budget: the fitted ``bits_per_row_``. Run it wit
 examples/rate_distortion.py``; it takes about two minutes on one core and writes ``rate_distortion.png``.
 """
 
+# %%
+# .. image:: /rate_distortion.png
+#    :alt: R² of held-out images over the bits of an image
+
 # sphinx_gallery_thumbnail_path = "rate_distortion.png"
 
 import argparse

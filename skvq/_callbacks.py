@@ -30,7 +30,7 @@ class FitTask:
         The one that is being fitted.
     X, y : array-like
         As the user passed them. Where y is None, hooks get X in its place: what a network without labels learns to give
-        back. (A :class:`~sklearn.callback.ScoringMonitor` scores nothing where there is no y.)
+        back.
     sample_weight : array-like, default=None
     """
 

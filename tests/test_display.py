@@ -123,10 +123,19 @@ def test_loss_curves_of_a_perceptron_show_its_scores(classifier):
     assert kept == classifier.best_validation_score_
 
 
-def test_terms_over_decades_have_a_logarithmic_scale():
+def test_terms_over_decades_have_a_logarithmic_scale_that_is_named():
     history = {"loss": [100.0, 1.0], "kl": [2.0, 1.0], "negative": [-100.0, 100.0]}
-    scales = [ax.get_yscale() for ax in LossCurveDisplay(history=history).plot().axes_]
-    assert scales == ["log", "linear", "linear"]
+    axes = LossCurveDisplay(history=history).plot().axes_
+    assert [ax.get_yscale() for ax in axes] == ["log", "linear", "linear"]
+    assert [ax.get_ylabel() for ax in axes] == ["log scale", "", ""]
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 40])
+def test_ticks_are_whole_epochs(n_epochs):
+    display = LossCurveDisplay(history={"loss": np.linspace(2.0, 1.0, n_epochs)}).plot()
+    ticks = display.ax_.get_xticks()
+    assert any(1 <= tick <= n_epochs for tick in ticks)
+    assert all(tick == round(tick) for tick in ticks)
 
 
 def test_reconstructions_are_under_their_originals(autoencoder, digits):
@@ -244,6 +253,12 @@ def test_usage_of_given_codes():
     assert display.ax_.get_title() == "perplexity 1.4 of 4, 38% used"
 
 
+@pytest.mark.parametrize(("most", "label"), [(2, "count"), (10_000, "count (log scale)")])
+def test_a_logarithmic_scale_of_counts_is_named(most, label):
+    codes = np.repeat([0, 1], [most, 1])[:, None]
+    assert CodebookUsageDisplay.from_codes(codes, n_codes=2).ax_.get_ylabel() == label
+
+
 def test_samples_are_those_of_the_model(vae):
     display = SampleDisplay.from_estimator(vae, n_samples=6, random_state=3, n_columns=4)
     expected = vae.sample(6, random_state=3)
@@ -304,6 +319,16 @@ def test_a_continuous_target_has_a_colour_bar():
     assert display.colorbar_.ax in display.figure_.axes
 
 
+def test_the_name_of_a_target_is_shown(wine):
+    Z = wine.to_numpy()[:, :2]
+    classes = load_wine(as_frame=True).target.rename("cultivar")
+    assert LatentDisplay.from_latents(Z, classes).ax_.get_legend().get_title().get_text() == "cultivar"
+    assert LatentDisplay.from_latents(Z, classes.to_numpy()).ax_.get_legend().get_title().get_text() == ""
+    assert LatentDisplay.from_latents(Z, wine["alcohol"]).colorbar_.ax.get_ylabel() == "alcohol"
+    assert LatentDisplay.from_latents(Z[:, :1], classes).ax_.get_ylabel() == "cultivar"
+    assert LatentDisplay.from_latents(Z[:, :1], classes.to_numpy()).ax_.get_ylabel() == "y"
+
+
 def test_one_component_is_drawn_over_the_target(vae, digits, classes):
     z = vae.transform(digits)[:, 1]
     over_classes = LatentDisplay.from_estimator(vae, digits, classes, components=1)
@@ -352,6 +377,11 @@ def test_points_of_a_name_are_joined_in_the_order_of_their_bits():
     display = RateDistortionDisplay.from_predictions([32, 8, 16, 8], [0.9, 0.5, 0.7, 0.4], ["a", "a", "a", "b"])
     assert display.lines_["a"].get_xydata().tolist() == [[8, 0.5], [16, 0.7], [32, 0.9]]
     assert display.lines_["b"].get_xydata().tolist() == [[8, 0.4]]
+
+
+@pytest.mark.parametrize(("bits", "label"), [([8, 16], "bits of a row"), ([8, 32], "bits of a row (log scale)")])
+def test_a_logarithmic_scale_of_bits_is_named(bits, label):
+    assert RateDistortionDisplay.from_predictions(bits, [0.5, 0.9]).ax_.get_xlabel() == label
 
 
 def test_a_search_over_bits_has_a_line_for_each_value_of_a_parameter():

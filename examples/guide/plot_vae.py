@@ -29,7 +29,7 @@ decoded[:, :8, :, :8] = vae.inverse_transform(grid).reshape(12, 12, 8, 8).transp
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
 LatentDisplay.from_estimator(vae, images, y, ax=axes[0])
 axes[1].imshow(decoded.reshape(108, 108)[:-1, :-1], cmap="gray_r", vmin=0, vmax=16)
-axes[1].set(title="decoded from a grid of points", xlabel="component 0", ylabel="component 1", facecolor="0.8")
+axes[1].set(title="decoded from a grid of points", xlabel="component 0", ylabel="component 1", facecolor="0.7")
 middles, names = 9 * np.arange(12) + 3.5, [f"{quantile:.1f}" for quantile in quantiles]
 axes[1].set_xticks(middles, names, fontsize=7)
 axes[1].set_yticks(middles, names[::-1], fontsize=7)

@@ -153,13 +153,15 @@ class CodebookUsageDisplay:
         if largest > LOG_RATIO * smallest:
             self.ax_.set_yscale("log")
             self.ax_.set_ylim(bottom=0.5 * smallest)
+            label = "count (log scale)"
         else:
             self.ax_.set_ylim(bottom=0)
+            label = "count"
         digits = 1 if self.perplexity_ < 100 else 0
         percent_digits = 1 if 0.99 <= self.usage_ < 1 else 0  # 0.998 is not 100 %
         self.ax_.set(
             xlim=(0, n_codes),
             xlabel="codes, by how often they occur",
-            ylabel="count",
+            ylabel=label,
             title=f"perplexity {self.perplexity_:,.{digits}f} of {n_codes:,}, {self.usage_:.{percent_digits}%} used",
         )

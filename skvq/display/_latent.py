@@ -37,6 +37,8 @@ class LatentDisplay:
         What they are.
     y : ndarray of shape (n,), default=None
         Classes, or a continuous target.
+    y_name : str, default=None
+        What y is: the title of the legend.
 
     Attributes
     ----------
@@ -61,10 +63,18 @@ class LatentDisplay:
     ((178, 2), 3)
     """
 
-    def __init__(self, *, Z: NDArray[Any], axis_names: Sequence[str], y: NDArray[Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        Z: NDArray[Any],
+        axis_names: Sequence[str],
+        y: NDArray[Any] | None = None,
+        y_name: str | None = None,
+    ) -> None:
         self.Z = Z
         self.axis_names = axis_names
         self.y = y
+        self.y_name = y_name
 
     @classmethod
     def from_estimator(
@@ -86,7 +96,7 @@ class LatentDisplay:
         X : array-like
             What it takes.
         y : array-like of shape (n,), default=None
-            Classes, or a continuous target, for the colours.
+            Classes, or a continuous target, for the colours. The name of a Series is shown with them.
         components : int or pair of int, default=None
             Which components to show. None shows all of one or two, and of more their first two principal components.
         ax, scatter_kw
@@ -130,11 +140,13 @@ class LatentDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_latents")
         Z = values_of(Z).astype(np.float64)
+        name = getattr(y, "name", None)
         if y is not None:
             y = np.asarray(y)
             check_consistent_length(Z, y)
         shown, names = _coordinates(Z, components)
-        return cls(Z=shown, axis_names=names, y=y).plot(ax, scatter_kw=scatter_kw)
+        display = cls(Z=shown, axis_names=names, y=y, y_name=None if name is None else str(name))
+        return display.plot(ax, scatter_kw=scatter_kw)
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None, *, scatter_kw: dict[str, Any] | None = None) -> Self:
         """Draw the points.
@@ -161,7 +173,7 @@ class LatentDisplay:
             self._plot_plane(groups, scatter_kw)
         elif groups is None:
             self._add_points(self.Z[:, 0], self.y, scatter_kw, {"color": "C0"})
-            self.ax_.set_ylabel("y")
+            self.ax_.set_ylabel(self._target())
         elif self.y is None:
             self.ax_.hist(self.Z[:, 0], bins=N_BINS)
             self.ax_.set_ylabel("rows")
@@ -169,14 +181,17 @@ class LatentDisplay:
             self._plot_strips(groups, scatter_kw)
         if groups is not None and len(groups) > 1 and self.Z.shape[1] == 2:
             beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(groups) > 5 else {}
-            self.ax_.legend(fontsize="small", markerscale=2, **beside)
+            self.ax_.legend(fontsize="small", markerscale=2, title=self.y_name or None, **beside)
         return self
+
+    def _target(self):
+        return str(self.y_name or "y")
 
     def _plot_plane(self, groups, scatter_kw):
         horizontal, vertical = self.Z.T
         if groups is None:
             points = self._add_points(horizontal, vertical, scatter_kw, {"c": self.y, "cmap": "viridis"})
-            self.colorbar_ = self.figure_.colorbar(points, ax=self.ax_, label="y")
+            self.colorbar_ = self.figure_.colorbar(points, ax=self.ax_, label=self._target())
             return
         for label, rows, colour in groups:
             self._add_points(horizontal[rows], vertical[rows], scatter_kw, {"color": colour, "label": label})
@@ -187,7 +202,7 @@ class LatentDisplay:
         for i, (label, rows, colour) in enumerate(groups):
             self._add_points(self.Z[rows, 0], i + heights[rows], scatter_kw, {"color": colour, "label": label})
         self.ax_.set_yticks(range(len(groups)), [label for label, _, _ in groups])
-        self.ax_.set(ylabel="y", ylim=(len(groups) - 0.5, -0.5))
+        self.ax_.set(ylabel=self._target(), ylim=(len(groups) - 0.5, -0.5))
 
     def _add_points(self, horizontal, vertical, scatter_kw, look):
         many = len(self.Z) > 1000

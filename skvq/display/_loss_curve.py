@@ -177,11 +177,12 @@ class LossCurveDisplay:
         values = np.concatenate(drawn)
         if values.min() > 0 and values.max() > LOG_RATIO * values.min():
             panel.set_yscale("log")
+            panel.set_ylabel("log scale")
         if term == "usage":
             panel.set_ylim(0, 1.05)
         same = [readable(other) for other in self.history if term == "loss" and self._is_loss(other)]
         panel.set(title=" = ".join([readable(term), *same]), xlabel="epoch")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         panel.grid(alpha=0.25)
 
     def _add_legend(self):

@@ -237,12 +237,13 @@ class RateDistortionDisplay:
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
         drawn = self.bits if self.nominal_bits is None else np.concatenate([self.bits, self.nominal_bits])
-        if drawn.min() > 0 and drawn.max() > 3 * drawn.min():
+        wide = drawn.min() > 0 and drawn.max() > 3 * drawn.min()
+        if wide:
             self.ax_.set_xscale("log", base=2)
             self.ax_.xaxis.set_major_locator(LogLocator(base=2))
             self.ax_.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             self.ax_.xaxis.set_minor_formatter(NullFormatter())
-        self.ax_.set(xlabel="bits of a row", ylabel="R² of the reconstruction")
+        self.ax_.set(xlabel="bits of a row (log scale)" if wide else "bits of a row", ylabel="R² of the reconstruction")
         self.ax_.grid(alpha=0.25)
         handles = [line for name, line in self.lines_.items() if name]
         if self.nominal_bits is not None:
