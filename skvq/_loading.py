@@ -88,7 +88,9 @@ def load(path: str | os.PathLike[str], *, device: Device | None = None) -> Any:
     require_safetensors()
     if device is not None:
         resolve_device(device)
-    path = os.fspath(path)
+    path = os.fsdecode(path)
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe, which would never end
+        raise OSError(f"{path!r} is not a file")
     with open(path, "rb") as file:
         with _load_errors(path):
             header = read_header(file)

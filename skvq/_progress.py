@@ -1,14 +1,16 @@
 """Progress bars for long passes over rows, where a user asks for them; nothing at all elsewhere."""
 
+import numbers
 import time
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 _bars = ContextVar("skvq_progress_bars", default=None)
 
 
 @contextmanager
-def progress(*, delay=0.5):
+def progress(*, delay: float = 0.5) -> Iterator[None]:
     """Show progress bars for what takes long inside a ``with`` block.
 
     `transform`, `inverse_transform`, `predict`, `score_samples`, `sample`, `complete` and all that goes through them,
@@ -24,6 +26,8 @@ def progress(*, delay=0.5):
     ------
     ImportError
         If rich is not installed.
+    ValueError
+        If `delay` is no number of seconds.
 
     Notes
     -----
@@ -35,11 +39,13 @@ def progress(*, delay=0.5):
     >>> import numpy as np
     >>> from skvq import PixelCNN, progress
     >>> model = PixelCNN(channels=8, max_iter=1, random_state=0).fit(np.tile([[0, 1], [1, 0]], (50, 2)))
-    >>> with progress():
+    >>> with progress(delay=10):
     ...     X = model.sample(2000)
     >>> X.shape
     (2000, 4)
     """
+    if isinstance(delay, bool) or not isinstance(delay, numbers.Real) or not delay >= 0:
+        raise ValueError(f"delay={delay!r} must be a number of seconds, at least 0")
     try:
         import rich.progress  # noqa: F401
     except ImportError as error:
@@ -49,8 +55,15 @@ def progress(*, delay=0.5):
     try:
         yield
     finally:
-        _bars.reset(token)
         bars.close()
+        with suppress(ValueError):  # closed from another thread or context, which never had the bars
+            _bars.reset(token)
+
+
+def _wanted():
+    """Whether a block that has not ended yet asks for bars here."""
+    bars = _bars.get()
+    return bars is not None and not bars.closed
 
 
 @contextmanager
@@ -63,11 +76,10 @@ def job(what, n_steps):
         What is done, as a user reads it.
     n_steps : int
     """
-    bars = _bars.get()
-    if bars is None:
+    if not _wanted():
         yield None
         return
-    bar = _Bar(bars, what, n_steps)
+    bar = _Bar(_bars.get(), what, n_steps)
     try:
         yield bar.advance
     finally:
@@ -76,7 +88,7 @@ def job(what, n_steps):
 
 def follow(steps, n_steps, what):
     """Return an iterable of the same steps that a :func:`progress` block, if there is one, sees go by."""
-    return steps if _bars.get() is None else _followed(steps, n_steps, what)
+    return _followed(steps, n_steps, what) if _wanted() else steps
 
 
 def batches(rows, batch_size, what):
@@ -102,6 +114,7 @@ class _Bars:
 
     def __init__(self, delay):
         self.delay = delay
+        self.closed = False
         self.display = None
         self.n_open = 0
 
@@ -125,10 +138,14 @@ class _Bars:
         """Take the display off the screen, its last picture left there, when the last bar is done."""
         self.n_open -= 1
         if self.n_open == 0:
-            self.close()
+            self._hide()
 
     def close(self):
-        """Take the display off the screen."""
+        """Show nothing from now on: the block is over."""
+        self.closed = True
+        self._hide()
+
+    def _hide(self):
         if self.display is not None:
             self.display.stop()
             self.display, self.n_open = None, 0
@@ -145,7 +162,8 @@ class _Bar:
     def advance(self):
         """Count a step."""
         self.done += 1
-        if self.display is None and self.done < self.n_steps and time.monotonic() - self.started >= self.bars.delay:
+        shown = self.display is not None or self.bars.closed
+        if not shown and self.done < self.n_steps and time.monotonic() - self.started >= self.bars.delay:
             self.display, self.number = self.bars.open(self.what, self.n_steps)
         if self.display is not None:
             self.display.update(self.number, completed=self.done)

@@ -6,6 +6,7 @@ import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
@@ -252,7 +253,7 @@ def test_tied_weights_leave_the_decoder_nothing_but_biases(wine):
 @pytest.mark.parametrize("form", ["csr", "csc", "tensor", "float32", "frame", "fortran", "memmap", "list"])
 def test_every_form_of_x_gives_the_same_codes(form, on_wine, wine, tmp_path):
     if form == "frame":
-        X = pytest.importorskip("pandas").DataFrame(wine)
+        X = pd.DataFrame(wine)
     elif form == "memmap":
         np.save(tmp_path / "X.npy", wine)
         X = np.load(tmp_path / "X.npy", mmap_mode="r")

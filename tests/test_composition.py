@@ -68,7 +68,6 @@ def test_a_pipeline_with_a_scaler_goes_back_to_the_units_of_x(iris):
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_codes_come_as_a_frame_with_names(iris, library):
-    pytest.importorskip(library)
     model = VQVAETransformer(**TABLE).set_output(transform=library).fit(iris[0])
     frame = model.transform(iris[0])
     names = list(model.get_feature_names_out())

@@ -20,7 +20,7 @@ from skvq import (
     VQVAETransformer,
     progress,
 )
-from skvq._progress import follow
+from skvq._progress import follow, job
 
 X = np.random.default_rng(0).normal(size=(600, 4))
 CODES = np.random.default_rng(0).integers(0, 3, (600, 4))
@@ -149,4 +149,22 @@ def test_where_the_screen_is_taken_the_work_goes_on(fitted, monkeypatch):
 def test_without_rich_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.progress", None)
     with pytest.raises(ImportError, match=r"pip install \"skvq\[progress\]\""), progress():
+        pass
+
+
+def test_blocks_that_end_in_another_order_leave_nothing_behind():
+    def block():
+        with progress(delay=0):
+            yield
+
+    first, second = block(), block()
+    next(first), next(second)
+    first.close(), second.close()
+    with job("what", 3) as advance:
+        assert advance is None
+
+
+@pytest.mark.parametrize("delay", [-1, float("nan"), "1", True])
+def test_a_delay_that_is_none_is_named(delay):
+    with pytest.raises(ValueError, match="delay="), progress(delay=delay):
         pass

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors import safe_open
+from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
@@ -316,6 +317,61 @@ def test_the_file_has_the_mode_of_an_ordinary_one_and_a_link_stays_a_link(path, 
     ordinary.write_bytes(b"")
     assert link.is_symlink()
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(path):
+    saved_files.models()["regressor"].save(path)
+    path.chmod(0o600)
+    saved_files.models()["regressor"].save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_is_no_file_is_neither_replaced_nor_read(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="not a file"):
+        saved_files.models()["regressor"].save(pipe)
+    with pytest.raises(OSError, match="not a file"):
+        skvq.load(pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_path_may_be_long_or_of_bytes(tmp_path):
+    path = tmp_path / ("模" * 80)
+    saved_files.models()["regressor"].save(os.fsencode(path))
+    assert isinstance(skvq.load(os.fsencode(path)), skvq.MLPRegressor)
+
+
+def test_sparse_labels_stay_sparse(path):
+    X, y, _ = saved_files.data()
+    lists = csr_array(np.stack([y > 0, y > 1], axis=1).astype(int))
+    model = skvq.MLPClassifier(hidden_layer_sizes=(5,), max_iter=3, random_state=0).fit(X, lists)
+    found = again(model, path).predict(X)
+    assert type(found) is type(model.predict(X))
+    np.testing.assert_array_equal(found.toarray(), model.predict(X).toarray())
+
+
+@pytest.mark.parametrize("what", ["names", "curve"])
+def test_what_would_take_far_more_memory_than_its_file_is_refused(what, path):
+    X, y, _ = saved_files.data()
+    model = skvq.MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, random_state=0).fit(X, y)
+    if what == "names":
+        model.feature_names_in_ = np.array(["a", "b", "c", "d" * 3_000_000], dtype=object)
+    else:
+        model.loss_curve_ = [1.0] * 300_000
+    with pytest.raises(ValueError, match="too long"):
+        model.save(path)
+
+
+def test_the_first_model_that_a_process_loads_needs_little_more_than_its_file(path):
+    saved_files.models()["VAE, convolutional"].save(path)
+    code = (
+        "import sys, tracemalloc, skvq, safetensors.numpy\n"
+        "tracemalloc.start()\n"
+        f"skvq.load({str(path)!r})\n"
+        "assert tracemalloc.get_traced_memory()[1] < 10e6, tracemalloc.get_traced_memory()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_without_safetensors_the_error_says_what_to_install(path, monkeypatch):

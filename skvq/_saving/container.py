@@ -6,6 +6,7 @@ import math
 import os
 import re
 import secrets
+import stat
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -210,11 +211,16 @@ def to_bytes(arrays, metadata):
 
 def write_atomically(path, pieces):
     """Write the pieces (bytes) to a file that is there whole, or, if anything fails, not there or as it was."""
-    path = os.path.realpath(path)  # a link stays one
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name[:100]}.{secrets.token_hex(8)}.tmp")
+    path = os.path.realpath(os.fsdecode(path))  # a link stays one
+    existing = os.stat(path) if os.path.exists(path) else None
+    if existing is not None and not stat.S_ISREG(existing.st_mode):
+        raise OSError(f"{path!r} is there and is not a file")
+    directory = os.path.dirname(path)
+    temporary = os.path.join(directory, f".{secrets.token_hex(16)}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
+        if existing is not None:
+            os.chmod(temporary, stat.S_IMODE(existing.st_mode))
         with os.fdopen(handle, "wb") as file:
             for piece in pieces:
                 file.write(piece)

@@ -16,7 +16,7 @@ from .shapes import expected_weights
 
 # No weight of a trained network is larger; the products of two of them do not overflow float32.
 LARGEST_WEIGHT = 1e18
-MOST_CURVES, MOST_TEXTS, MOST_CHARACTERS = 64, 2**18, 2**22
+MOST_CURVES, MOST_EPOCHS, MOST_TEXTS, MOST_CHARACTERS = 64, 2**18, 2**18, 2**21
 TERM = re.compile("[a-z][a-z0-9_]{0,63}")
 LABEL_DTYPES = {
     "number": r"bool|u?int(8|16|32|64)|float(16|32|64)",
@@ -126,6 +126,8 @@ class Curves:
     def expected(self, facts, found, estimator):
         if len(found) > MOST_CURVES or not all(TERM.fullmatch(name) for name in found):
             raise ValueError("curves have other names")
+        if sum(math.prod(info.shape) for info in found.values()) > 4 * MOST_EPOCHS:
+            raise ValueError("the curves are too long")
         return {name: as_curve(info) for name, info in found.items()}
 
     def unpack(self, facts, arrays, estimator):
@@ -136,6 +138,8 @@ def as_curve(info):
     """Return the Info of a curve as long as `info` says; ValueError if that is of no curve."""
     if info is None or len(info.shape) != 1:
         raise ValueError("a curve is expected")
+    if info.shape[0] > MOST_EPOCHS:
+        raise ValueError(f"a curve of {info.shape[0]} epochs is too long")
     return Info("float64", info.shape)
 
 
@@ -221,8 +225,8 @@ class Texts:
         n, width = self._count(found.get("ends"), estimator), facts
         if type(width) is not int or not 0 <= width * n <= MOST_CHARACTERS or n > MOST_TEXTS:
             raise ValueError("too many strings, or too long ones")
-        if "text" not in found or len(found["text"].shape) != 1:
-            raise ValueError("strings are expected")
+        if "text" not in found or len(found["text"].shape) != 1 or found["text"].shape[0] > MOST_CHARACTERS:
+            raise ValueError("strings are expected, not too long in all")
         return {"text": Info("uint8", found["text"].shape), "ends": Info("int64", (n,))}
 
     def _count(self, found, estimator):
@@ -236,6 +240,8 @@ class Texts:
         if starts != sorted(starts) or ends[-1:] != [len(data)] or any(a > b for a, b in zip(starts, ends)):
             raise ValueError("strings that do not follow each other")
         texts = [data[start:stop].decode("utf-8", "surrogatepass") for start, stop in zip(starts, ends)]
+        if facts > 0 and any(len(text) > facts for text in texts):
+            raise ValueError("a string is longer than it may be")
         return np.array(texts, dtype=object if facts == 0 else f"<U{facts}")
 
 
@@ -267,7 +273,10 @@ class Labels(Texts):
             return super().expected(detail, found, estimator)
         if kind not in LABEL_DTYPES or not isinstance(detail, str) or not re.fullmatch(LABEL_DTYPES[kind], detail):
             raise ValueError("labels of no known kind")
-        return {"": Info("int64" if kind == "time" else detail, (self._count(found.get(""), estimator),))}
+        n = self._count(found.get(""), estimator)
+        if n > MOST_TEXTS:
+            raise ValueError(f"{n} labels are too many")
+        return {"": Info("int64" if kind == "time" else detail, (n,))}
 
     def unpack(self, facts, arrays, estimator):
         kind, detail = facts

@@ -22,8 +22,9 @@ class Saves:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
 
         The file is a safetensors file with the arrays, the parameters and the version: no code, no training rows, no
-        memory of the optimiser, no callbacks. Loading it runs nothing that is in it, so that a file from anywhere can
-        be loaded, which is not true of a pickle. It replaces an older file at once or, if anything fails, not at all.
+        memory of the optimiser, no callbacks, no metadata requests. Loading it runs nothing that is in it, so that a
+        file from anywhere can be loaded, which is not true of a pickle. It replaces an older file at once or, if
+        anything fails, not at all.
 
         Parameters
         ----------

@@ -62,19 +62,21 @@ class Binarizer:
     """What a classifier's labels are, of which `classes_` has the values."""
 
     def pack(self, value):
-        return value.y_type_, {}
+        return [value.y_type_, bool(value.sparse_input_)], {}
 
     def expected(self, facts, found, estimator):
         types = {"softmax": ("multiclass",), "logistic": ("binary", "multilabel-indicator")}
-        if facts not in types[estimator.out_activation_]:
+        if not isinstance(facts, list) or len(facts) != 2 or type(facts[1]) is not bool:
+            raise ValueError("labels of no known kind")
+        if facts[0] not in types[estimator.out_activation_]:
             raise ValueError("labels of another type")
         return {}
 
     def unpack(self, facts, arrays, estimator):
-        classes = estimator.classes_
-        expected = (1, 2) if facts == "binary" else (estimator.n_outputs_,)
-        if len(classes) not in expected or facts == "binary" and estimator.n_outputs_ != 1:
+        classes, (y_type, sparse) = estimator.classes_, facts
+        expected = (1, 2) if y_type == "binary" else (estimator.n_outputs_,)
+        if len(classes) not in expected or y_type == "binary" and estimator.n_outputs_ != 1:
             raise ValueError(f"{len(classes)} classes for {estimator.n_outputs_} outputs")
         binarizer = LabelBinarizer()
-        binarizer.y_type_, binarizer.sparse_input_, binarizer.classes_ = facts, False, classes
+        binarizer.y_type_, binarizer.sparse_input_, binarizer.classes_ = y_type, sparse, classes
         return binarizer

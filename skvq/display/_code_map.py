@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,7 +90,7 @@ class CodeMapDisplay:
         X: MatrixLike,
         *,
         n_images: int = 8,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         imshow_kw: dict[str, Any] | None = None,
         code_kw: dict[str, Any] | None = None,
     ) -> Self:
@@ -133,7 +132,7 @@ class CodeMapDisplay:
         *,
         code_shape: tuple[Any, ...] | None = None,
         n_codes: int | None = None,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         code_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw codes, such as a ``PixelCNN`` samples, without images.
@@ -165,7 +164,7 @@ class CodeMapDisplay:
 
     def plot(
         self,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         *,
         imshow_kw: dict[str, Any] | None = None,
         code_kw: dict[str, Any] | None = None,

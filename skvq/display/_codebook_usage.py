@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,7 +63,7 @@ class CodebookUsageDisplay:
         cls,
         estimator: BaseEstimator,
         *,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         stairs_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw the `code_counts_` of a fitted estimator.
@@ -92,7 +91,7 @@ class CodebookUsageDisplay:
         *,
         n_codes: int,
         codebooks: ArrayLike | None = None,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         stairs_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Count codes, of test rows for example, and draw the counts.
@@ -111,7 +110,7 @@ class CodebookUsageDisplay:
         check_matplotlib(f"{cls.__name__}.from_codes")
         return cls(counts=_counts(codes, n_codes, codebooks)[0]).plot(ax, stairs_kw=stairs_kw)
 
-    def plot(self, ax: Axes | Sequence[Axes] | None = None, *, stairs_kw: dict[str, Any] | None = None) -> Self:
+    def plot(self, ax: Axes | None = None, *, stairs_kw: dict[str, Any] | None = None) -> Self:
         """Draw the counts.
 
         Parameters

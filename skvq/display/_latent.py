@@ -84,7 +84,7 @@ class LatentDisplay:
         y: ArrayLike | None = None,
         *,
         components: Sequence[int] | None = None,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         scatter_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw ``transform(X)``.
@@ -120,7 +120,7 @@ class LatentDisplay:
         y: ArrayLike | None = None,
         *,
         components: Sequence[int] | None = None,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         scatter_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw components that were computed before.
@@ -148,7 +148,7 @@ class LatentDisplay:
         display = cls(Z=shown, axis_names=names, y=y, y_name=None if name is None else str(name))
         return display.plot(ax, scatter_kw=scatter_kw)
 
-    def plot(self, ax: Axes | Sequence[Axes] | None = None, *, scatter_kw: dict[str, Any] | None = None) -> Self:
+    def plot(self, ax: Axes | None = None, *, scatter_kw: dict[str, Any] | None = None) -> Self:
         """Draw the points.
 
         Parameters

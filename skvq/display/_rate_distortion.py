@@ -73,7 +73,7 @@ class RateDistortionDisplay:
         estimators: Mapping[str, BaseEstimator],
         X: MatrixLike,
         *,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         line_kw: dict[str, Any] | None = None,
         nominal_kw: dict[str, Any] | None = None,
     ) -> Self:
@@ -117,7 +117,7 @@ class RateDistortionDisplay:
         names: Sequence[str] | None = None,
         *,
         nominal_bits: ArrayLike | None = None,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         line_kw: dict[str, Any] | None = None,
         nominal_kw: dict[str, Any] | None = None,
     ) -> Self:
@@ -156,7 +156,7 @@ class RateDistortionDisplay:
         bits: str = "max_bits",
         score: str = "score",
         by: str | None = None,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         line_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw the results of a search over bits.
@@ -192,7 +192,7 @@ class RateDistortionDisplay:
 
     def plot(
         self,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         *,
         line_kw: dict[str, Any] | None = None,
         nominal_kw: dict[str, Any] | None = None,

@@ -86,7 +86,7 @@ class WeightsDisplay:
         image_shape: ImageShape = None,
         path: str | None = None,
         units: Sequence[int] | None = None,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Axes | None = None,
         imshow_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw the first weights of a fitted estimator.
@@ -126,7 +126,7 @@ class WeightsDisplay:
         )
         return display.plot(ax, imshow_kw=imshow_kw)
 
-    def plot(self, ax: Axes | Sequence[Axes] | None = None, *, imshow_kw: dict[str, Any] | None = None) -> Self:
+    def plot(self, ax: Axes | None = None, *, imshow_kw: dict[str, Any] | None = None) -> Self:
         """Draw the weights.
 
         Parameters

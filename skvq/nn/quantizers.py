@@ -116,6 +116,7 @@ class CodebookQuantizer(Quantizer):
 
     codebook: torch.Tensor
     mass: torch.Tensor
+    idle: torch.Tensor
 
     def __init__(
         self,
@@ -142,6 +143,7 @@ class CodebookQuantizer(Quantizer):
         self.follow_rate = follow_rate
         self.estimate = estimator_named(gradient_estimator)
         self.register_buffer("mass", torch.ones(n_groups, n_codes))
+        self.register_buffer("idle", torch.zeros(n_groups, n_codes), persistent=False)  # batches without a vector
 
     def encode(self, z: torch.Tensor) -> torch.Tensor:
         """Nearest codes: z (b, m, d) → codes (b, m), int64, in [0, n_codes)."""
@@ -187,19 +189,22 @@ class CodebookQuantizer(Quantizer):
             raise ValueError(f"vectors must have shape {tuple(self.codebook.shape)}, got {tuple(vectors.shape)}")
         self._write(vectors, slice(None))
         self.mass.fill_(1.0)
+        self.idle.zero_()
 
     @torch.no_grad()
     def revive(self, z: torch.Tensor, generator: torch.Generator) -> int:
         """Move the codes that are hardly used onto encoder vectors of the current batch; how many were moved.
 
-        A code is dead when its running count is below `revival_threshold` times the average of its group, and it is of
-        less use than another one could be: what its vectors would lose if they went to its nearest neighbour in the
-        codebook is less than the average error of a code in the batch. So rare codes of outliers stay. It takes the
-        place of an encoder vector drawn without replacement, with probability proportional to the distance from its
-        nearest code. So a vector that the codebook already holds, such as a blank background, is never drawn; a uniform
-        draw would leave copies of it, which no vector is ever given to. The running count becomes the group's average,
-        so that the code has time to find its data, and the running sum follows. Does nothing in evaluation mode, with a
-        non-finite z, or in a group whose vectors are all codebook vectors already.
+        A code is dead when its running count is below `revival_threshold` times the average of its group, unless it is
+        of more use than another one could be: it had a vector in the last 1 / (1 - decay) batches, and if its vectors
+        went to its nearest neighbour in the codebook, more would be lost than the average error of a code in the batch.
+        So rare codes of outliers stay.
+
+        It takes the place of an encoder vector drawn without replacement, with probability proportional to the distance
+        from its nearest code. So a vector that the codebook already holds, such as a blank background, is never drawn;
+        a uniform draw would leave copies of it, which no vector is ever given to. The running count becomes the group's
+        average, so that the code has time to find its data, and the running sum follows. Does nothing in evaluation
+        mode, with a non-finite z, or in a group whose vectors are all codebook vectors already.
 
         Parameters
         ----------
@@ -216,7 +221,8 @@ class CodebookQuantizer(Quantizer):
         distances = (z - self.decode(nearest_codes(z, self.codebook))).norm(dim=2)  # (n, n_groups)
         if not bool(torch.isfinite(distances).all()):
             return 0
-        dead &= self._loss_without() <= (distances.square().sum(dim=0) / self.n_codes)[:, None]
+        useful = self._loss_without() > (distances.square().sum(dim=0) / self.n_codes)[:, None]
+        dead &= ~(useful & (self.idle * (1.0 - self.decay) <= 1.0))
         n_revived = 0
         for group in dead.any(dim=1).nonzero().flatten().tolist():
             rows = _draw(distances[:, group], int(dead[group].sum()), generator)
@@ -230,7 +236,10 @@ class CodebookQuantizer(Quantizer):
         return self.mass < self.revival_threshold * self.mass.mean(dim=1, keepdim=True)
 
     def _loss_without(self) -> torch.Tensor:
-        """What the vectors of a batch would lose, at least, without each code: (n_groups, n_codes), squared lengths."""
+        """What is lost without each code, if all its vectors go to its nearest neighbour: (n_groups, n_codes).
+
+        A sum of squared lengths over a batch, for codes that are the means of their vectors.
+        """
         distances = torch.cdist(self.codebook, self.codebook)
         distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
         return self.mass * distances.amin(dim=2).square()
@@ -242,6 +251,7 @@ class CodebookQuantizer(Quantizer):
     def _move_statistics(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor) -> None:
         """Running counts follow the counts of a batch, unless it is not finite."""
         _move(self.mass, torch.lerp(counts, self.mass, self.decay), finite)
+        _move(self.idle, torch.where(counts > 0, 0.0, self.idle + 1.0), finite)
 
     def _follow(self, movement: torch.Tensor) -> None:
         """Move the whole codebook by (n_groups, n_codes, d)."""
@@ -250,6 +260,7 @@ class CodebookQuantizer(Quantizer):
     def _place(self, group: int, slots: torch.Tensor, vectors: torch.Tensor, mass: torch.Tensor) -> None:
         self._write(vectors, (group, slots))
         self.mass[group, slots] = mass
+        self.idle[group, slots] = 0.0
 
     def _write(self, vectors: torch.Tensor, index: tuple | slice) -> None:
         """Make vectors the codebook's at an index: all of it, or (group, slots)."""

