@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from . import _vae_passes as vae_passes
+from ._autoencoder_plan import is_linear
 from ._base import Fitting
 from ._vae_network import ELBO_DRAWS, VAEObjective, start_from_data
-from ._vae_plan import automatic_training, is_linear, starts_at_optimum
+from ._vae_plan import automatic_training, starts_at_optimum
 from ._warnings import warn_user
 from .nn.vae import matched_noise
 

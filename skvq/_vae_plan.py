@@ -6,6 +6,7 @@ import numbers
 import numpy as np
 from scipy import sparse
 
+from ._autoencoder_plan import is_linear
 from ._base import Automatic, check_choice, check_number, check_sizes, is_auto
 from ._reconstruction import automatic_n_components
 from ._vqvae_plan import ENOUGH_ROWS, automatic_code_shape
@@ -111,11 +112,6 @@ def plan(estimator, rows):
 
 def _is_convolutional(network, image_shape):
     return math.prod(image_shape) > MAX_DENSE_VALUES if is_auto(network) else network == "convolutional"
-
-
-def is_linear(architecture):
-    """Return whether the encoder and the decoder of an architecture are linear."""
-    return not architecture.get("n_blocks") and not architecture.get("hidden_layer_sizes")
 
 
 def automatic_training(architecture, n_rows, *, starts_at_optimum=False):

@@ -5,6 +5,7 @@ import sys
 import warnings
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN
@@ -26,7 +27,7 @@ TABLE = load_wine().data
 def _without_a_screen():
     mpl.use("Agg")
     yield
-    mpl.pyplot.close("all")
+    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +65,12 @@ def on_several_axes(models, ax):
 
 @pytest.mark.parametrize("i", range(9))
 def test_the_given_axes_are_drawn_on(models, i):
-    figure, ax = mpl.pyplot.subplots()
+    figure, ax = plt.subplots()
     drawn = list(on_one_axes(models, ax))[i]()
     assert drawn.ax_ is ax
     assert drawn.figure_ is figure
     assert ax.has_data()
-    assert mpl.pyplot.get_fignums() == [figure.number]
+    assert plt.get_fignums() == [figure.number]
     figure.canvas.draw()
 
 
@@ -84,7 +85,7 @@ def test_without_axes_there_is_a_new_figure_each_time(models, i):
 
 @pytest.mark.parametrize("i", range(3))
 def test_one_axes_is_divided_where_several_are_needed(models, i):
-    figure, (left, right) = mpl.pyplot.subplots(1, 2)
+    figure, (left, right) = plt.subplots(1, 2)
     drawn = list(on_several_axes(models, right))[i]()
     assert not right.axison
     assert len(drawn.axes_) == 3
@@ -96,7 +97,7 @@ def test_one_axes_is_divided_where_several_are_needed(models, i):
 
 
 def test_axes_without_a_grid_are_divided_as_well(models):
-    figure = mpl.pyplot.figure()
+    figure = plt.figure()
     ax = figure.add_axes((0.5, 0.2, 0.4, 0.6))
     drawn = display.LossCurveDisplay.from_estimator(models["table"], ax=ax)
     corners = np.array([panel.get_position().extents for panel in drawn.axes_])
@@ -106,7 +107,7 @@ def test_axes_without_a_grid_are_divided_as_well(models):
 
 @pytest.mark.parametrize("i", range(3))
 def test_an_array_of_axes_must_have_the_right_length(models, i):
-    _, axes = mpl.pyplot.subplots(1, 3)
+    _, axes = plt.subplots(1, 3)
     drawn = list(on_several_axes(models, axes))[i]()
     assert list(drawn.axes_) == list(axes)
     with pytest.raises(ValueError, match="ax holds 2 Axes, but 3"):
@@ -114,7 +115,7 @@ def test_an_array_of_axes_must_have_the_right_length(models, i):
 
 
 def test_what_is_no_axes_is_refused(models):
-    figure, axes = mpl.pyplot.subplots(1, 2)
+    figure, axes = plt.subplots(1, 2)
     with pytest.raises(TypeError, match="ax must be one Axes"):
         display.LatentDisplay.from_estimator(models["vae"], IMAGES, ax=axes)
     with pytest.raises(TypeError, match="ax must be one Axes, an array"):
@@ -253,3 +254,11 @@ def test_labels_beside_images_are_inside_the_figure(models, n_images):
     box = drawn.ax_.get_tightbbox()
     assert 0 <= box.x0 < box.x1 <= width
     assert 0 <= box.y0 < box.y1 <= height
+
+
+@pytest.mark.parametrize("n_images", [0, -1, 2.5, True])
+def test_a_number_of_images_that_is_none_is_named(n_images):
+    X = load_digits().images[:30]
+    model = AutoEncoderTransformer(2, hidden_layer_sizes=(), max_iter=1).fit(X)
+    with pytest.raises(ValueError, match="n_images="):
+        display.ReconstructionDisplay.from_estimator(model, X, n_images=n_images)

@@ -245,3 +245,11 @@ def test_importing_the_package_does_not_import_onnx():
     code = "import sys, skvq, skvq.export; print([m for m in ('onnx', 'onnxruntime', 'skl2onnx') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_label_that_onnx_has_no_integer_for_is_refused():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    labels = np.array([1, 2**63 + 5], dtype=np.uint64)[(X[:, 0] > 0).astype(int)]
+    model = MLPClassifier(hidden_layer_sizes=(), solver="lbfgs").fit(X, labels)
+    with pytest.raises(ValueError, match="9223372036854775813"):
+        to_onnx(model)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
@@ -41,8 +43,13 @@ def check_estimator(estimator, caller, needed, accepted):
         raise TypeError(f"{caller} needs {accepted}, got {estimator!r}: {reason}") from error
 
 
-def first_rows(X, n):
-    """Return the first n rows of anything with rows."""
+def first_rows(X, n_images):
+    """Return the first `n_images` rows of anything with rows."""
+    if isinstance(n_images, bool) or not isinstance(n_images, numbers.Integral) or n_images < 1:
+        raise ValueError(f"n_images={n_images!r} must be a whole number, at least 1")
+    if X is None:
+        raise ValueError("X=None has no rows to show")
+    n = int(n_images)
     if hasattr(X, "iloc"):
         return X.iloc[:n]
     if sparse.issparse(X):

@@ -210,6 +210,8 @@ def _classifier(estimator, dtype):
 
 def _labels(classes):
     """Return classes as ONNX has them: strings, int64 for integers and booleans, or real numbers as they are."""
+    if classes.dtype.kind == "u" and classes.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"the label {classes.max()} is more than ONNX has integers for (int64)")
     if classes.dtype.kind in "biu":
         return classes.astype(np.int64)
     if classes.dtype.kind == "f":

@@ -113,19 +113,18 @@ def shrunken(centres: torch.Tensor, vectors: torch.Tensor, n_rows: int) -> torch
     Tensor of shape (g, k, d), float32
         A centre without vectors stays where it is.
     """
-    share = n_rows / len(vectors)
     codes = nearest_codes(vectors.contiguous(), centres)
     moved = centres.clone()
     for group, codebook in enumerate(centres):
         x, of = vectors[:, group], codes[:, group]
-        n = share * torch.bincount(of, minlength=len(codebook)).to(x.dtype)
+        n = torch.bincount(of, minlength=len(codebook)).to(x.dtype)
         freedom = max(n_rows - len(codebook), n_rows / 10)
-        variance = share * (x - codebook[of]).square().sum() / freedom
+        variance = (x - codebook[of]).square().sum() / freedom
         mean = x.mean(dim=0)
         squared_length = (codebook - mean).square().sum(dim=1)
         noise = torch.where(n > 0, variance / n.clamp_min(1e-9), 0.0)
         weight = squared_length / (squared_length + noise).clamp_min(1e-30)
-        moved[group] = torch.where((n > 0)[:, None], mean + weight[:, None] * (codebook - mean), codebook)
+        moved[group] = mean + weight[:, None] * (codebook - mean)
     return moved
 
 

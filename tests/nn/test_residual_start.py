@@ -41,7 +41,7 @@ def shrunken_by_loops(centres, vectors, n_rows):
     return found
 
 
-@pytest.mark.parametrize("n_rows", [60, 20], ids=["rows", "three prefixes a row"])
+@pytest.mark.parametrize("n_rows", [60, 20, 6], ids=["rows", "three prefixes a row", "fewer rows than centres"])
 def test_shrunken_centres_are_those_of_the_formula(n_rows):
     vectors, centres = normal(60, 2, 3) + 1.0, normal(2, 7, 3, seed=1)
     centres[1, 4] = 100.0  # which no vector is near
