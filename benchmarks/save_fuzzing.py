@@ -175,9 +175,10 @@ def report(results, seconds):
         print(f"{way or 'all':28}{sum(counts):>10}" + "".join(f"{count:>16}" for count in counts))
     for name in ("traced", "resident"):
         print(f"largest {name} memory beyond the file: {max(result[name] for result in results) / 1e6:.1f} MB")
-    for failure in [failure for result in results for failure in result["failures"]]:
-        print(failure)
     print(f"{seconds:.0f} s")
+    failures = [failure for result in results for failure in result["failures"]]
+    if failures:
+        raise SystemExit("\n".join(failures))
 
 
 def main():
