@@ -24,6 +24,7 @@ import logging
 import math
 import statistics
 import time
+from functools import partial
 
 import faiss
 import numpy as np
@@ -76,10 +77,10 @@ class Networks(nn.Module):
 class Ours(nn.Module):
     """Quantiser, start and upkeep of the package."""
 
-    def __init__(self, networks, rows, generator):
+    def __init__(self, networks, rows, generator, revival_threshold=0.1):
         super().__init__()
         self.networks, self.generator = networks, generator
-        self.quantizer = EMAVectorQuantizer(N_CODES, DIM)
+        self.quantizer = EMAVectorQuantizer(N_CODES, DIM, revival_threshold=revival_threshold)
         n_rows = math.ceil(N_CODES * VECTORS_PER_CODE / math.prod(GRID))
         with torch.no_grad():
             z = networks.encoder(rows.sample(n_rows, generator))
@@ -161,6 +162,8 @@ class Pythae(nn.Module):
 KEPT_UP = {"kmeans_init": True, "threshold_ema_dead_code": 2, "decay": 0.99}
 CONTESTANTS = {
     "ours": Ours,
+    "ours-0.3": partial(Ours, revival_threshold=0.3),
+    "ours-0.6": partial(Ours, revival_threshold=0.6),
     "vqp": lambda networks, rows, generator: VectorQuantizePytorch(networks),
     "vqp-kept-up": lambda networks, rows, generator: VectorQuantizePytorch(networks, **KEPT_UP),
     "vqp-kept-up-straight": lambda networks, rows, generator: VectorQuantizePytorch(
