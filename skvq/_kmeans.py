@@ -110,8 +110,7 @@ def grown_centres(vectors, counts, n_codes, generator):
     for full in range(-n_doublings, n_full):  # number of passes at full size so far
         centres, masses, errors = lloyd_pass(x, weights, centres)
         if 0 <= full < n_full - 2 and full % 2 == 0:
-            n_moved = int(MOVED_SHARE * (1 - full / n_full) * len(centres))
-            centres = centres[removal_costs(centres, masses).argsort()[n_moved:]]
+            centres = without_cheapest(centres, masses, int(MOVED_SHARE * (1 - full / n_full) * len(centres)))
         n_new = min(n_codes - len(centres), len(centres), int((errors > 0).sum()))
         if n_new > 0 and full < n_full - 1:
             centres = torch.cat([centres, x[torch.multinomial(errors, n_new, generator=generator)]])
@@ -144,12 +143,27 @@ def lloyd_pass(x, weights, centres):
     return sums[given] / masses[given, None], masses[given], errors
 
 
+def without_cheapest(centres, masses, n_most):
+    """Return the centres (k, d) less those, at most `n_most`, that are missed least.
+
+    Of two beside each other one is missed little, and both a lot: a centre stays if its neighbour goes before it.
+    """
+    costs, neighbours = removal_costs(centres, masses)
+    rank = torch.empty(len(centres), dtype=torch.int64)
+    rank[costs.argsort()] = torch.arange(len(centres))
+    goes = (rank < n_most) & (rank[neighbours] > rank)
+    return centres[~goes]
+
+
 def removal_costs(centres, masses):
-    """Return mass · squared distance to the nearest other centre, (k,): about what the error grows by without each."""
-    costs = torch.empty(len(centres))
+    """Return mass · squared distance to the nearest other centre, about what the error grows by without each, and which
+    that other is: (k,) each.
+    """
+    costs, neighbours = torch.empty(len(centres)), torch.empty(len(centres), dtype=torch.int64)
     for start in range(0, len(centres), 1024):
         piece = centres[start : start + 1024]
         distances = torch.cdist(piece, centres)  # (1024, k)
         distances[torch.arange(len(piece)), torch.arange(start, start + len(piece))] = torch.inf
-        costs[start : start + 1024] = distances.amin(dim=1).square()
-    return costs * masses
+        nearest = distances.min(dim=1)
+        costs[start : start + 1024], neighbours[start : start + 1024] = nearest.values.square(), nearest.indices
+    return costs * masses, neighbours

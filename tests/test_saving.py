@@ -369,7 +369,7 @@ def test_the_first_model_that_a_process_loads_needs_little_more_than_its_file(pa
         "import sys, tracemalloc, skvq, safetensors.numpy\n"
         "tracemalloc.start()\n"
         f"skvq.load({str(path)!r})\n"
-        "assert tracemalloc.get_traced_memory()[1] < 10e6, tracemalloc.get_traced_memory()\n"
+        "assert tracemalloc.get_traced_memory()[1] < 50e6, tracemalloc.get_traced_memory()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
