@@ -25,7 +25,7 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from .nn.nearest import nearest_codes
+from .nn.nearest import nearest_codes, removal_costs
 
 # Vectors that are clustered, per code; with many codes fewer, but no less than `LEAST_PER_CODE`.
 VECTORS_PER_CODE, MANY_VECTORS, LEAST_PER_CODE = 128, 2**18, 32
@@ -153,17 +153,3 @@ def without_cheapest(centres, masses, n_most):
     rank[costs.argsort()] = torch.arange(len(centres))
     goes = (rank < n_most) & (rank[neighbours] > rank)
     return centres[~goes]
-
-
-def removal_costs(centres, masses):
-    """Return mass · squared distance to the nearest other centre, about what the error grows by without each, and which
-    that other is: (k,) each.
-    """
-    costs, neighbours = torch.empty(len(centres)), torch.empty(len(centres), dtype=torch.int64)
-    for start in range(0, len(centres), 1024):
-        piece = centres[start : start + 1024]
-        distances = torch.cdist(piece, centres)  # (1024, k)
-        distances[torch.arange(len(piece)), torch.arange(start, start + len(piece))] = torch.inf
-        nearest = distances.min(dim=1)
-        costs[start : start + 1024], neighbours[start : start + 1024] = nearest.values.square(), nearest.indices
-    return costs * masses, neighbours

@@ -9,10 +9,10 @@ from skvq._kmeans import (
     grown_centres,
     kmeans_codebooks,
     lloyd_pass,
-    removal_costs,
     sample_size,
     without_cheapest,
 )
+from skvq.nn.nearest import removal_costs
 
 
 def generator(seed=0):

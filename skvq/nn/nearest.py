@@ -127,3 +127,34 @@ def _argmax_by_pooling(scores: torch.Tensor) -> torch.Tensor:
     image = scores.view(groups, k, 1, rows).permute(0, 3, 1, 2)  # rows as channels, in channels-last memory: no copy
     _, index = F.max_pool2d(image, kernel_size=(k, 1), return_indices=True)  # (groups, rows, 1, 1)
     return index.view(groups, rows)
+
+
+def removal_costs(
+    centres: torch.Tensor, masses: torch.Tensor, slots: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is lost without single centres, if all their vectors go to the nearest other one, and which that is.
+
+    Parameters
+    ----------
+    centres : Tensor of shape (k, d), float32
+        Means of their vectors.
+    masses : Tensor of shape (k,), float32
+        How many vectors each has.
+    slots : Tensor of shape (m,), int64, default=None
+        Which of them are asked for; None is all.
+
+    Returns
+    -------
+    costs : Tensor of shape (m,), float32
+        Mass times squared distance to the nearest other centre.
+    neighbours : Tensor of shape (m,), int64
+    """
+    slots = torch.arange(len(centres), device=centres.device) if slots is None else slots
+    costs, neighbours = centres.new_empty(len(slots)), slots.new_empty(len(slots))
+    for start in range(0, len(slots), 1024):
+        piece = slots[start : start + 1024]
+        distances = torch.cdist(centres[piece], centres)  # (1024, k)
+        distances[torch.arange(len(piece), device=piece.device), piece] = torch.inf
+        nearest = distances.min(dim=1)
+        costs[start : start + 1024], neighbours[start : start + 1024] = nearest.values.square(), nearest.indices
+    return costs * masses[slots], neighbours

@@ -33,7 +33,7 @@ from torch import nn
 
 from .gradient_estimators import estimator_named
 from .initial import default_generator
-from .nearest import nearest_codes
+from .nearest import nearest_codes, removal_costs
 from .quantizer_base import Cluster, Quantized, Quantizer
 
 # Squared length beside which an affine map of the codebook is not fitted: of codes that are all alike there is none.
@@ -221,28 +221,22 @@ class CodebookQuantizer(Quantizer):
         distances = (z - self.decode(nearest_codes(z, self.codebook))).norm(dim=2)  # (n, n_groups)
         if not bool(torch.isfinite(distances).all()):
             return 0
-        useful = self._loss_without() > (distances.square().sum(dim=0) / self.n_codes)[:, None]
-        dead &= ~(useful & (self.idle * (1.0 - self.decay) <= 1.0))
+        errors = distances.square().sum(dim=0) / self.n_codes  # of an average code
         n_revived = 0
         for group in dead.any(dim=1).nonzero().flatten().tolist():
-            rows = _draw(distances[:, group], int(dead[group].sum()), generator)
-            slots = dead[group].nonzero().flatten()[: len(rows)]
-            self._place(group, slots, z[rows, group], average[group])
+            slots = dead[group].nonzero().flatten()
+            costs, _ = removal_costs(self.codebook[group], self.mass[group], slots)
+            recent = self.idle[group, slots] * (1.0 - self.decay) <= 1.0
+            slots = slots[~(recent & (costs > errors[group]))]
+            rows = _draw(distances[:, group], len(slots), generator)
+            if len(rows) > 0:
+                self._place(group, slots[: len(rows)], z[rows, group], average[group])
             n_revived += len(rows)
         return n_revived
 
     def dead_codes(self) -> torch.Tensor:
         """Which codes have hardly any vectors, so that `revive` may move them: (n_groups, n_codes), bool."""
         return self.mass < self.revival_threshold * self.mass.mean(dim=1, keepdim=True)
-
-    def _loss_without(self) -> torch.Tensor:
-        """What is lost without each code, if all its vectors go to its nearest neighbour: (n_groups, n_codes).
-
-        A sum of squared lengths over a batch, for codes that are the means of their vectors.
-        """
-        distances = torch.cdist(self.codebook, self.codebook)
-        distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-        return self.mass * distances.amin(dim=2).square()
 
     def extra_repr(self) -> str:
         """Sizes, for `repr`."""
