@@ -98,7 +98,7 @@ def parameters_of(variant, is_image):
 def evaluate(variant, is_image, common, X_train, X_test, seed):
     """Return held-out R² and codebook usage of one fit."""
     parameters = common | parameters_of(variant, is_image)
-    start = mock.patch("skvq._vqvae_start.kmeans_codebooks", random_codebooks)
+    start = mock.patch("skvq.vqvae.start.kmeans_codebooks", random_codebooks)
     with start if variant.startswith("random") else contextlib.nullcontext(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = VQVAETransformer(**parameters, prior=None, random_state=seed).fit(X_train)

@@ -100,7 +100,11 @@ MODELS = {
     "regressor, L-BFGS": lambda: (MLPRegressor(solver="lbfgs", **SHORT), SCALED, WINE[:, 0]),
     "classifier": lambda: (MLPClassifier(**SHORT), DIGITS, LABELS),
     "classifier, autograd": lambda: (MLPClassifier(dropout=0.2, normalization="batch", **SHORT), DIGITS, LABELS),
-    "classifier, two classes": lambda: (MLPClassifier(solver="sgd", class_weight="balanced", **SHORT), SCALED, KINDS > 0),
+    "classifier, two classes": lambda: (
+        MLPClassifier(solver="sgd", class_weight="balanced", **SHORT),
+        SCALED,
+        KINDS > 0,
+    ),
 }
 
 

@@ -4,9 +4,9 @@
     python benchmarks/image_networks.py --batch-size 32 128 --commitment-weight 0.05 0.25 1
 
 Every run has linear paths from PCA, a codebook from k-means and a cosine schedule over its own seconds. Rows held out
-of the training rows are scored. Blocks beside the linear path: ``default`` is that of `skvq.nn.conv`; ``conv`` a 3 × 3
-convolution and a linear map; ``position`` a two-layer network over positions, shared by all channels, and one over
-channels; ``none`` no network at all.
+of the training rows are scored. Blocks beside the linear path: ``default`` is that of `skvq.nn.images`; ``conv`` a
+3 × 3 convolution and a linear map; ``position`` a two-layer network over positions, shared by all channels, and one
+over channels; ``none`` no network at all.
 """
 
 import argparse
@@ -25,15 +25,15 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from skvq._kmeans import kmeans_codebooks
-from skvq._vqvae_plan import automatic_code_shape
-from skvq._vqvae_start import encoded_sample
 from skvq.metrics import codebook_usage, perplexity
-from skvq.nn.conv import ConvDecoder, ConvEncoder, start_from_pca
-from skvq.nn.quantizers import EMAVectorQuantizer
-from skvq.nn.vqvae import VQVAE
+from skvq.nn.images import ConvDecoder, ConvEncoder, start_from_pca
+from skvq.nn.quantizers.vector import EMAVectorQuantizer
 from skvq.training.batches import Rows
 from skvq.training.schedule import learning_rate_factor
+from skvq.vqvae.defaults import automatic_code_shape
+from skvq.vqvae.kmeans import kmeans_codebooks
+from skvq.vqvae.module import VQVAE
+from skvq.vqvae.start import encoded_sample
 
 SETS = {
     "fashion": lambda: load_fashion_mnist()[0],

@@ -18,7 +18,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 import skvq
-from skvq.training import gather
+from skvq.mlp import gather
 
 DENSITIES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
 EPOCHS = 2

@@ -16,7 +16,7 @@ import time
 import torch
 
 import skvq
-from skvq.nn.nearest import nearest_codes
+from skvq.nn.quantizers.nearest import nearest_codes
 
 try:
     import faiss

@@ -16,8 +16,8 @@ import time
 import torch
 from _environment import print_environment
 
-from skvq.nn.pixelcnn import GatedPixelCNN
-from skvq.nn.pixelcnn_sampling import draw
+from skvq.nn.grids.pixelcnn import GatedPixelCNN
+from skvq.nn.grids.sampling import draw
 
 
 def full_passes(model, codes, positions):

@@ -18,14 +18,14 @@ import vector_quantize_pytorch as peer
 from _environment import print_environment
 from vector_quantize_pytorch.vector_quantize_pytorch import rotate_to
 
-from skvq.nn.cosine import CosineEMAVectorQuantizer
-from skvq.nn.finite_scalar import FiniteScalarQuantizer
-from skvq.nn.gradient_estimators import rotation
-from skvq.nn.product import ProductQuantizer
-from skvq.nn.projected import ProjectedQuantizer
-from skvq.nn.quantizers import EMAVectorQuantizer, VectorQuantizer
-from skvq.nn.residual import ResidualQuantizer
-from skvq.nn.simvq import SimVQQuantizer
+from skvq.nn.quantizers.cosine import CosineEMAVectorQuantizer
+from skvq.nn.quantizers.finite_scalar import FiniteScalarQuantizer
+from skvq.nn.quantizers.gradient_estimators import rotation
+from skvq.nn.quantizers.product import ProductQuantizer
+from skvq.nn.quantizers.projected import ProjectedQuantizer
+from skvq.nn.quantizers.residual import ResidualQuantizer
+from skvq.nn.quantizers.simvq import SimVQQuantizer
+from skvq.nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
 
 LEVELS = (8, 6, 5)
 STRAIGHT = {"rotation_trick": False}

@@ -39,7 +39,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.neural_network import MLPClassifier
 
 from skvq import PixelCNN, VAETransformer, VQVAETransformer
-from skvq.nn.nearest import nearest_codes
+from skvq.nn.quantizers.nearest import nearest_codes
 
 BANDWIDTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
 

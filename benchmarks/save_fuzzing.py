@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from _environment import print_environment
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "persistence"))
 
 import hostile_files
 import saved_files

@@ -39,12 +39,12 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from torch import nn
 
 from skvq import metrics
-from skvq._kmeans import kmeans_codebooks
-from skvq.nn.conv import ConvDecoder, ConvEncoder, start_from_pca
-from skvq.nn.nearest import nearest_codes
-from skvq.nn.quantizers import EMAVectorQuantizer, VectorQuantizer
+from skvq.nn.images import ConvDecoder, ConvEncoder, start_from_pca
+from skvq.nn.quantizers.nearest import nearest_codes
+from skvq.nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
 from skvq.training.batches import Rows
 from skvq.training.schedule import learning_rate_factor
+from skvq.vqvae.kmeans import kmeans_codebooks
 
 from _datasets import load_fashion_mnist  # isort: skip
 

@@ -1,16 +1,16 @@
 """Neural networks as scikit-learn estimators, from the perceptron to the VQ-VAE whose codes a PixelCNN generates."""
 
-from ._autoencoder import AutoEncoderTransformer
-from ._hierarchical_pixelcnn import HierarchicalPixelCNN
-from ._loading import LoadError, load
-from ._mlp_classifier import MLPClassifier
-from ._mlp_regressor import MLPRegressor
-from ._pixelcnn import PixelCNN
-from ._progress import progress
-from ._transformer import CausalTransformer
-from ._vae import VAETransformer
+from ._load import LoadError, load
 from ._version import __version__
-from ._vqvae import VQVAETransformer
+from .autoencoder.estimator import AutoEncoderTransformer
+from .core.progress import progress
+from .mlp.classifier import MLPClassifier
+from .mlp.regressor import MLPRegressor
+from .priors.hierarchical import HierarchicalPixelCNN
+from .priors.pixelcnn import PixelCNN
+from .priors.transformer import CausalTransformer
+from .vae.estimator import VAETransformer
+from .vqvae.estimator import VQVAETransformer
 
 __all__ = [
     "AutoEncoderTransformer",

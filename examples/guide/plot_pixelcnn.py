@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from skvq import PixelCNN
-from skvq.nn.pixelcnn import GatedPixelCNN
+from skvq.nn.grids.pixelcnn import GatedPixelCNN
 
 # %%
 # The mask of a first layer hides the position itself and all that come after it, in raster order; those of later layers

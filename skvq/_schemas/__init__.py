@@ -8,11 +8,12 @@ import re
 
 from sklearn.utils import check_random_state
 
-from .. import _autoencoder_plan, _vae_plan, _vqvae_parameters
-from .._layout import check_image_shape
-from .._mlp_fit import layer_widths
-from .._saving.container import Info
-from .._saving.kinds import (
+from ..autoencoder import defaults as _autoencoder_plan
+from ..core.layout import check_image_shape
+from ..mlp.fit import layer_widths
+from ..persistence.container import Info
+from ..persistence.documents import Schema
+from ..persistence.kinds import (
     Array,
     Arrays,
     Curve,
@@ -27,8 +28,9 @@ from .._saving.kinds import (
     positive,
     shares,
 )
-from .._saving.model import Schema
-from .._vqvae_quantizer import code_shape, codes_per_row
+from ..vae import defaults as _vae_plan
+from ..vqvae import parameters as _vqvae_parameters
+from ..vqvae.quantizer import code_shape, codes_per_row
 from . import architectures
 from .objects import Binarizer, Mixture
 from .values import any_number, grid, grids_of_codes, image_or_none, number, one_of, positive_number, whole

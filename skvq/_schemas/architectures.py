@@ -6,9 +6,9 @@ than the number of values in the file, and there are no more layers than its arr
 
 import math
 
-from .._vqvae_quantizer import CODEBOOKS, QUANTIZERS, SEVERAL_CODES, TWO_LEVEL, n_groups
-from ..nn.autoencoder import CODE_ACTIVATIONS
-from ..nn.dense import ACTIVATIONS
+from ..autoencoder.module import CODE_ACTIVATIONS
+from ..nn.tables import ACTIVATIONS
+from ..vqvae.quantizer import CODEBOOKS, QUANTIZERS, SEVERAL_CODES, TWO_LEVEL, n_groups
 
 # Positions of a grid of codes, of which every one is numbered when a network is built, prefixes that a search follows,
 # and axes of finite scalar codes.

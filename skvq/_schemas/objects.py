@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import LabelBinarizer
 
-from .._saving.container import Info
-from .._saving.kinds import as_curve, shares, within
+from ..persistence.container import Info
+from ..persistence.kinds import as_curve, shares, within
 
 # A covariance beyond this cannot be drawn from.
 LARGEST_COVARIANCE = 1e100

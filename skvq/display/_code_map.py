@@ -9,15 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._typing import ArrayLike, ImageShape, MatrixLike, Self
-from ._plotting import (
-    check_matplotlib,
-    code_style,
-    draw_grid,
-    grid_figsize,
-    legible_ticks,
-    one_axes,
-    style,
-)
+from ._plotting import check_matplotlib, code_style, draw_grid, grid_figsize, legible_ticks, one_axes, style
 from ._rows import as_images, check_estimator, drawable, first_rows, value_range, values_of
 
 if TYPE_CHECKING:

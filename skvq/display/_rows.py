@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from .._layout import as_array, check_image_shape
+from ..core.layout import as_array, check_image_shape
 
 DRAWABLE_CHANNELS = 1, 3, 4
 

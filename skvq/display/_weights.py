@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._layout import check_image_shape
 from .._typing import ImageShape, NDArray, Self
+from ..core.layout import check_image_shape
 from ._plotting import check_matplotlib, draw_grid, grid_figsize, legible_ticks, one_axes, style
 from ._rows import as_images, check_estimator, column_names
 

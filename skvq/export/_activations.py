@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..nn.activations import LEAKY_SLOPE
+from ..mlp.activations import LEAKY_SLOPE
 from ._graph import Graph
 
 

@@ -10,10 +10,12 @@ from functools import singledispatch
 import numpy as np
 from torch import nn
 
-from ..nn import bottleneck, conv, dense
-from ..nn.autoencoder import LogLoss, SquaredError, TransposedDecoder
+from ..autoencoder.module import LogLoss, SquaredError, TransposedDecoder
+from ..nn import bottleneck
+from ..nn import images as conv
+from ..nn import tables as dense
 from ..nn.dropout import Dropout
-from ..nn.likelihoods import MAX_LOG_RATE, Bernoulli, Gaussian, Poisson
+from ..vae.likelihoods import MAX_LOG_RATE, Bernoulli, Gaussian, Poisson
 from ._activations import activate
 from ._graph import Graph
 

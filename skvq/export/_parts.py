@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._autoencoder import AutoEncoderTransformer
-from .._layout import with_channels
-from .._mlp_classifier import MLPClassifier
-from .._mlp_regressor import MLPRegressor
-from .._vae import VAETransformer
-from .._vqvae import VQVAETransformer
-from ..nn.mlp_autograd import EPSILON
+from ..autoencoder.estimator import AutoEncoderTransformer
+from ..core.layout import with_channels
+from ..mlp.autograd import EPSILON
+from ..mlp.classifier import MLPClassifier
+from ..mlp.regressor import MLPRegressor
+from ..vae.estimator import VAETransformer
+from ..vqvae.estimator import VQVAETransformer
 from . import _quantizers as quantizers
 from ._activations import activate
 from ._graph import Graph, dtype_name

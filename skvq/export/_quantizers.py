@@ -1,7 +1,7 @@
 """Quantisers as ONNX operators: vectors to codes, and codes to vectors.
 
-Codes are int64. The search is that of :mod:`~skvq.nn.nearest`, codebook vectors centred and scored by z·e - ½|e|², so
-that codes differ from those of torch only where two codebook vectors are equally near up to rounding.
+Codes are int64. The search is that of :mod:`~skvq.nn.quantizers.nearest`, codebook vectors centred and scored by
+z·e - ½|e|², so that codes differ from those of torch only where two codebook vectors are equally near up to rounding.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..nn.cosine import _OnSphere
-from ..nn.finite_scalar import FiniteScalarQuantizer
-from ..nn.multiscale import MultiScaleQuantizer
-from ..nn.product import ProductQuantizer
-from ..nn.projected import ProjectedQuantizer
-from ..nn.quantizers import CodebookQuantizer
-from ..nn.residual import ResidualQuantizer
+from ..nn.quantizers.cosine import _OnSphere
+from ..nn.quantizers.finite_scalar import FiniteScalarQuantizer
+from ..nn.quantizers.multiscale import MultiScaleQuantizer
+from ..nn.quantizers.product import ProductQuantizer
+from ..nn.quantizers.projected import ProjectedQuantizer
+from ..nn.quantizers.residual import ResidualQuantizer
+from ..nn.quantizers.vector import CodebookQuantizer
 from ._graph import Graph
 from ._networks import run
 
@@ -125,7 +125,7 @@ def _(quantizer: ResidualQuantizer, graph, codes, n_positions):
 
 
 def _beam(quantizer, stages, graph, z, n_positions):
-    """Add the search of :func:`skvq.nn.beam.beam_codes`: z (b, m, d) → codes (b, m, s)."""
+    """Add the search of :func:`skvq.nn.quantizers.beam.beam_codes`: z (b, m, d) → codes (b, m, s)."""
     groups, d = stages[0].n_groups, quantizer.code_dim
     residuals = graph.reshape(z, -1, groups, d)
     residuals = graph.reshape(graph.transpose(residuals, 1, 0, 2), groups, -1, 1, d)  # (g, n, beam, d)

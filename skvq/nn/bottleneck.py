@@ -2,7 +2,7 @@
 
 The linear path starts at the principal components of the rows (`principal_axes`, `start_from_pca`), which is the best
 linear autoencoder there is [1]_; training leaves it only as far as the data ask for. The network is dense, or, for
-images, convolutional on a grid of patches with the blocks of :mod:`~skvq.nn.conv`.
+images, convolutional on a grid of patches with the blocks of :mod:`~skvq.nn.images`.
 
 References
 ----------
@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .conv import PatchGrid, grid_blocks
-from .dense import RANK_TOLERANCE, hidden_network
 from .dropout import Dropout
+from .images import PatchGrid, grid_blocks
 from .initial import default_generator, linear
+from .tables import RANK_TOLERANCE, hidden_network
 
 # Rows of up to so many values have their whole covariance matrix taken, however many there are; wider ones are
 # decomposed by way of the inner products of a sample.

@@ -1,0 +1,140 @@
+"""`skvq.load`: estimators from files of `save`, of which nothing is trusted."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import Any
+
+from ._typing import Device
+from ._version import __version__
+from ._warnings import warn_user
+from .autoencoder.estimator import AutoEncoderTransformer
+from .core.estimator import resolve_device
+from .mlp.classifier import MLPClassifier
+from .mlp.regressor import MLPRegressor
+from .persistence.container import LoadError, read_arrays, read_header, require_safetensors
+from .persistence.documents import Draft
+from .persistence.save import FORMAT
+from .persistence.values import check_keys
+from .priors.hierarchical import HierarchicalPixelCNN
+from .priors.pixelcnn import PixelCNN
+from .priors.transformer import CausalTransformer
+from .vae.estimator import VAETransformer
+from .vqvae.estimator import VQVAETransformer
+
+# All that a file can be.
+CLASSES = {
+    kind.__name__: kind
+    for kind in (
+        AutoEncoderTransformer,
+        CausalTransformer,
+        HierarchicalPixelCNN,
+        MLPClassifier,
+        MLPRegressor,
+        PixelCNN,
+        VAETransformer,
+        VQVAETransformer,
+    )
+}
+
+
+def load(path: str | os.PathLike[str], *, device: Device | None = None) -> Any:
+    """Return the fitted estimator that a file holds, which its method ``save`` has written.
+
+    Nothing in the file is run, whoever made it, and no memory is taken before its header has been checked to the last
+    byte: only the classes of this package, with parameters and arrays of the shapes that they can have, come out.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    device : str or torch.device, default=None
+        Where to compute, in place of the saved parameter `device`: a model fitted on a GPU is loaded with
+        ``device="cpu"`` where there is none.
+
+    Returns
+    -------
+    estimator
+        With the same outputs, to the bit, on the same machine and libraries.
+
+    Raises
+    ------
+    LoadError
+        If it is not such a file, is damaged, was written by a newer format, or asks for what no estimator can be.
+    OSError
+        If it cannot be read.
+    ValueError
+        If `device` is none of this machine.
+
+    Warns
+    -----
+    UserWarning
+        If another version of skvq has written it.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import skvq
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = skvq.MLPClassifier(max_iter=10, solver="lbfgs", random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "iris.safetensors")
+    ...     model.save(path)
+    ...     again = skvq.load(path)
+    >>> bool((again.predict(X) == model.predict(X)).all())
+    True
+    """
+    require_safetensors()
+    if device is not None:
+        resolve_device(device)
+    path = os.fsdecode(path)
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe, which would never end
+        raise OSError(f"{path!r} is not a file")
+    with open(path, "rb") as file:
+        with _load_errors(path):
+            header = read_header(file)
+            written_by = _version(header)
+        with _load_errors(path, written_by):
+            estimator = Draft(header.metadata["model"], header.infos, CLASSES).fill(read_arrays(path, header))
+    if device is not None:
+        _move(estimator, device)
+    if written_by != __version__:
+        warn_user(
+            f"{path!r} was written by skvq {written_by}, this is skvq {__version__}: outputs may differ",
+        )
+    return estimator
+
+
+@contextmanager
+def _load_errors(path, written_by=__version__):
+    """Make a LoadError of whatever goes wrong with a file from anywhere, unless it cannot be read at all."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        other = "" if written_by == __version__ else f" (skvq {written_by} wrote it, this is skvq {__version__})"
+        raise LoadError(f"{path!r} cannot be loaded: {error}{other}") from error
+
+
+def _version(header):
+    """Return the version of skvq that wrote the file; ValueError for one of a newer format, or of none."""
+    found = header.metadata.get("format")
+    if type(found) is not int or not 1 <= found <= FORMAT:
+        raise ValueError(
+            f"its format is {found!r:.40}, but skvq {__version__} reads formats up to {FORMAT}; a newer one may read it"
+        )
+    check_keys(header.metadata, {"format", "skvq_version", "sha256", "model"})
+    version = header.metadata["skvq_version"]
+    if not isinstance(version, str) or len(version) > 40 or not version.isprintable():
+        raise ValueError("it names no version")
+    return version
+
+
+def _move(estimator, device):
+    """Set the parameter `device` of an estimator and of those in it."""
+    estimator.set_params(device=device)
+    for inside in (getattr(estimator, "prior", None), getattr(estimator, "prior_", None)):
+        if hasattr(inside, "set_params"):
+            inside.set_params(device=device)

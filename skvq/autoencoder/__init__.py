@@ -1,0 +1,1 @@
+"""The autoencoder: continuous features, reconstructions, and how badly a row is reconstructed."""

@@ -1,0 +1,430 @@
+"""AutoEncoderTransformer: continuous features, reconstructions, and how badly a row is reconstructed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from .. import _schemas
+from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from ..core import inference as passes
+from ..core.callbacks import FitTask, with_callbacks
+from ..core.estimator import BaseNetwork, Fitting, forgets_failure, resolve_device
+from ..core.layout import as_array
+from ..core.reconstruction import Reconstruction, r_squared
+from .defaults import (
+    automatic_training,
+    check_parameters,
+    check_unit_interval,
+    is_linear,
+    plan,
+    starts_at_optimum,
+    stops_early,
+)
+from .network import AutoEncoderObjective, build_autoencoder, start_from_data
+
+
+class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reconstruction, BaseNetwork):
+    r"""A few continuous features of images and tables, reconstructions from them, and anomaly scores.
+
+    An autoencoder [1]_: an encoder maps a row to a code of a few numbers, a decoder maps the code back, and both learn
+    to give the row back. Beside the networks run linear paths that start at the principal components: without hidden
+    layers the model is PCA, and with them it starts there. Where rows are held out, which is the default wherever there
+    is a network, it never ends worse than PCA on them (with squared error, and without penalties, noise or tied
+    weights).
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of the code. "auto": a quarter of the columns, from 2 to 64.
+    image_shape : tuple (H, W) or (H, W, C), default=None
+        How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
+        (n, H, W, C). Without either, X is a table.
+    standardize : bool, default=True
+        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
+        tables, one of each for images.
+    network : {"auto", "dense", "convolutional"}, default="auto"
+        Kind of the networks beside the linear path, for images; those of tables are dense. "auto": dense up to 4096
+        values an image, where that learns more per second, convolutional above.
+    hidden_layer_sizes : tuple of int or "auto", default="auto"
+        Hidden layers of dense encoders, the other way round in decoders; () is the linear path alone. "auto": two that
+        narrow by half, from the number of columns rounded up to a power of two within 256 to 1024; () below 100
+        rows, where a network overfits more than it learns.
+    activation : {"relu", "gelu", "silu", "tanh"}, default="gelu"
+        Follows each hidden layer of dense networks. Convolutional ones have "relu".
+    channels : int, default=64
+        Width of convolutional networks.
+    n_blocks : int, default=2
+        Blocks of convolutional networks; 0 is the linear path alone.
+    tied_weights : bool, default=False
+        Make the decoder's matrices the transposes of the encoder's. Not with convolutional networks.
+    dropout : float in [0, 1), default=0.0
+        Share of the units in hidden layers that are zeroed in training; in convolutional networks, of those next to the
+        code. The linear path has none.
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        "squared_error" on standardised values, or "log_loss", the binary cross-entropy, for X in [0, 1], which it
+        takes for probabilities: reconstructions are then in [0, 1] as well.
+    noise : {"gaussian", "masking"} or None, default=None
+        Corruption of the rows that the encoder sees in training, while the reconstruction is compared with the clean
+        ones: a denoising autoencoder [2]_.
+    noise_level : float, default=0.3
+        Standard deviation of the Gaussian noise on standardised values, or share of the values that masking sets to 0
+        (the mean of the column; for images, of all pixels).
+    sparsity : {"l1", "kl"} or None, default=None
+        Penalise activity of the code. "l1": codes go through a ReLU, and their mean is penalised, so that many are
+        exactly 0. "kl": codes go through a sigmoid, and the divergence of the mean activity of each component over a
+        batch from `sparsity_target` is penalised [3]_.
+    sparsity_weight : float, default=0.1
+        Weight of that penalty.
+    sparsity_target : float in (0, 1), default=0.05
+        Activity that "kl" asks of each component.
+    contractive_weight : float, default=0.0
+        Weight of the squared Frobenius norm of the encoder's Jacobian, divided by `n_components`: a contractive
+        autoencoder [4]_. It restrains most together with `tied_weights`; otherwise the decoder may undo a code that
+        merely shrinks.
+    alpha : float, default=0.0
+        Decoupled weight decay.
+    batch_size : int or "auto", default="auto"
+        Rows per step. "auto": 128 images; 64 rows of a table, 256 from 10,000 rows on.
+    learning_rate_init : float or "auto", default="auto"
+        Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.002 for images, 0.001 for
+        tables; 0.0001 for a linear model that starts at its optimum, 0.005 for other linear models.
+    max_iter : int or "auto", default="auto"
+        Epochs. "auto" adapts to the number of rows, see Notes.
+    early_stopping : bool or "auto", default="auto"
+        Hold rows out and keep the weights of the epoch with the lowest loss on them; the start at the principal
+        components is a candidate. "auto" does from 10 rows on, unless the model is linear.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows that is held out where `fit` is given no `X_val`.
+    tol : float, default=1e-4
+        Smallest fall of the monitored loss that counts as an improvement.
+    n_iter_no_change : int or None, default=None
+        Epochs in a row without improvement after which training ends; None runs them all.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of training. "auto" takes bfloat16 for images where the processor has it. Codes and reconstructions
+        are always computed in float32.
+    device : str, default="cpu"
+        Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batches, and the noise of training.
+    verbose : int, default=0
+        1 prints about twenty lines, 2 one per epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Length of the code.
+    loss_curve_ : list of float
+        Training loss per epoch.
+    validation_loss_curve_ : list of float
+        Loss on held-out rows per epoch; empty without any.
+    history_ : dict of list of float
+        Every loss term (``reconstruction`` and, where asked for, ``sparsity`` and ``contraction``) per epoch, and the
+        same with ``validation_`` before the name.
+    n_iter_ : int
+        Epochs run.
+    best_iter_ : int or None
+        Epoch whose weights were kept, 0 for the start; None where the last one's are.
+    shift_, scale_ : ndarray of shape (n_features,), float64
+        The internal standardisation.
+    image_shape_ : tuple of int or None
+        Shape of an image; None for tables.
+    architecture_ : dict
+        What the network is built from (JSON-able).
+    weights_ : dict of ndarray
+        What the network has learned.
+    n_features_in_ : int
+        Number of values in a row.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where X has them.
+
+    See Also
+    --------
+    VAETransformer : Features with a density, and new rows.
+    VQVAETransformer : Discrete codes.
+
+    Notes
+    -----
+    With x standardised, x' its corruption and z = encoder(x'), what is minimised is
+
+    .. math:: \|x - \mathrm{decoder}(z)\|^2 + \text{sparsity\_weight} \cdot \mathrm{sparsity}(z)
+        + \text{contractive\_weight} \cdot \|\partial z / \partial x'\|_F^2 / \text{n\_components}
+
+    with every term a mean over elements, so that a weight means the same for any batch, image or code size. The norm of
+    the Jacobian is estimated from one random direction a row, whose expectation is exact. Weights are chosen by the
+    whole loss on held-out rows, corrupted in the same way; `score` and `reconstruction_error` are of clean rows.
+
+    Codes keep the variances of the principal components that they start from: they are not whitened.
+
+    The budget of ``max_iter="auto"`` adapts to the data: images are seen 1,200,000 times in all (60,000 images, a tenth
+    of them held out: 22 epochs), a table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256; but no
+    more than 100 epochs. A linear model gets 1,500 steps of 64 rows, or, where it starts at its optimum, 100 small ones
+    of 256.
+
+    References
+    ----------
+    .. [1] G. E. Hinton, R. R. Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 313,
+       2006.
+    .. [2] P. Vincent et al., "Stacked Denoising Autoencoders", JMLR 11, 2010.
+    .. [3] A. Ng, "Sparse autoencoder", CS294A lecture notes, Stanford University, 2011.
+    .. [4] S. Rifai et al., "Contractive Auto-Encoders: Explicit Invariance During Feature Extraction", ICML 2011.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from skvq import AutoEncoderTransformer
+    >>> X = load_wine().data
+    >>> model = AutoEncoderTransformer(n_components=4, random_state=0).fit(X)
+    >>> Z = model.transform(X)
+    >>> Z.shape, Z.dtype
+    ((178, 4), dtype('float32'))
+    >>> model.inverse_transform(Z).shape
+    (178, 13)
+    >>> model.reconstruction_error(X).shape
+    (178,)
+    >>> bool(model.score(X) > 0.7)
+    True
+    """
+
+    _schema = _schemas.AUTOENCODER
+
+    def __init__(
+        self,
+        n_components: int | Literal["auto"] = "auto",
+        *,
+        image_shape: ImageShape = None,
+        standardize: bool = True,
+        network: Literal["auto", "dense", "convolutional"] = "auto",
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
+        activation: Literal["relu", "gelu", "silu", "tanh"] = "gelu",
+        channels: int = 64,
+        n_blocks: int = 2,
+        tied_weights: bool = False,
+        dropout: float = 0.0,
+        loss: Literal["squared_error", "log_loss"] = "squared_error",
+        noise: Literal["gaussian", "masking"] | None = None,
+        noise_level: float = 0.3,
+        sparsity: Literal["l1", "kl"] | None = None,
+        sparsity_weight: float = 0.1,
+        sparsity_target: float = 0.05,
+        contractive_weight: float = 0.0,
+        alpha: float = 0.0,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float | Literal["auto"] = "auto",
+        max_iter: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        tol: float = 1e-4,
+        n_iter_no_change: int | None = None,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: Device = "cpu",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.image_shape = image_shape
+        self.standardize = standardize
+        self.network = network
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.channels = channels
+        self.n_blocks = n_blocks
+        self.tied_weights = tied_weights
+        self.dropout = dropout
+        self.loss = loss
+        self.noise = noise
+        self.noise_level = noise_level
+        self.sparsity = sparsity
+        self.sparsity_weight = sparsity_weight
+        self.sparsity_target = sparsity_target
+        self.contractive_weight = contractive_weight
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @typed(with_callbacks)
+    @forgets_failure
+    def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
+        """Learn encoder and decoder from X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
+            Any numeric dtype, finite; in [0, 1] with ``loss="log_loss"``.
+        y : None
+            Ignored.
+        X_val : array-like like X, default=None
+            Held-out rows, in place of a split. Their loss is recorded, and they choose the weights unless
+            ``early_stopping=False``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For X that is not finite, empty, not of `image_shape`, or not in [0, 1] where it must be; for parameters
+            out of range; if the loss becomes non-finite.
+        """
+        self._check_training_parameters()
+        self._check_network_parameters()
+        check_parameters(self)
+        task = FitTask(self, X, y)
+        X = self._check_images(X, reset=True)
+        held_out = None if X_val is None else self._check_images(X_val, reset=False)
+        if self.loss == "log_loss":
+            for values in (X,) if held_out is None else (X, held_out):
+                check_unit_interval(values)
+        generator = self._generator()
+        self._fit_scaling(X)
+        rows, validation = self._rows(X), None if held_out is None else self._rows(held_out)
+        architecture = plan(self, rows)
+        early = self.early_stopping
+        if early == "auto":
+            early = stops_early(architecture, len(rows))
+        rows, validation = self._split(rows, validation, early, generator)
+        self._fit_network(architecture, rows, validation, generator, task)
+        task.end()
+        return self
+
+    def transform(self, X: MatrixLike) -> NDArray[np.float32]:
+        """Return the codes of X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+
+        Returns
+        -------
+        Z : ndarray of shape (n, n_components), float32
+        """
+        check_is_fitted(self, "weights_")
+        rows = self._rows(self._check_images(X, reset=False))
+        return passes.encode(self._network(), rows, self._n_features_out, np.float32)
+
+    def inverse_transform(self, X: MatrixLike) -> Reals:
+        """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_components)
+            Codes.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
+            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise.
+
+        Raises
+        ------
+        ValueError
+            For codes of another length.
+        """
+        check_is_fitted(self, "weights_")
+        Z = check_array(as_array(X), dtype=np.float64, input_name="Z")
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(f"Z has {Z.shape[1]} columns, but this model has {self._n_features_out} components")
+        return self._in_units(passes.decode(self._network(), Z, resolve_device(self.device)), len(Z))
+
+    def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
+        """Return how badly each row is reconstructed: the mean squared error of its standardised values.
+
+        High values are anomalies: rows unlike those that the model has learned to give back. Without standardisation
+        the error of wide-ranging columns would drown all others. The values of the training rows are a scale to judge
+        by, such as their 99th percentile.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+
+        Returns
+        -------
+        error : ndarray of shape (n,), float64
+            Non-negative; 1 is about what the mean row would get.
+        """
+        check_is_fitted(self, "weights_")
+        squared_error, _ = self._reconstruct(X)
+        return squared_error / self.n_features_in_
+
+    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
+        """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
+
+        Unlike the loss it can be compared across loss weights, so that a grid search over them means something.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+        """
+        check_is_fitted(self, "weights_")
+        squared_error, variation = self._reconstruct(X)
+        return r_squared(squared_error.sum(), variation)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def _build(self, architecture, generator):
+        return build_autoencoder(architecture, generator)
+
+    def _fit_network(self, architecture, rows, validation, generator, task):
+        automatic = automatic_training(architecture, len(rows), at_optimum=starts_at_optimum(self, architecture))
+        task.begin(self._n_epochs(automatic))
+        module = start_from_data(architecture, rows, generator)
+        objective = AutoEncoderObjective(
+            module,
+            noise=self.noise,
+            noise_level=self.noise_level,
+            sparsity=self.sparsity,
+            sparsity_weight=self.sparsity_weight,
+            sparsity_target=self.sparsity_target,
+            contractive_weight=self.contractive_weight,
+            generator=generator,
+        )
+        judged = None
+        if validation is None and self.early_stopping is not False and is_linear(architecture):
+            judged = rows  # the start is the optimum, or near it: no epoch that is worse on these rows may replace it
+        n_uses = math.prod(architecture.get("grid_shape", (1,)))  # of most weights, for one row
+        fitting = Fitting(module, architecture, rows, validation, generator)
+        work = sum(parameter.numel() for parameter in module.parameters()) * n_uses
+        self._train(objective, fitting, automatic, task, work=work, judged=judged)
+        self._finish(fitting)
+
+    def _finish(self, fitting):
+        if fitting.validation is None:
+            self.history_ = {name: values for name, values in self.history_.items() if "validation_" not in name}
+            self.validation_loss_curve_ = []
+        self.n_components_ = fitting.architecture["n_components"]
+        super()._finish(fitting)
+
+    def _reconstruct(self, X):
+        """Return the squared error of each row, (n,), and the variation of all, on standardised values."""
+        rows = self._rows(self._check_images(X, reset=False))
+        _, squared_error, variation = passes.reconstruct(self._network(), rows, self._n_features_out, np.float32)
+        return squared_error, variation
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags

@@ -1,0 +1,383 @@
+"""MLPClassifier: a multi-layer perceptron that predicts classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+
+from .. import _schemas
+from .._typing import ArrayLike, Device, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from .base import BaseMLP, trains_in_steps
+from .fit import as_predictions
+from .targets import check_known, decode, encode, learn_labels
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """A multi-layer perceptron [1]_ that predicts classes, trained by back-propagation [2]_ of the log-loss.
+
+    The parameters up to `max_fun` are those of :class:`sklearn.neural_network.MLPClassifier`, in its order, with its
+    defaults and its meaning; the others are off by default.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Widths of the hidden layers. ``()`` is the network of a single layer: logistic regression.
+    activation : str, default="relu"
+        Of the hidden layers: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01 below 0), "elu", "gelu",
+        "silu" or "softplus".
+    solver : {"adam", "sgd", "lbfgs"}, default="adam"
+        Adam [3]_; stochastic gradient descent with momentum; or L-BFGS over the whole data, for small ones.
+    alpha : float >= 0, default=0.0001
+        Strength of the penalty ½ alpha ‖weights‖² / n, where n is the sum of the weights of the rows that a gradient is
+        taken over.
+    batch_size : int or "auto", default="auto"
+        Rows per step of adam and sgd; "auto" is the smaller of 200 and the number of rows.
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
+        "invscaling" (learning_rate_init / (rows seen + 1)^power_t) and "adaptive" (divided by 5 when training stalls)
+        act on sgd only; "cosine" falls to 0 over `max_iter` epochs with sgd and adam.
+    learning_rate_init : float > 0, default=0.001
+        Initial learning rate of adam and sgd.
+    power_t : float >= 0, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Most epochs, or most iterations of lbfgs.
+    shuffle : bool, default=True
+        Whether each epoch goes through the rows in a new order.
+    random_state : int, RandomState instance or None, default=None
+        Draws the first weights, held-out rows, order of rows and dropout. An int makes fits repeatable, and gives the
+        first weights and batches that scikit-learn's estimator has.
+    tol : float >= 0, default=0.0001
+        An epoch that does not improve the loss (the score, with early stopping) by so much counts as no change. For
+        lbfgs the largest entry of the gradient at which to stop.
+    verbose : bool or int, default=False
+        Whether to print the loss of every epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit.
+    momentum : float in [0, 1], default=0.9
+        Of sgd.
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of sgd looks ahead.
+    early_stopping : bool, default=False
+        Whether adam and sgd hold rows out, stop when their score no longer improves, and keep the weights of the best
+        epoch of the fit.
+    validation_fraction : float in [0, 1), default=0.1
+        Share of rows that early stopping holds out, stratified for two classes.
+    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+        Decay of Adam's running means of the gradient and of its square.
+    epsilon : float > 0, default=1e-8
+        Added to the root of Adam's running mean square.
+    n_iter_no_change : int or inf, default=10
+        Most epochs in a row without change.
+    max_fun : int, default=15000
+        Most evaluations of the loss by lbfgs.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Weights of the classes in the loss; "balanced" makes them inverse to their frequency. Multi-label problems take
+        a list with a dict for each label, and a row weighs what its labels' weights multiply to.
+    dropout : float in [0, 1), default=0.0
+        Share of hidden units that are zeroed at each step [5]_.
+    normalization : {None, "batch", "layer"}, default=None
+        Batch [6]_ or layer normalisation [7]_ before each activation.
+    scoring : str, callable or None, default=None
+        Scorer that early stopping goes by; None is the accuracy.
+    warmup : float in [0, 1], default=0.0
+        Share of all steps over which the learning rate of adam and sgd rises to its value.
+    max_grad_norm : float > 0 or None, default=None
+        Euclidean norm that the gradient of a step is clipped to.
+    precision : {"auto", "float32", "float64"}, default="auto"
+        What the network computes in. "auto" is float32 for float32 X; else float64 where a batch is little work
+        (less than 200,000 multiply-adds), and beyond that float32 for adam and sgd, and float32 with an end in float64
+        for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
+    device : str or torch.device, default="cpu"
+        Where to compute: "cpu", "cuda", "mps", or "auto".
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    coefs_, intercepts_ : list of ndarray
+        Weights (fan_in, fan_out) and biases (fan_out,) of the layers; float32 if the X of `fit` was, else float64.
+    loss_ : float
+        Loss of the last epoch, with the penalty.
+    best_loss_ : float or None
+        Lowest loss of an epoch; None with early stopping.
+    loss_curve_ : list of float
+        Loss of every epoch (adam and sgd).
+    validation_scores_ : list of float or None
+        Score on held-out rows after every epoch, with early stopping.
+    best_validation_score_ : float or None
+        The highest of them, whose weights are kept.
+    validation_loss_curve_ : list of float
+        Loss on held-out rows, without the penalty, after every epoch, where there are such rows.
+    n_iter_ : int
+        Epochs, or iterations of lbfgs, of the last fit.
+    t_ : int
+        Rows that were trained on, over all epochs.
+    n_layers_, n_outputs_ : int
+        Number of layers, input and output included; number of outputs.
+    out_activation_ : str
+        What the outputs go through.
+    precision_ : str
+        "float32" or "float64".
+    normalization_state_ : dict of ndarray
+        Scales, shifts, means and variances of the normalised layers, if any.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, if X had names.
+
+    Notes
+    -----
+    Several classes have one output each and a softmax; two classes, and each label of a multi-label problem, one output
+    and a logistic function. The loss of a batch is the mean over its rows, weighted by `sample_weight` times
+    `class_weight`, plus the penalty. First weights are drawn by [4]_.
+
+    References
+    ----------
+    .. [1] F. Rosenblatt, "The perceptron: a probabilistic model for information storage and organization in the brain",
+       Psychological Review 65(6), 1958.
+    .. [2] D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors",
+       Nature 323, 1986.
+    .. [3] D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    .. [4] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+       AISTATS 2010.
+    .. [5] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: A Simple Way to Prevent
+       Neural Networks from Overfitting", JMLR 15, 2014.
+    .. [6] S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.
+    .. [7] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer Normalization", arXiv:1607.06450, 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skvq import MLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = MLPClassifier(early_stopping=True, random_state=0).fit(X_train, y_train)
+    >>> model.score(X_test, y_test) > 0.95
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [None, dict, list, StrOptions({"balanced"})],
+    }
+    _y_numeric = False
+    loss = "log_loss"
+
+    _schema = _schemas.MLP_CLASSIFIER
+
+    def __init__(
+        self,
+        hidden_layer_sizes: ArrayLike = (100,),
+        activation: Literal[
+            "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus"
+        ] = "relu",
+        *,
+        solver: Literal["lbfgs", "sgd", "adam"] = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Literal["constant", "invscaling", "adaptive", "cosine"] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Mapping[Any, float] | Sequence[Mapping[int, float]] | Literal["balanced"] | None = None,
+        dropout: float = 0.0,
+        normalization: Literal["batch", "layer"] | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        warmup: float = 0.0,
+        max_grad_norm: float | None = None,
+        precision: Literal["auto", "float32", "float64"] = "auto",
+        device: Device = "cpu",
+    ) -> None:
+        self.class_weight = class_weight
+        self.hidden_layer_sizes, self.activation, self.solver, self.alpha = (
+            hidden_layer_sizes,
+            activation,
+            solver,
+            alpha,
+        )
+        self.batch_size, self.max_iter, self.shuffle, self.random_state = batch_size, max_iter, shuffle, random_state
+        self.learning_rate, self.learning_rate_init, self.power_t, self.warmup = (
+            learning_rate,
+            learning_rate_init,
+            power_t,
+            warmup,
+        )
+        self.tol, self.n_iter_no_change, self.verbose, self.warm_start = tol, n_iter_no_change, verbose, warm_start
+        self.momentum, self.nesterovs_momentum, self.max_grad_norm = momentum, nesterovs_momentum, max_grad_norm
+        self.beta_1, self.beta_2, self.epsilon, self.max_fun = beta_1, beta_2, epsilon, max_fun
+        self.early_stopping, self.validation_fraction, self.scoring = early_stopping, validation_fraction, scoring
+        self.dropout, self.normalization, self.precision, self.device = dropout, normalization, precision, device
+
+    @typed(_fit_context(prefer_skip_nested_validation=True))
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features)
+            Any numeric dtype, finite. It is never copied whole if large.
+        y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
+            Labels of any type; for multi-label problems zeros and ones.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+        X_val, y_val : like X and y, default=None
+            Held-out rows: their loss is recorded, and early stopping goes by their score in place of a split's.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input or parameters, and if the weights become non-finite.
+        """
+        return self._fit(X, y, sample_weight, incremental=False, X_val=X_val, y_val=y_val)
+
+    @typed(available_if(trains_in_steps))
+    @typed(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
+    ) -> Self:
+        """Train the network for one epoch over X, going on from where it is.
+
+        Parameters that were changed since the last call take effect; the optimiser goes on with what it remembers.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever occur; needed in the first call.
+
+        Returns
+        -------
+        self
+        """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight='balanced' needs the frequencies in the whole data, which partial_fit does not see; "
+                "pass a dict with the weights"
+            )
+        if _check_partial_fit_first_call(self, classes):
+            self._label_binarizer = learn_labels(y if type_of_target(y).startswith("multilabel") else classes)
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: MatrixLike) -> NDArray[Any]:
+        """Return the most probable labels.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n,) or (n, n_labels)
+        """
+        outputs = self._outputs(X)
+        return decode(self._label_binarizer, outputs)
+
+    def predict_proba(self, X: MatrixLike) -> Reals:
+        """Return the probabilities of the classes, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features)
+
+        Returns
+        -------
+        p : ndarray of shape (n, n_classes) or (n, n_labels), in [0, 1]
+            Rows sum to 1, but for multi-label problems, where each column is the probability of a label.
+        """
+        found = as_predictions(self, self._outputs(X))
+        return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+
+    def predict_log_proba(self, X: MatrixLike) -> Reals:
+        """Return the logarithms of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features)
+
+        Returns
+        -------
+        log_p : ndarray of shape (n, n_classes) or (n, n_labels), in nats
+        """
+        probabilities = self.predict_proba(X)
+        return np.log(probabilities, out=probabilities)
+
+    @property
+    def _stratifies(self):
+        return self.n_outputs_ == 1
+
+    def _check_targets(self, y):
+        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _learn_targets(self, y, incremental):
+        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
+            self._label_binarizer = learn_labels(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            check_known(y, self.classes_, same=self.warm_start)
+
+    def _encode_targets(self, y):
+        return encode(self._label_binarizer, y)
+
+    def _describe_outputs(self, targets):
+        if self._label_binarizer.y_type_ == "multiclass":
+            return "softmax", len(self.classes_)
+        return "logistic", targets.shape[1]
+
+    def _loss_weights(self, y, sample_weight):
+        if self.class_weight is None:
+            return sample_weight
+        if sample_weight is not None and isinstance(self.class_weight, str) and y.ndim == 1:
+            classes = np.searchsorted(self.classes_, y)
+            totals = np.bincount(classes, weights=sample_weight)  # rows of weight 2 count twice
+            by_class = np.divide(sample_weight.sum(), np.count_nonzero(totals) * totals, where=totals > 0, out=totals)
+            return sample_weight * by_class[classes]
+        by_class = compute_sample_weight(self.class_weight, y)
+        if (by_class < 0).any():
+            raise ValueError(f"class_weight={self.class_weight!r} has negative weights")
+        return by_class if sample_weight is None else by_class * sample_weight
+
+    def _score_outputs(self, outputs, y, sample_weight):
+        if not np.isfinite(outputs).all():
+            return np.nan
+        return accuracy_score(y, decode(self._label_binarizer, outputs), sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

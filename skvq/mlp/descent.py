@@ -1,0 +1,260 @@
+"""Training of predictors by stochastic gradient descent, with scikit-learn's rules for stopping.
+
+The network is anything with one flat buffer of parameters and another of gradients: by hand-written derivatives
+(`nn.mlp`) or by autograd (`nn.mlp_autograd`).
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from .._warnings import warn_user
+from ..training.stopping import Snapshot
+
+
+@dataclass(frozen=True)
+class DescentSettings:
+    """What the training is told; the names are those of the estimators' parameters."""
+
+    max_iter: int
+    batch_size: int
+    shuffle: bool
+    alpha: float
+    tol: float
+    n_iter_no_change: float
+    max_grad_norm: float | None
+    early_stopping: bool
+    verbose: int
+
+
+@dataclass
+class Progress:
+    """What has happened so far, over all calls that went on with the same network."""
+
+    n_iter: int = 0
+    n_rows_seen: int = 0
+    loss: float = math.inf
+    best_loss: float | None = math.inf
+    best_score: float | None = None
+    loss_curve: list = field(default_factory=list)
+    validation_loss_curve: list = field(default_factory=list)
+    validation_scores: list | None = None
+    n_no_improvement: int = 0
+
+
+class Descent:
+    """Trains a network, a batch at a time.
+
+    Parameters
+    ----------
+    network : DenseNetwork or AutogradNetwork
+        Trained in place.
+    optimizer : Adam or SGD
+        On the network's buffers.
+    rate : LearningRate
+        What the optimizer's steps are multiplied with.
+    samples : Samples
+        Training rows.
+    settings : DescentSettings
+        How to train.
+    random_state : RandomState
+        Draws the order of the rows, one permutation an epoch.
+    progress : Progress
+        Brought up to date after every epoch.
+    validate : callable, default=None
+        Returns (score, loss) on held-out rows; the score decides about early stopping.
+    observer : object, default=None
+        Its ``epoch_begins()`` is called before every epoch, its ``epoch_ends()`` after it; where that returns True,
+        training stops there.
+    """
+
+    def __init__(
+        self, network, optimizer, rate, samples, settings, random_state, progress, validate=None, observer=None
+    ):
+        self.network = network
+        self.optimizer = optimizer
+        self.rate = rate
+        self.samples = samples
+        self.settings = settings
+        self.random_state = random_state
+        self.progress = progress
+        self.validate = validate
+        self.observer = observer
+        self.n_steps = 0
+        self.order = np.arange(len(samples))
+        self.best = Snapshot(network.state()) if settings.early_stopping else None
+        self.best_here = -math.inf
+
+    def run(self, *, one_epoch=False):
+        """Train to the last epoch or an earlier reason to stop; with early stopping, keep the best state.
+
+        Raises
+        ------
+        ValueError
+            If the parameters become non-finite and no better state is kept.
+        """
+        with self.network.training_mode():
+            self._run(one_epoch)
+            if self.best is not None:
+                self._restore()
+            elif not self._is_finite():
+                raise self._divergence()
+
+    def _restore(self):
+        """Go back to the epoch of this call whose score was the highest."""
+        if self.best_here == -math.inf and self._is_finite() and self.progress.n_iter > 0:
+            warn_user(
+                "No validation score was a number; the weights of the last epoch are kept. Pass more held-out rows, or "
+                "another scoring.",
+            )
+            return
+        self.best.restore()
+
+    def _run(self, one_epoch):
+        settings, progress = self.settings, self.progress
+        try:
+            progress.n_iter = 0
+            for _ in range(settings.max_iter):
+                self._run_epoch()
+                if self._diverged() or self._is_told_to_stop() or self._stops() or one_epoch:
+                    break
+            else:
+                if self.rate.ends:
+                    return
+                warn_user(
+                    f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and the optimization "
+                    "hasn't converged yet.",
+                    ConvergenceWarning,
+                )
+        except KeyboardInterrupt:
+            warn_user("Training interrupted by user.")
+
+    def _is_told_to_stop(self):
+        return self.observer is not None and self.observer.epoch_ends()
+
+    def _run_epoch(self):
+        progress = self.progress
+        if self.observer is not None:
+            self.observer.epoch_begins()
+        progress.loss = self._train_epoch()
+        progress.n_iter += 1
+        progress.n_rows_seen += len(self.samples)
+        progress.loss_curve.append(progress.loss)
+        self._say(f"Iteration {progress.n_iter}, loss = {progress.loss:.8f}")
+        score = None
+        if self.validate is not None:
+            score, loss = self.validate()
+            progress.validation_loss_curve.append(loss)
+            if score is None:
+                self._say(f"Validation loss = {loss:.8f}")
+        if self.settings.early_stopping:
+            self._judge_score(score)
+        else:
+            self._judge_loss()
+        self.rate.epoch_ends(progress.n_rows_seen)
+
+    def _train_epoch(self):
+        """Take a step for every batch; return the mean loss over the rows."""
+        n, size = len(self.samples), self.settings.batch_size
+        if self.settings.shuffle:
+            # Drawn on top of the last order, as scikit-learn does, so that the same seed gives the same batches.
+            self.order = self.order[self.random_state.permutation(n)]
+        order = self.order if size < n else np.arange(n)  # a single batch has no order
+        total = 0.0
+        for start in range(0, n, size):
+            batch = order[start : start + size]
+            total += self._step(batch) * len(batch)
+        return total / n
+
+    def _step(self, indices):
+        x, y, weight = self.samples.take(indices)
+        total_weight = len(indices) if weight is None else float(weight.sum())
+        if total_weight == 0:
+            return 0.0  # rows without weight say nothing
+        network, settings = self.network, self.settings
+        loss = network.reported(network.accumulate(x, y, weight, 1.0 / total_weight, first=True)) / total_weight
+        loss += add_penalty(network, settings.alpha / total_weight)
+        if settings.max_grad_norm is not None:
+            gradient = network.gradient.flat
+            gradient.mul_((settings.max_grad_norm / (gradient.norm() + 1e-12)).clamp(max=1.0))
+        self.optimizer.step(self.rate.at(self.n_steps))
+        self.n_steps += 1
+        return loss
+
+    def _judge_score(self, score):
+        progress, tol = self.progress, self.settings.tol
+        progress.validation_scores.append(score)
+        self._say(f"Validation score: {score:f}")
+        progress.n_no_improvement = progress.n_no_improvement + 1 if score < progress.best_score + tol else 0
+        progress.best_score = max(progress.best_score, score) if score == score else progress.best_score
+        if score > self.best_here:
+            self.best_here = score
+            self.best.take()
+
+    def _judge_loss(self):
+        progress, tol = self.progress, self.settings.tol
+        progress.n_no_improvement = progress.n_no_improvement + 1 if progress.loss > progress.best_loss - tol else 0
+        progress.best_loss = min(progress.best_loss, progress.loss)
+
+    def _stops(self):
+        settings, progress = self.settings, self.progress
+        if progress.n_no_improvement <= settings.n_iter_no_change:
+            return False
+        watched = "Validation score" if settings.early_stopping else "Training loss"
+        message = f"{watched} did not improve more than tol={settings.tol:f} for {settings.n_iter_no_change} "
+        message += "consecutive epochs."
+        reason = self.rate.stalled()
+        if reason is None:
+            progress.n_no_improvement = 0
+            reason = f"Setting learning rate to {self.rate.rate:f}"
+            self._say(f"{message} {reason}")
+            return False
+        self._say(f"{message} {reason}")
+        return True
+
+    def _diverged(self):
+        """Return whether the best state has to do; raise if the loss is not finite and there is none."""
+        if math.isfinite(self.progress.loss):
+            return False
+        if self.best is None:
+            raise self._divergence()
+        warn_user(
+            f"Training diverged in {self._where()}; the state of the best validation score is kept. Scale X and y, or "
+            "lower learning_rate_init.",
+            ConvergenceWarning,
+        )
+        return True
+
+    def _is_finite(self):
+        return bool(torch.isfinite(self.network.parameters.flat).all())
+
+    def _where(self):
+        return f"epoch {self.progress.n_iter} at a learning rate of {self.rate.at(max(0, self.n_steps - 1)):.3g}"
+
+    def _divergence(self):
+        return ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to "
+            f"be preprocessed. The loss was {self.progress.loss} in {self._where()}: scale X and y, or lower "
+            "learning_rate_init; precision='float64' holds larger values."
+        )
+
+    def _say(self, text):
+        say(self.settings.verbose, text)
+
+
+def say(verbose, text):
+    """Print a line if the parameter `verbose` asks for it."""
+    if verbose:
+        print(text)
+
+
+def add_penalty(network, strength):
+    """Add the derivative of ½ `strength` · ‖weights‖² to the network's gradient; return the penalty."""
+    if strength == 0:
+        return 0.0
+    weights = network.parameters.penalized
+    network.gradient.penalized.add_(weights, alpha=strength)
+    return 0.5 * strength * float(torch.dot(weights, weights))

@@ -1,0 +1,372 @@
+"""MLPRegressor: a multi-layer perceptron that predicts numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Literal
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from .. import _schemas
+from .._typing import ArrayLike, Device, MatrixLike, RandomState, Reals, Self, typed
+from .base import BaseMLP, trains_in_steps
+from .fit import as_predictions
+
+LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """A multi-layer perceptron [1]_ that predicts numbers, trained by back-propagation [2]_.
+
+    The parameters up to `max_fun` are those of :class:`sklearn.neural_network.MLPRegressor`, in its order, with its
+    defaults and its meaning; the others are off by default.
+
+    Parameters
+    ----------
+    loss : str, default="squared_error"
+        "squared_error" (½ (y − ŷ)²), "poisson" (half the deviance, ŷ = exp(output)), "absolute_error", "huber" (½ r²
+        up to `huber_delta`, linear beyond) or "quantile" (the pinball loss).
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Widths of the hidden layers. ``()`` is the network of a single layer: a linear model, or the Poisson model.
+    activation : str, default="relu"
+        Of the hidden layers: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01 below 0), "elu", "gelu",
+        "silu" or "softplus".
+    solver : {"adam", "sgd", "lbfgs"}, default="adam"
+        Adam [3]_; stochastic gradient descent with momentum; or L-BFGS over the whole data, for small ones.
+    alpha : float >= 0, default=0.0001
+        Strength of the penalty ½ alpha ‖weights‖² / n, where n is the sum of the weights of the rows that a gradient is
+        taken over.
+    batch_size : int or "auto", default="auto"
+        Rows per step of adam and sgd; "auto" is the smaller of 200 and the number of rows.
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
+        "invscaling" (learning_rate_init / (rows seen + 1)^power_t) and "adaptive" (divided by 5 when training stalls)
+        act on sgd only; "cosine" falls to 0 over `max_iter` epochs with sgd and adam.
+    learning_rate_init : float > 0, default=0.001
+        Initial learning rate of adam and sgd.
+    power_t : float >= 0, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Most epochs, or most iterations of lbfgs.
+    shuffle : bool, default=True
+        Whether each epoch goes through the rows in a new order.
+    random_state : int, RandomState instance or None, default=None
+        Draws the first weights, held-out rows, order of rows and dropout. An int makes fits repeatable, and gives the
+        first weights and batches that scikit-learn's estimator has.
+    tol : float >= 0, default=0.0001
+        An epoch that does not improve the loss (the score, with early stopping) by so much counts as no change. For
+        lbfgs the largest entry of the gradient at which to stop.
+    verbose : bool or int, default=False
+        Whether to print the loss of every epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit.
+    momentum : float in [0, 1], default=0.9
+        Of sgd.
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of sgd looks ahead.
+    early_stopping : bool, default=False
+        Whether adam and sgd hold rows out, stop when their score no longer improves, and keep the weights of the best
+        epoch of the fit.
+    validation_fraction : float in [0, 1), default=0.1
+        Share of rows that early stopping holds out.
+    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+        Decay of Adam's running means of the gradient and of its square.
+    epsilon : float > 0, default=1e-8
+        Added to the root of Adam's running mean square.
+    n_iter_no_change : int or inf, default=10
+        Most epochs in a row without change.
+    max_fun : int, default=15000
+        Most evaluations of the loss by lbfgs.
+    quantile : float in (0, 1) or sequence of such, default=0.5
+        What ``loss="quantile"`` predicts; several give a column of predictions each. They never cross: the network's
+        outputs are sorted by their quantiles.
+    huber_delta : float > 0, default=1.0
+        Where ``loss="huber"`` turns from quadratic to linear, in units of y.
+    dropout : float in [0, 1), default=0.0
+        Share of hidden units that are zeroed at each step [5]_.
+    normalization : {None, "batch", "layer"}, default=None
+        Batch [6]_ or layer normalisation [7]_ before each activation.
+    scoring : str, callable or None, default=None
+        Scorer that early stopping goes by; None is what :meth:`score` returns.
+    warmup : float in [0, 1], default=0.0
+        Share of all steps over which the learning rate of adam and sgd rises to its value.
+    max_grad_norm : float > 0 or None, default=None
+        Euclidean norm that the gradient of a step is clipped to.
+    precision : {"auto", "float32", "float64"}, default="auto"
+        What the network computes in. "auto" is float32 for float32 X; else float64 where a batch is little work
+        (less than 200,000 multiply-adds), and beyond that float32 for adam and sgd, and float32 with an end in float64
+        for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
+    device : str or torch.device, default="cpu"
+        Where to compute: "cpu", "cuda", "mps", or "auto".
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        Weights (fan_in, fan_out) and biases (fan_out,) of the layers; float32 if the X of `fit` was, else float64.
+    loss_ : float
+        Loss of the last epoch, with the penalty.
+    best_loss_ : float or None
+        Lowest loss of an epoch; None with early stopping.
+    loss_curve_ : list of float
+        Loss of every epoch (adam and sgd).
+    validation_scores_ : list of float or None
+        Score on held-out rows after every epoch, with early stopping.
+    best_validation_score_ : float or None
+        The highest of them, whose weights are kept.
+    validation_loss_curve_ : list of float
+        Loss on held-out rows, without the penalty, after every epoch, where there are such rows.
+    n_iter_ : int
+        Epochs, or iterations of lbfgs, of the last fit.
+    t_ : int
+        Rows that were trained on, over all epochs.
+    n_layers_, n_outputs_ : int
+        Number of layers, input and output included; number of outputs.
+    out_activation_ : str
+        What the outputs go through.
+    precision_ : str
+        "float32" or "float64".
+    normalization_state_ : dict of ndarray
+        Scales, shifts, means and variances of the normalised layers, if any.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, if X had names.
+
+    Notes
+    -----
+    The loss of a batch is the mean over its rows, weighted by `sample_weight`, plus the penalty. For several outputs
+    the reported loss is their mean (for "poisson" their sum), and the gradient that of their sum, as in scikit-learn.
+    First weights are drawn by [4]_.
+
+    References
+    ----------
+    .. [1] F. Rosenblatt, "The perceptron: a probabilistic model for information storage and organization in the brain",
+       Psychological Review 65(6), 1958.
+    .. [2] D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors",
+       Nature 323, 1986.
+    .. [3] D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    .. [4] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+       AISTATS 2010.
+    .. [5] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: A Simple Way to Prevent
+       Neural Networks from Overfitting", JMLR 15, 2014.
+    .. [6] S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.
+    .. [7] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer Normalization", arXiv:1607.06450, 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skvq import MLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0))
+    >>> round(model.fit(X_train, y_train).score(X_test, y_test), 2)
+    0.36
+    """
+
+    _parameter_constraints = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions(set(LOSSES))],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+    }
+    _y_numeric = True
+    _stratifies = False
+
+    _schema = _schemas.MLP_REGRESSOR
+
+    def __init__(
+        self,
+        loss: Literal["squared_error", "poisson", "absolute_error", "huber", "quantile"] = "squared_error",
+        hidden_layer_sizes: ArrayLike = (100,),
+        activation: Literal[
+            "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus"
+        ] = "relu",
+        *,
+        solver: Literal["lbfgs", "sgd", "adam"] = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Literal["constant", "invscaling", "adaptive", "cosine"] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        quantile: float | Sequence[float] = 0.5,
+        huber_delta: float = 1.0,
+        dropout: float = 0.0,
+        normalization: Literal["batch", "layer"] | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        warmup: float = 0.0,
+        max_grad_norm: float | None = None,
+        precision: Literal["auto", "float32", "float64"] = "auto",
+        device: Device = "cpu",
+    ) -> None:
+        self.loss, self.quantile, self.huber_delta = loss, quantile, huber_delta
+        self.hidden_layer_sizes, self.activation, self.solver, self.alpha = (
+            hidden_layer_sizes,
+            activation,
+            solver,
+            alpha,
+        )
+        self.batch_size, self.max_iter, self.shuffle, self.random_state = batch_size, max_iter, shuffle, random_state
+        self.learning_rate, self.learning_rate_init, self.power_t, self.warmup = (
+            learning_rate,
+            learning_rate_init,
+            power_t,
+            warmup,
+        )
+        self.tol, self.n_iter_no_change, self.verbose, self.warm_start = tol, n_iter_no_change, verbose, warm_start
+        self.momentum, self.nesterovs_momentum, self.max_grad_norm = momentum, nesterovs_momentum, max_grad_norm
+        self.beta_1, self.beta_2, self.epsilon, self.max_fun = beta_1, beta_2, epsilon, max_fun
+        self.early_stopping, self.validation_fraction, self.scoring = early_stopping, validation_fraction, scoring
+        self.dropout, self.normalization, self.precision, self.device = dropout, normalization, precision, device
+
+    @typed(_fit_context(prefer_skip_nested_validation=True))
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features)
+            Any numeric dtype, finite. It is never copied whole if large.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+        X_val, y_val : like X and y, default=None
+            Held-out rows: their loss is recorded, and early stopping goes by their score in place of a split's.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input or parameters, and if the weights become non-finite.
+        """
+        return self._fit(X, y, sample_weight, incremental=False, X_val=X_val, y_val=y_val)
+
+    @typed(available_if(trains_in_steps))
+    @typed(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the network for one epoch over X, going on from where it is.
+
+        Parameters that were changed since the last call take effect; the optimiser goes on with what it remembers.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: MatrixLike) -> Reals:
+        """Return predictions.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n,), (n, n_outputs) or (n, n_quantiles)
+            In the dtype of `coefs_`.
+        """
+        predictions = as_predictions(self, self._outputs(X))
+        return predictions.ravel() if predictions.shape[1] == 1 else predictions
+
+    def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return R² of the predictions; with ``loss="quantile"`` D² of the pinball loss, the mean over the quantiles.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        float
+            At most 1.
+        """
+        predictions = self.predict(X)
+        return self._score_predictions(predictions, y, sample_weight)
+
+    def _n_quantiles(self):
+        return len(np.atleast_1d(self.quantile)) if self.loss == "quantile" else 1
+
+    def _score_predictions(self, predictions, y, sample_weight):
+        if self.loss != "quantile":
+            return r2_score(y, predictions, sample_weight=sample_weight)
+        levels = np.atleast_1d(self.quantile)
+        columns = [predictions] if len(levels) == 1 else predictions.T
+        scores = [
+            d2_pinball_score(y, column, alpha=level, sample_weight=sample_weight)
+            for level, column in zip(levels, columns)
+        ]
+        return float(np.mean(scores))
+
+    def _check_targets(self, y):
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y has dtype {y.dtype}; it must be numeric")
+        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError("Some value(s) of y are negative, which the loss 'poisson' does not allow.")
+        if self._n_quantiles() > 1 and y.ndim > 1:
+            raise ValueError(f"several quantiles need a single output, but y has {y.shape[1]} columns")
+        return y
+
+    def _learn_targets(self, y, incremental):
+        levels = np.atleast_1d(self.quantile)
+        if levels.dtype.kind != "f" or levels.ndim != 1 or len(levels) == 0 or not ((levels > 0) & (levels < 1)).all():
+            raise ValueError(f"quantile={self.quantile!r} must be in (0, 1), or a sequence of such numbers")
+
+    def _encode_targets(self, y):
+        return y.reshape(len(y), -1)
+
+    def _describe_outputs(self, targets):
+        n_outputs = self._n_quantiles() if self._n_quantiles() > 1 else targets.shape[1]
+        return "exp" if self.loss == "poisson" else "identity", n_outputs
+
+    def _loss_weights(self, y, sample_weight):
+        return sample_weight
+
+    def _score_outputs(self, outputs, y, sample_weight):
+        predictions = as_predictions(self, outputs)
+        if not np.isfinite(predictions).all():
+            return np.nan
+        predictions = predictions.ravel() if predictions.shape[1] == 1 else predictions
+        return self._score_predictions(predictions, y, sample_weight)

@@ -1,0 +1,127 @@
+"""What networks share that give every code of a grid a distribution given the codes before it, in raster order."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .sampling import choose
+
+
+class AutoregressiveGrids(nn.Module):
+    """Likelihoods and samples of grids of codes (b, h, w), from logits (b, h, w, n_codes) that look back only.
+
+    A subclass has the attributes `n_codes`, `grid_shape`, `condition_size` and the parameter `marginals` (h, w,
+    n_codes), a bias of its logits, and says
+
+    - ``forward(codes, condition=None)``: the logits of all positions, for training and for likelihoods;
+    - ``stream_logits(n, condition=None)``: the same logits position by position, as a generator that yields those of
+      one position and takes the codes chosen there.
+    """
+
+    @torch.no_grad()
+    def set_marginals(self, codes, smoothing=1.0):
+        """Start the bias of every position at the log-frequencies of `codes` (b, h, w), add-`smoothing` smoothed."""
+        flat = codes.flatten(1).t()  # (h * w, b)
+        counts = torch.zeros(len(flat), self.n_codes, device=flat.device)
+        counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=counts.dtype))
+        frequencies = (counts + smoothing) / (counts + smoothing).sum(dim=1, keepdim=True)
+        self.marginals.copy_(frequencies.log().view_as(self.marginals))
+
+    def check_condition(self, condition):
+        """Raise ValueError unless `condition` is a vector (b, condition_size) for each grid, or None without such."""
+        if (condition is None) != (self.condition_size == 0):
+            expected = f"a condition (b, {self.condition_size})" if self.condition_size else "no condition"
+            raise ValueError(f"this network takes {expected}, got {None if condition is None else condition.shape}")
+
+    def nll(self, codes, condition=None):
+        """Mean negative log-likelihood per position, in nats: what training minimises. A scalar."""
+        logits = self(codes, condition)
+        return F.cross_entropy(logits.flatten(0, 2), codes.flatten())
+
+    def log_prob_terms(self, codes, condition=None):
+        """Log p(code given all codes before it) at every position (b, h, w), in nats."""
+        logits = self(codes, condition)
+        return -F.cross_entropy(logits.flatten(0, 2), codes.flatten(), reduction="none").view(codes.shape)
+
+    def log_prob(self, codes, condition=None):
+        """Log p(codes) of every grid (b,), in nats."""
+        return self.log_prob_terms(codes, condition).flatten(1).sum(dim=1)
+
+    @torch.no_grad()
+    def cached_logits(self, codes, condition=None):
+        """The logits of ``forward``, computed position by position as :meth:`sample` does; for verification."""
+        with Evaluation(self):
+            stream = self.stream_logits(len(codes), condition)
+            logits = [next(stream)] + [stream.send(given) for given in codes.flatten(1).t()[:-1]]
+        return torch.stack(logits, dim=1).view(*codes.shape, self.n_codes)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n,
+        *,
+        generator,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        condition=None,
+        given=None,
+        known=None,
+        after_position=None,
+    ):
+        """Draw `n` grids of codes, (n, h, w) int64.
+
+        Parameters
+        ----------
+        n : int
+            Number of grids.
+        generator : torch.Generator
+            Gives one uniform number per position, all at once, as an (n, h * w) array: grid k takes the numbers
+            ``[k * h * w, (k + 1) * h * w)`` whatever `n` is.
+        temperature, top_k, top_p
+            As in :func:`~skvq.nn.grids.sampling.choose`.
+        condition : torch.Tensor of shape (n, condition_size), optional
+            For a model with ``condition_size > 0``.
+        given : torch.Tensor of shape (n, h, w), int64, optional
+            Codes to keep where `known` is True; in range everywhere.
+        known : torch.Tensor of shape (n, h, w), bool, optional
+            Where `given` counts. The other positions are drawn given all codes before them, known or drawn.
+        after_position : callable, optional
+            Called without arguments after every position.
+        """
+        height, width = self.grid_shape
+        device = self.marginals.device
+        uniform = torch.rand(n, height * width, generator=generator, device=generator.device).to(device)
+        codes = torch.empty(n, height * width, dtype=torch.int64, device=device)
+        with Evaluation(self):
+            stream = self.stream_logits(n, condition)
+            logits = next(stream)
+            for position in range(height * width):
+                drawn = choose(logits, uniform[:, position], temperature, top_k, top_p)
+                if given is not None:
+                    drawn = torch.where(known.flatten(1)[:, position], given.flatten(1)[:, position], drawn)
+                codes[:, position] = drawn
+                if after_position is not None:
+                    after_position()
+                if position + 1 < height * width:
+                    logits = stream.send(codes[:, position])
+        return codes.view(n, height, width)
+
+
+class Evaluation:
+    """Evaluation mode and full precision inside, the training flag restored after."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __enter__(self):
+        self.training = self.module.training
+        self.module.eval()
+        self.autocast = torch.autocast(self.module.marginals.device.type, enabled=False)
+        self.autocast.__enter__()
+
+    def __exit__(self, *error):
+        self.autocast.__exit__(*error)
+        self.module.train(self.training)

@@ -1,0 +1,1 @@
+"""Quantisers: torch modules that turn vectors into codes and back."""

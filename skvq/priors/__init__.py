@@ -1,0 +1,1 @@
+"""Density estimators on grids of integer codes."""

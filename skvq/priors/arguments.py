@@ -1,0 +1,120 @@
+"""Checks of what a model of grids is given besides grids of codes: class labels, partly known grids, how to draw."""
+
+import math
+import numbers
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from .._warnings import warn_user
+from ..core.codes import check_codes
+from ..core.estimator import check_number
+from ..core.layout import as_array
+
+
+def _is_missing(label):
+    """Return whether a label is None, or not equal to itself, as NaN and pandas.NA are not."""
+    same = label == label
+    return label is None or not (isinstance(same, (bool, np.bool_)) and same)
+
+
+def learn_classes(X, y):
+    """Return the sorted classes of the labels y, one for each row of X, and the class index of every row.
+
+    Raises
+    ------
+    ValueError
+        Without y, with another number of labels than rows, or for missing labels and those of mixed types.
+    """
+    if y is None:
+        raise ValueError("class_conditional=True requires y to be passed, but the target y is None")
+    labels = column_or_1d(as_array(y), warn=True)
+    check_consistent_length(X, labels)
+    if any(_is_missing(label) for label in labels.tolist()):
+        raise ValueError("Input y contains NaN or None; every row needs a label")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError("Input y contains infinity; labels of numbers must be finite")
+    try:
+        classes, indices = np.unique(labels, return_inverse=True)
+    except TypeError:
+        raise ValueError("the labels of y are of mixed types and cannot be sorted; pass labels of one type") from None
+    if len(classes) > max(2, len(labels) / 2):
+        warn_user(
+            f"y has {len(classes)} different labels for {len(labels)} rows; each is taken for a class of its own",
+        )
+    return classes, indices.astype(np.int64)
+
+
+def class_indices(y, classes, n_rows):
+    """Return the class indices (n_rows,), int64, for one label or one per row.
+
+    Raises
+    ------
+    ValueError
+        For another number of labels, or one that is not among `classes`.
+    """
+    y = np.asarray(as_array(y))
+    if y.dtype.kind == classes.dtype.kind == "M":
+        y = y.astype(classes.dtype)  # the same day is another object in another unit
+    labels = [y.item()] if y.ndim == 0 else column_or_1d(y, warn=True).tolist()
+    if y.ndim > 0 and len(labels) != n_rows:
+        raise ValueError(f"y holds {len(labels)} labels; it must be one label, or {n_rows}, one for each row")
+    numbers = {label: index for index, label in enumerate(classes.tolist())}
+    unknown = [label for label in labels if label not in numbers]
+    if unknown:
+        raise ValueError(f"y holds the label {unknown[0]!r}, which is none of the classes of fit: {classes}")
+    return np.broadcast_to(np.array([numbers[label] for label in labels], dtype=np.int64), n_rows)
+
+
+def as_grids(name, array, grid_shape, n_samples):
+    """Return one grid or `n_samples` grids, each laid out as (h, w) or (h * w,), as an array (1 or n_samples, h * w).
+
+    Raises
+    ------
+    ValueError
+        For any other shape.
+    """
+    array, layouts = np.asarray(as_array(array)), ((math.prod(grid_shape),), tuple(grid_shape))
+    if array.shape in layouts:
+        array = array[None]
+    if array.shape[1:] not in layouts or len(array) not in (1, n_samples):
+        raise ValueError(
+            f"{name} has shape {array.shape}; it must be one grid, of shape {layouts[1]} or {layouts[0]}, or one for "
+            f"each of the n_samples={n_samples}"
+        )
+    return array.reshape(len(array), -1)
+
+
+def check_given(given, mask, grid_shape, n_samples, n_codes):
+    """Return known codes, int64, and where they are known, bool, (1, h * w) or (n_samples, h * w) both; or two None.
+
+    Codes that are not known become 0, whatever they were.
+
+    Raises
+    ------
+    TypeError
+        If `mask` is not boolean.
+    ValueError
+        If only one of the two is given, for a wrong shape, or for known codes that are no codes.
+    """
+    if given is None and mask is None:
+        return None, None
+    if given is None or mask is None:
+        raise ValueError("given and mask go together: the codes that are known, and where (True) they are")
+    known = as_grids("mask", mask, grid_shape, n_samples)
+    if known.dtype != bool:
+        raise TypeError(f"mask has dtype {known.dtype}; it must be boolean, True where the code is known")
+    codes, known = np.broadcast_arrays(as_grids("given", given, grid_shape, n_samples), known)
+    if codes.dtype.kind not in "biuf":
+        raise ValueError(f"given has dtype {codes.dtype}; it must hold integer codes")
+    return check_codes(np.where(known, codes, np.zeros((), codes.dtype)), n_codes).astype(np.int64), known
+
+
+def check_draws(n_samples, temperature, top_k, top_p):
+    """Raise TypeError or ValueError for an argument of `sample` that is out of range."""
+    check_number("n_samples", n_samples, numbers.Integral, low=1)
+    check_number("temperature", temperature, low=0, boundaries="neither")
+    if top_k is not None:
+        check_number("top_k", top_k, numbers.Integral, low=1)
+    if top_p is not None:
+        check_number("top_p", top_p, low=0, high=1, boundaries="right")

@@ -1,0 +1,305 @@
+"""What the models of grids of integer codes share: validation, classes, fitting, likelihoods and samples."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+import numpy as np
+import torch
+from scipy.special import logsumexp
+from sklearn.base import DensityMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
+from ..core.callbacks import FitTask, with_callbacks
+from ..core.codes import CODE_DTYPE, check_codes
+from ..core.estimator import BaseNetwork, Fitting, check_choice, check_number, forgets_failure, is_auto, resolve_device
+from ..core.layout import check_image_shape
+from ..training.batches import Rows
+from .arguments import check_draws, check_given, class_indices, learn_classes
+from .passes import (
+    LikelihoodObjective,
+    Progress,
+    choose_candidates,
+    class_log_likelihoods,
+    draw_classes,
+    draw_grids,
+    log_likelihoods,
+    unpack,
+    with_classes,
+)
+
+# More codes than this are asked for by name.
+LARGEST_INFERRED = 2**16
+# Rows that the starting frequencies of the codes are counted on.
+MARGINAL_ROWS = 50_000
+
+
+class GridDensity(DensityMixin, BaseNetwork):
+    """Base of the density estimators on grids of integer codes, in raster order.
+
+    A subclass names its parameters, among them those that are read here (`n_codes`, `grid_shape`, `class_conditional`,
+    `dropout`, `early_stopping` and those of training), and says besides `_build`:
+
+    - ``_sizes(n_rows)``: what its network is built from, besides `n_codes`, `grid_shape` and `condition_size`;
+    - ``_automatic(n_rows)``: the :class:`~skvq.core.estimator.Automatic` of its training;
+    - ``_grids_at_once()``: how many grids its fitted network takes together, in sampling and in scoring.
+
+    The network is one of grids (b, h, w) int64, with the attributes `grid_shape`, `condition_size`, `marginals` and the
+    methods `set_marginals`, `nll`, `log_prob`, `log_prob_terms` and `sample`, as GatedPixelCNN has them.
+    """
+
+    def _check_parameters(self):
+        self._check_training_parameters()
+        if self.n_codes is not None:
+            check_number("n_codes", self.n_codes, numbers.Integral, low=1)
+        check_choice("class_conditional", self.class_conditional, (True, False))
+        if not is_auto(self.dropout):
+            check_number("dropout", self.dropout, low=0, high=1, boundaries="left")
+        check_choice("early_stopping", self.early_stopping, (True, False))
+
+    def _check_grids(self, X, *, reset):
+        """Validate X and return its codes as an integer array (n, h * w)."""
+        shape = self.grid_shape if reset else self.grid_shape_
+        if reset and shape is not None and len(check_image_shape(shape, name="grid_shape")) != 2:
+            raise ValueError(f"grid_shape={shape!r} must be None or (h, w)")
+        rows, found = self._check_rows(X, None if shape is None else tuple(shape), reset=reset)
+        if found is not None and len(found) != 2:
+            raise ValueError(f"X holds grids of shape {found}; grids of codes are (n, h, w)")
+        if reset:
+            shape = found if shape is None else shape
+            self.grid_shape_ = (
+                (1, rows.shape[1]) if shape is None else check_image_shape(shape, rows.shape[1], "grid_shape")
+            )
+            self._grids_in = found is not None
+        return check_codes(rows, self.n_codes if reset else self.n_codes_)
+
+    def _infer_n_codes(self, codes):
+        n_codes = int(codes.max()) + 1
+        if n_codes > LARGEST_INFERRED:
+            raise ValueError(
+                f"the largest code is {n_codes - 1}, which would make a network for {n_codes} codes; number the codes "
+                "from 0 without gaps, or pass n_codes if that is meant"
+            )
+        return n_codes
+
+    @typed(with_callbacks)
+    @forgets_failure
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the model to grids of codes.
+
+        Parameters
+        ----------
+        X : array-like of int, shape (n, h, w), (n, h * w) with `grid_shape`, or (n, m)
+            Codes in [0, K).
+        y : array-like of shape (n,), default=None
+            Labels of any one type, with ``class_conditional=True``; ignored otherwise.
+        X_val, y_val : array-like like X and y, default=None
+            Held-out grids and their labels; without them `validation_fraction` of X is held out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For codes that are not whole numbers in range, missing labels, or if the loss becomes non-finite.
+        """
+        self._check_parameters()
+        task = FitTask(self, X, y)
+        codes = self._check_grids(X, reset=True)
+        classes = None
+        if self.class_conditional:
+            self.classes_, classes = learn_classes(codes, y)
+            self.class_prior_ = np.bincount(classes) / len(classes)
+        self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
+        self._fit_rows(self._rows(codes, classes), self._check_held_out(X_val, y_val), task)
+        task.end()
+        return self
+
+    def _check_held_out(self, X_val, y_val):
+        """Return the held-out rows that the network takes, None without any."""
+        if self.class_conditional and (X_val is None) != (y_val is None):
+            raise ValueError("with class_conditional=True, X_val and y_val must be passed together")
+        if X_val is None:
+            return None
+        codes = self._check_grids(X_val, reset=False)
+        classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
+        return self._rows(codes, classes)
+
+    def _rows(self, codes, classes=None):
+        """Return the rows that the network takes: codes, with the class index at the end if there are classes."""
+        rows = codes if classes is None else with_classes(codes, classes)
+        return Rows(rows, dtype=torch.int64, device=resolve_device(self.device))
+
+    def _fit_rows(self, rows, validation, task):
+        generator = self._generator()
+        rows, validation = self._split(rows, validation, self.early_stopping, generator)
+        automatic = self._automatic(len(rows))
+        task.begin(self._n_epochs(automatic))
+        architecture = {
+            "n_codes": self.n_codes_,
+            "grid_shape": list(self.grid_shape_),
+            "condition_size": len(self.classes_) if self.class_conditional else 0,
+        } | self._sizes(len(rows))
+        module = self._build(architecture, generator)
+        module.set_marginals(unpack(module, rows.sample(MARGINAL_ROWS, generator))[0])
+        module.to(rows.device, memory_format=torch.channels_last)
+        n_weights = sum(parameter.numel() for parameter in module.parameters())
+        fitting = Fitting(module, architecture, rows, validation, generator)
+        work = n_weights * math.prod(self.grid_shape_)
+        self._train(LikelihoodObjective(module), fitting, automatic, task, work=work)
+        self._finish(fitting)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: RandomState = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        y: ArrayLike | None = None,
+        given: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        n_candidates: int = 1,
+    ) -> NDArray[np.int32]:
+        """Draw grids of codes, new ones or completions of partly known ones.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of grids.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draw.
+        temperature : float > 0, default=1.0
+            Divides the logits: below 1 likelier codes become likelier still.
+        top_k : int, default=None
+            Draw every code among the `top_k` likeliest only.
+        top_p : float in (0, 1], default=None
+            Draw every code from the nucleus only: the fewest codes, likeliest first, whose probabilities together reach
+            `top_p` (Holtzman et al. 2020). Applied after `temperature` and `top_k`.
+        y : label, or array-like of shape (n_samples,), default=None
+            Classes to draw from, for a model of p(x | y). None draws them by `class_prior_`, and where the first codes
+            of a grid are given, by the probability of the classes given these.
+        given : array-like of int, one grid or `n_samples` grids, as (h, w) or (h * w,) each, default=None
+            Codes that are known, and kept exactly. One grid is completed `n_samples` times. What lies outside `mask` is
+            ignored. See Notes for what a completion is.
+        mask : array-like of bool, one grid or `n_samples` grids, default=None
+            True where the code is known.
+        n_candidates : int, default=1
+            Draw every completion so many times, and take one by how likely it makes the known codes that come after
+            what was drawn (sampling-importance-resampling, Rubin 1987). The more, the nearer to p(unknown | known).
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, h * w), or (n_samples, h, w) if `fit` saw such grids, int32 in [0, K)
+        """
+        check_is_fitted(self, "weights_")
+        check_draws(n_samples, temperature, top_k, top_p)
+        check_number("n_candidates", n_candidates, numbers.Integral, low=1)
+        given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
+        random = check_random_state(random_state)
+        generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
+        shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._grids_at_once()[0]
+        n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike
+        classes = None if y is None else np.repeat(self._check_labels(y, n_samples), n_drawn)
+        if given is not None:
+            given, known = (np.repeat(np.broadcast_to(part, shape), n_drawn, axis=0) for part in (given, known))
+        classes = self._classes_to_draw(classes, n_samples * n_drawn, random, given, known)
+        codes = draw_grids(
+            self._network(),
+            n_samples * n_drawn,
+            generator,
+            batch_size,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            classes=classes,
+            given=given,
+            known=known,
+            report=Progress(type(self).__name__, "grids drawn", n_samples * n_drawn, batch_size, self.verbose),
+        ).astype(CODE_DTYPE)
+        if n_drawn > 1:
+            rows, uniform = self._rows(codes.reshape(len(codes), -1), classes), random.random_sample(n_samples)
+            size = self._grids_at_once()[1]
+            codes = codes[choose_candidates(self._network(), rows, known, n_drawn, uniform, size)]
+        return codes.reshape(codes.shape if self._grids_in else shape)
+
+    def _has_classes(self):
+        return self.architecture_["condition_size"] > 0
+
+    def _check_labels(self, y, n_rows):
+        """Return the class indices (n_rows,) of the labels y."""
+        if not self._has_classes():
+            raise ValueError("y is of no use to a model that was fitted with class_conditional=False; leave it out")
+        return class_indices(y, self.classes_, n_rows)
+
+    def _classes_to_draw(self, indices, n_samples, random, given, known):
+        """Return the class indices (n_samples,) of grids to draw, or None; `random` draws them if `indices` is None."""
+        if indices is not None or not self._has_classes():
+            return indices
+        log_weights = np.log(self.class_prior_)[None]
+        if given is not None:
+            leading = np.logical_and.accumulate(known, axis=1)  # the codes that are known before the first unknown one
+            size = self._grids_at_once()[1]
+            log_weights = log_weights + class_log_likelihoods(self._network(), self._rows(given), size, leading)
+        return draw_classes(log_weights, random.random_sample(n_samples))
+
+    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return log p(grid) of every row, or log p(grid | y), in nats.
+
+        Parameters
+        ----------
+        X : array-like of int, of the layout that `fit` saw
+            Codes in [0, K).
+        y : label, or array-like of shape (n,), default=None
+            Classes, for a model of p(x | y). With None it returns the log of sum_y p(y) p(x | y), with `class_prior_`
+            for p(y), which takes one pass for each class.
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n,), float64
+        """
+        check_is_fitted(self, "weights_")
+        codes = self._check_grids(X, reset=False)
+        network, size = self._network(), self._grids_at_once()[1]
+        if y is not None:
+            return log_likelihoods(network, self._rows(codes, self._check_labels(y, len(codes))), size)
+        if not self._has_classes():
+            return log_likelihoods(network, self._rows(codes), size)
+        return logsumexp(class_log_likelihoods(network, self._rows(codes), size) + np.log(self.class_prior_), axis=1)
+
+    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
+        """Return the mean of `score_samples`, in nats per row.
+
+        Parameters
+        ----------
+        X : array-like of int, of the layout that `fit` saw
+        y : label, or array-like of shape (n,), default=None
+            Classes, for a model of p(x | y): then the mean of log p(x | y). Ignored by a model of p(x).
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self, "weights_")
+        return float(np.mean(self.score_samples(X, y if self._has_classes() else None)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.positive_only = True
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = self.class_conditional is True
+        return tags

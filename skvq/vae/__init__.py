@@ -1,0 +1,1 @@
+"""The variational autoencoder: continuous components and a density."""

@@ -1,0 +1,390 @@
+"""VAETransformer: continuous features, a density, and new samples from a normal prior."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from .. import _schemas
+from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from ..core import inference as passes
+from ..core.callbacks import FitTask, with_callbacks
+from ..core.estimator import BaseNetwork, check_number, forgets_failure
+from ..core.layout import as_array
+from ..core.reconstruction import Reconstruction
+from . import inference as vae_passes
+from .defaults import check_parameters, check_range, plan, stops_early
+from .fit import VAETraining
+from .module import matched_noise
+from .network import ELBO_DRAWS, build_vae
+from .sampling import Sampling
+
+
+class VAETransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling, VAETraining, Reconstruction, BaseNetwork
+):
+    r"""Continuous features of images and tables, how likely a row is, and new rows drawn from a normal prior.
+
+    A variational autoencoder [1]_: an encoder maps a row x to a Gaussian posterior q(z | x) over a few components, a
+    decoder maps z to a distribution p(x | z), and the prior of z is N(0, I). Training maximises the evidence lower
+    bound (ELBO) on log p(x). Beside the networks run linear paths that start at probabilistic PCA [2]_; without hidden
+    layers they are all there is, and the bound is the log-likelihood of probabilistic PCA.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of z. "auto": a quarter of the columns, from 2 to 64.
+    likelihood : {"gaussian", "gaussian_per_feature", "bernoulli", "poisson"}, default="gaussian"
+        p(x | z). "gaussian": one variance for all standardised values. "gaussian_per_feature": one for each, at least
+        0.001, for tables whose columns are not equally predictable. "bernoulli": X in [0, 1]. "poisson": X of counts.
+    kl_weight : float, default=1.0
+        Weight of the divergence from the prior (β of [3]_). 1 is the bound itself; more gives fewer, more independent
+        components and samples closer to the reconstructions, less gives better reconstructions.
+    kl_warmup : float in [0, 1], default=0.0
+        Share of the steps over which that weight rises from 0. The start at probabilistic PCA makes it unnecessary as a
+        rule.
+    free_bits : float, default=0.0
+        Nats per component up to which the divergence costs nothing [4]_, against posterior collapse.
+    image_shape : tuple (H, W) or (H, W, C), default=None
+        How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
+        (n, H, W, C). Without either, X is a table.
+    standardize : bool, default=True
+        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
+        tables, one of each for images. The likelihoods "bernoulli" and "poisson" always take X as it is.
+    network : {"auto", "dense", "convolutional"}, default="auto"
+        Kind of the networks beside the linear path, for images; those of tables are dense. "auto": dense up to 4096
+        values an image, which learns more per second there, convolutional above.
+    hidden_layer_sizes : tuple of int or "auto", default="auto"
+        Hidden layers of dense encoders, the other way round in decoders; () is the linear path alone. "auto":
+        (1024, 512) for images, (512, 256) for those up to 512 values, (256, 256) for tables, or () below 500 rows,
+        where a network overfits more than it learns.
+    channels : int, default=64
+        Width of convolutional networks.
+    n_blocks : int, default=2
+        Blocks of convolutional networks; 0 is the linear path alone.
+    dropout : float in [0, 1), default=0.05
+        Share of hidden units that are zeroed in training; the linear paths have none. It lets networks train longer
+        before they overfit.
+    aggregate : None or "gaussian_mixture", default=None
+        Where `sample` draws z from: the prior, or a Gaussian mixture fitted to draws from the posteriors of the
+        training rows [5]_, which is closer to where the decoder was trained. It does not change the bounds.
+    n_mixture_components : int, default=20
+        Components of that mixture, which have full covariances.
+    alpha : float, default=0.0
+        Decoupled weight decay.
+    batch_size : int or "auto", default="auto"
+        Rows per step. "auto": 128 images (64 for convolutions); 64 rows of a table, 256 from 10,000 rows on; 256 for
+        linear models.
+    learning_rate_init : float or "auto", default="auto"
+        Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.001, 0.002 for convolutions,
+        0.0001 for linear models, which start near their optimum.
+    max_iter : int or "auto", default="auto"
+        Epochs. "auto" adapts to the number of rows, see Notes.
+    early_stopping : bool or "auto", default="auto"
+        Hold rows out and keep the weights of the epoch with the best bound on them; the start is a candidate. "auto"
+        does for 10 to 20,000 images, and for tables from 500 rows on, unless the model is linear.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows that is held out where `fit` is given no `X_val`.
+    tol : float, default=1e-4
+        Smallest fall of the monitored loss that counts as an improvement.
+    n_iter_no_change : int or None, default=None
+        Epochs in a row without improvement after which training ends; None runs them all.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of training. "auto" takes bfloat16 for images where the processor has it. Everything else is always
+        computed in float32.
+    device : str, default="cpu"
+        Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batches, the noise of training, and the mixture.
+    verbose : int, default=0
+        1 prints about twenty lines, 2 one per epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Length of z.
+    kl_per_component_ : ndarray of shape (n_components,), float64
+        Mean divergence of each component of the posterior from the prior, in nats, over held-out rows if there were
+        enough, else training rows. A component near 0 tells nothing about a row.
+    n_active_components_ : int
+        Components whose posterior mean has a variance above 0.01 over these rows [6]_.
+    noise_variance_ : float or ndarray of shape (n_features,)
+        Variance of the Gaussian likelihood, on standardised values; None for the others.
+    mixture_ : GaussianMixture
+        Fitted to draws from the posteriors, with ``aggregate="gaussian_mixture"``.
+    loss_curve_ : list of float
+        Training loss per epoch: the weighted negative ELBO in nats, divided by the number of features.
+    validation_loss_curve_ : list of float
+        Loss on held-out rows per epoch, of a linear model without any on the training rows; otherwise empty.
+    history_ : dict of list of float
+        Every term per epoch, in nats per row: ``negative_log_likelihood`` and ``kl``, and the same with ``validation_``
+        before the name.
+    n_iter_ : int
+        Epochs run.
+    best_iter_ : int or None
+        Epoch whose weights were kept, 0 for the start; None where the last one's are, for want of held-out rows.
+    shift_, scale_ : ndarray of shape (n_features,), float64
+        The internal standardisation.
+    image_shape_ : tuple of int or None
+        Shape of an image; None for tables.
+    architecture_ : dict
+        What the network is built from (JSON-able).
+    weights_ : dict of ndarray
+        What the network has learned.
+    n_features_in_ : int
+        Number of values in a row.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where X has them.
+
+    See Also
+    --------
+    VQVAETransformer : Discrete codes and a learned prior.
+
+    Notes
+    -----
+    With the posterior N(μ, diag σ²), what is minimised for a row is
+
+    .. math:: -E_q[\log p(x|z)] + \text{kl\_weight} \cdot \tfrac12 \sum_j (\mu_j^2 + \sigma_j^2 - \log\sigma_j^2 - 1)
+
+    with one draw of z by reparameterisation, divided by the number of features. The variance of a Gaussian likelihood
+    is the running mean of the squared error, its optimum [7]_, and so weighs the two terms against each other by
+    itself; the last estimate is from held-out rows, where there are some.
+
+    The budget of ``max_iter="auto"`` adapts to the data: images are seen 600,000 times in all (60,000 images: 10
+    epochs), but no more than 100 epochs, in at least 300 steps; a table gets 3,000 steps of 64 rows, from 10,000 rows
+    on 6,000 steps of 256; a linear model, which starts near its optimum, 300 small steps.
+
+    A density with a variance for every feature grows without bound on features that never vary, such as the corners of
+    images; that is why one variance is the default, and why the others have a lower bound.
+
+    References
+    ----------
+    .. [1] D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+    .. [2] M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis", JRSS B 61(3), 1999.
+    .. [3] I. Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework",
+       ICLR 2017.
+    .. [4] D. P. Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow", NeurIPS 2016,
+       appendix C.8.
+    .. [5] P. Ghosh et al., "From Variational to Deterministic Autoencoders", ICLR 2020, section 4.
+    .. [6] Y. Burda, R. Grosse, R. Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016.
+    .. [7] O. Rybkin, K. Daniilidis, S. Levine, "Simple and Effective VAE Training with Calibrated Decoders", ICML 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from skvq import VAETransformer
+    >>> X = load_wine().data
+    >>> model = VAETransformer(n_components=4, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (178, 4)
+    >>> model.sample(3, random_state=0).shape
+    (3, 13)
+    >>> model.score_samples(X).shape
+    (178,)
+    """
+
+    _schema = _schemas.VAE
+
+    def __init__(
+        self,
+        n_components: int | Literal["auto"] = "auto",
+        *,
+        likelihood: Literal["gaussian", "gaussian_per_feature", "bernoulli", "poisson"] = "gaussian",
+        kl_weight: float = 1.0,
+        kl_warmup: float = 0.0,
+        free_bits: float = 0.0,
+        image_shape: ImageShape = None,
+        standardize: bool = True,
+        network: Literal["auto", "dense", "convolutional"] = "auto",
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
+        channels: int = 64,
+        n_blocks: int = 2,
+        dropout: float = 0.05,
+        aggregate: Literal["gaussian_mixture"] | None = None,
+        n_mixture_components: int = 20,
+        alpha: float = 0.0,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float | Literal["auto"] = "auto",
+        max_iter: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        tol: float = 1e-4,
+        n_iter_no_change: int | None = None,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: Device = "cpu",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.likelihood = likelihood
+        self.kl_weight = kl_weight
+        self.kl_warmup = kl_warmup
+        self.free_bits = free_bits
+        self.image_shape = image_shape
+        self.standardize = standardize
+        self.network = network
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.channels = channels
+        self.n_blocks = n_blocks
+        self.dropout = dropout
+        self.aggregate = aggregate
+        self.n_mixture_components = n_mixture_components
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @typed(with_callbacks)
+    @forgets_failure
+    def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
+        """Learn encoder and decoder from X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
+            Any numeric dtype, finite.
+        y : None
+            Ignored.
+        X_val : array-like like X, default=None
+            Held-out rows, in place of a split. Their loss is recorded, and they choose the weights unless
+            ``early_stopping=False``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For X that is not finite, empty, not of `image_shape`, or outside the range of the likelihood; for
+            parameters out of range; if the loss becomes non-finite.
+        """
+        self._check_training_parameters()
+        self._check_network_parameters()
+        check_parameters(self)
+        task = FitTask(self, X, y)
+        X = self._check_images(X, reset=True)
+        held_out = None if X_val is None else self._check_images(X_val, reset=False)
+        for part in (X,) if held_out is None else (X, held_out):
+            check_range(self.likelihood, part)
+        generator = self._generator()
+        self._fit_scaling(X)
+        rows, validation = self._rows(X), None if held_out is None else self._rows(held_out)
+        architecture = plan(self, rows)
+        early = self.early_stopping
+        if early == "auto":
+            early = stops_early(architecture, len(rows))
+        rows, validation = self._split(rows, validation, early, generator)
+        supported = self._fit_network(architecture, rows, validation, generator, task)
+        self._warn_of_collapse(supported)
+        task.end()
+        return self
+
+    def transform(self, X: MatrixLike) -> NDArray[np.float32]:
+        """Return the mean of the posterior q(z | x) of every row.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+
+        Returns
+        -------
+        z : ndarray of shape (n, n_components), float32
+            Components that are not active are near 0.
+        """
+        check_is_fitted(self, "weights_")
+        rows = self._checked_rows(X)
+        return passes.encode(self._network(), rows, self._n_features_out, np.float32)
+
+    def inverse_transform(self, X: MatrixLike) -> Reals:
+        """Return E[x | z], the reconstruction that z stands for, in the units and the layout of the X of :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_components)
+            Values of z.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
+            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise.
+        """
+        check_is_fitted(self, "weights_")
+        z = check_array(as_array(X), dtype=np.float64, input_name="z")
+        if z.shape[1] != self._n_features_out:
+            raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
+        return self._decode(z)
+
+    def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
+        """Return a lower bound on log p(x) of every row, in nats and in the units of X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+        n_importance_samples : int, default=None
+            None: the evidence lower bound, with the divergence in closed form and the likelihood averaged over 8 draws.
+            An int: the importance-weighted bound with so many draws from the posterior, which on average is the
+            tighter, the more there are. The draws of a row are the same in every call, so that neither the order nor
+            the company of rows matters.
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n,), float64
+        """
+        check_is_fitted(self, "weights_")
+        if n_importance_samples is not None:
+            check_number("n_importance_samples", n_importance_samples, numbers.Integral, low=1)
+        rows, generator, k = self._checked_rows(X), torch.Generator().manual_seed(0), self._n_features_out
+        if n_importance_samples is None:
+            noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
+            bound = vae_passes.elbo(self._network(), rows, noise)
+        else:
+            uniform = torch.rand(n_importance_samples, k, generator=generator, dtype=torch.float64)
+            bound = vae_passes.importance_weighted(self._network(), rows, uniform)
+        return bound - np.log(self.scale_).sum()
+
+    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
+        """Return the mean of ``score_samples(X)``: the ELBO in nats per row, whatever `kl_weight` was trained with.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+        """
+        return float(self.score_samples(X).mean())
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def _checked_rows(self, X):
+        X = self._check_images(X, reset=False)
+        check_range(self.likelihood, X)
+        return self._rows(X)
+
+    def _build(self, architecture, generator):
+        return build_vae(architecture, generator)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags

@@ -1,0 +1,100 @@
+"""Passes of many rows through a fitted VAE, a batch at a time: its bounds, and what its posterior looks like."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..core.estimator import fill_block
+from ..core.inference import BATCH
+from ..core.progress import batches, starts
+from .module import importance_weighted_bound, noise_of_rows
+
+# Rows times draws that are decoded together.
+DECODED = 2048
+
+
+@torch.no_grad()
+def elbo(network, rows, noise):
+    """Return the ELBO of all rows in nats, on the values that the network sees: ndarray (n,), float64.
+
+    `noise` (s, 1, n_components) is that of every row.
+    """
+    bounds = []
+    for batch in batches(rows, max(1, DECODED // len(noise)), "scoring"):
+        bounds.append(network.elbo(fill_block(batch), noise)[: len(batch)].cpu().double())
+    return torch.cat(bounds).numpy()
+
+
+@torch.no_grad()
+def importance_weighted(network, rows, uniform):
+    """Return the importance-weighted bound of all rows in nats: ndarray (n,), float64.
+
+    `uniform` (s, n_components), float64 in [0, 1), is what the noise of every row is made of; it is used piece by
+    piece, in bounded memory.
+    """
+    bounds = []
+    for batch in batches(rows, BATCH, "scoring"):
+        filled = fill_block(batch)
+        pieces = (noise_of_rows(filled, piece) for piece in uniform.split(max(1, DECODED // len(filled))))
+        log_weights = torch.cat([network.log_weights(filled, noise).cpu().double() for noise in pieces])
+        bounds.append(importance_weighted_bound(log_weights)[: len(batch)])
+    return torch.cat(bounds).numpy()
+
+
+class PosteriorSummary(NamedTuple):
+    """What the posteriors of many rows have in common; arrays of float64.
+
+    Attributes
+    ----------
+    kl : ndarray of shape (n_components,)
+        Mean divergence from the prior, in nats.
+    mean_variance : ndarray of shape (n_components,)
+        Variance, over the rows, of the posterior mean.
+    squared_error : ndarray of shape (n_features,)
+        E_q[(x - E[x | z])²] for each value of a row.
+    """
+
+    kl: np.ndarray
+    mean_variance: np.ndarray
+    squared_error: np.ndarray
+
+
+@torch.no_grad()
+def summarise(network, rows, noise):
+    """Return the :class:`PosteriorSummary` of all rows; `noise` (s, 1, n_components) is that of every row."""
+    means, kl, squared_error = [], 0.0, 0.0
+    for batch in rows.in_order(max(1, DECODED // len(noise))):
+        n, filled = len(batch), fill_block(batch)
+        posterior, outputs, _ = network(filled, noise)
+        error = (network.likelihood.mean(outputs) - filled)[:, :n].flatten(2)
+        kl = kl + posterior.kl_per_component()[:n].cpu().double().sum(dim=0)
+        squared_error = squared_error + error.square().mean(dim=0).cpu().double().sum(dim=0)
+        means.append(posterior.mean[:n].cpu().double())
+    variance = torch.cat(means).var(dim=0, unbiased=False)
+    return PosteriorSummary((kl / len(rows)).numpy(), variance.numpy(), (squared_error / len(rows)).numpy())
+
+
+@torch.no_grad()
+def posterior_draws(network, rows, generator):
+    """Return one draw from the posterior of every row: ndarray (n, n_components), float64."""
+    draws = []
+    for batch in batches(rows, BATCH, "encoding"):
+        posterior = network.posterior(fill_block(batch))
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean.device)
+        draws.append(posterior.draw(noise)[: len(batch)].cpu().double())
+    return torch.cat(draws).numpy()
+
+
+@torch.no_grad()
+def draw_rows(network, z, device, generator):
+    """Yield (start, rows) for z (n, n_components): draws from p(x | z), from `start` on, float64 (b, n_features)."""
+    for start in starts(len(z), BATCH, "decoding"):
+        batch = torch.from_numpy(z[start : start + BATCH].astype(np.float32)).to(device)
+        rows = network.likelihood.draw(network.decoder(batch), generator)
+        yield start, rows.flatten(1).cpu().numpy().astype(np.float64)
+
+
+def some(rows, n_rows, generator):
+    """Return at most `n_rows` of the Rows, drawn from `generator`."""
+    return rows.restrict(np.sort(torch.randperm(len(rows), generator=generator)[:n_rows].numpy()))

@@ -1,0 +1,1 @@
+"""The vector-quantised autoencoder: discrete codes, and a prior that draws them."""

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+
+from skvq.nn.quantizers.residual_start import shrunken, squared_error, stages_from, start_codebooks
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def cluster(vectors, n_codes):
+    """The k-means centres of each group: (n, g, d) → (g, n_codes, d)."""
+    groups = vectors.transpose(0, 1).numpy()
+    found = [KMeans(n_codes, n_init=1, max_iter=5, random_state=0).fit(x).cluster_centers_ for x in groups]
+    return torch.from_numpy(np.stack(found)).float()
+
+
+def digits():
+    """(1000, 1, 64) to start from, (797, 1, 64) that are new."""
+    x = torch.from_numpy(load_digits().data / 16.0).float()
+    x = (x - x.mean(dim=0))[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))]
+    return x[:1000, None], x[1000:, None]
+
+
+def shrunken_by_loops(centres, vectors, n_rows):
+    """The same for one group, centre by centre: (k, d), (n, d) → (k, d)."""
+    nearest = cdist(vectors, centres).argmin(axis=1)
+    share = n_rows / len(vectors)
+    error = share * sum(np.square(x - centres[code]).sum() for x, code in zip(vectors, nearest))
+    variance = error / max(n_rows - len(centres), n_rows / 10)
+    mean, found = vectors.mean(axis=0), centres.copy()
+    for code in range(len(centres)):
+        n = share * (nearest == code).sum()
+        length = np.square(centres[code] - mean).sum()
+        if n > 0:
+            found[code] = mean + length / (length + variance / n) * (centres[code] - mean)
+    return found
+
+
+@pytest.mark.parametrize("n_rows", [60, 20, 6], ids=["rows", "three prefixes a row", "fewer rows than centres"])
+def test_shrunken_centres_are_those_of_the_formula(n_rows):
+    vectors, centres = normal(60, 2, 3) + 1.0, normal(2, 7, 3, seed=1)
+    centres[1, 4] = 100.0  # which no vector is near
+    found = shrunken(centres, vectors, n_rows).numpy()
+    for group in range(2):
+        expected = shrunken_by_loops(centres[group].double().numpy(), vectors[:, group].double().numpy(), n_rows)
+        np.testing.assert_allclose(found[group], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_centres_that_are_certain_stay_and_those_of_few_vectors_move():
+    vectors = torch.cat([normal(10_000, 1, 3) + 20.0, normal(10_000, 1, 3) - 20.0, 0.1 * normal(1, 1, 3)])
+    centres = torch.tensor([[[20.0] * 3, [-20.0] * 3, [1.0] * 3]])
+    moved = (shrunken(centres, vectors, len(vectors)) - centres).norm(dim=2)[0]
+    assert float(moved[:2].max()) < 1e-4
+    assert float(moved[2]) > 0.5
+
+
+def test_squared_error_is_that_of_the_best_sum_where_the_beam_keeps_all():
+    z, codebooks = normal(9, 1, 4), [normal(1, 3, 4, seed=1), normal(1, 3, 4, seed=2)]
+    sums = (codebooks[0][0][:, None] + codebooks[1][0][None]).reshape(9, 4)
+    expected = np.square(cdist(z[:, 0], sums).min(axis=1)).sum()
+    np.testing.assert_allclose(squared_error(z, codebooks, beam_size=9), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_few_vectors_a_code_in_many_dimensions_are_served_by_shrunken_centres():
+    z, new = digits()
+    left = {}
+    for shrink in (False, True):
+        codebooks = stages_from(z, 2, 256, cluster, 16, n_prefixes=8, shrink=shrink)
+        left[shrink] = squared_error(new, codebooks, 16)
+    assert left[True] < 0.97 * left[False]
+    chosen = start_codebooks(z, 2, 256, cluster, 16)
+    assert squared_error(new, chosen, 16) == pytest.approx(left[True])
+
+
+def test_held_out_vectors_decide_against_shrinking_where_it_does_harm():
+    z = 0.05 * normal(600, 1, 2) + torch.tensor([[-1.0, 0.0], [1.0, 0.0]]).repeat(300, 1)[:, None]
+    found = start_codebooks(z, 4, 80, cluster, 4)
+    torch.testing.assert_close(found, stages_from(z, 4, 80, cluster, 4, n_prefixes=8, shrink=False))
+
+
+def test_many_vectors_a_code_or_few_in_all_are_never_shrunken(monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError("shrunken")
+
+    monkeypatch.setattr("skvq.nn.quantizers.residual_start.shrunken", refuse)
+    assert len(start_codebooks(normal(600, 1, 3), 2, 75, cluster, 4)) == 2
+    assert len(start_codebooks(normal(499, 1, 3), 2, 256, cluster, 4)) == 2
+    with pytest.raises(AssertionError, match="shrunken"):
+        start_codebooks(normal(600, 1, 3), 2, 76, cluster, 4)

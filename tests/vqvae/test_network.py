@@ -1,0 +1,184 @@
+"""How a VQ-VAE starts, and what its objective does beside the gradient step."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_wine
+
+from skvq import PixelCNN, VQVAETransformer, metrics
+from skvq.core.estimator import ROW_BLOCK, fill_block
+from skvq.training.batches import Rows
+from skvq.vqvae.kmeans import kmeans_codebooks
+from skvq.vqvae.network import VQObjective, build_vqvae
+from skvq.vqvae.start import start_from_data
+
+TABLE = {
+    "row_shape": [6],
+    "code_shape": [2],
+    "code_dim": 3,
+    "n_codes": 8,
+    "quantizer": "vector",
+    "n_positions": 2,
+    "codes_per_position": 1,
+    "shared_codebook": False,
+    "coarse_shape": None,
+    "search_dim": None,
+    "codebook_update": "ema",
+    "similarity": "euclidean",
+    "gradient_estimator": "straight_through",
+    "beam_size": 1,
+    "ema_decay": 0.99,
+    "revival_threshold": 0.1,
+    "hidden_layer_sizes": [],
+}
+IMAGE = TABLE | {
+    "row_shape": [8, 8, 1],
+    "code_shape": [2, 2],
+    "n_positions": 4,
+    "shared_codebook": True,
+    "channels": 8,
+    "n_blocks": 1,
+}
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def objective(architecture=TABLE, **options):
+    module = build_vqvae(architecture, generator())
+    weights = {"codebook_weight": 1.0, "commitment_weight": 1.0, "input_noise": 0.0, "generator": generator()}
+    return VQObjective(module, **weights | options)
+
+
+@pytest.mark.parametrize("architecture", [TABLE, IMAGE])
+def test_the_start_reconstructs_much_better_than_the_mean(architecture):
+    shape = architecture["row_shape"]
+    latent = np.random.default_rng(0).normal(size=(300, 2))
+    X = latent @ np.random.default_rng(1).normal(size=(2, int(np.prod(shape))))
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    _, _, error = start_from_data(architecture, Rows(X, shape=shape), generator(), warn=False)
+    assert error < 0.75  # 1 is the mean
+
+
+def test_usage_and_perplexity_are_those_of_all_batches_since_the_last_summary():
+    goal, rows = objective(), torch.randn(40, 6, generator=generator())
+    goal.module.eval()
+    for batch in rows.split(10):
+        goal.terms(batch)
+    codes = goal.module.encode(rows).numpy()
+    summary = goal.pass_summary()
+    assert summary["usage"] == pytest.approx(metrics.codebook_usage(codes, 8, codebooks=range(2)))
+    assert summary["perplexity"] == pytest.approx(metrics.perplexity(codes, 8, codebooks=range(2)))
+    goal.terms(rows[:1])
+    assert goal.pass_summary()["perplexity"] == pytest.approx(1.0)  # nothing is left from before
+
+
+def test_dead_codes_are_revived_until_the_codebook_is_left_to_settle():
+    goal, batch = objective(), torch.randn(64, 6, generator=generator())
+    goal.module.train()
+    with torch.no_grad():
+        goal.module.quantizer.codebook[:, 0] = 1e3
+        goal.module.quantizer.mass[:, 0] = 1e-6
+    goal.terms(batch)
+    goal.after_step(0.9)
+    assert float(goal.module.quantizer.codebook[:, 0].abs().max()) > 500
+    goal.after_step(0.5)
+    assert float(goal.module.quantizer.codebook[:, 0].abs().max()) < 100
+
+
+def test_noise_is_added_to_the_input_in_training_alone_and_not_to_the_target():
+    quiet, noisy = objective(), objective(input_noise=2.0)
+    batch = torch.zeros(200, 6)
+    for goal in (quiet, noisy):
+        goal.module.encoder.linear.bias.data.zero_()
+        goal.module.train()
+        goal.terms(batch)
+    assert float(quiet.z.detach().std()) == 0.0
+    assert float(noisy.z.detach().std()) > 0.5
+    noisy.module.eval()
+    noisy.terms(batch)
+    assert float(noisy.z.detach().std()) == 0.0
+
+
+def test_kmeans_repeats_centres_only_where_a_group_has_too_few_vectors():
+    vectors = np.random.default_rng(0).normal(size=(50, 2, 3)).astype(np.float32)
+    vectors[:, 1] = vectors[:2, 1].repeat(25, axis=0)
+    codebooks = kmeans_codebooks(vectors, 4, generator())
+    assert len(np.unique(codebooks[0], axis=0)) == 4
+    assert len(np.unique(codebooks[1], axis=0)) == 2
+
+
+def test_batches_are_filled_up_to_whole_blocks():
+    assert len(fill_block(torch.ones(1, 3))) == ROW_BLOCK
+    assert fill_block(torch.ones(ROW_BLOCK, 3)).sum() == 3 * ROW_BLOCK
+
+
+def test_the_noise_variance_is_the_error_of_held_out_rows():
+    X = load_wine().data
+    model = VQVAETransformer(n_codes=16, max_iter=5, prior=None, random_state=0).fit(X[::2], X_val=X[1::2])
+    restored = model.inverse_transform(model.transform(X[1::2]))
+    error = ((X[1::2] - restored) / model.scale_).var(axis=0) + ((X[1::2] - restored) / model.scale_).mean(axis=0) ** 2
+    assert model.noise_variance_ == pytest.approx(error.mean(), rel=1e-4)
+
+
+def test_held_out_rows_reach_the_prior():
+    X = load_wine().data
+    prior = PixelCNN(channels=4, n_layers=1, max_iter=20)
+    model = VQVAETransformer(n_codes=4, max_iter=2, prior=prior, random_state=0).fit(X[::2], X_val=X[1::2])
+    log_prob = model.prior_.score(model.transform(X[1::2]))
+    assert min(model.prior_.validation_loss_curve_) == pytest.approx(-log_prob / 4, rel=1e-4)
+
+
+class Uniform:
+    """A prior that draws what it is told to, with no more than the methods that are asked for."""
+
+    def __init__(self, draw=0):
+        self.draw = draw
+
+    def get_params(self, deep=True):
+        return {"draw": self.draw}
+
+    def set_params(self, **parameters):
+        for name, value in parameters.items():
+            setattr(self, name, value)
+        return self
+
+    def fit(self, codes):
+        self.n_positions = codes.shape[1]
+        return self
+
+    def sample(self, n_samples, random_state=None):
+        return np.full((n_samples, self.n_positions), self.draw)
+
+    def score_samples(self, codes):
+        return np.zeros(len(codes))
+
+
+def test_another_prior_can_take_the_place_of_the_pixelcnn():
+    X = load_wine().data
+    model = VQVAETransformer(n_codes=4, max_iter=2, prior=Uniform(2), random_state=0).fit(X[::2], X_val=X[1::2])
+    np.testing.assert_array_equal(model.sample(3), model.inverse_transform(np.full((3, 4), 2)))
+    for draw, message in ((-1.7, "whole numbers"), (4, "found 4"), (-1, "found -1")):
+        model.prior_.draw = draw
+        with pytest.raises(ValueError, match=message):
+            model.sample(3)
+
+
+def test_training_for_the_prior_leaves_no_mixture_when_a_refit_fails():
+    X = load_wine().data
+    model = VQVAETransformer(n_codes=4, max_iter=2, prior=PixelCNN(channels=4, max_iter=1), random_state=0).fit(X)
+    with pytest.raises(ValueError, match="channels == 0"):
+        model.set_params(prior__channels=0).fit(X)
+    assert not hasattr(model, "prior_")
+
+
+def test_the_kept_weights_do_not_alias_the_network():
+    model = VQVAETransformer(n_codes=4, max_iter=1, prior=None, random_state=0).fit(load_wine().data)
+    before = model.weights_["decoder.linear.weight"].copy()
+    with torch.no_grad():
+        model._network().decoder.linear.weight.add_(1.0)
+    np.testing.assert_array_equal(model.weights_["decoder.linear.weight"], before)
+    codes = model.transform(load_wine().data)
+    model.codebook_[:] = 0
+    np.testing.assert_array_equal(model.transform(load_wine().data), codes)

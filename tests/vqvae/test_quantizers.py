@@ -1,0 +1,340 @@
+"""Each quantiser inside VQVAETransformer: what its codes and codebooks mean, against numpy; persistence; the prior."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import skops.io
+import torch
+from scipy.spatial.distance import cdist
+from scipy.stats import entropy
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits, load_wine
+
+from skvq import PixelCNN, VQVAETransformer
+from skvq.nn.quantizers.gradient_estimators import rotation
+from skvq.nn.quantizers.vector import CodebookQuantizer
+from skvq.vqvae.defaults import codes_for_bits
+
+WINE = load_wine().data
+IMAGES = load_digits().images[:300]
+FAST = {
+    "n_codes": 8,
+    "max_iter": 3,
+    "prior": PixelCNN(channels=4, n_layers=1, max_iter=1),
+    "channels": 8,
+    "n_blocks": 1,
+    "early_stopping": False,
+    "random_state": 0,
+}
+KINDS = {
+    "vector": {"quantizer": "vector"},
+    "gradient": {"quantizer": "vector", "codebook_update": "gradient"},
+    "simvq": {"quantizer": "vector", "codebook_update": "simvq"},
+    "cosine": {"quantizer": "vector", "similarity": "cosine"},
+    "rotation": {"quantizer": "vector", "gradient_estimator": "rotation"},
+    "low-dimensional": {"quantizer": "vector", "search_dim": 2},
+    "residual": {"quantizer": "residual"},
+    "residual, greedy": {"quantizer": "residual", "codes_per_position": 3, "beam_size": 1},
+    "product": {"quantizer": "product"},
+    "finite scalar": {"quantizer": "finite_scalar"},
+}
+DATA = {"wine": WINE, "digits": IMAGES}
+_fitted = {}
+
+
+def _fit(kind, data):
+    if (kind, data) not in _fitted:
+        _fitted[kind, data] = VQVAETransformer(**FAST | KINDS[kind]).fit(DATA[data])
+    return _fitted[kind, data]
+
+
+@pytest.fixture(params=[(kind, data) for kind in KINDS for data in DATA], ids=lambda pair: f"{pair[0]}, {pair[1]}")
+def fitted(request):
+    """A fitted model, the name of its kind, and its X."""
+    kind, data = request.param
+    return _fit(kind, data), kind, DATA[data]
+
+
+def encoded(model, X):
+    """What the encoder makes of X: (n, m, d), float64."""
+    rows = (np.asarray(X).reshape(len(X), -1) - model.shift_) / model.scale_
+    shape = (-1, 8, 8, 1) if X.ndim == 3 else (-1, X.shape[1])
+    with torch.no_grad():
+        return model._network().encoder(torch.from_numpy(rows).float().view(shape)).double().numpy()
+
+
+def by_position(model, codes):
+    """Codes as (n, positions, codes of a position)."""
+    return codes.reshape(len(codes), model.architecture_["n_positions"], -1)
+
+
+def codebooks(model, codes):
+    """`codebook_` with all its axes: (positions, codes of a position, n_codes, d)."""
+    _, m, s = by_position(model, codes).shape
+    shared = model.architecture_["shared_codebook"]
+    shape = (1 if shared else m, s, *model.codebook_.shape[-2:])
+    return np.broadcast_to(model.codebook_.reshape(shape), (m, *shape[1:])).astype(np.float64)
+
+
+def vectors(model, codes):
+    """The codebook vectors of codes: (n, positions, codes of a position, d)."""
+    grid = by_position(model, codes)
+    _, m, s = grid.shape
+    return codebooks(model, codes)[np.arange(m)[:, None], np.arange(s), grid]
+
+
+def test_codes_have_the_shape_and_range_that_they_say(fitted):
+    model, _, X = fitted
+    codes = model.transform(X)
+    assert codes.dtype == np.int32
+    assert codes.shape == (len(X), np.prod(model.code_shape_))
+    assert codes.min() >= 0
+    assert codes.max() < model.n_codes_ <= 8
+    assert len(model.get_feature_names_out()) == codes.shape[1]
+
+
+def test_the_codebook_array_is_what_the_network_decodes(fitted):
+    model, kind, X = fitted
+    codes = model.transform(X[:40])
+    own = vectors(model, codes)
+    expected = {"residual": own.sum(axis=2), "product": own.reshape(*own.shape[:2], -1)}
+    expected = expected.get(model.architecture_["quantizer"], own[:, :, 0])
+    layout = by_position(model, codes) if kind.startswith(("residual", "product")) else codes
+    found = model._network().quantizer.decode(torch.from_numpy(layout.astype(np.int64))).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)  # float32
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("kind", ["vector", "gradient", "simvq", "rotation"])
+def test_a_vector_gets_the_nearest_code(kind, data):
+    model, X = _fit(kind, data), DATA[data][:40]
+    z, codes = encoded(model, X), model.transform(X)
+    for position, (codebook,) in enumerate(codebooks(model, codes)):
+        distances = cdist(z[:, position], codebook)
+        chosen = np.take_along_axis(distances, codes[:, [position]], axis=1)[:, 0]
+        np.testing.assert_allclose(chosen, distances.min(axis=1), rtol=1e-4, atol=1e-5)  # float32 distances
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_cosine_codes_are_those_at_the_smallest_angle(data):
+    model, X = _fit("cosine", data), DATA[data][:40]
+    z, codes = encoded(model, X), model.transform(X)
+    for position, (codebook,) in enumerate(codebooks(model, codes)):
+        np.testing.assert_allclose(np.linalg.norm(codebook, axis=1), 1.0, rtol=1e-5)
+        distances = cdist(z[:, position], codebook, "cosine")
+        chosen = np.take_along_axis(distances, codes[:, [position]], axis=1)[:, 0]
+        np.testing.assert_allclose(chosen, distances.min(axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_greedy_residual_codes_take_what_the_earlier_ones_leave(data):
+    model, X = _fit("residual, greedy", data), DATA[data][:40]
+    left, codes = encoded(model, X), model.transform(X)
+    grid, books = by_position(model, codes), codebooks(model, codes)
+    for stage in range(grid.shape[2]):
+        for position in range(grid.shape[1]):
+            distances = cdist(left[:, position], books[position, stage])
+            chosen = np.take_along_axis(distances, grid[:, position, [stage]], axis=1)[:, 0]
+            np.testing.assert_allclose(chosen, distances.min(axis=1), rtol=1e-4, atol=1e-5)
+            left[:, position] -= books[position, stage][grid[:, position, stage]]
+
+
+def test_a_beam_finds_better_sums_than_the_greedy_search():
+    model = _fit("residual", "wine")
+    z, codes = encoded(model, WINE), model.transform(WINE)
+    quantizer = model._network().quantizer
+    greedy = quantizer._greedy_codes(torch.from_numpy(z).float(), quantizer._stages())
+    by_beam = np.square(z - vectors(model, codes).sum(axis=2)).mean()
+    by_greed = np.square(z - vectors(model, greedy.flatten(1).numpy()).sum(axis=2)).mean()
+    assert by_beam < by_greed
+
+
+def test_product_codes_are_nearest_split_by_split():
+    model = _fit("product", "digits")
+    X = IMAGES[:40]
+    z, codes = encoded(model, X), model.transform(X)
+    grid, books = by_position(model, codes), codebooks(model, codes)
+    splits = z.reshape(*z.shape[:2], grid.shape[2], -1)
+    for position in range(grid.shape[1]):
+        for split in range(grid.shape[2]):
+            distances = cdist(splits[:, position, split], books[position, split])
+            chosen = np.take_along_axis(distances, grid[:, position, [split]], axis=1)[:, 0]
+            np.testing.assert_allclose(chosen, distances.min(axis=1), rtol=1e-4, atol=1e-5)
+
+
+def test_counts_usage_and_bits_are_those_of_the_codes_of_the_training_rows(fitted):
+    model, _, X = fitted
+    codes = model.transform(X)
+    grid = by_position(model, codes)
+    if model.architecture_["shared_codebook"]:
+        columns = [grid[:, :, stage].ravel() for stage in range(grid.shape[2])]
+    else:
+        columns = list(codes.T)
+    counts = np.array([np.bincount(column, minlength=model.n_codes_) for column in columns])
+    np.testing.assert_array_equal(model.code_counts_.reshape(counts.shape), counts)
+    assert model.code_counts_.shape == model.codebook_.shape[:-1]
+    assert model.codebook_usage_ == pytest.approx((counts > 0).mean())
+    bits = [entropy(count, base=2) for count in counts]
+    assert model.bits_per_row_ == pytest.approx(np.mean(bits) * codes.shape[1])
+    assert model.perplexity_ == pytest.approx(2 ** np.mean(bits))
+
+
+def test_a_copy_from_disk_gives_the_same_codes_and_rows(fitted):
+    model, _, X = fitted
+    again = pickle.loads(pickle.dumps(model))
+    codes = model.transform(X)
+    np.testing.assert_array_equal(again.transform(X), codes)
+    np.testing.assert_array_equal(again.inverse_transform(codes), model.inverse_transform(codes))
+    assert json.loads(json.dumps(model.architecture_)) == model.architecture_
+
+
+def test_skops_needs_trust_in_the_estimators_alone(fitted):
+    model, _, X = fitted
+    file = skops.io.dumps(model)
+    trusted = skops.io.get_untrusted_types(data=file)
+    assert sorted(trusted) == ["skvq.priors.pixelcnn.PixelCNN", "skvq.vqvae.estimator.VQVAETransformer"]
+    np.testing.assert_array_equal(skops.io.loads(file, trusted=trusted).transform(X[:9]), model.transform(X[:9]))
+
+
+def test_the_prior_draws_rows_and_scores_them(fitted):
+    model, _, X = fitted
+    drawn = model.sample(3, random_state=0)
+    assert drawn.shape == (3, *X.shape[1:])
+    assert np.isfinite(drawn).all()
+    scores = model.score_samples(X[:20])
+    assert np.isfinite(scores).all()
+    assert model.bits_per_dim(X[:20]) == pytest.approx(-scores.mean() / (np.log(2) * X[0].size))
+
+
+def test_every_kind_is_cloned_with_its_parameters(fitted):
+    model, kind, _ = fitted
+    parameters = clone(model).get_params()
+    assert {name: parameters[name] for name in KINDS[kind]} == KINDS[kind]
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_a_prefix_of_residual_codes_is_decoded_and_the_next_stage_adds_to_it(data):
+    model, X = _fit("residual, greedy", data), DATA[data]
+    codes = model.transform(X)
+    grid = by_position(model, codes)
+    errors = []
+    for t in range(1, grid.shape[2] + 1):
+        restored = model.inverse_transform(grid[:, :, :t].reshape(len(X), -1))
+        errors.append(np.square((X - restored).reshape(len(X), -1) / model.scale_).mean())
+    assert errors[0] > errors[1] > errors[2]
+    np.testing.assert_array_equal(restored, model.inverse_transform(codes))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"quantizer": "lattice"}, "quantizer='lattice' must be one of"),
+        ({"codes_per_position": 0}, "codes_per_position == 0"),
+        ({"quantizer": "vector", "codes_per_position": 2}, "codes_per_position=2 has no effect with vector codes"),
+        ({"quantizer": "vector", "beam_size": 3}, "beam_size=3 has no effect with vector codes"),
+        ({"search_dim": 2}, "search_dim=2 has no effect with residual codes"),
+        ({"similarity": "cosine"}, "similarity='cosine' cannot be had for residual codes"),
+        ({"codebook_update": "simvq", "similarity": "cosine"}, "do not go together"),
+        ({"quantizer": "finite_scalar", "commitment_weight": 0.25}, "commitment_weight=0.25 has no effect"),
+        ({"quantizer": "finite_scalar", "code_dim": 7}, "code_dim=7 must be 'auto' or 1"),
+        ({"quantizer": "finite_scalar", "n_codes": 1}, "n_codes must be at least 2"),
+        ({"quantizer": "product", "code_shape": 2, "code_dim": 7}, "code_dim=7 must be a multiple of the 2 codes"),
+        ({"shared_codebook": "yes"}, "shared_codebook='yes' must be one of"),
+        ({"gradient_estimator": "gumbel"}, "gradient_estimator='gumbel' must be one of"),
+    ],
+)
+def test_parameters_that_mean_nothing_together_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        VQVAETransformer(**FAST | parameters).fit(WINE)
+
+
+def test_a_shared_codebook_of_a_table_is_one():
+    model = VQVAETransformer(**FAST | {"quantizer": "vector", "shared_codebook": True, "prior": None}).fit(WINE)
+    assert model.codebook_.shape == (8, 4)
+
+
+def test_positions_of_images_can_have_a_codebook_each():
+    model = VQVAETransformer(**FAST | {"shared_codebook": False, "prior": None}).fit(IMAGES)
+    assert model.codebook_.shape == (16, 8, 32)
+    assert model.transform(IMAGES).shape == (300, 16)
+
+
+@pytest.mark.parametrize(
+    ("X", "max_bits", "code_shape", "n_codes"),
+    [
+        (WINE, 16, (4,), 16),
+        (WINE, 3, (1,), 8),
+        (IMAGES, 128, (4, 4), 256),
+        (IMAGES, 60, (2, 2, 2), 128),
+        (IMAGES, 20, (1, 1, 4), 32),
+        (IMAGES, 1, (1, 1), 2),
+    ],
+)
+def test_a_budget_of_bits_is_used_and_kept(X, max_bits, code_shape, n_codes):
+    model = VQVAETransformer(**FAST | {"n_codes": "auto", "max_bits": max_bits, "prior": None}).fit(X)
+    assert model.code_shape_ == code_shape
+    assert model.n_codes_ == n_codes
+    assert 0.9 * max_bits < np.log2(model.n_codes_) * np.prod(model.code_shape_) <= max_bits
+    assert model.bits_per_row_ <= max_bits
+
+
+@pytest.mark.parametrize("n_rows", [100, 5_000])
+def test_a_larger_budget_of_a_table_never_gives_fewer_bits(n_rows):
+    used = []
+    for max_bits in range(1, 8 * 13 + 20):
+        found = codes_for_bits(max_bits, (13,), n_rows)
+        used.append(found["code_shape"][0] * np.log2(found["n_codes"]))
+        useful = min(max_bits, 8 * 13)
+        assert 0.6 * useful < used[-1] <= useful
+    assert used == sorted(used)
+    assert used[-1] == 8 * 13
+
+
+def test_residual_codes_of_a_table_with_few_rows_for_each_are_hardly_trained_and_need_all_rows():
+    X = load_diabetes().data[np.random.default_rng(0).permutation(442)]
+    model = VQVAETransformer(256, 2, prior=None, random_state=0).fit(X[:300])
+    assert model.n_iter_ == 3
+    assert model.score(X[300:]) > 0.91
+    digits = load_digits().data[:600]  # of which a tenth would be held out, had its codes more rows
+    few, enough = (VQVAETransformer(k, 2, max_iter=m, prior=None).fit(digits) for k, m in ((128, "auto"), (64, 1)))
+    assert (few.n_iter_, few.validation_loss_curve_) == (3, [])
+    assert len(enough.validation_loss_curve_) == 1
+
+
+def test_what_says_how_codebooks_learn_reaches_each_of_them():
+    given = {"ema_decay": 0.9, "revival_threshold": 0.3, "gradient_estimator": "rotation"}
+    for kind in ("vector", "residual", "product"):
+        model = VQVAETransformer(**FAST | given | {"quantizer": kind, "prior": None, "max_iter": 1}).fit(IMAGES)
+        quantizer = model._network().quantizer
+        learning = [part for part in quantizer.modules() if isinstance(part, CodebookQuantizer)]
+        assert learning
+        assert all((part.decay, part.revival_threshold, part.follow_rate) == (0.9, 0.3, 0.1) for part in learning)
+        outer = quantizer.quantizer if kind == "product" else quantizer
+        assert outer.estimate is rotation
+    model = VQVAETransformer(**FAST | given | {"code_shape": ((2, 2), (4, 4)), "prior": None, "max_iter": 1}).fit(
+        IMAGES
+    )
+    assert model._network().quantizer.estimate is rotation
+
+
+def test_a_budget_beyond_any_use_is_cut_and_trains():
+    model = VQVAETransformer(max_bits=400, max_iter=20, prior=None, random_state=0).fit(WINE)
+    assert np.log2(model.n_codes_) * model.code_shape_[0] == 8 * 13
+    assert model.score(WINE) > 0.99
+
+
+def test_directions_are_counted_where_nearness_is_an_angle():
+    with pytest.warns(UserWarning, match="more than the 2 different vectors"):
+        model = VQVAETransformer(
+            **FAST | {"quantizer": "vector", "similarity": "cosine", "code_dim": 1, "n_codes": 16, "prior": None}
+        ).fit(WINE)
+    assert model.n_codes_ == 2
+
+
+def test_a_budget_does_not_go_with_what_it_decides():
+    with pytest.raises(ValueError, match="max_bits=16 decides code_shape, n_codes.*leave n_codes=8 at 'auto'"):
+        VQVAETransformer(8, max_bits=16).fit(WINE)
+    with pytest.raises(ValueError, match="max_bits == 0"):
+        VQVAETransformer(max_bits=0).fit(WINE)
