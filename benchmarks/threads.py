@@ -1,4 +1,4 @@
-"""One thread against all, by the size of the network: where `training/threads.py` draws its line.
+"""One thread against all, by the size of the network: where `core/device.py` draws its line.
 
 Training steps (forward, backward, fused Adam) of dense networks of growing width, one and all threads in turn; medians.
 

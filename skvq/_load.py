@@ -10,7 +10,7 @@ from ._typing import Device
 from ._version import __version__
 from ._warnings import warn_user
 from .autoencoder.estimator import AutoEncoderTransformer
-from .core.estimator import resolve_device
+from .core.device import resolve_device
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
 from .persistence.container import LoadError, read_arrays, read_header, require_safetensors

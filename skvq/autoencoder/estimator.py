@@ -14,7 +14,8 @@ from .. import _schemas
 from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
 from ..core import inference as passes
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.estimator import BaseNetwork, Fitting, forgets_failure, resolve_device
+from ..core.device import resolve_device
+from ..core.estimator import BaseNetwork, Fitting, forgets_failure
 from ..core.layout import as_array
 from ..core.reconstruction import Reconstruction, r_squared
 from .defaults import (

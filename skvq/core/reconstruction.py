@@ -6,7 +6,8 @@ import numbers
 import numpy as np
 
 from ..training.batches import Rows
-from .estimator import check_choice, check_number, check_sizes, is_auto, resolve_device
+from .device import resolve_device
+from .estimator import check_choice, check_number, check_sizes, is_auto
 from .layout import check_image_shape, warn_of_channels_first, with_channels
 from .scaling import standardisation
 

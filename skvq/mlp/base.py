@@ -15,11 +15,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .._warnings import warn_user
 from ..core.callbacks import CallbackSupport, FitTask, learned_by
-from ..core.estimator import resolve_device
+from ..core.device import resolve_device, threads_for
 from ..core.layout import as_array
 from ..core.progress import starts
 from ..persistence.save import Saves
-from ..training.threads import threads_for
 from .activations import ACTIVATIONS
 from .descent import Descent, DescentSettings, Progress, say
 from .fit import (

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
-from ..core.estimator import resolve_device
+from ..core.device import resolve_device
 from . import losses
 from .autograd import AutogradNetwork
 from .network import DenseNetwork, outputs

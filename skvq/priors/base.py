@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
-from ..core.estimator import BaseNetwork, Fitting, check_choice, check_number, forgets_failure, is_auto, resolve_device
+from ..core.device import resolve_device
+from ..core.estimator import BaseNetwork, Fitting, check_choice, check_number, forgets_failure, is_auto
 from ..core.layout import check_image_shape
 from ..training.batches import Rows
 from .arguments import check_draws, check_given, class_indices, learn_classes

@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, RandomState, Reals
 from ..core import inference as passes
-from ..core.estimator import check_choice, check_number, resolve_device
+from ..core.device import resolve_device
+from ..core.estimator import check_choice, check_number
 from . import inference as vae_passes
 
 # Rows that a Gaussian mixture is fitted to.

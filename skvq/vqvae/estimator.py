@@ -14,7 +14,8 @@ from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, Random
 from ..core import inference as passes
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
-from ..core.estimator import BaseNetwork, forgets_failure, resolve_device
+from ..core.device import resolve_device
+from ..core.estimator import BaseNetwork, forgets_failure
 from ..core.layout import as_array
 from ..core.reconstruction import Reconstruction, r_squared
 from .density import CodeDensity

@@ -11,10 +11,10 @@ from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.preprocessing import scale
 
 from skvq import MLPClassifier, MLPRegressor
+from skvq.core.device import threads_for
 from skvq.mlp import base as mlp_base
 from skvq.mlp import lbfgs
 from skvq.training.stopping import Snapshot
-from skvq.training.threads import threads_for
 
 X, Y = (scale(values) for values in load_diabetes(return_X_y=True))
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0, "precision": "float64"}

@@ -1,0 +1,136 @@
+"""Checks of parameters, by scikit-learn's constraints.
+
+An estimator names its constraints in ``_parameter_constraints``, and ``self._validate_params()`` holds its parameters
+to them. The arguments of a method are held to theirs by :func:`check_arguments`. Whatever one constraint cannot say,
+such as two parameters that do not go together, is a function beside the estimator.
+"""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_parameter_constraints
+
+
+class Number(Interval):
+    """An interval of numbers: as scikit-learn's, but True and False are not numbers."""
+
+    def is_satisfied_by(self, val):
+        """Return whether a value is a number in the interval."""
+        return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
+
+
+class Sizes(Number):
+    """Constraint for the sizes of hidden layers and the like: a positive integer, or a sequence of such."""
+
+    def __init__(self, *, at_least=0):
+        super().__init__(Integral, 1, None, closed="left")
+        self.at_least = at_least
+
+    def is_satisfied_by(self, val):
+        """Return whether a value is a size, or a sequence of enough of them."""
+        if isinstance(val, Integral):
+            return super().is_satisfied_by(val)
+        if isinstance(val, (str, dict, set)) or not isinstance(val, Sequence | np.ndarray) or np.ndim(val) != 1:
+            return False
+        return len(val) >= self.at_least and all(map(super().is_satisfied_by, val))
+
+    def __str__(self):
+        """Return what is accepted, for the message of an error."""
+        several = "positive integers" if self.at_least == 0 else f"at least {self.at_least} positive integers"
+        return f"a positive integer or a sequence of {several}"
+
+
+POSITIVE_INTEGER = Number(Integral, 1, None, closed="left")
+COUNT = Number(Integral, 0, None, closed="left")
+POSITIVE = Number(Real, 0, None, closed="neither")
+NON_NEGATIVE = Number(Real, 0, None, closed="left")
+# Shares: [0, 1), (0, 1), [0, 1] and (0, 1].
+FRACTION = Number(Real, 0, 1, closed="left")
+INNER_FRACTION = Number(Real, 0, 1, closed="neither")
+CLOSED_FRACTION = Number(Real, 0, 1, closed="both")
+AUTO = StrOptions({"auto"})
+DEVICE = [str, torch.device]
+
+# The parameters of everything that the training loop trains.
+TRAINING = {
+    "alpha": [NON_NEGATIVE],
+    "batch_size": [AUTO, POSITIVE_INTEGER],
+    "learning_rate_init": [AUTO, POSITIVE],
+    "max_iter": [AUTO, POSITIVE_INTEGER],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [INNER_FRACTION],
+    "tol": [NON_NEGATIVE],
+    "n_iter_no_change": [None, POSITIVE_INTEGER],
+    "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+    "device": DEVICE,
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+# The parameters of the transformers that give rows back.
+ROWS = TRAINING | {
+    "early_stopping": [AUTO, "boolean"],
+    "image_shape": "no_validation",  # its message says more: `core.layout.check_image_shape`
+    "standardize": ["boolean"],
+    "hidden_layer_sizes": [AUTO, Sizes()],
+    "channels": [POSITIVE_INTEGER],
+    "n_blocks": [COUNT],
+}
+# The arguments of methods that draw.
+DRAWS = {
+    "n_samples": [POSITIVE_INTEGER],
+    "temperature": [POSITIVE],
+    "top_k": [None, POSITIVE_INTEGER],
+    "top_p": [None, Number(Real, 0, 1, closed="right")],
+    "n_candidates": [POSITIVE_INTEGER],
+    "random_state": ["random_state"],
+}
+
+
+def check_arguments(method, constraints, **arguments):
+    """Raise an error, a ValueError and TypeError, that names the first argument of a method that is not accepted.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method, with the class, for the message.
+    constraints : dict
+        Constraints by name of an argument.
+    **arguments
+        The values.
+    """
+    validate_parameter_constraints(constraints, arguments, method)
+
+
+def is_auto(value):
+    """Return whether a parameter is the string "auto" (comparing arrays with a string would raise or warn)."""
+    return isinstance(value, str) and value == "auto"
+
+
+def as_sizes(value):
+    """Return a checked parameter, one size or a sequence of sizes, as a tuple of int."""
+    return tuple(int(size) for size in ((value,) if isinstance(value, Integral) else value))
+
+
+__all__ = [
+    "AUTO",
+    "CLOSED_FRACTION",
+    "COUNT",
+    "DEVICE",
+    "DRAWS",
+    "FRACTION",
+    "INNER_FRACTION",
+    "NON_NEGATIVE",
+    "POSITIVE",
+    "POSITIVE_INTEGER",
+    "ROWS",
+    "TRAINING",
+    "HasMethods",
+    "Number",
+    "Sizes",
+    "StrOptions",
+    "as_sizes",
+    "check_arguments",
+    "is_auto",
+]
