@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from typing import Any
 
 from ._typing import Device
@@ -13,10 +12,10 @@ from .autoencoder.estimator import AutoEncoderTransformer
 from .core.device import resolve_device
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
-from .persistence.container import LoadError, read_arrays, read_header, require_safetensors
+from .persistence.container import LoadError, open_saved, require_safetensors
 from .persistence.documents import Draft
+from .persistence.records import check_keys
 from .persistence.save import FORMAT
-from .persistence.values import check_keys
 from .priors.hierarchical import HierarchicalPixelCNN
 from .priors.pixelcnn import PixelCNN
 from .priors.transformer import CausalTransformer
@@ -91,42 +90,32 @@ def load(path: str | os.PathLike[str], *, device: Device | None = None) -> Any:
     path = os.fsdecode(path)
     if os.path.exists(path) and not os.path.isfile(path):  # a pipe, which would never end
         raise OSError(f"{path!r} is not a file")
-    with open(path, "rb") as file:
-        with _load_errors(path):
-            header = read_header(file)
-            written_by = _version(header)
-        with _load_errors(path, written_by):
-            estimator = Draft(header.metadata["model"], header.infos, CLASSES).fill(read_arrays(path, header))
+    written_by = __version__
+    try:
+        with open_saved(path) as file:
+            written_by = _version(file.metadata)
+            estimator = Draft(file.metadata["model"], file.infos, CLASSES).fill(file.read())
+    except OSError:
+        raise
+    except Exception as error:  # whatever goes wrong with a file from anywhere
+        other = "" if written_by == __version__ else f" (skvq {written_by} wrote it, this is skvq {__version__})"
+        raise LoadError(f"{path!r} cannot be loaded: {error}{other}") from error
     if device is not None:
         _move(estimator, device)
     if written_by != __version__:
-        warn_user(
-            f"{path!r} was written by skvq {written_by}, this is skvq {__version__}: outputs may differ",
-        )
+        warn_user(f"{path!r} was written by skvq {written_by}, this is skvq {__version__}: outputs may differ")
     return estimator
 
 
-@contextmanager
-def _load_errors(path, written_by=__version__):
-    """Make a LoadError of whatever goes wrong with a file from anywhere, unless it cannot be read at all."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:
-        other = "" if written_by == __version__ else f" (skvq {written_by} wrote it, this is skvq {__version__})"
-        raise LoadError(f"{path!r} cannot be loaded: {error}{other}") from error
-
-
-def _version(header):
+def _version(metadata):
     """Return the version of skvq that wrote the file; ValueError for one of a newer format, or of none."""
-    found = header.metadata.get("format")
+    found = metadata.get("format")
     if type(found) is not int or not 1 <= found <= FORMAT:
         raise ValueError(
             f"its format is {found!r:.40}, but skvq {__version__} reads formats up to {FORMAT}; a newer one may read it"
         )
-    check_keys(header.metadata, {"format", "skvq_version", "sha256", "model"})
-    version = header.metadata["skvq_version"]
+    check_keys(metadata, {"format", "skvq_version", "sha256", "model"})
+    version = metadata["skvq_version"]
     if not isinstance(version, str) or len(version) > 40 or not version.isprintable():
         raise ValueError("it names no version")
     return version

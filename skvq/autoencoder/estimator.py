@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .. import _schemas
 from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
 from ..core import inference as passes
 from ..core.callbacks import FitTask, with_callbacks
@@ -18,6 +17,7 @@ from ..core.device import resolve_device
 from ..core.estimator import BaseNetwork, Fitting, forgets_failure
 from ..core.layout import as_array
 from ..core.reconstruction import Reconstruction, r_squared
+from . import schema
 from .defaults import (
     automatic_training,
     check_parameters,
@@ -192,7 +192,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     True
     """
 
-    _schema = _schemas.AUTOENCODER
+    _schema = schema.AUTOENCODER
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
-from .. import _schemas
 from .._typing import ArrayLike, Device, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from . import schema
 from .base import BaseMLP, trains_in_steps
 from .fit import as_predictions
 from .targets import check_known, decode, encode, learn_labels
@@ -172,7 +172,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _y_numeric = False
     loss = "log_loss"
 
-    _schema = _schemas.MLP_CLASSIFIER
+    _schema = schema.MLP_CLASSIFIER
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from .. import _schemas
 from .._typing import ArrayLike, Device, MatrixLike, RandomState, Reals, Self, typed
+from . import schema
 from .base import BaseMLP, trains_in_steps
 from .fit import as_predictions
 
@@ -180,7 +180,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _y_numeric = True
     _stratifies = False
 
-    _schema = _schemas.MLP_REGRESSOR
+    _schema = schema.MLP_REGRESSOR
 
     def __init__(
         self,

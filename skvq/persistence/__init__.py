@@ -3,10 +3,10 @@
 A file is a safetensors file [1]_: eight bytes with the length of a JSON header, the header, and the arrays one after
 the other. The header's metadata has one entry, ``skvq``, itself JSON:
 
-- ``format``: number of this layout, 1; ``skvq_version``: what wrote it;
 - ``sha256``: digest of the whole file with these 64 digits set to zero;
-- ``model``: class, constructor parameters, the fitted attributes that are numbers and strings, and which ones are
-  arrays; the same again for each fitted estimator inside.
+- ``format``: number of this layout, 1; ``skvq_version``: what wrote it;
+- ``model``: class, constructor parameters, and the fitted attributes: numbers and strings as they are, null for what is
+  in arrays, and the same again for each fitted estimator inside.
 
 The array of an attribute has its name, those of a dict or list the key behind a point, as in
 ``weights_.encoder.linear.bias``.
@@ -16,8 +16,9 @@ every array must be one that the class's schema expects, with the dtype and the 
 sizes are held against what is in the file before a network is described (on torch's meta device: shapes, no memory).
 Only then are arrays read, their digest and their values checked.
 
-Modules, none of which knows a class of estimators: `container` the file, `values` small values as JSON, `kinds` how an
-attribute is kept, `shapes` what a network's weights look like, `model` a whole estimator, `save` the method.
+None of the modules knows a class of this package: `container` is the file, `records` types of values, `values` small
+values as JSON, `kinds` attributes with arrays, `shapes` the weights of a network, `documents` schemas and whole
+estimators, `save` the function of that name. Schemas are in the rooms of their families.
 
 References
 ----------

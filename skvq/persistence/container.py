@@ -1,36 +1,28 @@
-"""The file: a safetensors file whose header is checked to the last byte before an array is read."""
+"""The file: a safetensors file whose header is small and whose digest is that of its bytes.
+
+safetensors itself refuses gaps, overlaps, bytes without an array, wrong lengths and offsets, shapes that are no whole
+numbers or overflow, unknown dtypes and keys that are missing.
+"""
 
 import hashlib
 import json
-import math
 import os
 import re
 import secrets
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 
-# Headers with more than this are refused before they are parsed: what they can make of memory is about thirty
-# megabytes then. An array takes some 130 bytes of the header and three containers.
-LARGEST_HEADER, MOST_TENSORS, LONGEST_NAME, MOST_AXES = 2**19, 2048, 200, 8
-DEEPEST_JSON, MOST_CONTAINERS, LONGEST_NUMBER = 32, 2**14, 32
-DTYPES = {
-    "BOOL": "bool",
-    "U8": "uint8",
-    "I8": "int8",
-    "U16": "uint16",
-    "I16": "int16",
-    "F16": "float16",
-    "U32": "uint32",
-    "I32": "int32",
-    "F32": "float32",
-    "U64": "uint64",
-    "I64": "int64",
-    "F64": "float64",
+# A header with more than this is refused before it is parsed: it cannot take more than some thirty megabytes of memory
+# then. An array takes about 130 bytes of it.
+LARGEST_HEADER, MOST_TENSORS, DEEPEST_JSON = 2**19, 2048, 32
+DTYPES = {"BOOL": "bool"} | {
+    f"{kind[0].upper()}{bits}": f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)
 }
-NO_DIGEST = "0" * 64
+NO_DIGEST, CHUNK = "0" * 64, 2**18
 
 
 class LoadError(ValueError):
@@ -44,26 +36,26 @@ class Info(NamedTuple):
     shape: tuple
 
 
-class Header(NamedTuple):
-    """A checked header.
+class SavedFile(NamedTuple):
+    """An open file whose header has been checked.
 
     Attributes
     ----------
     infos : dict of Info
-        By name, in the order of the file.
+        By name of an array.
     metadata : dict
-    raw : bytes
-        The header as it is in the file, its eight bytes of length before it.
+    read : callable
+        Returns the arrays by name; ValueError if the digest is another.
     """
 
     infos: dict
     metadata: dict
-    raw: bytes
+    read: object
 
 
-def info_of(array):
-    """Return the Info of an ndarray."""
-    return Info(array.dtype.name, array.shape)
+def infos_of(arrays):
+    """Return the Infos of ndarrays by name."""
+    return {name: Info(array.dtype.name, array.shape) for name, array in arrays.items()}
 
 
 def require_safetensors():
@@ -77,19 +69,15 @@ def require_safetensors():
 
 
 def strict_json(text):
-    """Return what JSON stands for; ValueError for what is large or deep, or twice there, or no ordinary number."""
+    """Return the object that JSON stands for; ValueError for one that is deep or has a key twice, or for a list."""
     unescaped = text.replace("\\\\", "").replace('\\"', "")
-    marks = "".join(unescaped.split('"')[::2])  # what is outside of strings
-    if marks.count("[") + marks.count("{") > MOST_CONTAINERS:
-        raise ValueError(f"JSON of more than {MOST_CONTAINERS} lists and objects")
-    depth = 0
-    for mark in re.findall(r"[\[\]{}]", marks):
-        depth += 1 if mark in "[{" else -1
-        if depth > DEEPEST_JSON:
-            raise ValueError(f"JSON more than {DEEPEST_JSON} levels deep")
-    return json.loads(
-        text, object_pairs_hook=_unique, parse_int=_integer, parse_float=_finite, parse_constant=_no_number
-    )
+    marks = re.findall(r"[\[\]{}]", "".join(unescaped.split('"')[::2]))  # outside of strings
+    if max(accumulate(1 if mark in "[{" else -1 for mark in marks), default=0) > DEEPEST_JSON:
+        raise ValueError(f"JSON more than {DEEPEST_JSON} levels deep")
+    found = json.loads(text, object_pairs_hook=_unique)
+    if not isinstance(found, dict):
+        raise ValueError("it is not a file of save: its metadata are another's")
+    return found
 
 
 def _unique(pairs):
@@ -99,105 +87,47 @@ def _unique(pairs):
     return found
 
 
-def _integer(digits):
-    if len(digits) > LONGEST_NUMBER:
-        raise ValueError("a number of too many digits")
-    return int(digits)
+@contextmanager
+def open_saved(path):
+    """Yield the SavedFile of a path; ValueError, or an error of safetensors, for anything odd."""
+    with open(path, "rb") as file:
+        n = int.from_bytes(file.read(8), "little")
+        if n > LARGEST_HEADER:
+            raise ValueError(f"it has a header of {n} bytes; at most {LARGEST_HEADER} are read")
+    with require_safetensors().safe_open(path, framework="numpy") as file:
+        names, metadata = file.keys(), file.metadata()
+        if metadata is None or list(metadata) != ["skvq"]:
+            raise ValueError("it is not a file of save: its metadata are another's")
+        if len(names) > MOST_TENSORS:
+            raise ValueError(f"it has {len(names)} arrays; at most {MOST_TENSORS} are read")
+        slices = {name: file.get_slice(name) for name in names}
+        infos = {name: Info(DTYPES.get(part.get_dtype()), tuple(part.get_shape())) for name, part in slices.items()}
+        metadata = strict_json(metadata["skvq"])
+
+        def read():
+            _check_digest(path, metadata.get("sha256"))
+            return {name: file.get_tensor(name) for name in names}
+
+        yield SavedFile(infos, metadata, read)
 
 
-def _finite(digits):
-    number = float(digits)
-    if len(digits) > LONGEST_NUMBER or not math.isfinite(number):
-        raise ValueError(f"{digits[:LONGEST_NUMBER]} is no number")
-    return number
-
-
-def _no_number(name):
-    raise ValueError(f"{name} is no number")
-
-
-def read_header(file):
-    """Return the Header of an open file, whose every byte it accounts for; ValueError for anything odd."""
-    size = os.fstat(file.fileno()).st_size
-    length = file.read(8)
-    n = int.from_bytes(length, "little")
-    if len(length) < 8 or n > size - 8:
-        raise ValueError("it was cut short, or is not a file of save")
-    if n > LARGEST_HEADER:
-        raise ValueError(f"a header of {n} bytes; at most {LARGEST_HEADER} are read")
-    raw = file.read(n)
-    found = strict_json(raw.decode("utf-8"))
-    if not isinstance(found, dict) or not isinstance(found.get("__metadata__"), dict):
-        raise ValueError("it is not a file of save: it has no metadata")
-    metadata = found.pop("__metadata__")
-    if list(metadata) != ["skvq"] or not isinstance(metadata["skvq"], str):
-        raise ValueError("it is not a file of save: its metadata is another's")
-    if len(found) > MOST_TENSORS:
-        raise ValueError(f"it has {len(found)} arrays; at most {MOST_TENSORS} are read")
-    description = strict_json(metadata["skvq"])
-    if not isinstance(description, dict):
-        raise ValueError("it is not a file of save: its metadata is another's")
-    return Header(_check_layout(found, size - 8 - n), description, length + raw)
-
-
-def _check_layout(entries, n_bytes):
-    """Return the arrays' Infos in the order of their bytes, which must cover `n_bytes` without gap or overlap."""
-    spans = {}
-    for name, entry in entries.items():
-        if len(name) > LONGEST_NAME or not isinstance(entry, dict):
-            raise ValueError("an array has no proper entry")
-        if sorted(entry) != ["data_offsets", "dtype", "shape"] or entry["dtype"] not in DTYPES:
-            raise ValueError(f"the array {name!r} has an unknown dtype or entry")
-        start, stop = _whole_numbers(entry["data_offsets"], 2)
-        info = Info(DTYPES[entry["dtype"]], _whole_numbers(entry["shape"]))
-        if len(info.shape) > MOST_AXES or stop - start != math.prod(info.shape) * np.dtype(info.dtype).itemsize:
-            raise ValueError(f"the array {name!r} has another size than its shape")
-        spans[name] = start, stop, info
-    end = 0
-    ordered = sorted(spans, key=lambda name: spans[name][:2])
-    for name in ordered:
-        if spans[name][0] != end:
-            raise ValueError(f"the array {name!r} does not follow the one before it")
-        end = spans[name][1]
-    if end != n_bytes:
-        raise ValueError(f"the arrays take {end} bytes, but the file has {n_bytes}")
-    return {name: spans[name][2] for name in ordered}
-
-
-def _whole_numbers(values, n=None):
-    if not isinstance(values, list) or not all(type(value) is int and 0 <= value < 2**63 for value in values):
-        raise ValueError("sizes and positions must be whole numbers")
-    if n is not None and len(values) != n:
-        raise ValueError(f"expected {n} numbers")
-    return tuple(values)
-
-
-def read_arrays(path, header):
-    """Return the arrays of a file by name; ValueError unless they and the header have the digest of the metadata."""
-    digest = header.metadata.get("sha256")
+def _check_digest(path, digest):
     if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:
         raise ValueError("it has no SHA-256")
-    if header.raw.count(digest.encode()) != 1:
-        raise ValueError("its SHA-256 is not there once")
-    arrays = {}
-    with require_safetensors().safe_open(path, framework="numpy") as file:
-        if set(file.keys()) != set(header.infos):
-            raise ValueError("the file changed while it was read")
-        seen = hashlib.sha256(header.raw.replace(digest.encode(), NO_DIGEST.encode()))
-        for name, info in header.infos.items():
-            arrays[name] = file.get_tensor(name)
-            if info_of(arrays[name]) != info:
-                raise ValueError("the file changed while it was read")
-            seen.update(arrays[name].reshape(-1).view(np.uint8))
+    with open(path, "rb") as file:
+        header = file.read(8)
+        header += file.read(int.from_bytes(header, "little"))
+        seen = hashlib.sha256(header.replace(digest.encode(), NO_DIGEST.encode(), 1))
+        while chunk := file.read(CHUNK):
+            seen.update(chunk)
     if seen.hexdigest() != digest:
         raise ValueError("it is damaged: its SHA-256 is another")
-    return arrays
 
 
 def to_bytes(arrays, metadata):
-    """Return the file that holds the arrays and the metadata (a JSON-able dict), with its digest."""
+    """Return header and data of the file that holds the arrays and the metadata (a JSON-able dict), with its digest."""
     arrays = {name: np.require(array, array.dtype.newbyteorder("="), "C") for name, array in arrays.items()}
-    text = json.dumps(metadata | {"sha256": NO_DIGEST}, allow_nan=False, separators=(",", ":"))
+    text = json.dumps({"sha256": NO_DIGEST} | metadata, separators=(",", ":"))
     data = require_safetensors().numpy.save(arrays, {"skvq": text})
     n = 8 + int.from_bytes(data[:8], "little")
     if n > 8 + LARGEST_HEADER or len(arrays) > MOST_TENSORS:
@@ -222,8 +152,7 @@ def write_atomically(path, pieces):
         if existing is not None:
             os.chmod(temporary, stat.S_IMODE(existing.st_mode))
         with os.fdopen(handle, "wb") as file:
-            for piece in pieces:
-                file.write(piece)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -231,12 +160,7 @@ def write_atomically(path, pieces):
         with suppress(OSError):
             os.unlink(temporary)
         raise
-    _sync_directory(directory)
-
-
-def _sync_directory(directory):
-    """Make the new name survive a loss of power, where directories can be opened."""
-    with suppress(OSError):
+    with suppress(OSError):  # the new name survives a loss of power too, where directories can be opened
         handle = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -1,9 +1,9 @@
-"""How a fitted attribute that is not a plain value is kept: as arrays, and as facts, which are JSON-able.
+"""Fitted attributes that are not plain values, as arrays and back.
 
-A kind has three methods. ``pack(value)`` returns the facts and the arrays by suffix (the key in a dict or list, "" for
-the array that is the attribute itself). ``expected(facts, found, estimator)`` returns the Info of every array that must
-be there, from what the estimator holds already and, where that leaves a choice, from the Infos `found`; it raises
-ValueError for what cannot be. ``unpack(facts, arrays, estimator)`` returns the value, or raises ValueError.
+A kind has three methods. ``pack(value)`` returns arrays by suffix: the key in a dict or list, or "" for the array that
+is the attribute itself. ``expected(found, estimator)`` returns the Info of every array that must be there. It follows
+from what the estimator holds already and, where that leaves a choice, from the Infos `found`; for what cannot be it
+raises ValueError. ``unpack(arrays)`` returns the value, or raises ValueError.
 """
 
 import math
@@ -16,12 +16,11 @@ from .shapes import expected_weights
 
 # No weight of a trained network is larger; the products of two of them do not overflow float32.
 LARGEST_WEIGHT = 1e18
-MOST_CURVES, MOST_EPOCHS, MOST_TEXTS, MOST_CHARACTERS = 64, 2**18, 2**18, 2**21
+MOST_CURVES, MOST_EPOCHS, MOST_LABELS, MOST_CHARACTERS = 64, 2**18, 2**18, 2**23
 TERM = re.compile("[a-z][a-z0-9_]{0,63}")
-LABEL_DTYPES = {
-    "number": r"bool|u?int(8|16|32|64)|float(16|32|64)",
-    "time": r"(datetime|timedelta)64\[(Y|M|W|D|h|m|s|ms|us|ns)\]",
-}
+TEXTS = {"object", "str"}
+NUMBERS = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)")
+TIMES = re.compile(r"(datetime|timedelta)64\[(Y|M|W|D|h|m|s|ms|us|ns)\]")
 
 
 def within(array, low=-math.inf, high=math.inf):
@@ -30,11 +29,6 @@ def within(array, low=-math.inf, high=math.inf):
         return True
     smallest, largest = array.min(), array.max()  # NaN if one is
     return bool(math.isfinite(smallest) and math.isfinite(largest) and low <= smallest and largest <= high)
-
-
-def finite(array):
-    """Return whether all values are finite."""
-    return within(array)
 
 
 def not_negative(array):
@@ -62,6 +56,12 @@ def of_weights(array):
     return within(array, -LARGEST_WEIGHT, LARGEST_WEIGHT)
 
 
+def _checked(array, valid):
+    if not valid(array):
+        raise ValueError("an array holds values that are none of a fitted estimator")
+    return array
+
+
 class Array:
     """One array.
 
@@ -70,226 +70,157 @@ class Array:
     shape : callable
         The estimator → the shape.
     dtype : str, default="float64"
-    valid : callable, default=finite
-        Array → whether its values can be.
+    valid : callable, default=within
+        Array → whether its values can be; by default they are finite.
     """
 
-    def __init__(self, shape, dtype="float64", valid=finite):
+    def __init__(self, shape, dtype="float64", valid=within):
         self.shape, self.dtype, self.valid = shape, dtype, valid
 
     def pack(self, value):
-        return None, {"": value}
+        return {"": value}
 
-    def expected(self, facts, found, estimator):
+    def expected(self, found, estimator):
         return {"": Info(self.dtype, tuple(self.shape(estimator)))}
 
-    def unpack(self, facts, arrays, estimator):
+    def unpack(self, arrays):
         return _checked(arrays[""], self.valid)
 
 
-class NumberOrArray(Array):
-    """None, a positive number, or an array of positive numbers."""
+class Arrays:
+    """A dict or list of arrays.
+
+    Parameters
+    ----------
+    infos : callable
+        (estimator, Infos that are there) → the Info of each by key.
+    valid : callable, default=within
+    in_list : bool, default=False
+    """
+
+    def __init__(self, infos, valid=within, *, in_list=False):
+        self.infos, self.valid, self.in_list = infos, valid, in_list
 
     def pack(self, value):
-        return (None, {"": value}) if isinstance(value, np.ndarray) else (value, {})
+        return {str(index): array for index, array in enumerate(value)} if self.in_list else dict(value)
 
-    def expected(self, facts, found, estimator):
-        if found:
-            return super().expected(facts, found, estimator)
-        if facts is not None and not (isinstance(facts, float) and 0 < facts < math.inf):
-            raise ValueError("a positive number is expected")
-        return {}
+    def expected(self, found, estimator):
+        return self.infos(estimator, found)
 
-    def unpack(self, facts, arrays, estimator):
-        return super().unpack(facts, arrays, estimator) if arrays else facts
+    def unpack(self, arrays):
+        for array in arrays.values():
+            _checked(array, self.valid)
+        return [arrays[str(index)] for index in range(len(arrays))] if self.in_list else arrays
+
+
+class Weights(Arrays):
+    """The state of the network that `architecture_` describes.
+
+    Parameters
+    ----------
+    build : callable
+        (architecture, generator) → torch.nn.Module.
+    """
+
+    def __init__(self, build):
+        super().__init__(lambda estimator, found: expected_weights(build, estimator.architecture_), of_weights)
 
 
 class Curve:
-    """A list of numbers, one for each epoch, or None."""
+    """A list of numbers, one for each epoch."""
 
     def pack(self, value):
-        return value is None, {} if value is None else {"": np.array(value, dtype=np.float64).reshape(len(value))}
+        return {"": np.array(value, dtype=np.float64).reshape(len(value))}
 
-    def expected(self, facts, found, estimator):
-        return {} if facts is True else {"": as_curve(found.get(""))}
+    def expected(self, found, estimator):
+        return {"": _as_curve(found.get("", Info("float64", ())))}
 
-    def unpack(self, facts, arrays, estimator):
-        return None if facts is True else arrays[""].tolist()
+    def unpack(self, arrays):
+        return arrays[""].tolist()
 
 
 class Curves:
     """A dict of lists of numbers, one for each epoch."""
 
     def pack(self, value):
-        return None, {name: np.array(curve, dtype=np.float64).reshape(len(curve)) for name, curve in value.items()}
+        return {name: Curve().pack(curve)[""] for name, curve in value.items()}
 
-    def expected(self, facts, found, estimator):
+    def expected(self, found, estimator):
         if len(found) > MOST_CURVES or not all(TERM.fullmatch(name) for name in found):
             raise ValueError("curves have other names")
         if sum(math.prod(info.shape) for info in found.values()) > 4 * MOST_EPOCHS:
             raise ValueError("the curves are too long")
-        return {name: as_curve(info) for name, info in found.items()}
+        return {name: _as_curve(info) for name, info in found.items()}
 
-    def unpack(self, facts, arrays, estimator):
+    def unpack(self, arrays):
         return {name: array.tolist() for name, array in arrays.items()}
 
 
-def as_curve(info):
+def _as_curve(info):
     """Return the Info of a curve as long as `info` says; ValueError if that is of no curve."""
-    if info is None or len(info.shape) != 1:
-        raise ValueError("a curve is expected")
-    if info.shape[0] > MOST_EPOCHS:
-        raise ValueError(f"a curve of {info.shape[0]} epochs is too long")
+    if len(info.shape) != 1 or info.shape[0] > MOST_EPOCHS:
+        raise ValueError(f"a curve of the shape {info.shape} is none, or is too long")
     return Info("float64", info.shape)
 
 
-class Arrays:
-    """A list of arrays of one dtype, float32 or float64, all finite.
+class Labels:
+    """Class labels or names of columns: strings, and without `text_only` numbers, booleans and dates.
+
+    The suffix is the dtype of the labels. Strings are kept as their code points, uint32 (n, longest), padded with
+    zeros; where they are Python's own a bar stands behind each, since numpy would drop zeros at the end.
 
     Parameters
     ----------
-    shapes : callable
-        The estimator → their shapes.
+    length : callable, default=None
+        The estimator → how many; None takes as many as there are, all different.
+    text_only : bool, default=False
     """
 
-    def __init__(self, shapes):
-        self.shapes = shapes
+    def __init__(self, length=None, *, text_only=False):
+        self.length, self.text_only = length, text_only
 
     def pack(self, value):
-        return None, {str(index): array for index, array in enumerate(value)}
-
-    def expected(self, facts, found, estimator):
-        dtype = "float32" if found and next(iter(found.values())).dtype == "float32" else "float64"
-        return {str(index): Info(dtype, tuple(shape)) for index, shape in enumerate(self.shapes(estimator))}
-
-    def unpack(self, facts, arrays, estimator):
-        return [_checked(arrays[str(index)], finite) for index in range(len(arrays))]
-
-
-class NamedArrays:
-    """A dict of arrays.
-
-    Parameters
-    ----------
-    infos : callable
-        The estimator → the Info of each.
-    valid : callable, default=finite
-    """
-
-    def __init__(self, infos, valid=finite):
-        self.infos, self.valid = infos, valid
-
-    def pack(self, value):
-        return None, dict(value)
-
-    def expected(self, facts, found, estimator):
-        return self.infos(estimator)
-
-    def unpack(self, facts, arrays, estimator):
-        return {name: _checked(array, self.valid) for name, array in arrays.items()}
-
-
-class Weights(NamedArrays):
-    """The state of the network that `architecture_` describes."""
-
-    def __init__(self):
-        super().__init__(lambda estimator: expected_weights(estimator._build, estimator.architecture_), of_weights)
-
-
-class Texts:
-    """An array of strings, of dtype object or "<U": the bytes of UTF-8 one after the other, and where each ends.
-
-    Parameters
-    ----------
-    length : callable
-        The estimator → how many.
-    """
-
-    def __init__(self, length):
-        self.length = length
-
-    def pack(self, value):
-        texts = value.tolist()
-        others = {type(text).__name__ for text in texts if not isinstance(text, str)}
+        if value.dtype.kind in "mM":
+            return {value.dtype.name: value.view(np.int64)}
+        if value.dtype.kind not in "OU":
+            return {value.dtype.name: value}
+        if value.dtype.kind == "U":
+            return {"str": _code_points(value)}
+        others = {type(text).__name__ for text in value if not isinstance(text, str)}
         if others:
             raise TypeError(
                 f"an object array of {', '.join(sorted(others))} cannot be saved, only one of strings; keep the "
                 "estimator with skops or joblib"
             )
-        pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
-        ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
-        arrays = {"text": np.frombuffer(b"".join(pieces), dtype=np.uint8), "ends": ends}
-        return 0 if value.dtype.kind == "O" else value.dtype.itemsize // 4, arrays
+        if len(value) * max(map(len, value)) > MOST_CHARACTERS:
+            raise ValueError("strings are too long")
+        return {"object": _code_points(np.array([f"{text}|" for text in value]))}
 
-    def expected(self, facts, found, estimator):
-        n, width = self._count(found.get("ends"), estimator), facts
-        if type(width) is not int or not 0 <= width * n <= MOST_CHARACTERS or n > MOST_TEXTS:
-            raise ValueError("too many strings, or too long ones")
-        if "text" not in found or len(found["text"].shape) != 1 or found["text"].shape[0] > MOST_CHARACTERS:
-            raise ValueError("strings are expected, not too long in all")
-        return {"text": Info("uint8", found["text"].shape), "ends": Info("int64", (n,))}
-
-    def _count(self, found, estimator):
-        if self.length is not None:
-            return self.length(estimator)
-        return found.shape[0] if found is not None and len(found.shape) == 1 else 0
-
-    def unpack(self, facts, arrays, estimator):
-        data, ends = arrays["text"].tobytes(), arrays["ends"].tolist()
-        starts = [0, *ends[:-1]]
-        if starts != sorted(starts) or ends[-1:] != [len(data)] or any(a > b for a, b in zip(starts, ends)):
-            raise ValueError("strings that do not follow each other")
-        texts = [data[start:stop].decode("utf-8", "surrogatepass") for start, stop in zip(starts, ends)]
-        if facts > 0 and any(len(text) > facts for text in texts):
-            raise ValueError("a string is longer than it may be")
-        return np.array(texts, dtype=object if facts == 0 else f"<U{facts}")
-
-
-class Labels(Texts):
-    """Class labels: strings, numbers, booleans, or dates.
-
-    Parameters
-    ----------
-    length : callable, default=None
-        The estimator → how many; None takes as many as there are.
-    """
-
-    def __init__(self, length=None):
-        super().__init__(length)
-
-    def pack(self, value):
-        if value.dtype.kind in "OU":
-            width, arrays = super().pack(value)
-            return ["text", width], arrays
-        if value.dtype.kind in "mM":
-            return ["time", value.dtype.name], {"": value.view(np.int64)}
-        return ["number", value.dtype.name], {"": value}
-
-    def expected(self, facts, found, estimator):
-        if not isinstance(facts, list) or len(facts) != 2:
+    def expected(self, found, estimator):
+        if len(found) != 1:
+            raise ValueError("labels are expected")
+        ((dtype, info),) = found.items()
+        n, width = info.shape[0] if self.length is None else self.length(estimator), info.shape[1:2]
+        if n > MOST_LABELS or n * sum(width) > MOST_CHARACTERS:
+            raise ValueError(f"{n} labels are too many, or are too long")
+        if dtype in TEXTS:
+            return {dtype: Info("uint32", (n, *width))}
+        if self.text_only or not (NUMBERS.fullmatch(dtype) or TIMES.fullmatch(dtype)):
             raise ValueError("labels of no known kind")
-        kind, detail = facts
-        if kind == "text":
-            return super().expected(detail, found, estimator)
-        if kind not in LABEL_DTYPES or not isinstance(detail, str) or not re.fullmatch(LABEL_DTYPES[kind], detail):
-            raise ValueError("labels of no known kind")
-        n = self._count(found.get(""), estimator)
-        if n > MOST_TEXTS:
-            raise ValueError(f"{n} labels are too many")
-        return {"": Info("int64" if kind == "time" else detail, (n,))}
+        return {dtype: Info("int64" if TIMES.fullmatch(dtype) else dtype, (n,))}
 
-    def unpack(self, facts, arrays, estimator):
-        kind, detail = facts
-        if kind == "text":
-            labels = super().unpack(detail, arrays, estimator)
-        else:
-            labels = arrays[""].view(detail) if kind == "time" else arrays[""]
-        if len(np.unique(labels)) != len(labels):
+    def unpack(self, arrays):
+        ((dtype, labels),) = arrays.items()
+        if dtype in TEXTS:
+            labels = labels.view(f"U{labels.shape[1]}")[:, 0]
+            texts = labels.tolist()  # ValueError for what are no code points
+            labels = np.array([text[:-1] for text in texts], dtype=object) if dtype == "object" else labels
+        elif TIMES.fullmatch(dtype):
+            labels = labels.view(dtype)
+        if not self.text_only and len(np.unique(labels)) != len(labels):
             raise ValueError("a label is there twice")
         return labels
 
 
-def _checked(array, valid):
-    if not valid(array):
-        raise ValueError("an array holds values that are none of a fitted estimator")
-    return array
+def _code_points(texts):
+    return texts.view(np.uint32).reshape(len(texts), texts.dtype.itemsize // 4)

@@ -1,4 +1,4 @@
-"""The method `save` of every estimator."""
+"""`save`: a fitted estimator as one file."""
 
 from __future__ import annotations
 
@@ -8,15 +8,30 @@ import os
 from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
-from .container import require_safetensors, strict_json, to_bytes, write_atomically
-from .documents import Draft, classes_within, infos_of, pack
+from .container import infos_of, require_safetensors, strict_json, to_bytes, write_atomically
+from .documents import Draft, classes_within, pack
 from .values import own_schema
 
 FORMAT = 1
 
 
+def save(estimator, path):
+    """Write a fitted estimator of this package to a file, whole or not at all; see :meth:`Saves.save`."""
+    require_safetensors()
+    schema = own_schema(estimator)
+    check_is_fitted(estimator, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
+    document, arrays = pack(estimator, schema)
+    try:
+        # What load would refuse is not written.
+        Draft(strict_json(json.dumps(document)), infos_of(arrays), classes_within(estimator)).fill(arrays)
+    except ValueError as error:
+        raise ValueError(f"this {schema.class_name} could not be loaded again: {error}") from error
+    metadata = {"format": FORMAT, "skvq_version": __version__, "model": document}
+    write_atomically(path, to_bytes(arrays, metadata))
+
+
 class Saves:
-    """Mixin of the estimators: what was learned as a file that can never run code."""
+    """The method `save` of every estimator."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
@@ -40,14 +55,4 @@ class Saves:
         ValueError
             If parameters were changed, after `fit`, to some that do not go with what was learned.
         """
-        require_safetensors()
-        schema = own_schema(self)
-        check_is_fitted(self, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
-        document, arrays = pack(self)
-        metadata = {"format": FORMAT, "skvq_version": __version__, "model": document}
-        try:
-            # What load would refuse is not written.
-            Draft(strict_json(json.dumps(document)), infos_of(arrays), classes_within(self)).fill(arrays)
-        except ValueError as error:
-            raise ValueError(f"this {schema.class_name} could not be loaded again: {error}") from error
-        write_atomically(path, to_bytes(arrays, metadata))
+        save(self, path)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from .. import _schemas
 from .._typing import Device, RandomState
 from ..core.layout import check_image_shape
 from ..nn.grids.levels import TwoLevelPixelCNN
+from . import schema
 from .base import GridDensity
 from .defaults import automatic_training, check_network_sizes, grids_per_sample, grids_per_score, network_sizes
 
@@ -124,7 +124,7 @@ class HierarchicalPixelCNN(GridDensity):
 
     grid_shape = None  # no parameter here: to the base, all codes of a row are one grid (1, n)
 
-    _schema = _schemas.HIERARCHICAL_PIXELCNN
+    _schema = schema.HIERARCHICAL_PIXELCNN
 
     def __init__(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from .. import _schemas
 from .._typing import Device, RandomState
 from ..nn.grids.pixelcnn import GatedPixelCNN
+from . import schema
 from .base import GridDensity
 from .defaults import automatic_training, check_network_sizes, grids_per_sample, grids_per_score, network_sizes
 
@@ -129,7 +129,7 @@ class PixelCNN(GridDensity):
     array([[1, 0, 1, 0]], dtype=int32)
     """
 
-    _schema = _schemas.PIXELCNN
+    _schema = schema.PIXELCNN
 
     def __init__(
         self,

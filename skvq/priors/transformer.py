@@ -5,10 +5,10 @@ from __future__ import annotations
 import numbers
 from typing import Literal
 
-from .. import _schemas
 from .._typing import Device, RandomState
 from ..core.estimator import check_number, is_auto
 from ..nn.grids.transformer import CausalGridTransformer
+from . import schema
 from .base import GridDensity
 from .transformer_defaults import automatic_dropout, automatic_training, grids_per_sample, grids_per_score
 
@@ -123,7 +123,7 @@ class CausalTransformer(GridDensity):
     array([[1, 0, 1, 0]], dtype=int32)
     """
 
-    _schema = _schemas.CAUSAL_TRANSFORMER
+    _schema = schema.CAUSAL_TRANSFORMER
 
     def __init__(
         self,

@@ -11,7 +11,6 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .. import _schemas
 from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
 from ..core import inference as passes
 from ..core.callbacks import FitTask, with_callbacks
@@ -19,6 +18,7 @@ from ..core.estimator import BaseNetwork, check_number, forgets_failure
 from ..core.layout import as_array
 from ..core.reconstruction import Reconstruction
 from . import inference as vae_passes
+from . import schema
 from .defaults import check_parameters, check_range, plan, stops_early
 from .fit import VAETraining
 from .module import matched_noise
@@ -189,7 +189,7 @@ class VAETransformer(
     (178,)
     """
 
-    _schema = _schemas.VAE
+    _schema = schema.VAE
 
     def __init__(
         self,

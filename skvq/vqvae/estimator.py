@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .. import _schemas
 from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
 from ..core import inference as passes
 from ..core.callbacks import FitTask, with_callbacks
@@ -18,6 +17,7 @@ from ..core.device import resolve_device
 from ..core.estimator import BaseNetwork, forgets_failure
 from ..core.layout import as_array
 from ..core.reconstruction import Reconstruction, r_squared
+from . import schema
 from .density import CodeDensity
 from .fit import CodeTraining
 from .network import build_vqvae
@@ -245,7 +245,7 @@ class VQVAETransformer(
     True
     """
 
-    _schema = _schemas.VQVAE
+    _schema = schema.VQVAE
 
     def __init__(
         self,

@@ -143,7 +143,7 @@ def with_architecture(file, name, value):
     """Return a file with another entry of `architecture_`."""
 
     def change(header, metadata, arrays):
-        pairs = metadata["model"]["values"]["architecture_"]["dict"]
+        pairs = metadata["model"]["state"]["architecture_"]["dict"]
         next(pair for pair in pairs if pair[0] == name)[1] = value
 
     return changed(file, change)

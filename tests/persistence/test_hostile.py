@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import skvq
-from skvq._schemas.architectures import MOST_POSITIONS
+from skvq.priors.schema import MOST_POSITIONS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import hostile_files
 import saved_files
 
-FUZZING = Path(__file__).parents[1] / "benchmarks" / "save_fuzzing.py"
+FUZZING = Path(__file__).parents[2] / "benchmarks" / "save_fuzzing.py"
 MOST_MEMORY = 50e6
 
 

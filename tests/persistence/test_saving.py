@@ -247,7 +247,7 @@ def test_a_parameter_that_is_younger_than_the_file_has_its_default(path):
 
 
 def test_grids_that_a_small_file_could_ask_for_memory_with_are_not_saved(path, monkeypatch):
-    monkeypatch.setattr("skvq._schemas.architectures.MOST_POSITIONS", 15)
+    monkeypatch.setattr("skvq.priors.schema.MOST_POSITIONS", 15)
     with pytest.raises(ValueError, match="more than 15 codes.*skops or joblib"):
         models()["PixelCNN"].save(path)
 

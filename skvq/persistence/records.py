@@ -1,0 +1,133 @@
+"""Values and records of declared types, out of JSON that nobody vouches for.
+
+Types are written as in annotations: bool, int (from 0 to 2⁶³), float (any, also NaN), str, dict, None, ``Literal``,
+``X | Y``, lists, tuples and frozen dataclasses. msgspec would replace thirty of these lines, but ignores unknown keys of
+dataclasses and keys that are there twice, and knows neither numpy's numbers nor bounds that depend on the file.
+"""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, is_dataclass
+from numbers import Integral, Real
+from types import MappingProxyType, NoneType, UnionType
+from typing import Literal, Union, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is in a file, which bounds what it can ask for.
+
+    Attributes
+    ----------
+    n_values, n_arrays : int
+        Values and arrays of `weights_`.
+    names : frozenset of str
+        The fitted attributes that are there.
+    """
+
+    n_values: int
+    n_arrays: int
+    names: frozenset
+
+
+def require(condition, what):
+    """Raise ValueError unless the condition holds."""
+    if not condition:
+        raise ValueError(f"what it holds does not go together: {what}")
+
+
+def convert(value, kind):
+    """Return a value as the type `kind`, lists as tuples and dicts as dataclasses; ValueError if it is of another."""
+    origin, options = get_origin(kind), get_args(kind)
+    if origin is Literal and any(type(value) is type(option) and value == option for option in options):
+        return value
+    if origin in (Union, UnionType):
+        for option in options:
+            with suppress(ValueError):
+                return convert(value, option)
+    elif origin is tuple and isinstance(value, (list, tuple)):
+        kinds = options[:1] * len(value) if options[1:] == (...,) else options
+        if len(kinds) == len(value):
+            return tuple(map(convert, value, kinds))
+    elif origin is list and isinstance(value, list):
+        return [convert(item, options[0]) for item in value]
+    elif is_dataclass(kind):
+        return from_json(kind, value)
+    elif _is_plain(value, kind):
+        return value
+    raise ValueError(f"{value!r:.80} is not of the type {getattr(kind, '__name__', kind)}")
+
+
+def _is_plain(value, kind):
+    if kind is int:
+        return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < 2**63
+    if kind is float:
+        return isinstance(value, Real) and not isinstance(value, bool)
+    return kind in (bool, str, dict, NoneType) and type(value) is kind
+
+
+def check_keys(data, keys):
+    """Raise ValueError unless the data are a dict with exactly these keys."""
+    if not isinstance(data, dict) or set(data) != set(keys):
+        raise ValueError(f"expected {', '.join(sorted(keys))}")
+
+
+def read_record(data, types, limits=None, bounds=MappingProxyType({})):
+    """Return a dict of values of the types, by key; ValueError for other keys, types and sizes.
+
+    Parameters
+    ----------
+    data : object
+        As JSON has it.
+    types : dict
+        Type by key.
+    limits : Limits, default=None
+        Of the file that the data come from; None leaves sizes unchecked.
+    bounds : dict of callable, optional
+        (value, limits) → whether the value can be, by key. For other keys it is :func:`sizes`.
+    """
+    check_keys(data, types)
+    found = {}
+    for name, kind in types.items():
+        try:
+            found[name] = convert(data[name], kind)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        if limits is not None and not bounds.get(name, sizes)(found[name], limits):
+            raise ValueError(f"{name}={found[name]!r:.80} cannot be with the arrays that there are")
+    return found
+
+
+def from_json(kind, data, limits=None, bounds=MappingProxyType({})):
+    """Return the frozen dataclass `kind` with the fields of a dict; parameters and errors as of `read_record`."""
+    return kind(**read_record(data, get_type_hints(kind), limits, bounds))
+
+
+def sizes(value, limits):
+    """Return whether integers, in tuples and dataclasses too, are from 1 to the number of values in the file.
+
+    A tuple is no longer than the layers can be that the arrays are enough for, with two arrays each, or three.
+    """
+    if isinstance(value, tuple):
+        return len(value) <= max(3, limits.n_arrays // 2) and all(sizes(item, limits) for item in value)
+    if is_dataclass(value):
+        return all(sizes(item, limits) for item in vars(value).values())
+    return not isinstance(value, Integral) or isinstance(value, bool) or 1 <= value <= max(1, limits.n_values)
+
+
+def between(low, high):
+    """Return a bound for numbers in [low, high]."""
+    return lambda value, limits: low <= value <= high
+
+
+def from_zero(value, limits):
+    """Return whether an integer is 0 or a size."""
+    return value == 0 or sizes(value, limits)
+
+
+def layers(n_arrays):
+    """Return a bound for a number of layers with at least so many arrays each."""
+    return lambda value, limits: value <= limits.n_arrays // n_arrays
+
+
+share = between(0, math.nextafter(1, 0))
