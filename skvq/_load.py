@@ -14,7 +14,7 @@ from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
 from .persistence.container import LoadError, open_saved, require_safetensors
 from .persistence.documents import Draft
-from .persistence.records import check_keys
+from .persistence.records import read_record
 from .persistence.save import FORMAT
 from .priors.hierarchical import HierarchicalPixelCNN
 from .priors.pixelcnn import PixelCNN
@@ -26,16 +26,11 @@ from .vqvae.estimator import VQVAETransformer
 CLASSES = {
     kind.__name__: kind
     for kind in (
-        AutoEncoderTransformer,
-        CausalTransformer,
-        HierarchicalPixelCNN,
-        MLPClassifier,
-        MLPRegressor,
-        PixelCNN,
-        VAETransformer,
-        VQVAETransformer,
+        AutoEncoderTransformer, CausalTransformer, HierarchicalPixelCNN, MLPClassifier, MLPRegressor, PixelCNN,
+        VAETransformer, VQVAETransformer,
     )
-}
+}  # fmt: skip
+SCHEMAS = [kind._schema for kind in CLASSES.values()]
 
 
 def load(path: str | os.PathLike[str], *, device: Device | None = None) -> Any:
@@ -92,9 +87,9 @@ def load(path: str | os.PathLike[str], *, device: Device | None = None) -> Any:
         raise OSError(f"{path!r} is not a file")
     written_by = __version__
     try:
-        with open_saved(path) as file:
-            written_by = _version(file.metadata)
-            estimator = Draft(file.metadata["model"], file.infos, CLASSES).fill(file.read())
+        with open_saved(path) as (metadata, infos, read_arrays):
+            written_by = _version(metadata)
+            estimator = Draft(metadata["model"], infos, CLASSES, SCHEMAS).fill(read_arrays())
     except OSError:
         raise
     except Exception as error:  # whatever goes wrong with a file from anywhere
@@ -114,9 +109,8 @@ def _version(metadata):
         raise ValueError(
             f"its format is {found!r:.40}, but skvq {__version__} reads formats up to {FORMAT}; a newer one may read it"
         )
-    check_keys(metadata, {"format", "skvq_version", "sha256", "model"})
-    version = metadata["skvq_version"]
-    if not isinstance(version, str) or len(version) > 40 or not version.isprintable():
+    version = read_record(metadata, {"sha256": str, "format": int, "skvq_version": str, "model": dict})["skvq_version"]
+    if len(version) > 40 or not version.isprintable():
         raise ValueError("it names no version")
     return version
 

@@ -1,5 +1,6 @@
 """Schema of the autoencoder: what a fitted one holds, so what a file of it may hold."""
 
+from functools import partial
 from typing import Literal
 
 from ..core.schema import NAMES, ROW_VALUES, ROWS, check_components, check_row_parameters, row_arrays
@@ -15,13 +16,6 @@ ARCHITECTURE = ROWS | {
 }
 
 
-def check_own_parameters(estimator):
-    """Raise for parameters that are out of range."""
-    check_row_parameters(estimator)
-    # Until every parameter has a constraint:
-    check_parameters(estimator)
-
-
 def check(estimator, limits):
     """Raise ValueError where the values of an AutoEncoderTransformer do not go together."""
     dense = {"activation": Literal[tuple(ACTIVATIONS)]} if "n_blocks" not in estimator.architecture_ else {}
@@ -33,6 +27,6 @@ AUTOENCODER = Schema(
     ROW_VALUES | {"n_components_": int},
     row_arrays(build_autoencoder),
     check,
-    check_own_parameters,
+    partial(check_row_parameters, check_own=check_parameters),
     optional=frozenset(NAMES),
 )

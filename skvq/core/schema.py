@@ -9,15 +9,15 @@ from typing import Literal
 
 from sklearn.utils import check_random_state
 
-from ..persistence.kinds import Array, Curve, Curves, Labels, Weights, deviations
+from ..persistence.kinds import CURVE, CURVES, deviations, labels, network_weights, one_array
 from ..persistence.records import layers, read_record, require, share
 from .layout import check_image_shape, with_channels
 
 DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d{1,3})?")
-NAMES = {"feature_names_in_": Labels(lambda estimator: estimator.n_features_in_, text_only=True)}
+NAMES = {"feature_names_in_": labels(lambda estimator: estimator.n_features_in_, distinct=False)}
 # Of everything that the training loop trains.
 TRAINED_VALUES = {"n_features_in_": int, "n_iter_": int, "best_iter_": int | None, "architecture_": dict}
-TRAINED_ARRAYS = NAMES | {"history_": Curves(), "loss_curve_": Curve(), "validation_loss_curve_": Curve()}
+TRAINED_ARRAYS = NAMES | {"history_": CURVES, "loss_curve_": CURVE, "validation_loss_curve_": CURVE}
 # Of the transformers that give rows back.
 ROW_VALUES = TRAINED_VALUES | {
     "image_shape_": tuple[int, int] | tuple[int, int, int] | None,
@@ -36,15 +36,10 @@ def per_feature(estimator):
     return (estimator.n_features_in_,)
 
 
-def per_component(estimator):
-    """Return the shape of an array with a value for each component."""
-    return (estimator.n_components_,)
-
-
 def row_arrays(build):
     """Return the arrays of a transformer of rows whose network ``build(architecture, generator)`` returns."""
-    scaling = {"shift_": Array(per_feature), "scale_": Array(per_feature, valid=deviations)}
-    return TRAINED_ARRAYS | {"weights_": Weights(build)} | scaling
+    scaling = {"shift_": one_array(per_feature), "scale_": one_array(per_feature, valid=deviations)}
+    return TRAINED_ARRAYS | {"weights_": network_weights(build)} | scaling
 
 
 def check_device_and_seed(estimator):
@@ -54,13 +49,14 @@ def check_device_and_seed(estimator):
     check_random_state(estimator.random_state)
 
 
-def check_row_parameters(estimator):
+def check_row_parameters(estimator, check_own):
     """Raise for parameters of a transformer of rows that are out of range."""
     check_device_and_seed(estimator)
     check_image_shape(estimator.image_shape)
     # Until every parameter has a constraint:
     estimator._check_training_parameters()
     estimator._check_network_parameters()
+    check_own(estimator)
 
 
 def check_rows(estimator, limits, types, bounds):

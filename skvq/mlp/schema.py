@@ -1,5 +1,6 @@
 """Schemas of the predictors and of a classifier's labels: what fitted ones hold, so what a file of them may hold."""
 
+from itertools import pairwise
 from types import NoneType
 from typing import Literal
 
@@ -9,7 +10,7 @@ from sklearn.preprocessing import LabelBinarizer
 from ..core.schema import NAMES, check_device_and_seed
 from ..persistence.container import Info
 from ..persistence.documents import Schema
-from ..persistence.kinds import Arrays, Curve, Labels
+from ..persistence.kinds import CURVE, Kind, labels, list_of_arrays
 from ..persistence.records import require
 from .fit import layer_widths
 
@@ -20,16 +21,19 @@ VALUES = {
     "n_iter_": int,
     "t_": int,
     "precision_": Literal["float32", "float64"],
-}
-# What only some solvers and ways of stopping leave.
-OPTIONAL_VALUES = {
     "best_validation_score_": float | None,
     "best_loss_": float | None,
     "loss_": float | None,
     "_no_improvement_count": int,
     "validation_scores_": NoneType,
 }
-CURVES = {"loss_curve_": Curve(), "validation_loss_curve_": Curve(), "validation_scores_": Curve()}
+# What only some solvers and ways of stopping leave.
+OPTIONAL = frozenset(
+    {
+        "best_validation_score_", "best_loss_", "loss_", "_no_improvement_count", "loss_curve_", "normalization_state_",
+        "validation_loss_curve_", "validation_scores_", *NAMES,
+    }
+)  # fmt: skip
 
 
 def widths(estimator):
@@ -37,27 +41,21 @@ def widths(estimator):
     return layer_widths(estimator, estimator.n_features_in_, estimator.n_outputs_)
 
 
-def coefficients(estimator, found):
-    """Return the Infos of the matrices of a predictor, all of the dtype of one that is there."""
-    sizes = widths(estimator)
-    return _infos(found, zip(sizes[:-1], sizes[1:]))
-
-
-def intercepts(estimator, found):
-    """Return the Infos of the biases of a predictor, all of the dtype of one that is there."""
-    return _infos(found, ((width,) for width in widths(estimator)[1:]))
-
-
-def _infos(found, shapes):
-    dtype = "float32" if found and next(iter(found.values())).dtype == "float32" else "float64"
-    return {str(index): Info(dtype, shape) for index, shape in enumerate(shapes)}
-
-
 def normalization(estimator, found):
     """Return the Infos of what the normalisation of a predictor learned."""
     names = ("scale", "shift", "mean", "variance") if estimator.normalization == "batch" else ("scale", "shift")
     hidden = enumerate(widths(estimator)[1:-1])
     return {f"{name}_{i}": Info(estimator.precision_, (width,)) for i, width in hidden for name in names}
+
+
+ARRAYS = NAMES | {
+    "coefs_": list_of_arrays(lambda estimator: pairwise(widths(estimator))),
+    "intercepts_": list_of_arrays(lambda estimator: ((width,) for width in widths(estimator)[1:])),
+    "normalization_state_": Kind(normalization),
+    "loss_curve_": CURVE,
+    "validation_loss_curve_": CURVE,
+    "validation_scores_": CURVE,
+}
 
 
 def check_parameters(estimator):
@@ -80,7 +78,8 @@ def check_regressor(estimator, limits):
     check(estimator, limits)
     require(estimator.out_activation_ == ("exp" if estimator.loss == "poisson" else "identity"), "loss")
     levels = np.atleast_1d(estimator.quantile)
-    require(levels.dtype.kind == "f" and levels.ndim == 1 and ((levels > 0) & (levels < 1)).all(), "quantile")
+    require(levels.dtype.kind == "f" and levels.ndim == 1 and levels.size > 0, "quantile")
+    require(((levels > 0) & (levels < 1)).all(), "quantile")
     require(estimator.loss != "quantile" or len(levels) in (1, estimator.n_outputs_), "quantile and n_outputs_")
 
 
@@ -106,37 +105,28 @@ def check_binarizer(binarizer, limits):
     require((binarizer.neg_label, binarizer.pos_label) == (0, 1) and not binarizer.sparse_output, "labels")
 
 
-def of_predictor(class_name, activations, own_check, **others):
-    """Return the schema of a predictor."""
-    arrays = {
-        "coefs_": Arrays(coefficients, in_list=True),
-        "intercepts_": Arrays(intercepts, in_list=True),
-        "normalization_state_": Arrays(normalization),
-    }
-    return Schema(
-        class_name,
-        VALUES | OPTIONAL_VALUES | {"out_activation_": activations},
-        NAMES | CURVES | arrays | others.pop("arrays", {}),
-        own_check,
-        check_parameters,
-        optional=frozenset({*NAMES, *CURVES, *OPTIONAL_VALUES, "normalization_state_"}),
-        **others,
-    )
-
-
 BINARIZER = Schema(
     "LabelBinarizer",
     {"y_type_": Literal["binary", "multiclass", "multilabel-indicator"], "sparse_input_": bool},
-    {"classes_": Labels()},
+    {"classes_": labels()},
     check_binarizer,
     kind=LabelBinarizer,
 )
-MLP_REGRESSOR = of_predictor("MLPRegressor", Literal["identity", "exp"], check_regressor)
-MLP_CLASSIFIER = of_predictor(
+MLP_REGRESSOR = Schema(
+    "MLPRegressor",
+    VALUES | {"out_activation_": Literal["identity", "exp"]},
+    ARRAYS,
+    check_regressor,
+    check_parameters,
+    optional=OPTIONAL,
+)
+MLP_CLASSIFIER = Schema(
     "MLPClassifier",
-    Literal["logistic", "softmax"],
+    VALUES | {"out_activation_": Literal["logistic", "softmax"]},
+    ARRAYS | {"classes_": labels()},
     check_classifier,
-    arrays={"classes_": Labels()},
-    estimators={"_label_binarizer": (BINARIZER,)},
-    check_arrays=check_classes,
+    check_parameters,
+    check_classes,
+    {"_label_binarizer": (BINARIZER,)},
+    OPTIONAL,
 )

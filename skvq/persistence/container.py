@@ -11,14 +11,15 @@ import re
 import secrets
 import stat
 from contextlib import contextmanager, suppress
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 
+from .values import decode
+
 # A header with more than this is refused before it is parsed: it cannot take more than some thirty megabytes of memory
 # then. An array takes about 130 bytes of it.
-LARGEST_HEADER, MOST_TENSORS, DEEPEST_JSON = 2**19, 2048, 32
+LARGEST_HEADER, MOST_TENSORS = 2**19, 2048
 DTYPES = {"BOOL": "bool"} | {
     f"{kind[0].upper()}{bits}": f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)
 }
@@ -36,23 +37,6 @@ class Info(NamedTuple):
     shape: tuple
 
 
-class SavedFile(NamedTuple):
-    """An open file whose header has been checked.
-
-    Attributes
-    ----------
-    infos : dict of Info
-        By name of an array.
-    metadata : dict
-    read : callable
-        Returns the arrays by name; ValueError if the digest is another.
-    """
-
-    infos: dict
-    metadata: dict
-    read: object
-
-
 def infos_of(arrays):
     """Return the Infos of ndarrays by name."""
     return {name: Info(array.dtype.name, array.shape) for name, array in arrays.items()}
@@ -68,28 +52,12 @@ def require_safetensors():
     return safetensors
 
 
-def strict_json(text):
-    """Return the object that JSON stands for; ValueError for one that is deep or has a key twice, or for a list."""
-    unescaped = text.replace("\\\\", "").replace('\\"', "")
-    marks = re.findall(r"[\[\]{}]", "".join(unescaped.split('"')[::2]))  # outside of strings
-    if max(accumulate(1 if mark in "[{" else -1 for mark in marks), default=0) > DEEPEST_JSON:
-        raise ValueError(f"JSON more than {DEEPEST_JSON} levels deep")
-    found = json.loads(text, object_pairs_hook=_unique)
-    if not isinstance(found, dict):
-        raise ValueError("it is not a file of save: its metadata are another's")
-    return found
-
-
-def _unique(pairs):
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
 @contextmanager
 def open_saved(path):
-    """Yield the SavedFile of a path; ValueError, or an error of safetensors, for anything odd."""
+    """Yield the metadata of a file, the Infos of its arrays, and a function that reads the arrays.
+
+    Anything odd is a ValueError or an error of safetensors, another digest when the arrays are read.
+    """
     with open(path, "rb") as file:
         n = int.from_bytes(file.read(8), "little")
         if n > LARGEST_HEADER:
@@ -102,13 +70,13 @@ def open_saved(path):
             raise ValueError(f"it has {len(names)} arrays; at most {MOST_TENSORS} are read")
         slices = {name: file.get_slice(name) for name in names}
         infos = {name: Info(DTYPES.get(part.get_dtype()), tuple(part.get_shape())) for name, part in slices.items()}
-        metadata = strict_json(metadata["skvq"])
+        metadata = decode(metadata["skvq"])
 
         def read():
             _check_digest(path, metadata.get("sha256"))
             return {name: file.get_tensor(name) for name in names}
 
-        yield SavedFile(infos, metadata, read)
+        yield metadata, infos, read
 
 
 def _check_digest(path, digest):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .records import Limits, check_keys, convert
-from .values import decode, decode_parameters, encode, encode_parameters, own_schema
+from .values import decode_parameters, encode, encode_parameters, own_schema
 
 # What an estimator may hold besides parameters and fitted attributes, and loses: what serves training only (networks as
 # a cache, the memory of an optimiser, callbacks, requests for metadata).
@@ -25,9 +25,8 @@ class Schema:
     class_name : str
     values : dict of type
         By attribute that is a plain value: its type, as :func:`~skvq.persistence.records.convert` takes it.
-    arrays : dict of kind
-        By attribute that is or has arrays: see :mod:`~skvq.persistence.kinds`. An attribute may be here and among the
-        values: then it is either.
+    arrays : dict of Kind
+        By attribute that is or has arrays. An attribute may be here and among the values: then it is either.
     check : callable
         (estimator, Limits); raises ValueError where plain values do not go together, or are more than the arrays can
         hold.
@@ -82,7 +81,7 @@ def pack(estimator, schema):
             document["state"][name], arrays = None, schema.arrays[name].pack(value)
         else:
             document["state"][name] = encode(value, name)
-        tensors |= {f"{name}.{suffix}" if suffix else name: array for suffix, array in arrays.items()}
+        tensors |= {_join(name, suffix): array for suffix, array in arrays.items()}
     if OUTPUT in vars(estimator):
         document["state"][OUTPUT] = vars(estimator)[OUTPUT]["transform"]
     return document, tensors
@@ -94,10 +93,8 @@ def fitted_attributes(estimator):
     return {name: value for name, value in vars(estimator).items() if name not in parameters}
 
 
-def classes_within(estimator):
-    """Return the classes by name that the document of an estimator may name: its own, and those of estimators in it."""
-    inside = [value for value in vars(estimator).values() if "_schema" in getattr(type(value), "__dict__", {})]
-    return {type(each).__name__: type(each) for each in (estimator, *inside)}
+def _join(name, suffix):
+    return f"{name}.{suffix}" if suffix else name
 
 
 def _split(by_name):
@@ -120,8 +117,8 @@ class Draft:
         The arrays that there are.
     classes : dict of str to type
         The estimators of this package that there may be.
-    allowed : tuple of Schema, default=None
-        What it may be; None is any of the classes.
+    schemas : iterable of Schema
+        What it may be.
 
     Raises
     ------
@@ -129,9 +126,9 @@ class Draft:
         Some exception for whatever is not that of a fitted estimator.
     """
 
-    def __init__(self, document, infos, classes, allowed=None):
+    def __init__(self, document, infos, classes, schemas):
         check_keys(document, {"class", "parameters", "state"})
-        by_name = {schema.class_name: schema for schema in allowed or [kind._schema for kind in classes.values()]}
+        by_name = {schema.class_name: schema for schema in schemas}
         if document["class"] not in by_name:
             raise ValueError(f"an estimator of another class than {', '.join(by_name)}")
         self.schema = by_name[document["class"]]
@@ -146,9 +143,13 @@ class Draft:
         n_values = sum(math.prod(info.shape) for info in weights)
         self.schema.check(self.estimator, Limits(n_values, len(weights), frozenset(document["state"])))
         for name in self.with_arrays:
-            expected, found = self.schema.arrays[name].expected(self._infos(name), self.estimator), self._infos(name)
-            if expected != found:
-                raise ValueError(_difference(name, expected, found))
+            expected, found = self.schema.arrays[name].expected(self.estimator, self._infos(name)), self._infos(name)
+            for suffix in expected.keys() | found.keys():
+                if expected.get(suffix) != found.get(suffix):
+                    raise ValueError(
+                        f"the array {_join(name, suffix):.120} is {found.get(suffix, 'missing')}, but should be "
+                        f"{expected.get(suffix, 'missing')}"
+                    )
 
     def _infos(self, name):
         return self.found.get(name, {})
@@ -163,14 +164,11 @@ class Draft:
 
     def _check_names(self, state):
         """Check that the attributes that must be there are, and no others."""
-        schema = self.schema
-        missing = schema.attributes - set(state) - schema.optional
-        if missing:
-            raise ValueError(f"{schema.class_name} without {', '.join(sorted(missing))}")
-        others = set(state) - schema.attributes - {OUTPUT}
-        others |= self.found.keys() - (set(state) & {*schema.arrays, *schema.estimators})
-        if others:
-            raise ValueError(f"{schema.class_name} has no {min(others)!r:.80}")
+        names, schema = state.keys() - {OUTPUT}, self.schema
+        wrong = (names ^ schema.attributes) - schema.optional | self.found.keys() - names
+        if wrong:
+            others = ", ".join(sorted(wrong))
+            raise ValueError(f"{schema.class_name} has other attributes; missing or too many: {others:.200}")
 
     def _take(self, name, data, classes):
         """Check and set one attribute, or note that it is one of arrays."""
@@ -181,7 +179,7 @@ class Draft:
             setattr(self.estimator, name, self.inside[name].estimator)
         elif name in self.schema.values and name not in self.found:
             try:
-                setattr(self.estimator, name, convert(decode(data, classes), self.schema.values[name]))
+                setattr(self.estimator, name, convert(data, self.schema.values[name]))
             except ValueError as error:
                 raise ValueError(f"{name} has a value that it cannot have: {error}") from error
         else:
@@ -193,20 +191,10 @@ class Draft:
         for name, draft in self.inside.items():
             draft.fill(groups.get(name, {}))
         for name in self.with_arrays:
-            try:
-                setattr(self.estimator, name, self.schema.arrays[name].unpack(groups.get(name, {})))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
+            kind, own = self.schema.arrays[name], groups.get(name, {})
+            if not all(map(kind.valid, own.values())):
+                raise ValueError(f"{name} holds values that are none of a fitted estimator")
+            setattr(self.estimator, name, kind.unpack(own))
         if self.schema.check_arrays is not None:
             self.schema.check_arrays(self.estimator)
         return self.estimator
-
-
-def _difference(name, expected, found):
-    """Return how the arrays of an attribute differ from those that the rest asks for."""
-    suffix = next(suffix for suffix in expected.keys() | found.keys() if expected.get(suffix) != found.get(suffix))
-    is_there, should_be = (
-        "missing" if suffix not in infos else f"{infos[suffix].dtype} {infos[suffix].shape}"
-        for infos in (found, expected)
-    )
-    return f"the array {f'{name}.{suffix}':.120} is {is_there}, but should be {should_be}"

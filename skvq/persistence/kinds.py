@@ -1,13 +1,14 @@
 """Fitted attributes that are not plain values, as arrays and back.
 
-A kind has three methods. ``pack(value)`` returns arrays by suffix: the key in a dict or list, or "" for the array that
-is the attribute itself. ``expected(found, estimator)`` returns the Info of every array that must be there. It follows
-from what the estimator holds already and, where that leaves a choice, from the Infos `found`; for what cannot be it
-raises ValueError. ``unpack(arrays)`` returns the value, or raises ValueError.
+The arrays of an attribute have suffixes: the key in a dict or list, or "" for the array that is the attribute itself.
 """
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from .shapes import expected_weights
 # No weight of a trained network is larger; the products of two of them do not overflow float32.
 LARGEST_WEIGHT = 1e18
 MOST_CURVES, MOST_EPOCHS, MOST_LABELS, MOST_CHARACTERS = 64, 2**18, 2**18, 2**23
-TERM = re.compile("[a-z][a-z0-9_]{0,63}")
-TEXTS = {"object", "str"}
+TERM = re.compile("|[a-z][a-z0-9_]{0,63}")
 NUMBERS = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)")
 TIMES = re.compile(r"(datetime|timedelta)64\[(Y|M|W|D|h|m|s|ms|us|ns)\]")
 
@@ -31,196 +31,150 @@ def within(array, low=-math.inf, high=math.inf):
     return bool(math.isfinite(smallest) and math.isfinite(largest) and low <= smallest and largest <= high)
 
 
-def not_negative(array):
-    """Return whether all values are finite and at least 0."""
-    return within(array, low=0)
-
-
-def positive(array):
-    """Return whether all values are finite and above 0."""
-    return within(array, low=np.finfo(np.float64).tiny)
-
-
-def deviations(array):
-    """Return whether the values can be standard deviations, whose squares a fit has held as float64."""
-    return positive(array) and within(array, high=np.finfo(np.float64).max ** 0.5)
-
-
 def shares(array):
     """Return whether the values are probabilities that can be drawn by."""
     return within(array, 0, 1) and abs(array.sum() - 1) < 1e-6 and array[:-1].sum() <= 1
 
 
-def of_weights(array):
-    """Return whether the values can be those of a network."""
-    return within(array, -LARGEST_WEIGHT, LARGEST_WEIGHT)
+not_negative = partial(within, low=0)
+positive = partial(within, low=np.finfo(np.float64).tiny)
+# Standard deviations, whose squares a fit has held as float64.
+deviations = partial(positive, high=np.finfo(np.float64).max ** 0.5)
 
 
-def _checked(array, valid):
-    if not valid(array):
-        raise ValueError("an array holds values that are none of a fitted estimator")
-    return array
+@dataclass(frozen=True)
+class Kind:
+    """A way to keep an attribute as arrays.
 
-
-class Array:
-    """One array.
-
-    Parameters
+    Attributes
     ----------
-    shape : callable
-        The estimator → the shape.
-    dtype : str, default="float64"
+    expected : callable
+        (estimator, Infos that are there) → the Info of every array that must be there, by suffix. It follows from what
+        the estimator holds already and, where that leaves a choice, from what is there. ValueError for what cannot be.
+    pack : callable, default=dict
+        The attribute → its arrays by suffix.
+    unpack : callable, default=dict
+        Arrays by suffix → the attribute; ValueError for what is none.
     valid : callable, default=within
-        Array → whether its values can be; by default they are finite.
+        An array → whether its values can be; by default they are finite.
     """
 
-    def __init__(self, shape, dtype="float64", valid=within):
-        self.shape, self.dtype, self.valid = shape, dtype, valid
-
-    def pack(self, value):
-        return {"": value}
-
-    def expected(self, found, estimator):
-        return {"": Info(self.dtype, tuple(self.shape(estimator)))}
-
-    def unpack(self, arrays):
-        return _checked(arrays[""], self.valid)
+    expected: Callable
+    pack: Callable = dict
+    unpack: Callable = dict
+    valid: Callable = within
 
 
-class Arrays:
-    """A dict or list of arrays.
-
-    Parameters
-    ----------
-    infos : callable
-        (estimator, Infos that are there) → the Info of each by key.
-    valid : callable, default=within
-    in_list : bool, default=False
-    """
-
-    def __init__(self, infos, valid=within, *, in_list=False):
-        self.infos, self.valid, self.in_list = infos, valid, in_list
-
-    def pack(self, value):
-        return {str(index): array for index, array in enumerate(value)} if self.in_list else dict(value)
-
-    def expected(self, found, estimator):
-        return self.infos(estimator, found)
-
-    def unpack(self, arrays):
-        for array in arrays.values():
-            _checked(array, self.valid)
-        return [arrays[str(index)] for index in range(len(arrays))] if self.in_list else arrays
+def one_array(shape, dtype="float64", valid=within):
+    """Return the kind of an array of the shape that ``shape(estimator)`` returns."""
+    return Kind(
+        lambda estimator, found: {"": Info(dtype, tuple(shape(estimator)))}, lambda a: {"": a}, itemgetter(""), valid
+    )
 
 
-class Weights(Arrays):
-    """The state of the network that `architecture_` describes.
+def list_of_arrays(shapes):
+    """Return the kind of a list of arrays of the shapes that ``shapes(estimator)`` returns, in float32 or float64."""
 
-    Parameters
-    ----------
-    build : callable
-        (architecture, generator) → torch.nn.Module.
-    """
+    def expected(estimator, found):
+        dtype = "float32" if {info.dtype for info in found.values()} == {"float32"} else "float64"
+        return {str(index): Info(dtype, tuple(shape)) for index, shape in enumerate(shapes(estimator))}
 
-    def __init__(self, build):
-        super().__init__(lambda estimator, found: expected_weights(build, estimator.architecture_), of_weights)
-
-
-class Curve:
-    """A list of numbers, one for each epoch."""
-
-    def pack(self, value):
-        return {"": np.array(value, dtype=np.float64).reshape(len(value))}
-
-    def expected(self, found, estimator):
-        return {"": _as_curve(found.get("", Info("float64", ())))}
-
-    def unpack(self, arrays):
-        return arrays[""].tolist()
+    return Kind(
+        expected,
+        lambda arrays: {str(index): array for index, array in enumerate(arrays)},
+        lambda found: [found[str(index)] for index in range(len(found))],
+    )
 
 
-class Curves:
-    """A dict of lists of numbers, one for each epoch."""
-
-    def pack(self, value):
-        return {name: Curve().pack(curve)[""] for name, curve in value.items()}
-
-    def expected(self, found, estimator):
-        if len(found) > MOST_CURVES or not all(TERM.fullmatch(name) for name in found):
-            raise ValueError("curves have other names")
-        if sum(math.prod(info.shape) for info in found.values()) > 4 * MOST_EPOCHS:
-            raise ValueError("the curves are too long")
-        return {name: _as_curve(info) for name, info in found.items()}
-
-    def unpack(self, arrays):
-        return {name: array.tolist() for name, array in arrays.items()}
+def network_weights(build):
+    """Return the kind of the state of the network that ``build(architecture_, generator)`` returns."""
+    return Kind(
+        lambda estimator, found: expected_weights(build, estimator.architecture_),
+        valid=partial(within, low=-LARGEST_WEIGHT, high=LARGEST_WEIGHT),
+    )
 
 
-def _as_curve(info):
-    """Return the Info of a curve as long as `info` says; ValueError if that is of no curve."""
-    if len(info.shape) != 1 or info.shape[0] > MOST_EPOCHS:
-        raise ValueError(f"a curve of the shape {info.shape} is none, or is too long")
-    return Info("float64", info.shape)
+def _curves(estimator, found):
+    if len(found) > MOST_CURVES or not all(TERM.fullmatch(name) for name in found):
+        raise ValueError("curves have other names")
+    lengths = {name: math.prod(info.shape) for name, info in found.items()}
+    if max(lengths.values(), default=0) > MOST_EPOCHS or sum(lengths.values()) > 4 * MOST_EPOCHS:
+        raise ValueError("curves are too long")
+    return {name: Info("float64", (length,)) for name, length in lengths.items()}
 
 
-class Labels:
-    """Class labels or names of columns: strings, and without `text_only` numbers, booleans and dates.
+def _as_curve(values):
+    return np.array(values, dtype=np.float64).reshape(len(values))
 
-    The suffix is the dtype of the labels. Strings are kept as their code points, uint32 (n, longest), padded with
-    zeros; where they are Python's own a bar stands behind each, since numpy would drop zeros at the end.
+
+def _anything(array):
+    return True
+
+
+# A list of numbers, one for each epoch; a dict of such lists.
+CURVE = Kind(_curves, lambda values: {"": _as_curve(values)}, lambda found: found[""].tolist(), _anything)
+CURVES = Kind(
+    _curves,
+    lambda values: {name: _as_curve(curve) for name, curve in values.items()},
+    lambda found: {name: array.tolist() for name, array in found.items()},
+    _anything,
+)
+
+
+def labels(length=None, *, distinct=True):
+    """Return the kind of an array of strings, numbers, booleans or dates.
+
+    The suffix is their dtype. Strings are kept as code points, uint32 (n, longest), padded with zeros; behind each of
+    Python's own is a bar, since numpy drops zeros at the end.
 
     Parameters
     ----------
     length : callable, default=None
-        The estimator → how many; None takes as many as there are, all different.
-    text_only : bool, default=False
+        The estimator → how many; None takes as many as there are.
+    distinct : bool, default=True
+        Whether all must be different.
     """
 
-    def __init__(self, length=None, *, text_only=False):
-        self.length, self.text_only = length, text_only
+    def expected(estimator, found):
+        ((dtype, info),) = found.items()
+        n = info.shape[0] if length is None else length(estimator)
+        if n > MOST_LABELS or n * math.prod(info.shape[1:]) > MOST_CHARACTERS:
+            raise ValueError(f"{n} labels are too many, or are too long")
+        if dtype in ("object", "str"):
+            return {dtype: Info("uint32", (n, *info.shape[1:2]))}
+        if not NUMBERS.fullmatch(dtype) and not TIMES.fullmatch(dtype):
+            raise ValueError("labels of no known kind")
+        return {dtype: Info("int64" if TIMES.fullmatch(dtype) else dtype, (n,))}
 
-    def pack(self, value):
-        if value.dtype.kind in "mM":
-            return {value.dtype.name: value.view(np.int64)}
-        if value.dtype.kind not in "OU":
-            return {value.dtype.name: value}
-        if value.dtype.kind == "U":
-            return {"str": _code_points(value)}
-        others = {type(text).__name__ for text in value if not isinstance(text, str)}
+    def unpack(found):
+        ((dtype, array),) = found.items()
+        if dtype in ("object", "str"):
+            array = array.view(f"U{array.shape[1]}")[:, 0]
+            texts = array.tolist()  # ValueError for what are no code points
+            array = np.array([text[:-1] for text in texts], dtype=object) if dtype == "object" else array
+        elif TIMES.fullmatch(dtype):
+            array = array.view(dtype)
+        if distinct and len(np.unique(array)) != len(array):
+            raise ValueError("a label is there twice")
+        return array
+
+    return Kind(expected, _pack_labels, unpack, _anything)
+
+
+def _pack_labels(array):
+    if array.dtype.kind in "mM":
+        return {array.dtype.name: array.view(np.int64)}
+    if array.dtype.kind not in "OU":
+        return {array.dtype.name: array}
+    if array.dtype.kind == "O":
+        others = {type(text).__name__ for text in array if not isinstance(text, str)}
         if others:
             raise TypeError(
                 f"an object array of {', '.join(sorted(others))} cannot be saved, only one of strings; keep the "
                 "estimator with skops or joblib"
             )
-        if len(value) * max(map(len, value)) > MOST_CHARACTERS:
+        if len(array) * max(map(len, array)) > MOST_CHARACTERS:
             raise ValueError("strings are too long")
-        return {"object": _code_points(np.array([f"{text}|" for text in value]))}
-
-    def expected(self, found, estimator):
-        if len(found) != 1:
-            raise ValueError("labels are expected")
-        ((dtype, info),) = found.items()
-        n, width = info.shape[0] if self.length is None else self.length(estimator), info.shape[1:2]
-        if n > MOST_LABELS or n * sum(width) > MOST_CHARACTERS:
-            raise ValueError(f"{n} labels are too many, or are too long")
-        if dtype in TEXTS:
-            return {dtype: Info("uint32", (n, *width))}
-        if self.text_only or not (NUMBERS.fullmatch(dtype) or TIMES.fullmatch(dtype)):
-            raise ValueError("labels of no known kind")
-        return {dtype: Info("int64" if TIMES.fullmatch(dtype) else dtype, (n,))}
-
-    def unpack(self, arrays):
-        ((dtype, labels),) = arrays.items()
-        if dtype in TEXTS:
-            labels = labels.view(f"U{labels.shape[1]}")[:, 0]
-            texts = labels.tolist()  # ValueError for what are no code points
-            labels = np.array([text[:-1] for text in texts], dtype=object) if dtype == "object" else labels
-        elif TIMES.fullmatch(dtype):
-            labels = labels.view(dtype)
-        if not self.text_only and len(np.unique(labels)) != len(labels):
-            raise ValueError("a label is there twice")
-        return labels
-
-
-def _code_points(texts):
-    return texts.view(np.uint32).reshape(len(texts), texts.dtype.itemsize // 4)
+    texts = np.array([f"{text}|" for text in array]) if array.dtype.kind == "O" else array
+    points = texts.view(np.uint32).reshape(len(texts), texts.dtype.itemsize // 4)
+    return {"object" if array.dtype.kind == "O" else "str": points}

@@ -1,8 +1,9 @@
 """Values and records of declared types, out of JSON that nobody vouches for.
 
 Types are written as in annotations: bool, int (from 0 to 2⁶³), float (any, also NaN), str, dict, None, ``Literal``,
-``X | Y``, lists, tuples and frozen dataclasses. msgspec would replace thirty of these lines, but ignores unknown keys of
-dataclasses and keys that are there twice, and knows neither numpy's numbers nor bounds that depend on the file.
+``X | Y``, lists, tuples and frozen dataclasses. msgspec was compared: it would replace thirty of these lines, but it
+ignores unknown keys of dataclasses and keys that are there twice, and knows neither numpy's numbers nor bounds that
+depend on the file.
 """
 
 import math

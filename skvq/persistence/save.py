@@ -8,9 +8,9 @@ import os
 from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
-from .container import infos_of, require_safetensors, strict_json, to_bytes, write_atomically
-from .documents import Draft, classes_within, pack
-from .values import own_schema
+from .container import infos_of, require_safetensors, to_bytes, write_atomically
+from .documents import Draft, pack
+from .values import decode, own_schema
 
 FORMAT = 1
 
@@ -21,9 +21,11 @@ def save(estimator, path):
     schema = own_schema(estimator)
     check_is_fitted(estimator, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
     document, arrays = pack(estimator, schema)
+    own = {type(each) for each in (estimator, *vars(estimator).values()) if "_schema" in vars(type(each))}
     try:
         # What load would refuse is not written.
-        Draft(strict_json(json.dumps(document)), infos_of(arrays), classes_within(estimator)).fill(arrays)
+        classes = {kind.__name__: kind for kind in own}
+        Draft(decode(json.dumps(document)), infos_of(arrays), classes, [schema]).fill(arrays)
     except ValueError as error:
         raise ValueError(f"this {schema.class_name} could not be loaded again: {error}") from error
     metadata = {"format": FORMAT, "skvq_version": __version__, "model": document}

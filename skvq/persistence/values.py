@@ -5,13 +5,18 @@ with one key: ``{"tuple": [...]}``, ``{"numpy": [dtype, number or numbers]}``, `
 ``{"estimator": {...}}``.
 """
 
+import json
+import re
 import reprlib
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from .records import check_keys
 
+DEEPEST_JSON = 32
 NUMPY_TYPES = {
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
 }  # fmt: skip
@@ -76,39 +81,50 @@ def encode_parameters(estimator):
     }
 
 
-def decode(data, classes):
-    """Return the value that `encode` made the data from; ValueError for data that no value has.
+class Unbuilt(NamedTuple):
+    """An estimator among values: what `encode_parameters` made of it, for `decode_parameters`."""
+
+    data: object
+
+
+def _array(content):
+    dtype, numbers = content
+    if dtype not in NUMPY_TYPES:
+        raise ValueError(f"{dtype!r:.80} is no dtype of numbers")
+    return np.array(numbers, dtype=dtype)[()]
+
+
+KINDS = {"tuple": tuple, "numpy": _array, "dict": dict, "estimator": Unbuilt}
+
+
+def decode(text):
+    """Return what JSON with values of `encode` stands for; ValueError if it is deep or has a key twice."""
+    unescaped = text.replace("\\\\", "").replace('\\"', "")
+    marks = re.findall(r"[\[\]{}]", "".join(unescaped.split('"')[::2]))  # outside of strings
+    if max(accumulate(1 if mark in "[{" else -1 for mark in marks), default=0) > DEEPEST_JSON:
+        raise ValueError(f"JSON more than {DEEPEST_JSON} levels deep")
+    return json.loads(text, object_pairs_hook=_decode_object)
+
+
+def _decode_object(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    kind = next(iter(found)) if len(found) == 1 else None
+    return KINDS[kind](found[kind]) if kind in KINDS else found
+
+
+def decode_parameters(data, classes):
+    """Return an unfitted estimator from what `encode_parameters` made; ValueError for anything else.
+
+    Parameters that are not there keep their defaults: they are younger than the file.
 
     Parameters
     ----------
     data : object
-        As JSON has it.
+        As `decode` returns it.
     classes : dict of str to type
         The estimators that there may be.
-    """
-    if isinstance(data, list):
-        return [decode(item, classes) for item in data]
-    if not isinstance(data, dict):
-        return data
-    kind, content = next(iter(data.items())) if len(data) == 1 else (None, None)
-    if kind == "estimator":
-        return decode_parameters(content, classes)
-    if not isinstance(content, list):
-        raise ValueError(f"{data!r:.80} is a value of no known kind")
-    if kind == "numpy" and len(content) == 2 and content[0] in NUMPY_TYPES:
-        return np.array(content[1], dtype=content[0])[()]
-    items = decode(content, classes)
-    if kind == "tuple":
-        return tuple(items)
-    if kind == "dict":
-        return dict(items)
-    raise ValueError(f"{data!r:.80} is a value of no known kind")
-
-
-def decode_parameters(data, classes):
-    """Return an unfitted estimator of one of the `classes` from what `encode_parameters` made; ValueError otherwise.
-
-    Parameters that are not there keep their defaults: they are younger than the file.
     """
     check_keys(data, {"class", "parameters"})
     name, parameters = data["class"], data["parameters"]
@@ -117,4 +133,9 @@ def decode_parameters(data, classes):
     kind = classes[name]
     if not isinstance(parameters, dict) or not set(parameters) <= set(kind._get_param_names()):
         raise ValueError(f"{name} has other parameters")
-    return kind(**{name: decode(value, classes) for name, value in parameters.items()})
+    return kind(
+        **{
+            name: decode_parameters(value.data, classes) if isinstance(value, Unbuilt) else value
+            for name, value in parameters.items()
+        }
+    )

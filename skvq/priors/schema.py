@@ -8,7 +8,7 @@ from ..nn.grids.levels import TwoLevelPixelCNN
 from ..nn.grids.pixelcnn import GatedPixelCNN
 from ..nn.grids.transformer import CausalGridTransformer
 from ..persistence.documents import Schema
-from ..persistence.kinds import Array, Labels, Weights, shares
+from ..persistence.kinds import labels, network_weights, one_array, shares
 from ..persistence.records import between, from_zero, layers, read_record, require
 
 # Positions of a grid, of which every one is numbered when a network is built, and dilations.
@@ -58,16 +58,27 @@ def check_grids(estimator, limits, types, arrays_per_layer):
         require(sum(map(math.prod, levels)) == estimator.n_features_in_, "grid_shapes and n_features_in_")
 
 
-def of_grids(class_name, build, types, arrays_per_layer):
-    """Return the schema of a model of grids whose network ``build(architecture, generator)`` returns."""
+def build_network(network, architecture, generator):
+    """Return a network of grids; one of two grids takes their shapes in place of the shape of a row."""
+    left_out = "grid_shape" if "grid_shapes" in architecture else None
+    sizes = {name: size for name, size in architecture.items() if name != left_out}
+    return network(**sizes, generator=generator)
+
+
+def of_grids(class_name, network, types, arrays_per_layer):
+    """Return the schema of a model of grids."""
+
+    def per_class(estimator):
+        return (estimator.architecture_["condition_size"],)
+
     return Schema(
         class_name,
         TRAINED_VALUES | {"grid_shape_": tuple[int, int], "_grids_in": bool, "n_codes_": int},
         TRAINED_ARRAYS
         | {
-            "weights_": Weights(build),
-            "classes_": Labels(lambda estimator: estimator.architecture_["condition_size"]),
-            "class_prior_": Array(lambda estimator: (estimator.architecture_["condition_size"],), valid=shares),
+            "weights_": network_weights(partial(build_network, network)),
+            "classes_": labels(lambda estimator: per_class(estimator)[0]),
+            "class_prior_": one_array(per_class, valid=shares),
         },
         partial(check_grids, types=GRIDS | types, arrays_per_layer=arrays_per_layer),
         check_parameters,
@@ -75,22 +86,6 @@ def of_grids(class_name, build, types, arrays_per_layer):
     )
 
 
-def build_pixelcnn(architecture, generator):
-    """Return the network of a PixelCNN."""
-    return GatedPixelCNN(**architecture, generator=generator)
-
-
-def build_hierarchical(architecture, generator):
-    """Return the network of a HierarchicalPixelCNN."""
-    sizes = {name: value for name, value in architecture.items() if name != "grid_shape"}
-    return TwoLevelPixelCNN(**sizes, generator=generator)
-
-
-def build_transformer(architecture, generator):
-    """Return the network of a CausalTransformer."""
-    return CausalGridTransformer(**architecture, generator=generator)
-
-
-PIXELCNN = of_grids("PixelCNN", build_pixelcnn, STACKS, 3)
-HIERARCHICAL_PIXELCNN = of_grids("HierarchicalPixelCNN", build_hierarchical, STACKS | LEVELS, 3)
-CAUSAL_TRANSFORMER = of_grids("CausalTransformer", build_transformer, HEADS, 9)
+PIXELCNN = of_grids("PixelCNN", GatedPixelCNN, STACKS, 3)
+HIERARCHICAL_PIXELCNN = of_grids("HierarchicalPixelCNN", TwoLevelPixelCNN, STACKS | LEVELS, 3)
+CAUSAL_TRANSFORMER = of_grids("CausalTransformer", CausalGridTransformer, HEADS, 9)

@@ -1,6 +1,7 @@
 """Schemas of the VAE and of the Gaussian mixture in it: what fitted ones hold, so what a file of them may hold."""
 
 import math
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,12 +13,11 @@ from ..core.schema import (
     ROWS,
     check_components,
     check_row_parameters,
-    per_component,
     per_feature,
     row_arrays,
 )
 from ..persistence.documents import Schema
-from ..persistence.kinds import Array, positive, shares, within
+from ..persistence.kinds import one_array, positive, shares, within
 from ..persistence.records import require
 from .defaults import LIKELIHOODS, check_parameters
 from .network import build_vae
@@ -28,8 +28,8 @@ ARCHITECTURE = ROWS | {"likelihood": Literal[LIKELIHOODS]}
 
 
 def _per_class(n_axes, valid=within):
-    """Return an Array of a mixture with a number, vector or matrix for each class."""
-    return Array(lambda mixture: (mixture.n_components, *n_axes * (mixture.n_features_in_,)), valid=valid)
+    """Return the kind of an array of a mixture with a number, vector or matrix for each class."""
+    return one_array(lambda mixture: (mixture.n_components, *n_axes * (mixture.n_features_in_,)), valid=valid)
 
 
 def _covariances(array):
@@ -49,13 +49,6 @@ MIXTURE = Schema(
     lambda mixture, limits: require(mixture.covariance_type == "full", "covariance_type"),
     kind=GaussianMixture,
 )
-
-
-def check_own_parameters(estimator):
-    """Raise for parameters that are out of range."""
-    check_row_parameters(estimator)
-    # Until every parameter has a constraint:
-    check_parameters(estimator)
 
 
 def check(estimator, limits):
@@ -78,9 +71,12 @@ VAE = Schema(
     "VAETransformer",
     ROW_VALUES | {"n_components_": int, "n_active_components_": int, "noise_variance_": float | None},
     row_arrays(build_vae)
-    | {"kl_per_component_": Array(per_component), "noise_variance_": Array(per_feature, valid=positive)},
+    | {
+        "kl_per_component_": one_array(lambda estimator: (estimator.n_components_,)),
+        "noise_variance_": one_array(per_feature, valid=positive),
+    },
     check,
-    check_own_parameters,
+    partial(check_row_parameters, check_own=check_parameters),
     check_arrays,
     {"mixture_": (MIXTURE,)},
     frozenset({*NAMES, "mixture_"}),

@@ -5,7 +5,7 @@ from typing import Literal
 
 from ..core.schema import BOUNDS, DENSE, NAMES, ROW_VALUES, ROWS, check_row_parameters, check_rows, row_arrays
 from ..persistence.documents import Schema
-from ..persistence.kinds import Array, not_negative
+from ..persistence.kinds import not_negative, one_array
 from ..persistence.records import between, require, share
 from ..priors.base import GridDensity
 from ..priors.schema import CAUSAL_TRANSFORMER, HIERARCHICAL_PIXELCNN, PIXELCNN
@@ -54,9 +54,7 @@ BOUNDS_OF_CODES = BOUNDS | {
 
 def check_own_parameters(estimator):
     """Raise for parameters, of the estimator or of its prior, that are out of range."""
-    check_row_parameters(estimator)
-    # Until every parameter has a constraint:
-    check_parameters(estimator)
+    check_row_parameters(estimator, check_parameters)
     check_prior(estimator.prior, PRIORS)
     if isinstance(estimator.prior, GridDensity):
         check_parameters_of_grids(estimator.prior)
@@ -124,8 +122,8 @@ VQVAE = Schema(
     },
     row_arrays(build_vqvae)
     | {
-        "codebook_": Array(codebooks_shape, "float32"),
-        "code_counts_": Array(lambda estimator: codebooks_shape(estimator)[:-1], "int64", not_negative),
+        "codebook_": one_array(codebooks_shape, "float32"),
+        "code_counts_": one_array(lambda estimator: codebooks_shape(estimator)[:-1], "int64", not_negative),
     },
     check,
     check_own_parameters,
