@@ -39,7 +39,7 @@ class Schema:
     optional : frozenset of str
         Attributes that need not be there.
     kind : type, default=None
-        The class, where it is another package's.
+        The class, where it is another package's: attributes of it that are not here are left out.
     """
 
     class_name: str
@@ -66,7 +66,7 @@ def pack(estimator, schema):
     """Return the document and the arrays of a fitted estimator."""
     present = fitted_attributes(estimator)
     unknown = sorted(name for name in present if name not in schema.attributes and name.endswith("_"))
-    if unknown:
+    if unknown and schema.kind is None:
         raise TypeError(
             f"{schema.class_name} has no fitted attribute {unknown[0]!r} that save knows; delete it, or keep the "
             "estimator with skops or joblib"

@@ -173,7 +173,7 @@ def _pack_labels(array):
                 f"an object array of {', '.join(sorted(others))} cannot be saved, only one of strings; keep the "
                 "estimator with skops or joblib"
             )
-        if len(array) * max(map(len, array)) > MOST_CHARACTERS:
+        if len(array) * max(map(len, array), default=0) > MOST_CHARACTERS:
             raise ValueError("strings are too long")
     texts = np.array([f"{text}|" for text in array]) if array.dtype.kind == "O" else array
     points = texts.view(np.uint32).reshape(len(texts), texts.dtype.itemsize // 4)

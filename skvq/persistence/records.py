@@ -9,7 +9,6 @@ depend on the file.
 import math
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
-from numbers import Integral, Real
 from types import MappingProxyType, NoneType, UnionType
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
@@ -61,9 +60,9 @@ def convert(value, kind):
 
 def _is_plain(value, kind):
     if kind is int:
-        return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < 2**63
+        return type(value) is int and 0 <= value < 2**63  # numpy's would overflow in a product
     if kind is float:
-        return isinstance(value, Real) and not isinstance(value, bool)
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
     return kind in (bool, str, dict, NoneType) and type(value) is kind
 
 
@@ -107,13 +106,13 @@ def from_json(kind, data, limits=None, bounds=MappingProxyType({})):
 def sizes(value, limits):
     """Return whether integers, in tuples and dataclasses too, are from 1 to the number of values in the file.
 
-    A tuple is no longer than the layers can be that the arrays are enough for, with two arrays each, or three.
+    A tuple is no longer than three, or than as many layers as there are pairs of arrays.
     """
     if isinstance(value, tuple):
         return len(value) <= max(3, limits.n_arrays // 2) and all(sizes(item, limits) for item in value)
     if is_dataclass(value):
         return all(sizes(item, limits) for item in vars(value).values())
-    return not isinstance(value, Integral) or isinstance(value, bool) or 1 <= value <= max(1, limits.n_values)
+    return type(value) is not int or 1 <= value <= max(1, limits.n_values)
 
 
 def between(low, high):

@@ -16,7 +16,7 @@ import torch
 
 from .records import check_keys
 
-DEEPEST_JSON = 32
+DEEPEST_JSON, MOST_BRACKETS = 32, 2**15
 NUMPY_TYPES = {
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
 }  # fmt: skip
@@ -98,11 +98,12 @@ KINDS = {"tuple": tuple, "numpy": _array, "dict": dict, "estimator": Unbuilt}
 
 
 def decode(text):
-    """Return what JSON with values of `encode` stands for; ValueError if it is deep or has a key twice."""
+    """Return what JSON with values of `encode` stands for; ValueError if it is deep, large, or has a key twice."""
     unescaped = text.replace("\\\\", "").replace('\\"', "")
     marks = re.findall(r"[\[\]{}]", "".join(unescaped.split('"')[::2]))  # outside of strings
-    if max(accumulate(1 if mark in "[{" else -1 for mark in marks), default=0) > DEEPEST_JSON:
-        raise ValueError(f"JSON more than {DEEPEST_JSON} levels deep")
+    depths = accumulate(1 if mark in "[{" else -1 for mark in marks)
+    if len(marks) > MOST_BRACKETS or max(depths, default=0) > DEEPEST_JSON:
+        raise ValueError(f"JSON more than {DEEPEST_JSON} levels deep, or of more than {MOST_BRACKETS} brackets")
     return json.loads(text, object_pairs_hook=_decode_object)
 
 

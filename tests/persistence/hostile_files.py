@@ -176,6 +176,11 @@ def lies_about_bytes(file):
         one, two = list(header)[:2]
         header[two]["data_offsets"] = header[one]["data_offsets"]
 
+    def gap(header, metadata, arrays):
+        for entry in header.values():
+            entry["data_offsets"] = [8 + offset for offset in entry["data_offsets"]]
+        return bytes(8) + arrays
+
     def many_arrays(header, metadata, arrays):
         for i in range(5_000):
             header[f"a{i}"] = {"dtype": "F32", "shape": [0], "data_offsets": [len(arrays), len(arrays)]}
@@ -192,6 +197,8 @@ def lies_about_bytes(file):
         "a header of a megabyte": with_header(raw + b" " * 2**20, arrays),
         "a key twice": with_header(raw.replace(b'"shape"', b'"dtype":"F32","shape"', 1), arrays),
         "arrays that overlap": changed(file, overlap),
+        "hidden bytes before the arrays": changed(file, gap),
+        "arrays that the file ends within": seal(file[:-64], split(file)[1]["sha256"]),
         "hidden bytes behind the arrays": seal(file + b"\0" * 64, split(file)[1]["sha256"]),
         "a shape whose product overflows": with_entry(file, shape=[2**40, 2**40]),
         "negative sizes": with_entry(file, shape=[-1, -4]),
@@ -230,6 +237,9 @@ def asks_for_memory(file, image_file):
         "a number of half a million digits": with_header('{"a":' + "1" * (2**19 - 100) + "}"),
         "a billion blocks": with_architecture(image_file, "n_blocks", 10**9),
         "a billion stages": with_architecture(file, "codes_per_position", 10**9),
+        "layers of which numpy forgets how wide they are": with_architecture(
+            file, "hidden_layer_sizes", [{"numpy": ["uint8", 1]}]
+        ),
         "layers a billion wide": with_architecture(file, "hidden_layer_sizes", [10**9, 10**9]),
         "a hundred thousand hidden layers": with_architecture(file, "hidden_layer_sizes", [1] * 10**5),
         "a grid of a million times a million": with_architecture(image_file, "code_shape", [10**6, 10**6]),

@@ -47,14 +47,16 @@ def hostile(files):
 
 NAMES = [
     "a header of 2^63 bytes", "a header of 100 MB that is not there", "a header of a megabyte", "a key twice",
-    "arrays that overlap", "hidden bytes behind the arrays", "a shape whose product overflows", "negative sizes",
+    "arrays that overlap", "hidden bytes before the arrays", "arrays that the file ends within",
+    "hidden bytes behind the arrays", "a shape whose product overflows", "negative sizes",
     "another dtype of the same size", "weights that are NaN", "five thousand empty arrays",
     "a class of the standard library", "a class by a dunder", "a class of the wrong type", "a function for a scorer",
     "an estimator of another package", "a thousand priors in priors", "JSON a hundred thousand deep",
     "half a megabyte of empty lists", "half a megabyte of keys", "half a megabyte of numbers",
-    "a number of half a million digits", "a billion blocks", "a billion stages", "layers a billion wide",
-    "a hundred thousand hidden layers", "a grid of a million times a million", "an image of a billion pixels",
-    "a search over a billion prefixes", "a pickle", "a zip archive", "a newer format", "nothing",
+    "a number of half a million digits", "a billion blocks", "a billion stages",
+    "layers of which numpy forgets how wide they are", "layers a billion wide", "a hundred thousand hidden layers",
+    "a grid of a million times a million", "an image of a billion pixels", "a search over a billion prefixes",
+    "a pickle", "a zip archive", "a newer format", "nothing",
 ]  # fmt: skip
 
 
