@@ -28,10 +28,7 @@ from ..persistence.kinds import (
     positive,
     shares,
 )
-from ..vae import defaults as _vae_plan
-from ..vqvae import parameters as _vqvae_parameters
-from ..vqvae.quantizer import code_shape, codes_per_row
-from . import architectures
+from ..vqvae import defaults as _vqvae_defaults
 from .objects import Binarizer, Mixture
 from .values import any_number, grid, grids_of_codes, image_or_none, number, one_of, positive_number, whole
 
@@ -86,6 +83,7 @@ NAMES = frozenset({"feature_names_in_"})
 GRID_VALUES = TRAINED_VALUES | {
     "grid_shape_": grid(2),
     "_grids_in": one_of(True, False),
+    "grid_shapes_": lambda value: True,
     "n_codes_": whole(1),
 }
 GRID_ARRAYS = TRAINED_ARRAYS | {
@@ -97,21 +95,19 @@ GRID_ARRAYS = TRAINED_ARRAYS | {
 def check_grid_parameters(estimator):
     """Raise for parameters of a model of grids that are out of range."""
     check_device_and_seed(estimator)
-    estimator._check_parameters()
+    estimator.check_parameters()
 
 
 def check_grids(estimator, limits):
     """Raise ValueError where the values of a model of grids do not go together."""
     architecture = estimator.architecture_
-    architectures.check(architecture, architectures.OF_GRIDS[type(estimator).__name__], limits)
-    architectures.check_positions([architecture["grid_shape"], *architecture.get("grid_shapes", ())])
     require(math.prod(estimator.grid_shape_) == estimator.n_features_in_, "grid_shape_ and n_features_in_")
     require(architecture["grid_shape"] == list(estimator.grid_shape_), "grid_shape_ and architecture_")
     require(architecture["n_codes"] == estimator.n_codes_, "n_codes_ and architecture_")
     for name in ("classes_", "class_prior_"):
         require((name in limits.names) == (architecture["condition_size"] > 0), f"{name} and architecture_")
     if "grid_shapes" in architecture:
-        shapes = [list(map(int, shape)) for shape in estimator.grid_shapes]
+        shapes = [list(map(int, shape)) for shape in estimator.grid_shapes_]
         require(shapes == architecture["grid_shapes"] and not estimator._grids_in, "grid_shapes and architecture_")
         require(sum(map(math.prod, shapes)) == estimator.n_features_in_, "grid_shapes and n_features_in_")
 
@@ -124,7 +120,7 @@ def of_grids(class_name):
         GRID_ARRAYS,
         check_grid_parameters,
         check_grids,
-        optional=NAMES | {"classes_", "class_prior_"},
+        optional=NAMES | {"classes_", "class_prior_", "grid_shapes_"},
     )
 
 
@@ -148,8 +144,7 @@ def row_parameters(check_own):
     def check(estimator):
         check_device_and_seed(estimator)
         check_image_shape(estimator.image_shape)
-        estimator._check_training_parameters()
-        estimator._check_network_parameters()
+        estimator._validate_params()
         check_own(estimator)
 
     return check
@@ -158,32 +153,34 @@ def row_parameters(check_own):
 def check_rows(estimator, limits, table):
     """Raise ValueError where the values of a transformer of rows do not go together."""
     architecture, image_shape = estimator.architecture_, estimator.image_shape_
-    architectures.check(architecture, table, limits)
     if image_shape is None:
         row_shape = [estimator.n_features_in_]
         require(not estimator._images_in, "_images_in without image_shape_")
     else:
         row_shape = [*image_shape, 1] if len(image_shape) == 2 else list(image_shape)
-    require(architecture["row_shape"] == row_shape, "image_shape_ and architecture_")
+    require(
+        architecture.get("row_shape", architecture.get("sizes", {}).get("row_shape")) == row_shape,
+        "image_shape_ and architecture_",
+    )
     require(math.prod(row_shape) == estimator.n_features_in_, "image_shape_ and n_features_in_")
 
 
 def check_autoencoder(estimator, limits):
     """Raise ValueError where the values of an AutoEncoderTransformer do not go together."""
-    check_rows(estimator, limits, architectures.AUTOENCODER)
+    check_rows(estimator, limits, None)
     require(estimator.n_components_ == estimator.architecture_["n_components"], "n_components_ and architecture_")
 
 
 def check_vae(estimator, limits):
     """Raise ValueError where the values of a VAETransformer do not go together."""
-    check_rows(estimator, limits, architectures.VAE)
+    check_rows(estimator, limits, None)
     require(estimator.n_components_ == estimator.architecture_["n_components"], "n_components_ and architecture_")
     require(estimator.likelihood == estimator.architecture_["likelihood"], "likelihood and architecture_")
 
 
 def codebooks_shape(estimator):
     """Return the shape of the codebooks of a VQVAETransformer."""
-    return architectures.codebooks_shape(estimator.architecture_)
+    return _vqvae_defaults.Architecture.from_json(estimator.architecture_).codes.codebooks_shape
 
 
 def check_scaling(estimator):
@@ -194,20 +191,19 @@ def check_scaling(estimator):
 
 def check_vqvae_parameters(estimator):
     """Raise for parameters of a VQVAETransformer, or of its prior, that are out of range."""
-    _vqvae_parameters.check_parameters(estimator)
-    estimator._check_prior()
+    _vqvae_defaults.check_parameters(estimator)
 
 
 def check_vqvae(estimator, limits):
     """Raise ValueError where the values of a VQVAETransformer do not go together."""
-    check_rows(estimator, limits, architectures.VQVAE)
+    check_rows(estimator, limits, None)
     architecture, prior = estimator.architecture_, getattr(estimator, "prior_", None)
-    architectures.check_codes(architecture, limits)
-    require(estimator.n_codes_ == architecture["n_codes"], "n_codes_ and architecture_")
-    require(estimator.code_shape_ == code_shape(architecture), "code_shape_ and architecture_")
+    codes = _vqvae_defaults.Architecture.from_json(architecture).codes
+    require(estimator.n_codes_ == codes.n_codes, "n_codes_ and architecture_")
+    require(estimator.code_shape_ == codes.code_shape, "code_shape_ and architecture_")
     if prior is not None:
         n_codes = prior.n_codes_, prior.n_features_in_, prior._grids_in
-        require(n_codes == (estimator.n_codes_, codes_per_row(architecture), False), "prior_ and architecture_")
+        require(n_codes == (estimator.n_codes_, codes.codes_per_row, False), "prior_ and architecture_")
 
 
 AUTOENCODER = Schema(
@@ -227,7 +223,7 @@ VAE = Schema(
         "noise_variance_": NumberOrArray(per_feature, valid=positive),
         "mixture_": Mixture(),
     },
-    row_parameters(_vae_plan.check_parameters),
+    row_parameters(lambda estimator: None),
     check_vae,
     optional=NAMES | {"mixture_"},
     check_arrays=check_scaling,

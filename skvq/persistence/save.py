@@ -15,39 +15,24 @@ from .values import own_schema
 FORMAT = 1
 
 
+def save(estimator, path):
+    """Write a fitted estimator to one file; see :meth:`skvq.core.estimator.NetworkEstimator.save`."""
+    require_safetensors()
+    schema = own_schema(estimator)
+    check_is_fitted(estimator, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
+    document, arrays = pack(estimator)
+    metadata = {"format": FORMAT, "skvq_version": __version__, "model": document}
+    try:
+        # What load would refuse is not written.
+        Draft(strict_json(json.dumps(document)), infos_of(arrays), classes_within(estimator)).fill(arrays)
+    except ValueError as error:
+        raise ValueError(f"this {schema.class_name} could not be loaded again: {error}") from error
+    write_atomically(path, to_bytes(arrays, metadata))
+
+
 class Saves:
-    """Mixin of the estimators: what was learned as a file that can never run code."""
+    """Thin mixin, until the predictors share the base of the other estimators."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to one file, which :func:`skvq.load` reads.
-
-        The file is a safetensors file with the arrays, the parameters and the version: no code, no training rows, no
-        memory of the optimiser, no callbacks, no metadata requests. Loading it runs nothing that is in it, so that a
-        file from anywhere can be loaded, which is not true of a pickle. It replaces an older file at once or, if
-        anything fails, not at all.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            Where to; ``.safetensors`` is the usual suffix.
-
-        Raises
-        ------
-        TypeError
-            For a parameter that is no number, string, sequence of these or estimator of this package (a RandomState
-            instance, a function, another package's estimator), and for subclasses of the estimators: skops and joblib
-            keep these.
-        ValueError
-            If parameters were changed, after `fit`, to some that do not go with what was learned.
-        """
-        require_safetensors()
-        schema = own_schema(self)
-        check_is_fitted(self, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
-        document, arrays = pack(self)
-        metadata = {"format": FORMAT, "skvq_version": __version__, "model": document}
-        try:
-            # What load would refuse is not written.
-            Draft(strict_json(json.dumps(document)), infos_of(arrays), classes_within(self)).fill(arrays)
-        except ValueError as error:
-            raise ValueError(f"this {schema.class_name} could not be loaded again: {error}") from error
-        write_atomically(path, to_bytes(arrays, metadata))
+        """Write the fitted estimator to one file, which :func:`skvq.load` reads."""
+        save(self, path)
