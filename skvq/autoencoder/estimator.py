@@ -287,7 +287,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_parameters(self)
         task = FitTask(self, X, y)
         layout, X = RowLayout.fit(self, X, standardize=self.standardize)
-        vars(self).update(layout.attributes())
+        self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
         if self.loss == "log_loss":
             for values in (X,) if held_out is None else (X, held_out):

@@ -204,7 +204,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         with threads_for(work * min(settings.batch_size, len(rows))):
             history = loop.run()
         self._record(history, fitting)
-        vars(self).update(self._kept(fitting), _module=fitting.module.eval())
+        self.__dict__.update(self._kept(fitting), _module=fitting.module.eval())
         return fitting
 
     def _judges_itself(self, recipe):
@@ -265,7 +265,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     def _forget(self):
         """Drop all that an earlier fit learned."""
         for name in [name for name in vars(self) if name.endswith("_") or name in CACHES]:
-            vars(self).pop(name)
+            self.__dict__.pop(name)
 
     def _network(self):
         """Return the fitted module in evaluation mode on the device, built from `weights_` if need be."""

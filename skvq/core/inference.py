@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ ROW_BLOCK = 32
 # Rows that are encoded or decoded together.
 BATCH = 256
 # Who shows the progress of passes: :func:`skvq.progress` sets it for the length of a block.
-watcher = ContextVar("skvq_watcher", default=None)
+watcher: ContextVar[Any] = ContextVar("skvq_watcher", default=None)
 
 
 def fill_block(batch):

@@ -286,7 +286,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         # The values of counts and probabilities mean something; only a Gaussian may be standardised.
         standardize = self.standardize and self.likelihood.startswith("gaussian")
         layout, X = RowLayout.fit(self, X, standardize=standardize)
-        vars(self).update(layout.attributes())
+        self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
         for part in (X,) if held_out is None else (X, held_out):
             check_range(self.likelihood, part)

@@ -321,7 +321,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task = FitTask(self, X, y)
         self._check_parameters()
         layout, X = RowLayout.fit(self, X, standardize=self.standardize)
-        vars(self).update(layout.attributes())
+        self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
         if self.prior is not None:
             check_prior(self.prior, X, y, held_out, y_val)
