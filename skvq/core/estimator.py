@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._typing import Method
+from .._typing import Device, Method, RandomState
 from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.loop import Loop, Settings
@@ -125,11 +125,24 @@ class Fitting:
 class NetworkEstimator(CallbackSupport, BaseEstimator):
     """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
-    A subclass that trains by :meth:`_fit_network` has three hooks. ``_recipe(rows, held_out)`` returns the
-    :class:`Recipe` of a fit. ``_learned(fitting)`` returns the fitted attributes, a dict, that are read off a trained
-    network, which is in evaluation mode. ``_build(architecture, generator)``, a static method, returns the module that
+    A subclass that trains by :meth:`_fit_network` has the parameters below and three hooks. ``_recipe(rows, held_out)``
+    returns the :class:`Recipe` of a fit. ``_learned(fitting)`` returns the fitted attributes, a dict, that are read off
+    a trained network, which is in evaluation mode. ``_build(architecture, generator)``, static, returns the module that
     the dict `architecture_` describes. The module itself is a cache, built again where it is missing.
     """
+
+    alpha: float
+    device: Device
+    early_stopping: bool | str
+    n_iter_no_change: float | None
+    precision: str
+    random_state: RandomState
+    tol: float
+    validation_fraction: float
+    verbose: int
+
+    _recipe: Callable[..., Recipe]
+    _build: Callable[..., torch.nn.Module]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
@@ -167,6 +180,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         """
         return held_out is None and bool(automatically if is_auto(self.early_stopping) else self.early_stopping)
 
+    @property
+    def _keeps_best(self):
+        """Whether the weights of the best epoch are kept, where there are rows to judge by."""
+        return is_auto(self.early_stopping) or bool(self.early_stopping)
+
     def _n_training(self, rows, holds_out):
         """Return how many of the rows are left to train on."""
         return n_training_rows(len(rows), self.validation_fraction) if holds_out else len(rows)
@@ -197,7 +215,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             rows,
             settings,
             generator,
-            validation_rows=rows if held_out is None and self._judges_itself(recipe) else held_out,
+            validation_rows=rows if held_out is None and recipe.judges_itself and self._keeps_best else held_out,
             observer=task.epochs(lambda: self._record(loop.history, fitting), lambda: self._fitted_so_far(fitting)),
         )
         work = recipe.uses * sum(parameter.numel() for parameter in fitting.module.parameters())
@@ -206,9 +224,6 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         self._record(history, fitting)
         self.__dict__.update(self._kept(fitting), _module=fitting.module.eval())
         return fitting
-
-    def _judges_itself(self, recipe):
-        return recipe.judges_itself and self.early_stopping is not False
 
     def _settings(self, recipe):
         """Return the Settings of the loop: the parameters, and the recipe's budget where they are "auto"."""
@@ -222,7 +237,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             monitor=recipe.monitor,
-            keep_best=self.early_stopping is not False,
+            keep_best=self._keeps_best,
             precision=resolve_precision(self.precision, resolve_device(self.device), pays=recipe.budget.bfloat16_pays),
             verbose=self.verbose,
             name=type(self).__name__,

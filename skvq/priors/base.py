@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,12 +16,13 @@ from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
-from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
+from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.layout import check_image_shape, check_rows
 from ..core.parameters import DRAWS, check_arguments
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
+from .defaults import GridSizes
 from .passes import (
     DrawReport,
     LikelihoodObjective,
@@ -51,6 +53,14 @@ class GridDensity(DensityMixin, NetworkEstimator):
     The network is one of grids (b, h, w) int64, with the attributes `grid_shape`, `condition_size`, `marginals` and the
     methods `set_marginals`, `nll`, `log_prob`, `log_prob_terms` and `sample`, as GatedPixelCNN has them.
     """
+
+    n_codes: int | None
+    grid_shape: tuple[int, int] | None
+    class_conditional: bool
+
+    _sizes_class: type[GridSizes]
+    _sizes: Callable[[int], GridSizes]
+    _budget: Callable[[int], Budget]
 
     def check_parameters(self):
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""

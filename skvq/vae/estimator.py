@@ -516,7 +516,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def _summarised(self, fitting):
         """Return the rows that the fitted network is judged by: held-out ones that chose it, if there are enough."""
         held_out = fitting.held_out
-        chosen = held_out is not None and self.early_stopping is not False and len(held_out) >= ENOUGH_HELD_OUT
+        chosen = held_out is not None and self._keeps_best and len(held_out) >= ENOUGH_HELD_OUT
         return held_out if chosen else fitting.rows
 
     def _warn_of_collapse(self, supported):
