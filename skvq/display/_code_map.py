@@ -113,13 +113,9 @@ class CodeMapDisplay(Display):
 
         Parameters
         ----------
-        codes : array-like of int, shape (n, h, w), or (n, n_codes_of_a_row)
-            The codes.
-        code_shape : tuple, default=None
-            Layout of the codes of a row: (h, w), (h, w, s), ((h, w), (h', w')) or (m,). None takes what the shape of
-            `codes` says.
-        n_codes : int, default=None
-            Number of different codes; None takes the largest that occurs plus one.
+        codes, code_shape, n_codes
+            As in :class:`CodeMapDisplay`. The codes may also be grids (n, h, w): without `code_shape` the shape of
+            `codes` is taken, without `n_codes` the largest code plus one.
         ax, code_kw
             As in :meth:`plot`.
         """

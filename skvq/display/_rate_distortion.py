@@ -107,12 +107,8 @@ class RateDistortionDisplay(Display):
 
         Parameters
         ----------
-        bits, scores : array-like of shape (n,)
-            Bits of a row, and R².
-        names : array-like of str, shape (n,), default=None
-            The line that each point belongs to; None joins them all.
-        nominal_bits : array-like of shape (n,), default=None
-            Bits without an entropy coder.
+        bits, scores, names, nominal_bits : array-like of shape (n,)
+            As in :class:`RateDistortionDisplay`; without names one line joins all points.
         ax, line_kw, nominal_kw
             As in :meth:`plot`.
         """
@@ -176,36 +172,29 @@ class RateDistortionDisplay(Display):
             if self.nominal_bits is not None:
                 hollow = style({**look, **HOLLOW, "label": "_nolegend_"}, nominal_kw)
                 self.nominal_lines_[name] = self._add_line(self.nominal_bits, own, hollow)
-        self._set_scale()
-        self._add_legend()
+        self._describe()
         return self
 
     def _add_line(self, bits, own, look):
         own = own[np.argsort(bits[own], kind="stable")]
         return self.ax_.plot(bits[own], self.scores[own], **look)[0]
 
-    def _set_scale(self):
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
+    def _describe(self):
+        """Set scale, labels and legend."""
         drawn = self.bits if self.nominal_bits is None else np.concatenate([self.bits, self.nominal_bits])
         label = "bits of a row"
         if drawn.min() > 0 and drawn.max() > 3 * drawn.min():
             label += " (log scale)"
             self.ax_.set_xscale("log", base=2)
-            self.ax_.xaxis.set_major_locator(LogLocator(base=2))
-            self.ax_.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            self.ax_.xaxis.set_minor_formatter(NullFormatter())
+            self.ax_.xaxis.set_major_formatter("{x:g}")
+            self.ax_.xaxis.set_minor_formatter("")
         self.ax_.set(xlabel=label, ylabel="R² of the reconstruction")
         self.ax_.grid(alpha=0.25)
-
-    def _add_legend(self):
-        from matplotlib.lines import Line2D
-
         handles = [line for name, line in self.lines_.items() if name]
         if self.nominal_bits is not None:
             look = {"color": "0.3", "marker": "o"}
-            handles.append(Line2D([], [], label="with an entropy coder", **look))
-            handles.append(Line2D([], [], label="nominal", **look, **HOLLOW))
+            for label, kind in (("with an entropy coder", {}), ("nominal", HOLLOW)):
+                handles.append(self._pyplot().Line2D([], [], label=label, **look, **kind))
         if handles:
             self.ax_.legend(handles=handles, fontsize="small")
 

@@ -120,10 +120,9 @@ class ReconstructionDisplay(Display):
 
         Parameters
         ----------
-        X, X_hat : array-like of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
-            Originals and reconstructions.
-        image_shape : tuple (H, W) or (H, W, C), default=None
-            Shape of an image; None takes what the shape of X says.
+        X, X_hat, image_shape
+            As in :class:`ReconstructionDisplay`. X and `X_hat` may also be images (n, H, W) or (n, H, W, C): without
+            `image_shape` the shape of X is taken.
         features, ax, imshow_kw, scatter_kw
             As in :meth:`plot`.
         """

@@ -142,16 +142,9 @@ class SampleDisplay(Display):
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
-            The rows.
-        y : array-like of shape (n,), default=None
-            Their classes; each has a line.
-        X_real : array-like like X, default=None
-            Real rows to compare with.
-        image_shape : tuple (H, W) or (H, W, C), default=None
-            Shape of an image; None takes what the shape of X says.
-        feature_names : list of str, default=None
-            Names of the columns of a table; None takes those of X or of `X_real`, if one is a DataFrame.
+        X, y, X_real, image_shape, feature_names
+            As in :class:`SampleDisplay`. X and `X_real` may also be images (n, H, W) or (n, H, W, C), or DataFrames:
+            without `image_shape` the shape of X is taken, without `feature_names` the names of a DataFrame.
         ax, n_columns, imshow_kw, hist_kw
             As in :meth:`plot`.
         """
@@ -227,12 +220,8 @@ class SampleDisplay(Display):
 def _sample(estimator, n, labels, random_state):
     """Return n rows; scikit-learn's densities take a seed elsewhere, and return the component as well."""
     accepted = signature(estimator.sample).parameters
-    options = {}
-    if "random_state" in accepted:
-        options["random_state"] = random_state
-    if labels is not None:
-        if "y" not in accepted:
-            raise ValueError(f"y={labels[:1]!r} was given, but the sample of {estimator!r} takes no classes")
-        options["y"] = labels
-    rows = estimator.sample(n, **options)
+    if labels is not None and "y" not in accepted:
+        raise ValueError(f"y={labels[:1]!r} was given, but the sample of {estimator!r} takes no classes")
+    given = {"random_state": random_state, "y": labels}
+    rows = estimator.sample(n, **{name: value for name, value in given.items() if name in accepted})
     return rows[0] if isinstance(rows, tuple) else rows
