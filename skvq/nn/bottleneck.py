@@ -29,6 +29,11 @@ from .tables import RANK_TOLERANCE, hidden_network
 MAX_COVARIANCE_COLUMNS = 2000
 
 
+def linear_step(n_features):
+    """Return the `scale` of a linear path between rows of `n_features` values and vectors."""
+    return n_features**-0.5
+
+
 class ScaledLinear(nn.Module):
     """x → scale · (x weightᵀ + bias): (b, n_in) → (b, n_out), float32 even under autocast.
 
@@ -119,7 +124,7 @@ class VectorEncoder(nn.Module):
     def __init__(self, row_shape, n_out, network, generator):
         super().__init__()
         n_features = math.prod(row_shape)
-        self.linear = ScaledLinear(n_features, n_out, n_features**-0.5, generator)
+        self.linear = ScaledLinear(n_features, n_out, linear_step(n_features), generator)
         self.network = network
 
     def forward(self, x):
@@ -137,7 +142,7 @@ class VectorDecoder(nn.Module):
     def __init__(self, row_shape, n_in, network, generator):
         super().__init__()
         self.row_shape, n_features = tuple(row_shape), math.prod(row_shape)
-        self.linear = ScaledLinear(n_in, n_features, n_features**-0.5, generator)
+        self.linear = ScaledLinear(n_in, n_features, linear_step(n_features), generator)
         self.network = network
 
     def forward(self, z):
