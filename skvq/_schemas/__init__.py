@@ -191,7 +191,7 @@ def check_scaling(estimator):
 
 def check_vqvae_parameters(estimator):
     """Raise for parameters of a VQVAETransformer, or of its prior, that are out of range."""
-    _vqvae_defaults.check_parameters(estimator)
+    _vqvae_defaults.check_combinations(estimator)
 
 
 def check_vqvae(estimator, limits):
@@ -210,7 +210,7 @@ AUTOENCODER = Schema(
     "AutoEncoderTransformer",
     ROW_VALUES | {"n_components_": whole(1)},
     ROW_ARRAYS,
-    row_parameters(_autoencoder_plan.check_parameters),
+    row_parameters(_autoencoder_plan.check_combinations),
     check_autoencoder,
     optional=NAMES,
 )

@@ -54,7 +54,7 @@ class Architecture:
     tied_weights: bool
 
 
-def check_parameters(estimator):
+def check_combinations(estimator):
     """Raise ValueError for parameters of an autoencoder that do not go together."""
     if estimator.noise == "masking":
         constraints = {"noise_level": [CLOSED_FRACTION]}

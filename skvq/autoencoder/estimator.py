@@ -21,7 +21,7 @@ from .defaults import (
     CONSTRAINTS,
     Architecture,
     automatic_training,
-    check_parameters,
+    check_combinations,
     check_unit_interval,
     plan,
     starts_at_optimum,
@@ -284,7 +284,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             out of range; if the loss becomes non-finite.
         """
         self._validate_params()
-        check_parameters(self)
+        check_combinations(self)
         task = FitTask(self, X, y)
         layout, X = RowLayout.fit(self, X, standardize=self.standardize)
         self.__dict__.update(layout.attributes())

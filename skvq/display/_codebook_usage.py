@@ -9,7 +9,7 @@ from scipy.stats import entropy
 from sklearn.base import BaseEstimator
 
 from .._typing import ArrayLike, NDArray, Self
-from ..metrics import _counts
+from ..metrics import code_counts
 from ._base import Display
 from ._plotting import Keywords, OneAxes, style
 
@@ -86,7 +86,7 @@ class CodebookUsageDisplay(Display):
         ax, stairs_kw
             As in :meth:`plot`.
         """
-        return cls(counts=_counts(codes, n_codes, codebooks)[0]).plot(ax, stairs_kw=stairs_kw)
+        return cls(counts=code_counts(codes, n_codes, codebooks)[0]).plot(ax, stairs_kw=stairs_kw)
 
     def plot(self, ax: OneAxes = None, *, stairs_kw: Keywords = None) -> Self:
         """Draw the counts, and return the display.

@@ -130,7 +130,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             self.class_prior_ = np.bincount(classes) / len(classes)
         self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
         held_out = self._check_held_out(X_val, y_val)
-        self._fit_network(self._rows(codes, classes), held_out, self._generator(), task)
+        self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
         task.end()
         return self
 
@@ -142,9 +142,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
             return None
         codes = self._check_grids(X_val, reset=False)
         classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
-        return self._rows(codes, classes)
+        return self._grid_rows(codes, classes)
 
-    def _rows(self, codes, classes=None):
+    def _grid_rows(self, codes, classes=None):
         """Return the rows that the network takes: codes, with the class index at the end if there are classes."""
         rows = codes if classes is None else with_classes(codes, classes)
         return Rows(rows, dtype=torch.int64, device=resolve_device(self.device))
@@ -246,7 +246,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             report=DrawReport(type(self).__name__, "grids drawn", n_samples * n_drawn, batch_size, self.verbose),
         ).astype(CODE_DTYPE)
         if n_drawn > 1:
-            rows, uniform = self._rows(codes.reshape(len(codes), -1), classes), random.random_sample(n_samples)
+            rows, uniform = self._grid_rows(codes.reshape(len(codes), -1), classes), random.random_sample(n_samples)
             size = self._learned_sizes.per_score()
             codes = codes[choose_candidates(self._network(), rows, known, n_drawn, uniform, size)]
         return codes.reshape(codes.shape if self._grids_in else shape)
@@ -268,7 +268,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         if given is not None:
             leading = np.logical_and.accumulate(known, axis=1)  # the codes that are known before the first unknown one
             size = self._learned_sizes.per_score()
-            log_weights = log_weights + class_log_likelihoods(self._network(), self._rows(given), size, leading)
+            log_weights = log_weights + class_log_likelihoods(self._network(), self._grid_rows(given), size, leading)
         return draw_classes(log_weights, random.random_sample(n_samples))
 
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -290,10 +290,12 @@ class GridDensity(DensityMixin, NetworkEstimator):
         codes = self._check_grids(X, reset=False)
         network, size = self._network(), self._learned_sizes.per_score()
         if y is not None:
-            return log_likelihoods(network, self._rows(codes, self._check_labels(y, len(codes))), size)
+            return log_likelihoods(network, self._grid_rows(codes, self._check_labels(y, len(codes))), size)
         if not self._has_classes():
-            return log_likelihoods(network, self._rows(codes), size)
-        return logsumexp(class_log_likelihoods(network, self._rows(codes), size) + np.log(self.class_prior_), axis=1)
+            return log_likelihoods(network, self._grid_rows(codes), size)
+        return logsumexp(
+            class_log_likelihoods(network, self._grid_rows(codes), size) + np.log(self.class_prior_), axis=1
+        )
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of `score_samples`, in nats per row.

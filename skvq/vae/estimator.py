@@ -329,7 +329,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = check_array(as_array(X), dtype=np.float64, input_name="z")
         if z.shape[1] != self._n_features_out:
             raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
-        return self._decode(z)
+        return self._rows_from(z)
 
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
@@ -400,7 +400,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             z = random.permutation(mixture.sample(n_samples)[0])  # they come sorted by component
         else:
             z = random.standard_normal((n_samples, self._n_features_out))
-        return self._decode(z, random if observation_noise else None)
+        return self._rows_from(z, random if observation_noise else None)
 
     def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
         """Draw reconstructions of every row: z from its posterior, decoded.
@@ -424,7 +424,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_arguments("VAETransformer.reconstruct", {"n_draws": [POSITIVE_INTEGER]}, n_draws=n_draws)
         rows, generator = self._rows(X), _torch_generator(check_random_state(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
-        decoded = self._decode(np.stack(draws, axis=1).reshape(len(rows) * n_draws, -1))
+        decoded = self._rows_from(np.stack(draws, axis=1).reshape(len(rows) * n_draws, -1))
         return decoded.reshape(len(rows), n_draws, *decoded.shape[1:])
 
     def traverse(
@@ -452,7 +452,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps
-        decoded = self._decode(z.reshape(-1, self._n_features_out))
+        decoded = self._rows_from(z.reshape(-1, self._n_features_out))
         return decoded.reshape(*z.shape[:2], *decoded.shape[1:])
 
     @property
@@ -535,7 +535,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_range(self.likelihood, X)
         return layout.rows(X, resolve_device(self.device))
 
-    def _decode(self, z, random_state=None):
+    def _rows_from(self, z, random_state=None):
         """Return E[x | z], or draws from p(x | z) with a RandomState, in the units and the layout of X."""
         network, device = self._network(), resolve_device(self.device)
         if random_state is None:

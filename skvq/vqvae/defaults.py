@@ -91,7 +91,7 @@ class _Sizes:
     hidden_layer_sizes: tuple[int, ...] | None = None
 
 
-def check_parameters(estimator):
+def check_combinations(estimator):
     """Raise ValueError for parameters of a VQ-VAE that do not go together."""
     if isinstance(estimator.quantizer, Codes):
         estimator.quantizer.check()

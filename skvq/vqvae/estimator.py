@@ -23,7 +23,7 @@ from ..core.layout import RowLayout, as_array, tag_rows
 from ..core.parameters import is_auto
 from .codes import Codes
 from .completion import check_mask, check_values, known_codes
-from .defaults import CONSTRAINTS, Architecture, automatic_training, check_parameters, plan, plan_codes, stops_early
+from .defaults import CONSTRAINTS, Architecture, automatic_training, check_combinations, plan, plan_codes, stops_early
 from .network import VQObjective, build_vqvae, start_from_data
 from .prior import CodePrior, check_prior
 
@@ -615,7 +615,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _check_parameters(self):
         self._validate_params()
-        check_parameters(self)
+        check_combinations(self)
 
     def _fit_autoencoder(self, layout, X, held_out, generator, task):
         """Fit encoder, codebook and decoder, a stage of the fit; return the codes of X."""
