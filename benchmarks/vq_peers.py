@@ -43,7 +43,7 @@ from skvq.nn.images import ConvDecoder, ConvEncoder, start_from_pca
 from skvq.nn.quantizers.nearest import nearest_codes
 from skvq.nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
 from skvq.training.batches import Rows
-from skvq.training.schedule import learning_rate_factor
+from skvq.training.loop import learning_rate_factor
 from skvq.vqvae.kmeans import kmeans_codebooks
 
 from _datasets import load_fashion_mnist  # isort: skip

@@ -10,18 +10,23 @@ from .priors.hierarchical import HierarchicalPixelCNN
 from .priors.pixelcnn import PixelCNN
 from .priors.transformer import CausalTransformer
 from .vae.estimator import VAETransformer
+from .vqvae.codes import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes
 from .vqvae.estimator import VQVAETransformer
 
 __all__ = [
     "AutoEncoderTransformer",
     "CausalTransformer",
+    "FiniteScalarCodes",
     "HierarchicalPixelCNN",
     "LoadError",
     "MLPClassifier",
     "MLPRegressor",
     "PixelCNN",
+    "ProductCodes",
+    "ResidualCodes",
     "VAETransformer",
     "VQVAETransformer",
+    "VectorCodes",
     "__version__",
     "load",
     "progress",

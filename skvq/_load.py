@@ -14,12 +14,13 @@ from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
 from .persistence.container import LoadError, open_saved, require_safetensors
 from .persistence.documents import Draft
-from .persistence.records import read_record
+from .persistence.records import check_keys
 from .persistence.save import FORMAT
 from .priors.hierarchical import HierarchicalPixelCNN
 from .priors.pixelcnn import PixelCNN
 from .priors.transformer import CausalTransformer
 from .vae.estimator import VAETransformer
+from .vqvae.codes import KINDS
 from .vqvae.estimator import VQVAETransformer
 
 # All that a file can be.
@@ -27,10 +28,10 @@ CLASSES = {
     kind.__name__: kind
     for kind in (
         AutoEncoderTransformer, CausalTransformer, HierarchicalPixelCNN, MLPClassifier, MLPRegressor, PixelCNN,
-        VAETransformer, VQVAETransformer,
+        VAETransformer, VQVAETransformer, *KINDS.values(),
     )
 }  # fmt: skip
-SCHEMAS = [kind._schema for kind in CLASSES.values()]
+SCHEMAS = [kind._schema for kind in CLASSES.values() if hasattr(kind, "_schema")]
 
 
 def load(path: str | os.PathLike[str], *, device: Device | None = None) -> Any:
@@ -109,8 +110,9 @@ def _version(metadata):
         raise ValueError(
             f"its format is {found!r:.40}, but skvq {__version__} reads formats up to {FORMAT}; a newer one may read it"
         )
-    version = read_record(metadata, {"sha256": str, "format": int, "skvq_version": str, "model": dict})["skvq_version"]
-    if len(version) > 40 or not version.isprintable():
+    check_keys(metadata, {"sha256", "format", "skvq_version", "model"})
+    version = metadata["skvq_version"]
+    if not isinstance(version, str) or len(version) > 40 or not version.isprintable():
         raise ValueError("it names no version")
     return version
 

@@ -66,7 +66,7 @@ def codebook_usage(
     >>> codebook_usage([[0, 1], [0, 2]], n_codes=4, codebooks=[0, 1], average=False)
     array([0.25, 0.5 ])
     """
-    counts, _ = _counts(codes, n_codes, codebooks)
+    counts, _ = code_counts(codes, n_codes, codebooks)
     usage = np.mean(counts > 0, axis=1)
     return float(usage.mean()) if average else usage
 
@@ -225,7 +225,7 @@ def _positive_integer(value, name):
     return int(value)
 
 
-def _counts(codes, n_codes, codebooks):
+def code_counts(codes, n_codes, codebooks):
     """How often each code occurs, (n_codebooks, n_codes), and the number of positions of each codebook."""
     codes = np.asarray(codes)
     n_codes = _positive_integer(n_codes, "n_codes")
@@ -262,7 +262,7 @@ def _owners(codes, codebooks):
 
 def _entropies(codes, n_codes, codebooks, average):
     """Entropy in nats of the codes of each codebook, (n_codebooks,), or its mean over positions."""
-    counts, n_positions = _counts(codes, n_codes, codebooks)
+    counts, n_positions = code_counts(codes, n_codes, codebooks)
     share = counts / counts.sum(axis=1, keepdims=True)
     entropies = -np.sum(share * np.log(np.where(share > 0, share, 1.0)), axis=1)
     return np.average(entropies, weights=n_positions) if average else entropies

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,18 +10,19 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
-from ..core import inference as passes
+from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
-from ..core.estimator import BaseNetwork, Fitting, forgets_failure
-from ..core.layout import as_array
-from ..core.reconstruction import Reconstruction, r_squared
+from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.layout import RowLayout, as_array, tag_rows
+from ..persistence.records import from_json
 from . import schema
 from .defaults import (
+    CONSTRAINTS,
+    Architecture,
     automatic_training,
-    check_parameters,
+    check_combinations,
     check_unit_interval,
-    is_linear,
     plan,
     starts_at_optimum,
     stops_early,
@@ -30,7 +30,7 @@ from .defaults import (
 from .network import AutoEncoderObjective, build_autoencoder, start_from_data
 
 
-class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reconstruction, BaseNetwork):
+class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""A few continuous features of images and tables, reconstructions from them, and anomaly scores.
 
     An autoencoder [1]_: an encoder maps a row to a code of a few numbers, a decoder maps the code back, and both learn
@@ -193,6 +193,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     """
 
     _schema = schema.AUTOENCODER
+    _parameter_constraints = CONSTRAINTS
 
     def __init__(
         self,
@@ -282,24 +283,18 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             For X that is not finite, empty, not of `image_shape`, or not in [0, 1] where it must be; for parameters
             out of range; if the loss becomes non-finite.
         """
-        self._check_training_parameters()
-        self._check_network_parameters()
-        check_parameters(self)
+        self._validate_params()
+        check_combinations(self)
         task = FitTask(self, X, y)
-        X = self._check_images(X, reset=True)
-        held_out = None if X_val is None else self._check_images(X_val, reset=False)
+        layout, X = RowLayout.fit(self, X, standardize=self.standardize)
+        self.__dict__.update(layout.attributes())
+        held_out = None if X_val is None else layout.check(self, X_val)
         if self.loss == "log_loss":
             for values in (X,) if held_out is None else (X, held_out):
                 check_unit_interval(values)
-        generator = self._generator()
-        self._fit_scaling(X)
-        rows, validation = self._rows(X), None if held_out is None else self._rows(held_out)
-        architecture = plan(self, rows)
-        early = self.early_stopping
-        if early == "auto":
-            early = stops_early(architecture, len(rows))
-        rows, validation = self._split(rows, validation, early, generator)
-        self._fit_network(architecture, rows, validation, generator, task)
+        device = resolve_device(self.device)
+        rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
+        self._fit_network(rows, held_out, self._generator(), task)
         task.end()
         return self
 
@@ -315,8 +310,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Z : ndarray of shape (n, n_components), float32
         """
         check_is_fitted(self, "weights_")
-        rows = self._rows(self._check_images(X, reset=False))
-        return passes.encode(self._network(), rows, self._n_features_out, np.float32)
+        return inference.encode(self._network(), self._rows(X), self._n_features_out, np.float32)
 
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
@@ -340,7 +334,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Z = check_array(as_array(X), dtype=np.float64, input_name="Z")
         if Z.shape[1] != self._n_features_out:
             raise ValueError(f"Z has {Z.shape[1]} columns, but this model has {self._n_features_out} components")
-        return self._in_units(passes.decode(self._network(), Z, resolve_device(self.device)), len(Z))
+        pieces = inference.decode(self._network(), Z, resolve_device(self.device))
+        return RowLayout.of(self).restore(pieces, len(Z))
 
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return how badly each row is reconstructed: the mean squared error of its standardised values.
@@ -359,7 +354,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Non-negative; 1 is about what the mean row would get.
         """
         check_is_fitted(self, "weights_")
-        squared_error, _ = self._reconstruct(X)
+        _, squared_error, _ = self._reconstruct(X)
         return squared_error / self.n_features_in_
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
@@ -379,22 +374,35 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
         """
         check_is_fitted(self, "weights_")
-        squared_error, variation = self._reconstruct(X)
-        return r_squared(squared_error.sum(), variation)
+        _, squared_error, variation = self._reconstruct(X)
+        return inference.r_squared(squared_error.sum(), variation)
 
     @property
     def _n_features_out(self):
         return self.n_components_
 
-    def _build(self, architecture, generator):
-        return build_autoencoder(architecture, generator)
+    @staticmethod
+    def _build(architecture, generator):
+        return build_autoencoder(from_json(Architecture, architecture), generator)
 
-    def _fit_network(self, architecture, rows, validation, generator, task):
-        automatic = automatic_training(architecture, len(rows), at_optimum=starts_at_optimum(self, architecture))
-        task.begin(self._n_epochs(automatic))
-        module = start_from_data(architecture, rows, generator)
-        objective = AutoEncoderObjective(
-            module,
+    def _recipe(self, rows, held_out):
+        architecture = plan(self, rows.shape, len(rows))
+        sizes = architecture.sizes
+        holds_out = self._holds_out(held_out, stops_early(sizes, len(rows)))
+        at_optimum = starts_at_optimum(self, architecture)
+        return Recipe(
+            architecture,
+            automatic_training(sizes, self._n_training(rows, holds_out), at_optimum=at_optimum),
+            holds_out,
+            start_from_data,
+            self._objective,
+            judges_itself=sizes.is_linear,
+            uses=sizes.uses,
+        )
+
+    def _objective(self, start, generator):
+        return AutoEncoderObjective(
+            start.module,
             noise=self.noise,
             noise_level=self.noise_level,
             sparsity=self.sparsity,
@@ -403,29 +411,18 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             contractive_weight=self.contractive_weight,
             generator=generator,
         )
-        judged = None
-        if validation is None and self.early_stopping is not False and is_linear(architecture):
-            judged = rows  # the start is the optimum, or near it: no epoch that is worse on these rows may replace it
-        n_uses = math.prod(architecture.get("grid_shape", (1,)))  # of most weights, for one row
-        fitting = Fitting(module, architecture, rows, validation, generator)
-        work = sum(parameter.numel() for parameter in module.parameters()) * n_uses
-        self._train(objective, fitting, automatic, task, work=work, judged=judged)
-        self._finish(fitting)
 
-    def _finish(self, fitting):
-        if fitting.validation is None:
-            self.history_ = {name: values for name, values in self.history_.items() if "validation_" not in name}
-            self.validation_loss_curve_ = []
-        self.n_components_ = fitting.architecture["n_components"]
-        super()._finish(fitting)
+    def _learned(self, fitting):
+        return {"n_components_": fitting.architecture["n_components"]}
+
+    def _rows(self, X):
+        """Return the standardised Rows of an X that is like that of `fit`."""
+        layout = RowLayout.of(self)
+        return layout.rows(layout.check(self, X), resolve_device(self.device))
 
     def _reconstruct(self, X):
-        """Return the squared error of each row, (n,), and the variation of all, on standardised values."""
-        rows = self._rows(self._check_images(X, reset=False))
-        _, squared_error, variation = passes.reconstruct(self._network(), rows, self._n_features_out, np.float32)
-        return squared_error, variation
+        """Return the codes of X, the squared error of each row, (n,), and the variation of all, standardised."""
+        return inference.reconstruct(self._network(), self._rows(X), self._n_features_out, np.float32)
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
-        return tags
+        return tag_rows(super().__sklearn_tags__())

@@ -1,10 +1,12 @@
-"""How an autoencoder is built, how it starts from data, and what its training minimises."""
+"""Build an autoencoder, start it from data, and say what its training minimises."""
 
 import torch
 
-from ..core.reconstruction import start_batches
-from ..nn.bottleneck import MAX_COVARIANCE_COLUMNS, build_decoder, build_encoder, principal_axes, set_linear, whiten
-from ..training.objective import Objective
+from ..core.bottleneck import start_axes
+from ..core.estimator import Start
+from ..nn.bottleneck import build_decoder, build_encoder, set_linear, whiten
+from ..persistence.records import to_json
+from ..training.loop import Objective
 from .module import AutoEncoder, LogLoss, SquaredError, TransposedDecoder, jacobian_penalty, sparsity_kl, sparsity_l1
 
 # Values of the sample that a decoder is fitted to by least squares, where the code is not linear.
@@ -17,27 +19,15 @@ TIED_SPREAD = 0.1
 
 
 def build_autoencoder(architecture, generator):
-    """Return the network that `architecture` describes, with weights drawn from `generator`.
-
-    Parameters
-    ----------
-    architecture : dict
-        JSON-able: ``n_components``, ``loss``, ``code_activation``, ``tied_weights``, and what
-        :func:`~skvq.nn.bottleneck.build_encoder` needs.
-    generator : torch.Generator
-
-    Returns
-    -------
-    AutoEncoder
-    """
-    n_components, row_shape = architecture["n_components"], architecture["row_shape"]
-    encoder = build_encoder(architecture, n_components, generator)
-    if architecture["tied_weights"]:
-        decoder = TransposedDecoder(encoder, row_shape)
+    """Return the AutoEncoder of an :class:`~skvq.autoencoder.defaults.Architecture`, weights drawn from `generator`."""
+    n_components, sizes = architecture.n_components, architecture.sizes
+    encoder = build_encoder(sizes, n_components, generator)
+    if architecture.tied_weights:
+        decoder = TransposedDecoder(encoder, sizes.row_shape)
     else:
-        decoder = build_decoder(architecture, n_components, generator)
-    loss = LogLoss(row_shape) if architecture["loss"] == "log_loss" else SquaredError()
-    return AutoEncoder(encoder, decoder, loss, architecture["code_activation"])
+        decoder = build_decoder(sizes, n_components, generator)
+    loss = LogLoss(sizes.row_shape) if architecture.loss == "log_loss" else SquaredError()
+    return AutoEncoder(encoder, decoder, loss, architecture.code_activation)
 
 
 def start_from_data(architecture, rows, generator):
@@ -49,8 +39,7 @@ def start_from_data(architecture, rows, generator):
 
     Parameters
     ----------
-    architecture : dict
-        As for :func:`build_autoencoder`.
+    architecture : Architecture
     rows : Rows
         Training rows.
     generator : torch.Generator
@@ -58,21 +47,21 @@ def start_from_data(architecture, rows, generator):
 
     Returns
     -------
-    AutoEncoder
+    Start
     """
     module = build_autoencoder(architecture, generator).eval()
-    if architecture["loss"] == "log_loss":
+    if architecture.loss == "log_loss":
         module.loss.set_units(rows.shift, rows.scale)
-    n = architecture["n_components"]
-    start = principal_axes(start_batches(rows, generator, all_below=MAX_COVARIANCE_COLUMNS), n)
-    into = code_directions(start, architecture["code_activation"])
+    n, code_activation = architecture.n_components, architecture.code_activation
+    start = start_axes(rows, n, generator)
+    into = code_directions(start, code_activation)
     set_linear(module.encoder.linear, into, -(into @ start.mean))
     matrix, code_mean = start.axes.T, torch.zeros(n, dtype=torch.float64)
-    if architecture["code_activation"] != "identity":
+    if code_activation != "identity":
         sample = rows.sample(max(LEAST_SAMPLE_ROWS, SAMPLE_VALUES // len(start.mean)), generator)
         matrix, code_mean = least_squares(module.encode(sample.cpu()), sample)
     slope, bias = output_start(module.loss, start.mean)
-    if architecture["tied_weights"]:
+    if architecture.tied_weights:
         with torch.no_grad():
             module.decoder.bias.copy_(bias)
             if module.encoder.network is not None:
@@ -82,9 +71,9 @@ def start_from_data(architecture, rows, generator):
     else:
         matrix = slope[:, None] * matrix
         set_linear(module.decoder.linear, matrix, bias - matrix @ code_mean)
-        if module.decoder.network is not None and architecture["code_activation"] == "identity":
+        if module.decoder.network is not None and code_activation == "identity":
             whiten(module.decoder.network, start.variances.sqrt())
-    return module.to(rows.device)
+    return Start(module.to(rows.device), to_json(architecture))
 
 
 def code_directions(start, code_activation):

@@ -1,32 +1,24 @@
 """Schema of the autoencoder: what a fitted one holds, so what a file of it may hold."""
 
 from functools import partial
-from typing import Literal
 
-from ..core.schema import NAMES, ROW_VALUES, ROWS, check_components, check_row_parameters, row_arrays
-from ..nn.tables import ACTIVATIONS
+from ..core.schema import NAMES, ROW_VALUES, check_row_parameters, read_components, row_arrays
 from ..persistence.documents import Schema
-from .defaults import check_parameters
+from ..persistence.records import from_json
+from .defaults import Architecture, check_combinations
 from .network import build_autoencoder
 
-ARCHITECTURE = ROWS | {
-    "code_activation": Literal["identity", "relu", "sigmoid"],
-    "loss": Literal["squared_error", "log_loss"],
-    "tied_weights": bool,
-}
 
-
-def check(estimator, limits):
-    """Raise ValueError where the values of an AutoEncoderTransformer do not go together."""
-    dense = {"activation": Literal[tuple(ACTIVATIONS)]} if "n_blocks" not in estimator.architecture_ else {}
-    check_components(estimator, limits, ARCHITECTURE | dense)
+def build(architecture, generator):
+    """Return the network that a dict describes."""
+    return build_autoencoder(from_json(Architecture, architecture), generator)
 
 
 AUTOENCODER = Schema(
     "AutoEncoderTransformer",
     ROW_VALUES | {"n_components_": int},
-    row_arrays(build_autoencoder),
-    check,
-    partial(check_row_parameters, check_own=check_parameters),
+    row_arrays(build),
+    partial(read_components, kind=Architecture),
+    partial(check_row_parameters, check_combinations=check_combinations),
     optional=frozenset(NAMES),
 )

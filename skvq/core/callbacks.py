@@ -4,6 +4,7 @@ This is the only place that knows that module. Where it is missing (before sciki
 `set_callbacks`, and all that follows does nothing.
 """
 
+import copy
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -41,19 +42,23 @@ class FitTask:
             "y": X if y is None else y,
             "metadata": {} if sample_weight is None else {"sample_weight": sample_weight},
         }
+        self.name = "fit"
+        self.outer = None
         self.context = None
 
-    def begin(self, max_subtasks, name="fit"):
-        """Set the callbacks up and open the outermost task; return self."""
-        if hasattr(self.estimator, "_init_callback_context"):
+    def begin(self, max_subtasks, name=None):
+        """Open the task, which has so many tasks within it; the outermost one sets the callbacks up."""
+        name = self.name if name is None else name
+        if self.outer is not None:
+            if self.outer.context is not None:
+                self._open(self.outer.context.subcontext(task_name=name, max_subtasks=max_subtasks))
+        elif hasattr(self.estimator, "_init_callback_context"):
             self._open(self.estimator._init_callback_context(task_name=name, max_subtasks=max_subtasks))
-        return self
 
-    def stage(self, name, max_subtasks):
-        """Return a task within this one."""
-        task = FitTask(self.estimator, self.data["X"], self.data["y"])
-        if self.context is not None:
-            task._open(self.context.subcontext(task_name=name, max_subtasks=max_subtasks))
+    def stage(self, name):
+        """Return a task within this one, still to be begun."""
+        task = copy.copy(self)
+        task.name, task.outer, task.context = name, self, None
         return task
 
     def end(self):

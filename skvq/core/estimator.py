@@ -1,60 +1,28 @@
-"""What every estimator shares: device, randomness, validation of X, and a fitted state made of arrays."""
+"""The base of the estimators, and the one template by which networks are fitted."""
 
 from __future__ import annotations
 
-import copy
 import functools
-import numbers
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state, check_scalar, get_tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
-from .._typing import Method
-from ..persistence.save import Saves
-from ..training.batches import Rows, split_rows
+from .._typing import Device, Method, RandomState
+from ..persistence.save import save
+from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.loop import Loop, Settings
-from .callbacks import CallbackSupport, learned_by
+from .callbacks import CallbackSupport
 from .device import resolve_device, resolve_precision, threads_for
-from .layout import flatten_images
+from .parameters import is_auto
 
-# Evaluation batches are filled up to a multiple of this many rows, so that a row gets the same floats whether it comes
-# alone or among a few others (matrix products of different heights may round differently).
-ROW_BLOCK = 32
-
-
-def check_number(name, value, kind=numbers.Real, low=None, high=None, boundaries="both"):
-    """Raise TypeError or ValueError unless the parameter `name` is a number of `kind` within the range."""
-    if isinstance(value, bool):
-        raise TypeError(f"{name}={value!r} must be a number")
-    check_scalar(value, name, kind, min_val=low, max_val=high, include_boundaries=boundaries)
-    if kind is numbers.Real and not np.isfinite(value):
-        raise ValueError(f"{name}={value!r} must be finite")
-
-
-def check_choice(name, value, accepted):
-    """Raise ValueError unless the parameter `name` is one of `accepted`, strings or booleans."""
-    if not isinstance(value, (str, bool)) or value not in accepted:
-        raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, accepted))}")
-
-
-def check_sizes(name, value):
-    """Return the parameter `name`, one integer or a sequence of positive ones, as a tuple of int."""
-    sizes = (value,) if isinstance(value, numbers.Integral) else value
-    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
-        raise TypeError(f"{name}={value!r} must be a sequence of positive integers")
-    for size in sizes:
-        check_number(f"an entry of {name}", size, numbers.Integral, low=1)
-    return tuple(int(size) for size in sizes)
-
-
-def is_auto(value):
-    """Return whether a parameter is the string "auto" (comparing arrays with a string would raise or warn)."""
-    return isinstance(value, str) and value == "auto"
+# What an estimator may hold besides its parameters and what it has learned: caches, which are never pickled.
+CACHES = ("_module",)
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -73,126 +41,231 @@ def forgets_failure(fit: Method) -> Method:
 
 
 @dataclass(frozen=True)
-class Automatic:
-    """What "auto" stands for in the parameters of training, for some rows."""
+class Budget:
+    """The values of the parameters of training where they are "auto".
+
+    `bfloat16_pays` says whether the network is one that gains from training in bfloat16.
+    """
 
     max_iter: int
     batch_size: int
     learning_rate_init: float
-    bfloat16_pays: bool
+    bfloat16_pays: bool = False
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """What a fit works with: the network that is trained, and what is needed to describe it once it is.
+class Start:
+    """A network before its training.
 
-    `architecture` is the dict that the module is built from, `validation` None where no rows were held out.
+    Attributes
+    ----------
+    module : torch.nn.Module
+    architecture : dict
+        JSON-able; the module can be built from it again.
+    notes : dict
+        Whatever else was found out about the rows, by name.
+    """
+
+    module: torch.nn.Module
+    architecture: dict
+    notes: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that one fit needs to know besides the rows.
+
+    Attributes
+    ----------
+    architecture : object
+        What to build: whatever `start` takes.
+    budget : Budget
+        How long and how fast to train where the parameters are "auto".
+    holds_out : bool
+        Whether rows are held out to choose the weights by.
+    start : callable
+        (architecture, rows, generator) → :class:`Start`.
+    objective : callable
+        (start, generator) → :class:`~skvq.training.loop.Objective`.
+    monitor : str
+        The term of the loss whose lowest value on held-out rows is kept.
+    judges_itself : bool
+        Where no rows are held out, keep the epoch that is best on the training rows: for networks whose start is the
+        optimum, or near it, so that no worse epoch replaces it.
+    uses : int
+        How often one row uses most of the weights, such as the number of positions of an image.
+    """
+
+    architecture: object
+    budget: Budget
+    holds_out: bool
+    start: Callable
+    objective: Callable
+    monitor: str = "loss"
+    judges_itself: bool = False
+    uses: int = 1
+
+
+@dataclass
+class Fitting:
+    """A fit on its way: the network that is trained, the rows, and the generator that everything is drawn from.
+
+    `held_out` is None where no rows were held out. `notes` collects what the rest of `fit` needs and no attribute
+    keeps.
     """
 
     module: torch.nn.Module
     architecture: dict
     rows: Rows
-    validation: Rows | None
+    held_out: Rows | None
     generator: torch.Generator
+    notes: dict
 
 
-class BaseNetwork(CallbackSupport, Saves, BaseEstimator):
-    """Base of the estimators: a network whose fitted state is arrays and JSON-able scalars.
+class NetworkEstimator(CallbackSupport, BaseEstimator):
+    """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
-    A subclass says in ``_build(architecture, generator)`` which module its dict of scalars describes. After
-    ``_keep(module, architecture)`` the estimator holds `architecture_` and `weights_`; the module itself is only a
-    cache, rebuilt where it is missing, and never pickled. What else it reads off a trained network it sets in
-    ``_finish(fitting)``, which callbacks also have done to a copy of the estimator in the middle of training.
+    A subclass that trains by :meth:`_fit_network` has the parameters below and three hooks. ``_recipe(rows, held_out)``
+    returns the :class:`Recipe` of a fit. ``_learned(fitting)`` returns the fitted attributes, a dict, that are read off
+    a trained network, which is in evaluation mode. ``_build(architecture, generator)``, static, returns the module that
+    the dict `architecture_` describes. The module itself is a cache, built again where it is missing.
     """
+
+    alpha: float
+    device: Device
+    early_stopping: bool | str
+    n_iter_no_change: float | None
+    precision: str
+    random_state: RandomState
+    tol: float
+    validation_fraction: float
+    verbose: int
+
+    _recipe: Callable[..., Recipe]
+    _build: Callable[..., torch.nn.Module]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to one file, which :func:`skvq.load` reads.
+
+        The file is a safetensors file with the arrays, the parameters and the version: no code, no training rows, no
+        memory of the optimiser, no callbacks, no metadata requests. Loading it runs nothing that is in it, so that a
+        file from anywhere can be loaded, which is not true of a pickle. It replaces an older file at once or, if
+        anything fails, not at all.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file; ``.safetensors`` is the usual suffix.
+
+        Raises
+        ------
+        TypeError
+            For a parameter that is no number, string, sequence of these or estimator of this package (a RandomState
+            instance, a function, another package's estimator), and for subclasses of the estimators: skops and joblib
+            keep these.
+        ValueError
+            If parameters were changed, after `fit`, to some that do not go with what was learned.
+        """
+        save(self, path)
 
     def _generator(self):
         """Return a private torch.Generator seeded from `random_state`; no global generator is touched."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return torch.Generator().manual_seed(int(seed))
 
-    def _check_rows(self, X, shape, *, reset):
-        """Validate X and lay it out as rows, without a copy.
+    def _holds_out(self, held_out, automatically):
+        """Return whether rows are to be held out: `early_stopping`, or `automatically` where that is "auto".
 
-        Returns the rows, an ndarray or CSR matrix of shape (n, n_features) of any numeric dtype, and the shape of one
-        image (a tuple, None if X came as rows), which must be `shape` where that is not None.
+        Never where the user passed held-out rows.
         """
-        rows, found = flatten_images(X, shape)
-        accept_sparse = "csr" if get_tags(self).input_tags.sparse else False
-        rows = validate_data(self, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
-        if rows.dtype.kind not in "biuf":
-            raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
-        return rows, found
+        return held_out is None and bool(automatically if is_auto(self.early_stopping) else self.early_stopping)
 
-    def _check_training_parameters(self):
-        check_number("alpha", self.alpha, low=0)
-        check_number("tol", self.tol, low=0)
-        check_number("validation_fraction", self.validation_fraction, low=0, high=1, boundaries="neither")
-        if not is_auto(self.max_iter):
-            check_number("max_iter", self.max_iter, numbers.Integral, low=1)
-        if not is_auto(self.batch_size):
-            check_number("batch_size", self.batch_size, numbers.Integral, low=1)
-        if not is_auto(self.learning_rate_init):
-            check_number("learning_rate_init", self.learning_rate_init, low=0, boundaries="neither")
-        if not isinstance(self.verbose, (bool, numbers.Integral)) or self.verbose < 0:
-            raise ValueError(f"verbose={self.verbose!r} must be 0, 1 or 2")
-        if self.n_iter_no_change is not None:
-            check_number("n_iter_no_change", self.n_iter_no_change, numbers.Integral, low=1)
+    @property
+    def _keeps_best(self):
+        """Whether the weights of the best epoch are kept, where there are rows to judge by."""
+        return is_auto(self.early_stopping) or bool(self.early_stopping)
 
-    def _split(self, rows, validation, early_stopping, generator):
-        """Return (training, validation) Rows: those given, a split of `rows`, or no validation at all."""
-        if validation is not None or not early_stopping:
-            return rows, validation
-        training, held_out = split_rows(len(rows), self.validation_fraction, generator)
-        return rows.restrict(training), rows.restrict(held_out)
+    def _n_training(self, rows, holds_out):
+        """Return how many of the rows are left to train on."""
+        return n_training_rows(len(rows), self.validation_fraction) if holds_out else len(rows)
 
-    def _n_epochs(self, automatic):
-        return automatic.max_iter if is_auto(self.max_iter) else self.max_iter
+    def _fit_network(self, rows, held_out, generator, task):
+        """Fit the network by its recipe, and keep what was learned; return the :class:`Fitting`.
 
-    def _train(self, objective, fitting, automatic, task, *, work, monitor="loss", judged=None):
-        """Run the training loop by the estimator's parameters and record its history.
-
-        `automatic` is the :class:`Automatic` that "auto" stands for, `task` the FitTask that the epochs belong to,
-        `work` counts the multiply-adds of a forward pass over one row, `monitor` is the term whose lowest value on
-        held-out rows, or on those that are `judged` in their place, is kept.
+        Parameters
+        ----------
+        rows : Rows
+        held_out : Rows or None
+            Those that the user passed.
+        generator : torch.Generator
+        task : FitTask
+            Begun here, with the epochs as its tasks; the caller ends it.
         """
-        rows = fitting.rows
-        settings = Settings(
-            max_iter=self._n_epochs(automatic),
-            batch_size=automatic.batch_size if is_auto(self.batch_size) else self.batch_size,
-            learning_rate_init=(
-                automatic.learning_rate_init if is_auto(self.learning_rate_init) else self.learning_rate_init
-            ),
-            alpha=self.alpha,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            monitor=monitor,
-            keep_best=self.early_stopping is not False,
-            precision=resolve_precision(self.precision, rows.device, pays=automatic.bfloat16_pays),
-            verbose=self.verbose,
-            name=type(self).__name__,
-        )
+        recipe = self._recipe(rows, held_out)
+        if recipe.holds_out:
+            training, positions = split_rows(len(rows), self.validation_fraction, generator)
+            rows, held_out = rows.restrict(training), rows.restrict(positions)
+        settings = self._settings(recipe)
+        task.begin(settings.max_iter)
+        start = recipe.start(recipe.architecture, rows, generator)
+        objective = recipe.objective(start, generator)
+        fitting = Fitting(start.module, start.architecture, rows, held_out, generator, dict(start.notes))
         loop = Loop(
             objective,
             rows,
             settings,
-            fitting.generator,
-            validation_rows=fitting.validation if judged is None else judged,
-            observer=task.epochs(lambda: self._record(loop.history), lambda: self._fitted_so_far(fitting)),
+            generator,
+            validation_rows=rows if held_out is None and recipe.judges_itself and self._keeps_best else held_out,
+            observer=task.epochs(lambda: self._record(loop.history, fitting), lambda: self._fitted_so_far(fitting)),
         )
+        work = recipe.uses * sum(parameter.numel() for parameter in fitting.module.parameters())
         with threads_for(work * min(settings.batch_size, len(rows))):
             history = loop.run()
-        self._record(history)
+        self._record(history, fitting)
+        self.__dict__.update(self._kept(fitting), _module=fitting.module.eval())
+        return fitting
 
-    def _record(self, history):
-        self.history_ = {name: list(values) for name, values in history.terms.items()}
-        self.loss_curve_ = self.history_.get("loss", [])
-        self.validation_loss_curve_ = self.history_.get("validation_loss", [])
+    def _settings(self, recipe):
+        """Return the Settings of the loop: the parameters, and the recipe's budget where they are "auto"."""
+        chosen = {
+            name: getattr(recipe.budget if is_auto(getattr(self, name)) else self, name)
+            for name in ("max_iter", "batch_size", "learning_rate_init")
+        }
+        return Settings(
+            **chosen,
+            alpha=self.alpha,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            monitor=recipe.monitor,
+            keep_best=self._keeps_best,
+            precision=resolve_precision(self.precision, resolve_device(self.device), pays=recipe.budget.bfloat16_pays),
+            verbose=self.verbose,
+            name=type(self).__name__,
+        )
+
+    def _record(self, history, fitting):
+        """Set what the loop has to tell: curves, epochs."""
+        terms = {name: list(values) for name, values in history.terms.items()}
+        if fitting.held_out is None:  # the epochs were compared on the training rows, if at all
+            terms = {name: values for name, values in terms.items() if "validation_" not in name}
+        self.history_ = terms
+        self.loss_curve_ = terms.get("loss", [])
+        self.validation_loss_curve_ = terms.get("validation_loss", [])
         self.n_iter_ = history.n_iter
         self.best_iter_ = history.best_iter
 
-    def _finish(self, fitting):
-        """Set all that is read off a trained network, which is in evaluation mode."""
-        self._keep(fitting.module, fitting.architecture)
+    def _learned(self, fitting):
+        """Return the fitted attributes that are read off a trained network besides its weights: a hook."""
+        return {}
+
+    def _kept(self, fitting):
+        """Return all fitted attributes of a trained network; :meth:`_learned` may set buffers of the module first."""
+        learned = self._learned(fitting)
+        weights = {
+            name: tensor.detach().cpu().numpy().copy()  # numpy() alone would alias the live weights
+            for name, tensor in fitting.module.state_dict().items()
+        }
+        return {"architecture_": fitting.architecture, "weights_": weights, **learned}
 
     def _fitted_so_far(self, fitting):
         """Return the attributes that `fit` would have set, had training ended now; training goes on untouched."""
@@ -201,26 +274,16 @@ class BaseNetwork(CallbackSupport, Saves, BaseEstimator):
         module.requires_grad_(False).to(fitting.rows.device).eval()
         generator = torch.Generator()
         generator.set_state(fitting.generator.get_state())
-        copied = copy.copy(self)
-        copied._finish(replace(fitting, module=module, generator=generator))
-        return learned_by(copied, self)
+        copied = replace(fitting, module=module, generator=generator, notes=dict(fitting.notes))
+        return self._kept(copied) | {"_module": module}
 
     def _forget(self):
         """Drop all that an earlier fit learned."""
-        learned = [name for name in self.__dict__ if name.endswith("_")]
-        for name in (*learned, "_module", "_images_in", "_dtype_in"):
-            self.__dict__.pop(name, None)
-
-    def _keep(self, module, architecture):
-        self.architecture_ = architecture
-        self.weights_ = {
-            name: tensor.detach().cpu().numpy().copy()  # numpy() alone would alias the live weights
-            for name, tensor in module.state_dict().items()
-        }
-        self._module = module.eval()
+        for name in [name for name in vars(self) if name.endswith("_") or name in CACHES]:
+            self.__dict__.pop(name)
 
     def _network(self):
-        """Return the fitted module in evaluation mode on the device, rebuilt from `weights_` if need be."""
+        """Return the fitted module in evaluation mode on the device, built from `weights_` if need be."""
         check_is_fitted(self, "weights_")
         device = resolve_device(self.device)
         module = getattr(self, "_module", None)
@@ -233,11 +296,6 @@ class BaseNetwork(CallbackSupport, Saves, BaseEstimator):
 
     def __getstate__(self):
         state = super().__getstate__().copy()
-        state.pop("_module", None)
+        for name in CACHES:
+            state.pop(name, None)
         return state
-
-
-def fill_block(batch):
-    """Return `batch` with rows of zeros added up to a multiple of ROW_BLOCK."""
-    missing = -len(batch) % ROW_BLOCK
-    return batch if missing == 0 else torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])

@@ -1,17 +1,70 @@
-"""Passes of many rows through a fitted network with an `encode` and a `decode`, a batch at a time."""
+"""Passes of many rows through a fitted network, a block at a time, and who may watch them."""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 import torch
 
-from .estimator import fill_block
-from .progress import batches, starts
-
+# Blocks are filled up to a multiple of this many rows, so that a row gets the same floats whether it comes alone or
+# among a few others (matrix products of different heights may round differently).
+ROW_BLOCK = 32
 # Rows that are encoded or decoded together.
 BATCH = 256
+# Who shows the progress of passes: :func:`skvq.progress` sets it for the length of a block.
+watcher: ContextVar[Any] = ContextVar("skvq_watcher", default=None)
+
+
+def fill_block(batch):
+    """Return `batch` with rows of zeros added up to a multiple of ROW_BLOCK."""
+    missing = -len(batch) % ROW_BLOCK
+    return batch if missing == 0 else torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])
+
+
+@contextmanager
+def job(what, n_steps):
+    """Give a function that counts one more of `n_steps` as done, or None where nobody watches.
+
+    Parameters
+    ----------
+    what : str
+        What is done, as a user reads it.
+    n_steps : int
+    """
+    present = watcher.get()
+    if present is None or present.closed:
+        yield None
+        return
+    bar = present.bar(what, n_steps)
+    try:
+        yield bar.advance
+    finally:
+        bar.close()
+
+
+def follow(steps, n_steps, what):
+    """Yield the same steps; a watcher, if there is one, sees them go by."""
+    with job(what, n_steps) as advance:
+        for step in steps:
+            yield step
+            if advance is not None:
+                advance()
+
+
+def batches(rows, batch_size, what):
+    """Yield all Rows in order, `batch_size` at a time, as :func:`follow` does."""
+    return follow(rows.in_order(batch_size), -(-len(rows) // batch_size), what)
+
+
+def starts(n_rows, batch_size, what):
+    """Yield where batches of `batch_size` start among `n_rows`, as :func:`follow` does."""
+    steps = range(0, n_rows, batch_size)
+    return follow(steps, len(steps), what)
 
 
 def encode(network, rows, n_columns, dtype):
-    """Return the codes of all rows, or what else the network encodes rows to: ndarray (n, n_columns) of `dtype`."""
+    """Return what the network encodes all rows to, such as codes: ndarray (n, n_columns) of `dtype`."""
     encoded = np.empty((len(rows), n_columns), dtype=dtype)
     start = 0
     for batch in batches(rows, BATCH, "encoding"):
@@ -61,3 +114,28 @@ def reconstruct(network, rows, n_columns, dtype):
         start += n
     variation = float((total_of_squares - np.square(total) / len(rows)).sum())
     return encoded, squared_error, max(variation, 0.0)
+
+
+def r_squared(squared_error, variation):
+    """Return R², the share of the variation that a reconstruction explains.
+
+    Parameters
+    ----------
+    squared_error : float
+        Summed over everything.
+    variation : float
+        Squared deviations from the means of the columns, summed over everything.
+
+    Returns
+    -------
+    float
+        At most 1. Without variation: 1 for a perfect reconstruction, else 0.
+
+    Examples
+    --------
+    >>> r_squared(1.0, 4.0), r_squared(0.0, 0.0), r_squared(2.0, 0.0)
+    (0.75, 1.0, 0.0)
+    """
+    if variation == 0.0:
+        return float(squared_error == 0.0)
+    return float(1.0 - squared_error / variation)

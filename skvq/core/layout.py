@@ -1,12 +1,23 @@
-"""Images and rows: which of the two X is, and how one becomes the other."""
+"""Rows of X: images or tables, as a network sees them, and back in the units and the layout of X."""
+
+from __future__ import annotations
 
 import math
 import numbers
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
+from sklearn.utils import get_tags
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
+from ..training.batches import Rows
+
+# Rows that are looked at together; bounds the extra memory to a few MB.
+CHUNK_VALUES = 500_000
 
 
 def as_array(X):
@@ -97,3 +108,208 @@ def warn_of_channels_first(found):
             f"X is taken for images of {found[0]} x {found[1]} pixels with {found[2]} channels; if its channels come "
             "first, pass np.moveaxis(X, 1, -1)",
         )
+
+
+def column_moments(X):
+    """Return mean and variance of every column in float64, with the extra memory of a chunk of rows.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    mean, variance : ndarray of shape (n_columns,), float64
+    """
+    if sparse.issparse(X):
+        X = X if X.dtype.kind == "f" else X.astype(np.float64)
+        mean, variance = mean_variance_axis(X, axis=0)
+        return mean.astype(np.float64), variance.astype(np.float64)
+    n_rows, n_columns = X.shape
+    chunk = max(1, CHUNK_VALUES // n_columns)
+    first = X[0].astype(np.float64)  # subtracted, so that a column which does not vary has exactly no variance
+    mean = np.zeros(n_columns)
+    for start in range(0, n_rows, chunk):
+        mean += (X[start : start + chunk] - first).sum(axis=0)
+    mean = first + mean / n_rows
+    variance = np.zeros(n_columns)
+    for start in range(0, n_rows, chunk):
+        variance += np.square(X[start : start + chunk] - mean).sum(axis=0)
+    return mean, variance / n_rows
+
+
+def standardisation(X, *, per_column):
+    """Return the shift and scale under which X has mean 0 and variance 1.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_columns)
+    per_column : bool
+        Each column by its own mean and standard deviation (a table), or all by one (an image).
+
+    Returns
+    -------
+    shift, scale : ndarray of shape (n_columns,), float64
+        The scale of what does not vary, beyond rounding, is 1.
+
+    Raises
+    ------
+    ValueError
+        If the variance overflows.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        mean, variance = column_moments(X)
+    if not per_column:
+        overall = mean.mean()
+        variance = np.full_like(variance, (variance + np.square(mean - overall)).mean())
+        mean = np.full_like(mean, overall)
+    if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+        raise ValueError("X holds values so large that its variance overflows float64; rescale it")
+    varies = variance > np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
+    scale = np.ones_like(mean)
+    scale[varies] = np.sqrt(variance[varies])
+    return mean, scale
+
+
+def check_rows(estimator, X, shape, *, reset):
+    """Validate X and lay it out as rows, without a copy.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Learns, or is held to, the number and the names of the columns.
+    X : array-like, CSR or CSC matrix where the estimator takes sparse ones, images (n, H, W) or (n, H, W, C)
+    shape : tuple of int or None
+        The shape that images must have.
+    reset : bool
+        Whether `estimator` learns from X, as in `fit`.
+
+    Returns
+    -------
+    rows : ndarray or CSR matrix of shape (n, n_features), of any numeric dtype
+    found : tuple of int or None
+        Shape of one image; None if X came as rows.
+    """
+    rows, found = flatten_images(X, shape)
+    accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
+    rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
+    if rows.dtype.kind not in "biuf":
+        raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
+    return rows, found
+
+
+@dataclass(frozen=True)
+class RowLayout:
+    """The way from X to standardised rows, and back.
+
+    Attributes
+    ----------
+    image_shape : tuple of int or None
+        Shape (H, W) or (H, W, C) of an image; None for the rows of a table.
+    images_in : bool
+        Whether `fit` saw images rather than rows of pixels.
+    dtype : str
+        Of what comes back: that of the X of `fit` if it is float32 or larger, else "float64".
+    shift, scale : ndarray of shape (n_features,), float64
+        A row becomes ``(row - shift) / scale``.
+    """
+
+    image_shape: tuple | None
+    images_in: bool
+    dtype: str
+    shift: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, estimator, X, *, standardize):
+        """Learn the layout of X for an estimator with the parameter `image_shape`.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Learns the number and the names of the columns.
+        X : array-like
+            As the user passed it.
+        standardize : bool
+            Whether columns (of a table) or all values (of images) get mean 0 and variance 1.
+
+        Returns
+        -------
+        layout : RowLayout
+        rows : ndarray or CSR matrix of shape (n, n_features)
+            X, validated.
+        """
+        known = check_image_shape(estimator.image_shape)
+        rows, found = check_rows(estimator, X, known, reset=True)
+        image_shape = check_image_shape(known if found is None else found, rows.shape[1])
+        warn_of_channels_first(found)
+        dtype = rows.dtype.name if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else "float64"
+        shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+        if standardize:
+            shift, scale = standardisation(rows, per_column=image_shape is None)
+        return cls(image_shape, found is not None, dtype, shift, scale), rows
+
+    @classmethod
+    def of(cls, estimator):
+        """Return the layout that a fitted estimator has learned."""
+        return cls(
+            estimator.image_shape_, estimator._images_in, estimator._dtype_in, estimator.shift_, estimator.scale_
+        )
+
+    def attributes(self):
+        """Return the fitted attributes, by name, that an estimator keeps the layout in."""
+        return {
+            "image_shape_": self.image_shape,
+            "_images_in": self.images_in,
+            "_dtype_in": self.dtype,
+            "shift_": self.shift,
+            "scale_": self.scale,
+        }
+
+    def check(self, estimator, X):
+        """Return X, validated against what `fit` saw, as rows: ndarray or CSR matrix of shape (n, n_features)."""
+        rows, found = check_rows(estimator, X, self.image_shape, reset=False)
+        if self.image_shape is None and found is not None:
+            raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
+        return rows
+
+    @property
+    def row_shape(self):
+        """Shape of a row for the network: (H, W, C) for images, (n_features,) for tables."""
+        return (len(self.shift),) if self.image_shape is None else with_channels(self.image_shape)
+
+    @property
+    def x_shape(self):
+        """Shape of one row of X as `fit` saw it."""
+        return self.image_shape if self.images_in else (len(self.shift),)
+
+    def rows(self, X, device):
+        """Return the standardised Rows of a validated X."""
+        return Rows(X, shift=self.shift, scale=self.scale, shape=self.row_shape, device=device)
+
+    def restore(self, pieces, n_rows):
+        """Return standardised rows in the units, the layout and the dtype of the X of `fit`.
+
+        Parameters
+        ----------
+        pieces : iterable of (start, rows)
+            `rows` is an ndarray (b, n_features) of float64: the rows from `start` on.
+        n_rows : int
+            Number of rows in all.
+
+        Returns
+        -------
+        X : ndarray of shape (n_rows, n_features), or of images if `fit` saw images
+        """
+        X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
+        for start, rows in pieces:
+            X[start : start + len(rows)] = rows * self.scale + self.shift
+        return X.reshape(n_rows, *self.x_shape)
+
+
+def tag_rows(tags):
+    """Set scikit-learn's tags of a transformer of rows, and return them."""
+    tags.input_tags.sparse = True
+    tags.input_tags.three_d_array = True
+    tags.transformer_tags.preserves_dtype = []
+    return tags

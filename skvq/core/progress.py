@@ -1,12 +1,11 @@
-"""Progress bars for long passes over rows, where a user asks for them; nothing at all elsewhere."""
+"""Progress bars for long passes over rows, in the blocks where a user asks for them."""
 
-import numbers
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 
-_bars = ContextVar("skvq_progress_bars", default=None)
+from .inference import watcher
+from .parameters import NON_NEGATIVE, check_arguments
 
 
 @contextmanager
@@ -44,69 +43,19 @@ def progress(*, delay: float = 0.5) -> Iterator[None]:
     >>> X.shape
     (2000, 4)
     """
-    if isinstance(delay, bool) or not isinstance(delay, numbers.Real) or not delay >= 0:
-        raise ValueError(f"delay={delay!r} must be a number of seconds, at least 0")
+    check_arguments("progress", {"delay": [NON_NEGATIVE]}, delay=delay)
     try:
         import rich.progress  # noqa: F401
     except ImportError as error:
         raise ImportError('progress bars need rich: pip install "skvq[progress]"') from error
     bars = _Bars(delay)
-    token = _bars.set(bars)
+    token = watcher.set(bars)
     try:
         yield
     finally:
         bars.close()
         with suppress(ValueError):  # closed from another thread or context, which never had the bars
-            _bars.reset(token)
-
-
-def _wanted():
-    """Whether a block that has not ended yet asks for bars here."""
-    bars = _bars.get()
-    return bars is not None and not bars.closed
-
-
-@contextmanager
-def job(what, n_steps):
-    """Give a function that counts one more of `n_steps` as done, or None where nobody asked for progress.
-
-    Parameters
-    ----------
-    what : str
-        What is done, as a user reads it.
-    n_steps : int
-    """
-    if not _wanted():
-        yield None
-        return
-    bar = _Bar(_bars.get(), what, n_steps)
-    try:
-        yield bar.advance
-    finally:
-        bar.close()
-
-
-def follow(steps, n_steps, what):
-    """Return an iterable of the same steps that a :func:`progress` block, if there is one, sees go by."""
-    return _followed(steps, n_steps, what) if _wanted() else steps
-
-
-def batches(rows, batch_size, what):
-    """Yield all Rows in order, `batch_size` at a time, as :func:`follow` does."""
-    return follow(rows.in_order(batch_size), -(-len(rows) // batch_size), what)
-
-
-def starts(n_rows, batch_size, what):
-    """Yield where batches of `batch_size` start among `n_rows`, as :func:`follow` does."""
-    steps = range(0, n_rows, batch_size)
-    return follow(steps, len(steps), what)
-
-
-def _followed(steps, n_steps, what):
-    with job(what, n_steps) as advance:
-        for step in steps:
-            yield step
-            advance()
+            watcher.reset(token)
 
 
 class _Bars:
@@ -117,6 +66,10 @@ class _Bars:
         self.closed = False
         self.display = None
         self.n_open = 0
+
+    def bar(self, what, n_steps):
+        """Return the bar of a job of `n_steps`."""
+        return _Bar(self, what, n_steps)
 
     def open(self, what, n_steps):
         """Return the display, None where something else that moves is on the screen, and the number of a new bar."""

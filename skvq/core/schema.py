@@ -10,7 +10,7 @@ from typing import Literal
 from sklearn.utils import check_random_state
 
 from ..persistence.kinds import CURVE, CURVES, deviations, labels, network_weights, one_array
-from ..persistence.records import layers, read_record, require, share
+from ..persistence.records import from_json, layers, require, share
 from .layout import check_image_shape, with_channels
 
 DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d{1,3})?")
@@ -24,10 +24,6 @@ ROW_VALUES = TRAINED_VALUES | {
     "_images_in": bool,
     "_dtype_in": Literal["float32", "float64", "float128"],
 }
-# Their architectures: what there always is, and what a network of images or one of tables has besides.
-ROWS = {"row_shape": tuple[int] | tuple[int, int, int], "n_components": int, "dropout": float}
-CONVOLUTIONAL = {"row_shape": tuple[int, int, int], "channels": int, "n_blocks": int, "grid_shape": tuple[int, int]}
-DENSE = {"hidden_layer_sizes": tuple[int, ...]}
 BOUNDS = {"dropout": share, "n_blocks": layers(20)}
 
 
@@ -49,36 +45,33 @@ def check_device_and_seed(estimator):
     check_random_state(estimator.random_state)
 
 
-def check_row_parameters(estimator, check_own):
-    """Raise for parameters of a transformer of rows that are out of range."""
+def check_row_parameters(estimator, check_combinations=None):
+    """Raise for parameters of a transformer of rows that no constraint tells to be out of range."""
     check_device_and_seed(estimator)
     check_image_shape(estimator.image_shape)
-    # Until every parameter has a constraint:
-    estimator._check_training_parameters()
-    estimator._check_network_parameters()
-    check_own(estimator)
+    if check_combinations is not None:
+        check_combinations(estimator)
 
 
-def check_rows(estimator, limits, types, bounds):
-    """Raise ValueError where the values of a transformer of rows do not go with `architecture_`, or that is none.
-
-    `types` and `bounds` are those of the architecture, as :func:`~skvq.persistence.records.read_record` takes them.
-    """
-    shape, image_shape = [estimator.n_features_in_], estimator.image_shape_
-    if image_shape is not None:
-        shape = list(with_channels(image_shape))
-    architecture = read_record(estimator.architecture_, types, limits, bounds)
-    require(estimator.architecture_["row_shape"] == shape, "image_shape_ and architecture_")
-    require(math.prod(shape) == estimator.n_features_in_, "image_shape_ and n_features_in_")
+def check_rows(estimator, row_shape, grid):
+    """Raise ValueError where a transformer's shape of a row, or its grid of cells, does not go with its images."""
+    image_shape = estimator.image_shape_
+    expected = (estimator.n_features_in_,) if image_shape is None else with_channels(image_shape)
+    require(row_shape == expected, "image_shape_ and architecture_")
+    require(math.prod(expected) == estimator.n_features_in_, "image_shape_ and n_features_in_")
     require(image_shape is not None or not estimator._images_in, "_images_in without image_shape_")
-    for name in ("grid_shape", "code_shape"):
-        cells = architecture.get(name, ())
-        if len(shape) == 3 and len(cells) == 2:
-            require(cells[0] <= shape[0] and cells[1] <= shape[1], f"{name} has more cells than an image has pixels")
+    if grid is not None and len(grid) == 2:
+        require(len(row_shape) == 3, "a grid of cells for rows of a table")
+        require(grid[0] <= row_shape[0] and grid[1] <= row_shape[1], "more cells than an image has pixels")
 
 
-def check_components(estimator, limits, types):
-    """Raise ValueError where the values of a transformer to components do not go together."""
-    network = CONVOLUTIONAL if "n_blocks" in estimator.architecture_ else DENSE
-    check_rows(estimator, limits, types | network, BOUNDS)
-    require(estimator.n_components_ == estimator.architecture_["n_components"], "n_components_ and architecture_")
+def read_components(estimator, limits, kind):
+    """Return the architecture, a dataclass `kind`, of a transformer to components; ValueError for what cannot be."""
+    architecture = from_json(kind, estimator.architecture_, limits, BOUNDS)
+    sizes = architecture.sizes
+    check_rows(estimator, sizes.row_shape, sizes.grid_shape)
+    dense = sizes.hidden_layer_sizes is not None
+    for size in (sizes.grid_shape, sizes.channels, sizes.n_blocks):
+        require((size is None) == dense, "the sizes of two networks in architecture_")
+    require(estimator.n_components_ == architecture.n_components, "n_components_ and architecture_")
+    return architecture

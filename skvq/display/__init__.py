@@ -1,8 +1,9 @@
-"""Displays: what estimators have learned, drawn with matplotlib.
+"""Displays draw what estimators have learned, with matplotlib.
 
-Each has a class method that computes what is drawn (``from_estimator``, and ``from_predictions`` or the like where
-arrays are enough), and ``plot``, which draws it, and again in another style; what was drawn on is `figure_` and `ax_`,
-the first of `axes_` where there are several. They need matplotlib, which ``pip install "skvq[plot]"`` brings.
+A display is made by a class method: ``from_estimator`` computes what is drawn; ``from_predictions`` or the like takes
+arrays. ``plot`` draws it again, in another style or on other Axes. All of them return the display. `figure_` and `ax_`
+are what was drawn on; `axes_` holds all Axes, of which `ax_` is the first. matplotlib comes with
+``pip install "skvq[plot]"``.
 """
 
 from ._code_map import CodeMapDisplay

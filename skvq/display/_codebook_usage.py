@@ -1,30 +1,27 @@
-"""How often each code of a VQ-VAE is used."""
+"""How often each code of a VQ-VAE occurs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import entropy
 from sklearn.base import BaseEstimator
 
 from .._typing import ArrayLike, NDArray, Self
-from ..metrics import _counts
-from ._plotting import check_matplotlib, one_axes, style
-from ._rows import check_estimator
+from ..metrics import code_counts
+from ._base import Display
+from ._plotting import Keywords, OneAxes, style
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-# Codebooks that are named in a legend; of more, the colours run from the first to the last.
+# Up to so many codebooks are named in a legend; of more, only the first and the last.
 MOST_NAMED = 8
-# Counts are drawn on a logarithmic scale where the largest is so many times the smallest that occurs.
+# Counts are drawn on a logarithmic scale if the largest is more than so many times the smallest that occurs.
 LOG_RATIO = 100
-ACCEPTED = "a VQVAETransformer"
 
 
-class CodebookUsageDisplay:
-    """How often each code occurs, the codes of a codebook sorted by that.
+@dataclass(kw_only=True, eq=False, repr=False)
+class CodebookUsageDisplay(Display):
+    """Counts of the codes of a codebook, the most frequent code first.
 
     Several codebooks have a line each. A dashed line is where all codes of a codebook would be equally frequent.
 
@@ -35,10 +32,8 @@ class CodebookUsageDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib Figure
+    figure_, ax_ : matplotlib Figure and Axes
         What was drawn on.
-    ax_ : matplotlib Axes
-        The Axes.
     stairs_ : list of matplotlib StepPatch
         One for each codebook.
     perplexity_, usage_ : float
@@ -50,23 +45,16 @@ class CodebookUsageDisplay:
     >>> from skvq import VQVAETransformer
     >>> from skvq.display import CodebookUsageDisplay
     >>> model = VQVAETransformer(n_codes=8, max_iter=5, prior=None, random_state=0).fit(load_wine().data)
-    >>> display = CodebookUsageDisplay.from_estimator(model)
-    >>> len(display.stairs_)  # the codes of a table have a codebook each
+    >>> len(CodebookUsageDisplay.from_estimator(model).stairs_)  # the codes of a table have a codebook each
     4
     """
 
-    def __init__(self, *, counts: NDArray[np.int64]) -> None:
-        self.counts = counts
+    counts: NDArray[np.int64]
+    _accepted = "a VQVAETransformer"
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: BaseEstimator,
-        *,
-        ax: Axes | None = None,
-        stairs_kw: dict[str, Any] | None = None,
-    ) -> Self:
-        """Draw the `code_counts_` of a fitted estimator.
+    def from_estimator(cls, estimator: BaseEstimator, *, ax: OneAxes = None, stairs_kw: Keywords = None) -> Self:
+        """Draw the `code_counts_` of a fitted estimator, and return the display.
 
         Parameters
         ----------
@@ -74,13 +62,8 @@ class CodebookUsageDisplay:
             Fitted.
         ax, stairs_kw
             As in :meth:`plot`.
-
-        Returns
-        -------
-        display : CodebookUsageDisplay
         """
-        check_matplotlib(f"{cls.__name__}.from_estimator")
-        check_estimator(estimator, cls.__name__, ("code_counts_",), ACCEPTED)
+        cls._check_estimator(estimator, "code_counts_")
         counts = np.asarray(estimator.code_counts_)
         return cls(counts=counts.reshape(-1, counts.shape[-1])).plot(ax, stairs_kw=stairs_kw)
 
@@ -91,10 +74,10 @@ class CodebookUsageDisplay:
         *,
         n_codes: int,
         codebooks: ArrayLike | None = None,
-        ax: Axes | None = None,
-        stairs_kw: dict[str, Any] | None = None,
+        ax: OneAxes = None,
+        stairs_kw: Keywords = None,
     ) -> Self:
-        """Count codes, of test rows for example, and draw the counts.
+        """Count codes, of test rows for example, draw the counts, and return the display.
 
         Parameters
         ----------
@@ -102,16 +85,11 @@ class CodebookUsageDisplay:
             As in :func:`skvq.metrics.perplexity`.
         ax, stairs_kw
             As in :meth:`plot`.
-
-        Returns
-        -------
-        display : CodebookUsageDisplay
         """
-        check_matplotlib(f"{cls.__name__}.from_codes")
-        return cls(counts=_counts(codes, n_codes, codebooks)[0]).plot(ax, stairs_kw=stairs_kw)
+        return cls(counts=code_counts(codes, n_codes, codebooks)[0]).plot(ax, stairs_kw=stairs_kw)
 
-    def plot(self, ax: Axes | None = None, *, stairs_kw: dict[str, Any] | None = None) -> Self:
-        """Draw the counts.
+    def plot(self, ax: OneAxes = None, *, stairs_kw: Keywords = None) -> Self:
+        """Draw the counts, and return the display.
 
         Parameters
         ----------
@@ -119,48 +97,37 @@ class CodebookUsageDisplay:
             None makes a figure.
         stairs_kw : dict, default=None
             Keywords of ``Axes.stairs``.
-
-        Returns
-        -------
-        self
         """
-        check_matplotlib(f"{type(self).__name__}.plot")
-        import matplotlib as mpl
-
-        self.figure_, self.ax_ = one_axes(ax, (6.0, 3.6))
+        self._use_axes(ax, (6.0, 3.6))
         ordered = -np.sort(-self.counts, axis=1)
         n, n_codes = ordered.shape
-        colours = ["C0"] if n == 1 else mpl.colormaps["viridis"](np.linspace(0, 0.9, n))
+        colours = ["C0"] if n == 1 else self._pyplot().get_cmap("viridis")(np.linspace(0, 0.9, n))
         self.stairs_ = []
         for i, (values, colour) in enumerate(zip(ordered, colours)):
             look = {"color": colour, "fill": n == 1, "label": f"codebook {i}", "baseline": 0}
             self.stairs_.append(self.ax_.stairs(values, np.arange(n_codes + 1), **style(look, stairs_kw)))
+        for total in np.unique(ordered.sum(axis=1)):
+            self.ax_.axhline(total / n_codes, color="0.4", linestyle="--", linewidth=1)
         self._describe(ordered)
         if n > 1:
-            shown = range(n) if n <= MOST_NAMED else (0, n - 1)
-            self.ax_.legend(handles=[self.stairs_[i] for i in shown], fontsize="small")
+            named = self.stairs_ if n <= MOST_NAMED else [self.stairs_[0], self.stairs_[-1]]
+            self.ax_.legend(handles=named, fontsize="small")
         return self
 
     def _describe(self, ordered):
         """Set scale, title and labels."""
-        n, n_codes = ordered.shape
         self.perplexity_ = float(np.exp(np.average(entropy(ordered, axis=1), weights=ordered.sum(axis=1))))
         self.usage_ = float((ordered > 0).mean())
-        for total in np.unique(ordered.sum(axis=1)):
-            self.ax_.axhline(total / n_codes, color="0.4", linestyle="--", linewidth=1)
-        smallest, largest = ordered[ordered > 0].min(), ordered.max()
-        if largest > LOG_RATIO * smallest:
+        n_codes, smallest = ordered.shape[1], ordered[ordered > 0].min()
+        logarithmic = ordered.max() > LOG_RATIO * smallest
+        if logarithmic:
             self.ax_.set_yscale("log")
-            self.ax_.set_ylim(bottom=0.5 * smallest)
-            label = "count (log scale)"
-        else:
-            self.ax_.set_ylim(bottom=0)
-            label = "count"
         digits = 1 if self.perplexity_ < 100 else 0
         percent_digits = 1 if 0.99 <= self.usage_ < 1 else 0  # 0.998 is not 100 %
+        self.ax_.set_ylim(bottom=0.5 * smallest if logarithmic else 0)
         self.ax_.set(
             xlim=(0, n_codes),
             xlabel="codes, by how often they occur",
-            ylabel=label,
+            ylabel="count (log scale)" if logarithmic else "count",
             title=f"perplexity {self.perplexity_:,.{digits}f} of {n_codes:,}, {self.usage_:.{percent_digits}%} used",
         )

@@ -1,55 +1,53 @@
-"""Where rows lie in the space of an encoder."""
+"""Rows as points in the space of an encoder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length
 
 from .._typing import ArrayLike, MatrixLike, NDArray, Self
-from ._plotting import check_matplotlib, one_axes, style
-from ._rows import check_estimator, values_of
+from ._base import Display
+from ._plotting import Keywords, OneAxes, style
+from ._rows import check_numbers, values_of
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-ACCEPTED = "a transformer to real-valued components (AutoEncoderTransformer, VAETransformer)"
-# Classes that have a colour each in a legend.
+# Classes that can be told apart by their colours.
 MOST_CLASSES = 20
 N_BINS = 40
 
 
-class LatentDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class LatentDisplay(Display):
     """Rows as points in the space of an encoder, coloured by a target.
 
-    Two components span a plane. One is drawn over the target, classes on a line each; without a target it is a
-    histogram.
+    Two components span a plane. One component is drawn over the target, with a line for each class if there are
+    classes; without a target it is a histogram.
 
     Parameters
     ----------
     Z : ndarray of shape (n, 1) or (n, 2)
         Coordinates.
     axis_names : list of str
-        What they are.
+        Names of the coordinates.
     y : ndarray of shape (n,), default=None
         Classes, or a continuous target.
     y_name : str, default=None
-        What y is: the title of the legend.
+        Name of the target: the title of the legend.
 
     Attributes
     ----------
-    figure_ : matplotlib Figure
+    figure_, ax_ : matplotlib Figure and Axes
         What was drawn on.
-    ax_ : matplotlib Axes
-        The Axes.
     scatters_ : list of matplotlib PathCollection
         The points, one collection for each class; empty for a histogram.
     colorbar_ : matplotlib Colorbar or None
-        Of a continuous target.
+        The scale of a continuous target.
 
     Examples
     --------
@@ -63,18 +61,11 @@ class LatentDisplay:
     ((178, 2), 3)
     """
 
-    def __init__(
-        self,
-        *,
-        Z: NDArray[Any],
-        axis_names: Sequence[str],
-        y: NDArray[Any] | None = None,
-        y_name: str | None = None,
-    ) -> None:
-        self.Z = Z
-        self.axis_names = axis_names
-        self.y = y
-        self.y_name = y_name
+    Z: NDArray[Any]
+    axis_names: Sequence[str]
+    y: NDArray[Any] | None = None
+    y_name: str | None = None
+    _accepted = "a transformer to real-valued components (AutoEncoderTransformer, VAETransformer)"
 
     @classmethod
     def from_estimator(
@@ -84,33 +75,29 @@ class LatentDisplay:
         y: ArrayLike | None = None,
         *,
         components: Sequence[int] | None = None,
-        ax: Axes | None = None,
-        scatter_kw: dict[str, Any] | None = None,
+        ax: OneAxes = None,
+        scatter_kw: Keywords = None,
     ) -> Self:
-        """Draw ``transform(X)``.
+        """Draw ``transform(X)``, and return the display.
 
         Parameters
         ----------
         estimator : transformer
-            Fitted, whose `transform` gives real numbers.
+            Fitted, with a `transform` to real numbers.
         X : array-like
-            What it takes.
+            What `transform` takes.
         y : array-like of shape (n,), default=None
             Classes, or a continuous target, for the colours. The name of a Series is shown with them.
         components : int or pair of int, default=None
-            Which components to show. None shows all of one or two, and of more their first two principal components.
+            Components to show. None shows one or two components as they are, and the first two principal components
+            of more.
         ax, scatter_kw
             As in :meth:`plot`.
-
-        Returns
-        -------
-        display : LatentDisplay
         """
-        check_matplotlib(f"{cls.__name__}.from_estimator")
-        check_estimator(estimator, cls.__name__, ("transform",), ACCEPTED)
+        cls._check_estimator(estimator, "transform")
         Z = values_of(estimator.transform(X))
         if Z.dtype.kind != "f":
-            raise TypeError(f"{cls.__name__} needs {ACCEPTED}; those of {estimator!r} are codes: see CodeMapDisplay")
+            raise cls._not_accepted(estimator, ", which gives codes: see CodeMapDisplay")
         return cls.from_latents(Z, y, components=components, ax=ax, scatter_kw=scatter_kw)
 
     @classmethod
@@ -120,10 +107,10 @@ class LatentDisplay:
         y: ArrayLike | None = None,
         *,
         components: Sequence[int] | None = None,
-        ax: Axes | None = None,
-        scatter_kw: dict[str, Any] | None = None,
+        ax: OneAxes = None,
+        scatter_kw: Keywords = None,
     ) -> Self:
-        """Draw components that were computed before.
+        """Draw components that were computed before, and return the display.
 
         Parameters
         ----------
@@ -133,12 +120,7 @@ class LatentDisplay:
             As in :meth:`from_estimator`.
         ax, scatter_kw
             As in :meth:`plot`.
-
-        Returns
-        -------
-        display : LatentDisplay
         """
-        check_matplotlib(f"{cls.__name__}.from_latents")
         Z = values_of(Z).astype(np.float64)
         name = getattr(y, "name", None)
         if y is not None:
@@ -148,8 +130,8 @@ class LatentDisplay:
         display = cls(Z=shown, axis_names=names, y=y, y_name=None if name is None else str(name))
         return display.plot(ax, scatter_kw=scatter_kw)
 
-    def plot(self, ax: Axes | None = None, *, scatter_kw: dict[str, Any] | None = None) -> Self:
-        """Draw the points.
+    def plot(self, ax: OneAxes = None, *, scatter_kw: Keywords = None) -> Self:
+        """Draw the points, and return the display.
 
         Parameters
         ----------
@@ -157,74 +139,63 @@ class LatentDisplay:
             None makes a figure.
         scatter_kw : dict, default=None
             Keywords of ``Axes.scatter``.
-
-        Returns
-        -------
-        self
         """
-        check_matplotlib(f"{type(self).__name__}.plot")
-        self.figure_, self.ax_ = one_axes(ax, (5.6, 4.4))
+        self._use_axes(ax, (5.6, 4.4))
         self.scatters_: list[Any] = []
         self.colorbar_: Any = None
         self.ax_.set_xlabel(self.axis_names[0])
-        groups = self._groups()
+        groups = None if self.y is None or not _is_categorical(self.y) else self._groups()
         if self.Z.shape[1] == 2:
             self.ax_.set_ylabel(self.axis_names[1])
             self._plot_plane(groups, scatter_kw)
-        elif groups is None:
-            self._add_points(self.Z[:, 0], self.y, scatter_kw, {"color": "C0"})
-            self.ax_.set_ylabel(self._target())
-        elif self.y is None:
-            self.ax_.hist(self.Z[:, 0], bins=N_BINS)
-            self.ax_.set_ylabel("rows")
         else:
-            self._plot_strips(groups, scatter_kw)
-        if groups is not None and len(groups) > 1 and self.Z.shape[1] == 2:
-            beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(groups) > 5 else {}
-            self.ax_.legend(fontsize="small", markerscale=2, title=self.y_name or None, **beside)
+            self._plot_line(groups, scatter_kw)
         return self
-
-    def _target(self):
-        return str(self.y_name or "y")
 
     def _plot_plane(self, groups, scatter_kw):
         horizontal, vertical = self.Z.T
-        if groups is None:
-            points = self._add_points(horizontal, vertical, scatter_kw, {"c": self.y, "cmap": "viridis"})
-            self.colorbar_ = self.figure_.colorbar(points, ax=self.ax_, label=self._target())
-            return
-        for label, rows, colour in groups:
-            self._add_points(horizontal[rows], vertical[rows], scatter_kw, {"color": colour, "label": label})
+        if self.y is None:
+            self._add_points(horizontal, vertical, {"color": "C0"}, scatter_kw)
+        elif groups is None:
+            points = self._add_points(horizontal, vertical, {"c": self.y, "cmap": "viridis"}, scatter_kw)
+            self.colorbar_ = self.figure_.colorbar(points, ax=self.ax_, label=self.y_name or "y")
+        else:
+            for label, rows, colour in groups:
+                self._add_points(horizontal[rows], vertical[rows], {"color": colour, "label": label}, scatter_kw)
+            if len(groups) > 1:
+                beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(groups) > 5 else {}
+                self.ax_.legend(fontsize="small", markerscale=2, title=self.y_name or None, **beside)
 
-    def _plot_strips(self, groups, scatter_kw):
-        """Draw one component of each class on a line of its own, the points spread over the height of the line."""
-        heights = np.random.default_rng(0).uniform(-0.35, 0.35, len(self.Z))
-        for i, (label, rows, colour) in enumerate(groups):
-            self._add_points(self.Z[rows, 0], i + heights[rows], scatter_kw, {"color": colour, "label": label})
-        self.ax_.set_yticks(range(len(groups)), [label for label, _, _ in groups])
-        self.ax_.set(ylabel=self._target(), ylim=(len(groups) - 0.5, -0.5))
+    def _plot_line(self, groups, scatter_kw):
+        z = self.Z[:, 0]
+        self.ax_.set_ylabel("rows" if self.y is None else self.y_name or "y")
+        if self.y is None:
+            self.ax_.hist(z, bins=N_BINS)
+        elif groups is None:
+            self._add_points(z, self.y, {"color": "C0"}, scatter_kw)
+        else:
+            # The points of a class are spread over the height of its line.
+            heights = np.random.default_rng(0).uniform(-0.35, 0.35, len(z))
+            for i, (label, rows, colour) in enumerate(groups):
+                self._add_points(z[rows], i + heights[rows], {"color": colour, "label": label}, scatter_kw)
+            self.ax_.set_yticks(range(len(groups)), [label for label, _, _ in groups])
+            self.ax_.set_ylim(len(groups) - 0.5, -0.5)
 
-    def _add_points(self, horizontal, vertical, scatter_kw, look):
+    def _add_points(self, horizontal, vertical, look, scatter_kw):
         many = len(self.Z) > 1000
         defaults = {"s": 9 if many else 16, "alpha": 0.7 if many else 0.8, "linewidths": 0, "rasterized": many}
         self.scatters_.append(self.ax_.scatter(horizontal, vertical, **style({**defaults, **look}, scatter_kw)))
         return self.scatters_[-1]
 
     def _groups(self):
-        """Return (label, rows, colour) for every class, one group without y; None for a continuous target."""
-        import matplotlib as mpl
-
-        if self.y is None:
-            return [(None, slice(None), "C0")]
-        if not _is_categorical(self.y):
-            return None
+        """Return (label, rows, colour) for every class."""
         classes = np.unique(self.y)
-        colours = mpl.colormaps["tab10" if len(classes) <= 10 else "tab20"].colors
+        colours = self._pyplot().get_cmap("tab10" if len(classes) <= 10 else "tab20").colors
         return [(str(label), self.y == label, colour) for label, colour in zip(classes, colours)]
 
 
 def _is_categorical(y):
-    """Return whether y are classes; integers are, up to so many different ones."""
+    """Return whether y are classes; integers are classes if there are few different ones."""
     if y.dtype.kind in "OUSb":
         n_classes = len(np.unique(y))
         if n_classes > MOST_CLASSES:
@@ -237,13 +208,11 @@ def _coordinates(Z, components):
     """Return the coordinates (n, 1) or (n, 2) that are shown of Z (n, n_components), and their names."""
     n_components = Z.shape[1]
     if components is None and n_components > 2:
-        centred = Z - Z.mean(axis=0)
-        _, spread, axes = np.linalg.svd(centred, full_matrices=False)
-        axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
-        share = spread[:2] ** 2 / max((spread**2).sum(), np.finfo(float).tiny)
-        names = [f"PC {i + 1} of {n_components} components ({part:.0%})" for i, part in enumerate(share)]
-        return centred @ axes[:2].T, names
-    chosen = range(n_components) if components is None else np.atleast_1d(components).tolist()
-    if not 1 <= len(chosen) <= 2 or not all(isinstance(c, int) and 0 <= c < n_components for c in chosen):
-        raise ValueError(f"components={components!r} must be one or two of 0 ... {n_components - 1}")
-    return Z[:, list(chosen)], [f"component {c}" for c in chosen]
+        pca = PCA(2, svd_solver="full").fit(Z)
+        shares = pca.explained_variance_ratio_
+        return pca.transform(Z), [
+            f"PC {i} of {n_components} components ({part:.0%})" for i, part in enumerate(shares, 1)
+        ]
+    shown = range(n_components) if components is None else components
+    chosen = check_numbers("components", shown, n_components, most=2)
+    return Z[:, chosen], [f"component {c}" for c in chosen]

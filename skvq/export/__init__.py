@@ -94,7 +94,7 @@ def to_onnx(estimator: BaseEstimator, part: str = "auto", *, dtype: str = "float
         raise ValueError(f"dtype={dtype!r} must be 'float32' or 'float64'")
     check_is_fitted(estimator)
     _import_or_explain("onnx")
-    from .. import __version__
+    from .._version import __version__
     from ._model import to_model
 
     return to_model(parts[name](estimator, dtype), name=f"{kind}_{name}", producer_version=__version__)

@@ -9,11 +9,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ..autoencoder.estimator import AutoEncoderTransformer
-from ..core.layout import with_channels
+from ..core.layout import RowLayout
 from ..mlp.autograd import EPSILON
 from ..mlp.classifier import MLPClassifier
 from ..mlp.regressor import MLPRegressor
 from ..vae.estimator import VAETransformer
+from ..vqvae.defaults import Architecture
 from ..vqvae.estimator import VQVAETransformer
 from . import _quantizers as quantizers
 from ._activations import activate
@@ -45,63 +46,58 @@ class Part(NamedTuple):
     build: Callable[[Graph, str], list[str]]
 
 
-def _standardised(estimator, graph, x):
+def _standardised(layout, graph, x):
     """Add the internal standardisation, in float64 as in fit: X → rows (b, *row_shape), float32."""
-    x = graph.reshape(graph.cast(x, "float64"), -1, estimator.n_features_in_)
-    x = graph.cast(graph.add("Div", graph.add("Sub", x, estimator.shift_), estimator.scale_), "float32")
-    return graph.reshape(x, -1, *_row_shape(estimator))
+    x = graph.reshape(graph.cast(x, "float64"), -1, len(layout.shift))
+    x = graph.cast(graph.add("Div", graph.add("Sub", x, layout.shift), layout.scale), "float32")
+    return graph.reshape(x, -1, *layout.row_shape)
 
 
-def _in_units(estimator, graph, x, dtype):
+def _in_units(layout, graph, x, dtype):
     """Add the way back: rows (b, *row_shape), float32 → X_hat in units, layout and `dtype`."""
-    x = graph.cast(graph.reshape(x, -1, estimator.n_features_in_), "float64")
-    x = graph.cast(graph.add("Add", graph.add("Mul", x, estimator.scale_), estimator.shift_), dtype)
-    return graph.reshape(x, -1, *_x_shape(estimator))
-
-
-def _row_shape(estimator):
-    return (estimator.n_features_in_,) if estimator.image_shape_ is None else with_channels(estimator.image_shape_)
-
-
-def _x_shape(estimator):
-    """Return the shape of one row of X as `fit` saw it."""
-    return tuple(estimator.image_shape_) if estimator._images_in else (estimator.n_features_in_,)
+    x = graph.cast(graph.reshape(x, -1, len(layout.shift)), "float64")
+    x = graph.cast(graph.add("Add", graph.add("Mul", x, layout.scale), layout.shift), dtype)
+    return graph.reshape(x, -1, *layout.x_shape)
 
 
 def _encoder(estimator, dtype, output, add):
-    def build(graph, x):
-        return [add(graph, _standardised(estimator, graph, x))]
+    layout = RowLayout.of(estimator)
 
-    return Part(Value("X", dtype, _x_shape(estimator)), [output], build)
+    def build(graph, x):
+        return [add(graph, _standardised(layout, graph, x))]
+
+    return Part(Value("X", dtype, layout.x_shape), [output], build)
 
 
 def _decoder(estimator, dtype, source, add):
-    def build(graph, z):
-        return [_in_units(estimator, graph, add(graph, z), dtype)]
+    layout = RowLayout.of(estimator)
 
-    return Part(source, [Value("X_hat", dtype, _x_shape(estimator))], build)
+    def build(graph, z):
+        return [_in_units(layout, graph, add(graph, z), dtype)]
+
+    return Part(source, [Value("X_hat", dtype, layout.x_shape)], build)
 
 
 def _vqvae_encoder(estimator, dtype):
-    module, n_positions = estimator._network(), estimator.architecture_["n_positions"]
-    n_columns = estimator._n_features_out
+    module, codes = estimator._network(), Architecture.from_json(estimator.architecture_).codes
 
     def add(graph, x):
         z = run(module.encoder, graph, x)
-        return graph.reshape(quantizers.encode(module.quantizer, graph, z, n_positions), -1, n_columns)
+        encoded = quantizers.encode(module.quantizer, graph, z, codes.n_positions)
+        return graph.reshape(encoded, -1, codes.codes_per_row)
 
-    return _encoder(estimator, dtype, Value("codes", "int64", (n_columns,)), add)
+    return _encoder(estimator, dtype, Value("codes", "int64", (codes.codes_per_row,)), add)
 
 
 def _vqvae_decoder(estimator, dtype):
-    module, n_positions = estimator._network(), estimator.architecture_["n_positions"]
+    module, spec = estimator._network(), Architecture.from_json(estimator.architecture_).codes
 
     def add(graph, codes):
-        if module.n_positions is not None:
-            codes = graph.reshape(codes, -1, n_positions, estimator.architecture_["codes_per_position"])
-        return run(module.decoder, graph, quantizers.decode(module.quantizer, graph, codes, n_positions))
+        if spec.side_by_side is not None:
+            codes = graph.reshape(codes, -1, spec.side_by_side, spec.stages)
+        return run(module.decoder, graph, quantizers.decode(module.quantizer, graph, codes, spec.n_positions))
 
-    return _decoder(estimator, dtype, Value("codes", "int64", (estimator._n_features_out,)), add)
+    return _decoder(estimator, dtype, Value("codes", "int64", (spec.codes_per_row,)), add)
 
 
 def _autoencoder_encoder(estimator, dtype):

@@ -16,8 +16,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from .._warnings import warn_user
 from ..core.callbacks import CallbackSupport, FitTask, learned_by
 from ..core.device import resolve_device, threads_for
+from ..core.inference import starts
 from ..core.layout import as_array
-from ..core.progress import starts
 from ..persistence.save import Saves
 from .activations import ACTIVATIONS
 from .descent import Descent, DescentSettings, Progress, say

@@ -12,7 +12,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
-from ..training.stopping import Snapshot
+from ..training.loop import Snapshot
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import math
 
-from ..training.schedule import learning_rate_factor
+from ..training.loop import learning_rate_factor
 
 # An adaptive rate is divided by this, and gives up below that (the values of scikit-learn's MLPRegressor).
 ADAPTIVE_DIVISOR = 5.0

@@ -9,10 +9,9 @@ References
 .. [1] P. Baldi, K. Hornik, "Neural networks and principal component analysis", Neural Networks 2(1), 1989.
 """
 
-from __future__ import annotations
-
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +25,11 @@ from .tables import RANK_TOLERANCE, hidden_network
 # Rows of up to so many values have their whole covariance matrix taken, however many there are; wider ones are
 # decomposed by way of the inner products of a sample.
 MAX_COVARIANCE_COLUMNS = 2000
+
+
+def linear_step(n_features):
+    """Return the `scale` of a linear path between rows of `n_features` values and vectors."""
+    return n_features**-0.5
 
 
 class ScaledLinear(nn.Module):
@@ -118,7 +122,7 @@ class VectorEncoder(nn.Module):
     def __init__(self, row_shape, n_out, network, generator):
         super().__init__()
         n_features = math.prod(row_shape)
-        self.linear = ScaledLinear(n_features, n_out, n_features**-0.5, generator)
+        self.linear = ScaledLinear(n_features, n_out, linear_step(n_features), generator)
         self.network = network
 
     def forward(self, x):
@@ -136,7 +140,7 @@ class VectorDecoder(nn.Module):
     def __init__(self, row_shape, n_in, network, generator):
         super().__init__()
         self.row_shape, n_features = tuple(row_shape), math.prod(row_shape)
-        self.linear = ScaledLinear(n_in, n_features, n_features**-0.5, generator)
+        self.linear = ScaledLinear(n_in, n_features, linear_step(n_features), generator)
         self.network = network
 
     def forward(self, z):
@@ -145,54 +149,84 @@ class VectorDecoder(nn.Module):
         return x.unflatten(1, self.row_shape)
 
 
-def build_encoder(architecture, n_out, generator):
-    """Return the encoder, rows (b, *row_shape) → (b, n_out), that a dict describes.
+@dataclass(frozen=True)
+class BottleneckSizes:
+    """Sizes of a network between rows and one vector.
+
+    Attributes
+    ----------
+    row_shape : tuple of int
+        (H, W, C) for images, (n_features,) for tables.
+    hidden_layer_sizes : tuple of int or None
+        Of a dense network; None for a convolutional one. No hidden layer, or no block, means no network.
+    activation : {"relu", "gelu", "silu", "tanh"}
+        Of a dense network.
+    grid_shape : tuple of int (h, w) or None
+        Patches of a convolutional network.
+    channels, n_blocks : int or None
+        Width and depth of a convolutional network.
+    dropout : float in [0, 1)
+    """
+
+    row_shape: tuple[int, ...]
+    hidden_layer_sizes: tuple[int, ...] | None = None
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    grid_shape: tuple[int, int] | None = None
+    channels: int | None = None
+    n_blocks: int | None = None
+    dropout: float = 0.0
+
+    @property
+    def n_features(self):
+        """Number of values in a row."""
+        return math.prod(self.row_shape)
+
+    @property
+    def is_linear(self):
+        """Whether there is no network beside the linear path."""
+        return not self.n_blocks and not self.hidden_layer_sizes
+
+    @property
+    def uses(self):
+        """How often one row uses most of the weights: the number of patches of a convolutional network."""
+        return math.prod(self.grid_shape or (1,))
+
+
+def build_encoder(sizes, n_out, generator):
+    """Return the encoder, rows (b, *row_shape) → (b, n_out), with weights drawn from a generator.
 
     Parameters
     ----------
-    architecture : dict
-        JSON-able. ``row_shape``: [H, W, C] for images, [n_features] for tables. For a dense network
-        ``hidden_layer_sizes`` and, optionally, ``activation``; for a convolutional one ``grid_shape``, ``channels`` and
-        ``n_blocks``. Optionally ``dropout``. No hidden layer, or no block, means no network.
+    sizes : BottleneckSizes
     n_out : int
         Length of the vector.
     generator : torch.Generator or None
-        Draws the starting weights; None draws them from a generator seeded with 0.
+        None draws the weights from a generator seeded with 0.
     """
     generator = default_generator() if generator is None else generator
-    row_shape, dropout = tuple(architecture["row_shape"]), architecture.get("dropout", 0.0)
-    if "hidden_layer_sizes" in architecture:
-        sizes, activation = architecture["hidden_layer_sizes"], architecture.get("activation", "relu")
-        network = hidden_network(math.prod(row_shape), sizes, n_out, activation, dropout, generator)
+    if sizes.hidden_layer_sizes is not None:
+        hidden = sizes.hidden_layer_sizes
+        network = hidden_network(sizes.n_features, hidden, n_out, sizes.activation, sizes.dropout, generator)
     else:
-        network = _convolutional(_PatchesToVector, architecture, n_out, generator)
-    return VectorEncoder(row_shape, n_out, network, generator)
+        network = _convolutional(_PatchesToVector, sizes, n_out, generator)
+    return VectorEncoder(sizes.row_shape, n_out, network, generator)
 
 
-def build_decoder(architecture, n_in, generator):
-    """Return the decoder, (b, n_in) → rows (b, *row_shape), that a dict describes, see :func:`build_encoder`."""
+def build_decoder(sizes, n_in, generator):
+    """Return the decoder, (b, n_in) → rows (b, *row_shape): the mirror of :func:`build_encoder`."""
     generator = default_generator() if generator is None else generator
-    row_shape, dropout = tuple(architecture["row_shape"]), architecture.get("dropout", 0.0)
-    if "hidden_layer_sizes" in architecture:
-        sizes, activation = architecture["hidden_layer_sizes"][::-1], architecture.get("activation", "relu")
-        network = hidden_network(n_in, sizes, math.prod(row_shape), activation, dropout, generator)
+    if sizes.hidden_layer_sizes is not None:
+        hidden = sizes.hidden_layer_sizes[::-1]
+        network = hidden_network(n_in, hidden, sizes.n_features, sizes.activation, sizes.dropout, generator)
     else:
-        network = _convolutional(_VectorToPatches, architecture, n_in, generator)
-    return VectorDecoder(row_shape, n_in, network, generator)
+        network = _convolutional(_VectorToPatches, sizes, n_in, generator)
+    return VectorDecoder(sizes.row_shape, n_in, network, generator)
 
 
-def _convolutional(kind, architecture, length, generator):
-    if architecture["n_blocks"] == 0:
+def _convolutional(kind, sizes, length, generator):
+    if sizes.n_blocks == 0:
         return None
-    return kind(
-        architecture["row_shape"],
-        length,
-        architecture["grid_shape"],
-        architecture["channels"],
-        architecture["n_blocks"],
-        architecture.get("dropout", 0.0),
-        generator,
-    )
+    return kind(sizes.row_shape, length, sizes.grid_shape, sizes.channels, sizes.n_blocks, sizes.dropout, generator)
 
 
 class PrincipalAxes(NamedTuple):

@@ -31,6 +31,21 @@ MAX_MIXED_POSITIONS = 256
 N_MIXING_GROUPS = 8
 
 
+def automatic_grid(image_shape):
+    """Return a grid (h, w) for images (H, W, C): a cell for every s × s pixels.
+
+    s from 2 to 8 is the power of two that brings the shorter side nearest to 7 cells.
+
+    Examples
+    --------
+    >>> automatic_grid((28, 28, 1)), automatic_grid((8, 8, 1)), automatic_grid((64, 96, 3))
+    ((7, 7), (4, 4), (8, 12))
+    """
+    height, width, _ = image_shape
+    stride = 2 ** max(1, min(3, round(math.log2(min(height, width) / 7))))
+    return math.ceil(height / stride), math.ceil(width / stride)
+
+
 class PatchGrid:
     """How an image of (H, W, C) is cut into h × w patches, and put together again.
 

@@ -1,4 +1,4 @@
-"""Values and records of declared types, out of JSON that nobody vouches for.
+"""Values and frozen dataclasses of declared types, as JSON-able data and back, also from files nobody vouches for.
 
 Types are written as in annotations: bool, int (from 0 to 2⁶³), float (any, also NaN), str, dict, None, ``Literal``,
 ``X | Y``, lists, tuples and frozen dataclasses. msgspec was compared: it would replace thirty of these lines, but it
@@ -8,9 +8,10 @@ depend on the file.
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from numbers import Real
 from types import MappingProxyType, NoneType, UnionType
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from typing import Literal, Union, get_args, get_origin
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,56 @@ def require(condition, what):
         raise ValueError(f"what it holds does not go together: {what}")
 
 
-def convert(value, kind):
-    """Return a value as the type `kind`, lists as tuples and dicts as dataclasses; ValueError if it is of another."""
+def to_json(record):
+    """Return a dataclass of numbers, strings, tuples and other dataclasses as a JSON-able dict."""
+    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+
+
+def _plain(value):
+    if is_dataclass(value):
+        return to_json(value)
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def from_json(kind, data, limits=None, bounds=MappingProxyType({})):
+    """Return the frozen dataclass `kind` that :func:`to_json` made the dict from; ValueError for any other data.
+
+    Parameters
+    ----------
+    kind : type
+        From a module without ``from __future__ import annotations``: a type that is a string would have to be run.
+    data : object
+        As JSON has it.
+    limits : Limits, default=None
+        Of the file that the data come from; None leaves sizes unchecked.
+    bounds : dict of callable, optional
+        (value, limits) → whether the value can be, by the name of a field. For other fields it is :func:`sizes`.
+    """
+    types = {field.name: field.type for field in fields(kind)}
+    check_keys(data, types)
+    found = {}
+    for name, part in types.items():
+        try:
+            found[name] = convert(data[name], part, limits, bounds)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        if limits is not None and found[name] is not None and not bounds.get(name, sizes)(found[name], limits):
+            raise ValueError(f"{name}={found[name]!r:.80} cannot be with the arrays that there are")
+    return kind(**found)
+
+
+def convert(value, kind, *limits):
+    """Return a value as the type `kind`, lists as tuples and dicts as dataclasses; ValueError if it is of another.
+
+    `limits` are those of :func:`from_json`, and the bounds.
+    """
     origin, options = get_origin(kind), get_args(kind)
     if origin is Literal and any(type(value) is type(option) and value == option for option in options):
         return value
     if origin in (Union, UnionType):
         for option in options:
             with suppress(ValueError):
-                return convert(value, option)
+                return convert(value, option, *limits)
     elif origin is tuple and isinstance(value, (list, tuple)):
         kinds = options[:1] * len(value) if options[1:] == (...,) else options
         if len(kinds) == len(value):
@@ -52,7 +94,7 @@ def convert(value, kind):
     elif origin is list and isinstance(value, list):
         return [convert(item, options[0]) for item in value]
     elif is_dataclass(kind):
-        return from_json(kind, value)
+        return from_json(kind, value, *limits)
     elif _is_plain(value, kind):
         return value
     raise ValueError(f"{value!r:.80} is not of the type {getattr(kind, '__name__', kind)}")
@@ -62,7 +104,7 @@ def _is_plain(value, kind):
     if kind is int:
         return type(value) is int and 0 <= value < 2**63  # numpy's would overflow in a product
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return isinstance(value, Real) and not isinstance(value, bool)
     return kind in (bool, str, dict, NoneType) and type(value) is kind
 
 
@@ -72,46 +114,13 @@ def check_keys(data, keys):
         raise ValueError(f"expected {', '.join(sorted(keys))}")
 
 
-def read_record(data, types, limits=None, bounds=MappingProxyType({})):
-    """Return a dict of values of the types, by key; ValueError for other keys, types and sizes.
-
-    Parameters
-    ----------
-    data : object
-        As JSON has it.
-    types : dict
-        Type by key.
-    limits : Limits, default=None
-        Of the file that the data come from; None leaves sizes unchecked.
-    bounds : dict of callable, optional
-        (value, limits) → whether the value can be, by key. For other keys it is :func:`sizes`.
-    """
-    check_keys(data, types)
-    found = {}
-    for name, kind in types.items():
-        try:
-            found[name] = convert(data[name], kind)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        if limits is not None and not bounds.get(name, sizes)(found[name], limits):
-            raise ValueError(f"{name}={found[name]!r:.80} cannot be with the arrays that there are")
-    return found
-
-
-def from_json(kind, data, limits=None, bounds=MappingProxyType({})):
-    """Return the frozen dataclass `kind` with the fields of a dict; parameters and errors as of `read_record`."""
-    return kind(**read_record(data, get_type_hints(kind), limits, bounds))
-
-
 def sizes(value, limits):
-    """Return whether integers, in tuples and dataclasses too, are from 1 to the number of values in the file.
+    """Return whether integers, in tuples too, are from 1 to the number of values in the file.
 
     A tuple is no longer than three, or than as many layers as there are pairs of arrays.
     """
     if isinstance(value, tuple):
         return len(value) <= max(3, limits.n_arrays // 2) and all(sizes(item, limits) for item in value)
-    if is_dataclass(value):
-        return all(sizes(item, limits) for item in vars(value).values())
     return type(value) is not int or 1 <= value <= max(1, limits.n_values)
 
 

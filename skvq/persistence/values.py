@@ -1,8 +1,8 @@
 """Small values as JSON that tells exactly what they were, and back.
 
 JSON is what Python's json reads and writes, NaN and Infinity included. A value that it has no name for is an object
-with one key: ``{"tuple": [...]}``, ``{"numpy": [dtype, number or numbers]}``, ``{"dict": [[key, value], ...]}``,
-``{"estimator": {...}}``.
+with one key: ``{"tuple": [...]}``, ``{"numpy": [dtype, number or numbers]}``, ``{"estimator": {...}}``, and for keys
+that are no strings ``{"dict": [[key, value], ...]}``.
 """
 
 import json
@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 
 from .records import check_keys
 
+PACKAGE = __name__.partition(".")[0] + "."
 DEEPEST_JSON, MOST_BRACKETS = 32, 2**15
 NUMPY_TYPES = {
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
@@ -31,6 +33,11 @@ def own_schema(estimator):
             "skops or joblib"
         )
     return schema
+
+
+def is_own(value):
+    """Return whether a value is an estimator of this package's, and not of a subclass elsewhere."""
+    return isinstance(value, BaseEstimator) and type(value).__module__.startswith(PACKAGE)
 
 
 def encode(value, name):
@@ -59,9 +66,11 @@ def encode(value, name):
         return [encode(item, name) for item in value]
     if isinstance(value, tuple):
         return {"tuple": [encode(item, name) for item in value]}
+    if isinstance(value, dict) and all(isinstance(key, str) and key not in KINDS for key in value):
+        return {key: encode(item, name) for key, item in value.items()}
     if isinstance(value, dict):
         return {"dict": [[encode(key, name), encode(item, name)] for key, item in value.items()]}
-    if "_schema" in type(value).__dict__:
+    if is_own(value):
         return {"estimator": encode_parameters(value)}
     advice = "give it another value with set_params before save"
     if isinstance(value, np.random.RandomState):

@@ -1,14 +1,12 @@
-"""Checks of what a model of grids is given besides grids of codes: class labels, partly known grids, how to draw."""
+"""Check what a model of grids is given besides grids of codes: class labels, and partly known grids."""
 
 import math
-import numbers
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._warnings import warn_user
 from ..core.codes import check_codes
-from ..core.estimator import check_number
 from ..core.layout import as_array
 
 
@@ -108,13 +106,3 @@ def check_given(given, mask, grid_shape, n_samples, n_codes):
     if codes.dtype.kind not in "biuf":
         raise ValueError(f"given has dtype {codes.dtype}; it must hold integer codes")
     return check_codes(np.where(known, codes, np.zeros((), codes.dtype)), n_codes).astype(np.int64), known
-
-
-def check_draws(n_samples, temperature, top_k, top_p):
-    """Raise TypeError or ValueError for an argument of `sample` that is out of range."""
-    check_number("n_samples", n_samples, numbers.Integral, low=1)
-    check_number("temperature", temperature, low=0, boundaries="neither")
-    if top_k is not None:
-        check_number("top_k", top_k, numbers.Integral, low=1)
-    if top_p is not None:
-        check_number("top_p", top_p, low=0, high=1, boundaries="right")

@@ -1,9 +1,9 @@
-"""What the models of grids of integer codes share: validation, classes, fitting, likelihoods and samples."""
+"""The base of the models of grids of integer codes: validation, classes, fitting, likelihoods and samples."""
 
 from __future__ import annotations
 
 import math
-import numbers
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,13 +16,16 @@ from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
-from ..core.estimator import BaseNetwork, Fitting, check_choice, check_number, forgets_failure, is_auto
-from ..core.layout import check_image_shape
+from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
+from ..core.layout import check_image_shape, check_rows
+from ..core.parameters import DRAWS, check_arguments
+from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
-from .arguments import check_draws, check_given, class_indices, learn_classes
+from .arguments import check_given, class_indices, learn_classes
+from .defaults import GridSizes
 from .passes import (
+    DrawReport,
     LikelihoodObjective,
-    Progress,
     choose_candidates,
     class_log_likelihoods,
     draw_classes,
@@ -38,35 +41,37 @@ LARGEST_INFERRED = 2**16
 MARGINAL_ROWS = 50_000
 
 
-class GridDensity(DensityMixin, BaseNetwork):
+class GridDensity(DensityMixin, NetworkEstimator):
     """Base of the density estimators on grids of integer codes, in raster order.
 
     A subclass names its parameters, among them those that are read here (`n_codes`, `grid_shape`, `class_conditional`,
-    `dropout`, `early_stopping` and those of training), and says besides `_build`:
-
-    - ``_sizes(n_rows)``: what its network is built from, besides `n_codes`, `grid_shape` and `condition_size`;
-    - ``_automatic(n_rows)``: the :class:`~skvq.core.estimator.Automatic` of its training;
-    - ``_grids_at_once()``: how many grids its fitted network takes together, in sampling and in scoring.
+    `early_stopping` and those of training), and the class of its sizes, `_sizes_class`. It has three hooks:
+    ``check_parameters()`` raises for parameters that are out of range or do not go together, ``_sizes(n_rows)`` returns
+    the sizes of the network for so many training rows, and ``_budget(n_rows)`` the
+    :class:`~skvq.core.estimator.Budget` of its training.
 
     The network is one of grids (b, h, w) int64, with the attributes `grid_shape`, `condition_size`, `marginals` and the
     methods `set_marginals`, `nll`, `log_prob`, `log_prob_terms` and `sample`, as GatedPixelCNN has them.
     """
 
-    def _check_parameters(self):
-        self._check_training_parameters()
-        if self.n_codes is not None:
-            check_number("n_codes", self.n_codes, numbers.Integral, low=1)
-        check_choice("class_conditional", self.class_conditional, (True, False))
-        if not is_auto(self.dropout):
-            check_number("dropout", self.dropout, low=0, high=1, boundaries="left")
-        check_choice("early_stopping", self.early_stopping, (True, False))
+    n_codes: int | None
+    grid_shape: tuple[int, int] | None
+    class_conditional: bool
+
+    _sizes_class: type[GridSizes]
+    _sizes: Callable[[int], GridSizes]
+    _budget: Callable[[int], Budget]
+
+    def check_parameters(self):
+        """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
+        self._validate_params()
 
     def _check_grids(self, X, *, reset):
         """Validate X and return its codes as an integer array (n, h * w)."""
         shape = self.grid_shape if reset else self.grid_shape_
         if reset and shape is not None and len(check_image_shape(shape, name="grid_shape")) != 2:
             raise ValueError(f"grid_shape={shape!r} must be None or (h, w)")
-        rows, found = self._check_rows(X, None if shape is None else tuple(shape), reset=reset)
+        rows, found = check_rows(self, X, None if shape is None else tuple(shape), reset=reset)
         if found is not None and len(found) != 2:
             raise ValueError(f"X holds grids of shape {found}; grids of codes are (n, h, w)")
         if reset:
@@ -116,7 +121,7 @@ class GridDensity(DensityMixin, BaseNetwork):
         ValueError
             For codes that are not whole numbers in range, missing labels, or if the loss becomes non-finite.
         """
-        self._check_parameters()
+        self.check_parameters()
         task = FitTask(self, X, y)
         codes = self._check_grids(X, reset=True)
         classes = None
@@ -124,7 +129,8 @@ class GridDensity(DensityMixin, BaseNetwork):
             self.classes_, classes = learn_classes(codes, y)
             self.class_prior_ = np.bincount(classes) / len(classes)
         self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
-        self._fit_rows(self._rows(codes, classes), self._check_held_out(X_val, y_val), task)
+        held_out = self._check_held_out(X_val, y_val)
+        self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
         task.end()
         return self
 
@@ -136,31 +142,32 @@ class GridDensity(DensityMixin, BaseNetwork):
             return None
         codes = self._check_grids(X_val, reset=False)
         classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
-        return self._rows(codes, classes)
+        return self._grid_rows(codes, classes)
 
-    def _rows(self, codes, classes=None):
+    def _grid_rows(self, codes, classes=None):
         """Return the rows that the network takes: codes, with the class index at the end if there are classes."""
         rows = codes if classes is None else with_classes(codes, classes)
         return Rows(rows, dtype=torch.int64, device=resolve_device(self.device))
 
-    def _fit_rows(self, rows, validation, task):
-        generator = self._generator()
-        rows, validation = self._split(rows, validation, self.early_stopping, generator)
-        automatic = self._automatic(len(rows))
-        task.begin(self._n_epochs(automatic))
-        architecture = {
-            "n_codes": self.n_codes_,
-            "grid_shape": list(self.grid_shape_),
-            "condition_size": len(self.classes_) if self.class_conditional else 0,
-        } | self._sizes(len(rows))
-        module = self._build(architecture, generator)
-        module.set_marginals(unpack(module, rows.sample(MARGINAL_ROWS, generator))[0])
-        module.to(rows.device, memory_format=torch.channels_last)
-        n_weights = sum(parameter.numel() for parameter in module.parameters())
-        fitting = Fitting(module, architecture, rows, validation, generator)
-        work = n_weights * math.prod(self.grid_shape_)
-        self._train(LikelihoodObjective(module), fitting, automatic, task, work=work)
-        self._finish(fitting)
+    @classmethod
+    def _build(cls, architecture, generator):
+        return from_json(cls._sizes_class, architecture).build(generator)
+
+    def _recipe(self, rows, held_out):
+        holds_out = self._holds_out(held_out, True)
+        n_training = self._n_training(rows, holds_out)
+        sizes = self._sizes(n_training)
+        return Recipe(
+            sizes, self._budget(n_training), holds_out, start_at_marginals, likelihood_objective, uses=sizes.n_positions
+        )
+
+    def _n_classes(self):
+        return len(self.classes_) if self.class_conditional else 0
+
+    @property
+    def _learned_sizes(self):
+        """The sizes of what was learned."""
+        return from_json(self._sizes_class, self.architecture_)
 
     def sample(
         self,
@@ -207,12 +214,19 @@ class GridDensity(DensityMixin, BaseNetwork):
         codes : ndarray of shape (n_samples, h * w), or (n_samples, h, w) if `fit` saw such grids, int32 in [0, K)
         """
         check_is_fitted(self, "weights_")
-        check_draws(n_samples, temperature, top_k, top_p)
-        check_number("n_candidates", n_candidates, numbers.Integral, low=1)
+        check_arguments(
+            f"{type(self).__name__}.sample",
+            DRAWS,
+            n_samples=n_samples,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            n_candidates=n_candidates,
+        )
         given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
         random = check_random_state(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
-        shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._grids_at_once()[0]
+        shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._learned_sizes.per_sample()
         n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike
         classes = None if y is None else np.repeat(self._check_labels(y, n_samples), n_drawn)
         if given is not None:
@@ -229,11 +243,11 @@ class GridDensity(DensityMixin, BaseNetwork):
             classes=classes,
             given=given,
             known=known,
-            report=Progress(type(self).__name__, "grids drawn", n_samples * n_drawn, batch_size, self.verbose),
+            report=DrawReport(type(self).__name__, "grids drawn", n_samples * n_drawn, batch_size, self.verbose),
         ).astype(CODE_DTYPE)
         if n_drawn > 1:
-            rows, uniform = self._rows(codes.reshape(len(codes), -1), classes), random.random_sample(n_samples)
-            size = self._grids_at_once()[1]
+            rows, uniform = self._grid_rows(codes.reshape(len(codes), -1), classes), random.random_sample(n_samples)
+            size = self._learned_sizes.per_score()
             codes = codes[choose_candidates(self._network(), rows, known, n_drawn, uniform, size)]
         return codes.reshape(codes.shape if self._grids_in else shape)
 
@@ -253,8 +267,8 @@ class GridDensity(DensityMixin, BaseNetwork):
         log_weights = np.log(self.class_prior_)[None]
         if given is not None:
             leading = np.logical_and.accumulate(known, axis=1)  # the codes that are known before the first unknown one
-            size = self._grids_at_once()[1]
-            log_weights = log_weights + class_log_likelihoods(self._network(), self._rows(given), size, leading)
+            size = self._learned_sizes.per_score()
+            log_weights = log_weights + class_log_likelihoods(self._network(), self._grid_rows(given), size, leading)
         return draw_classes(log_weights, random.random_sample(n_samples))
 
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -274,12 +288,14 @@ class GridDensity(DensityMixin, BaseNetwork):
         """
         check_is_fitted(self, "weights_")
         codes = self._check_grids(X, reset=False)
-        network, size = self._network(), self._grids_at_once()[1]
+        network, size = self._network(), self._learned_sizes.per_score()
         if y is not None:
-            return log_likelihoods(network, self._rows(codes, self._check_labels(y, len(codes))), size)
+            return log_likelihoods(network, self._grid_rows(codes, self._check_labels(y, len(codes))), size)
         if not self._has_classes():
-            return log_likelihoods(network, self._rows(codes), size)
-        return logsumexp(class_log_likelihoods(network, self._rows(codes), size) + np.log(self.class_prior_), axis=1)
+            return log_likelihoods(network, self._grid_rows(codes), size)
+        return logsumexp(
+            class_log_likelihoods(network, self._grid_rows(codes), size) + np.log(self.class_prior_), axis=1
+        )
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of `score_samples`, in nats per row.
@@ -304,3 +320,15 @@ class GridDensity(DensityMixin, BaseNetwork):
         tags.input_tags.three_d_array = True
         tags.target_tags.required = self.class_conditional is True
         return tags
+
+
+def start_at_marginals(sizes, rows, generator):
+    """Return the Start of a network that knows how often each code occurs at each position of the rows."""
+    module = sizes.build(generator)
+    module.set_marginals(unpack(module, rows.sample(MARGINAL_ROWS, generator))[0])
+    return Start(module.to(rows.device, memory_format=torch.channels_last), to_json(sizes))
+
+
+def likelihood_objective(start, generator):
+    """Return what training minimises; nothing is drawn."""
+    return LikelihoodObjective(start.module)

@@ -1,89 +1,201 @@
-"""What the parameters of a PixelCNN stand for, every "auto" among them, and how many grids go through it together."""
+"""Parameters of the models of grids: their ranges, the values that "auto" stands for, and the sizes that follow."""
 
 import math
-import numbers
+from dataclasses import asdict, dataclass
+from numbers import Integral
 
-from ..core.estimator import ROW_BLOCK, Automatic, check_number, check_sizes, is_auto
+from ..core.estimator import Budget
+from ..core.inference import ROW_BLOCK
+from ..core.parameters import AUTO, COUNT, FRACTION, POSITIVE_INTEGER, TRAINING, Number, Sizes
+from ..nn.grids.levels import TwoLevelPixelCNN
+from ..nn.grids.pixelcnn import GatedPixelCNN
+from ..nn.grids.transformer import CausalGridTransformer
 
-# From this many rows on a PixelCNN underfits within its budget rather than overfits.
+# From this many rows on a model underfits within its budget rather than overfits.
 MANY_ROWS = 10_000
 # Grids that are sampled or scored together; fewer where they would need more than so many floats at a time.
 SAMPLE_BATCH, SCORE_BATCH, BATCH_VALUES = 1024, 512, 2**25
 
 
-def check_network_sizes(estimator):
-    """Raise TypeError or ValueError for a size of the network that is out of range."""
-    check_number("channels", estimator.channels, numbers.Integral, low=1)
-    check_number("n_layers", estimator.n_layers, numbers.Integral, low=0)
-    if not check_sizes("dilations", estimator.dilations):
-        raise ValueError(f"dilations={estimator.dilations!r} must be a positive integer or a sequence of such")
-    check_number("kernel_size", estimator.kernel_size, numbers.Integral, low=1)
-    if estimator.kernel_size % 2 == 0:
-        raise ValueError(f"kernel_size={estimator.kernel_size} must be odd")
+class OddNumber(Number):
+    """Constraint for positive odd integers."""
+
+    def __init__(self):
+        super().__init__(Integral, 1, None, closed="left")
+
+    def is_satisfied_by(self, val):
+        """Return whether a value is a positive odd integer."""
+        return super().is_satisfied_by(val) and val % 2 == 1
+
+    def __str__(self):
+        """Return what is accepted, for the message of an error."""
+        return "a positive odd integer"
 
 
-def network_sizes(estimator, n_rows):
-    """Return the sizes of the network that an estimator's parameters ask for, as a JSON-able dict."""
-    return {
-        "channels": int(estimator.channels),
-        "n_layers": int(estimator.n_layers),
-        "kernel_size": int(estimator.kernel_size),
-        "dilations": list(check_sizes("dilations", estimator.dilations)),
-        "dropout": automatic_dropout(n_rows) if is_auto(estimator.dropout) else float(estimator.dropout),
-    }
+GRIDS = TRAINING | {
+    "n_codes": [None, POSITIVE_INTEGER],
+    "grid_shape": "no_validation",  # its message says more: `core.layout.check_image_shape`
+    "class_conditional": ["boolean"],
+    "dropout": [AUTO, FRACTION],
+}
+STACKS = GRIDS | {
+    "channels": [POSITIVE_INTEGER],
+    "n_layers": [COUNT],
+    "kernel_size": [OddNumber()],
+    "dilations": [Sizes(at_least=1)],
+}
+TRANSFORMER = GRIDS | {"d_model": [POSITIVE_INTEGER], "n_layers": [COUNT], "n_heads": [POSITIVE_INTEGER]}
 
 
-def automatic_dropout(n_rows):
-    """Return the dropout that "auto" stands for: two fifths while rows are few, none once there are many.
+@dataclass(frozen=True)
+class GridSizes:
+    """What the network of a model of grids is built from: what all have in common.
+
+    A subclass adds its own sizes, builds the network, and bounds how many grids go through it together.
+
+    Attributes
+    ----------
+    n_codes : int
+    grid_shape : tuple of int (h, w)
+    condition_size : int
+        Number of classes; 0 without.
+    dropout : float
+    """
+
+    n_codes: int
+    grid_shape: tuple[int, int]
+    condition_size: int
+    dropout: float
+
+    @property
+    def n_positions(self):
+        """Number of codes of a grid."""
+        return math.prod(self.grid_shape)
+
+    def per_sample(self):
+        """Return how many grids are sampled together: logits and what is cached are bounded."""
+        return max(1, min(SAMPLE_BATCH, BATCH_VALUES // (4 * self.n_codes + self._cached_values())))
+
+    def per_score(self):
+        """Return how many grids are scored together, a multiple of ROW_BLOCK: logits and features are bounded."""
+        values = self.n_positions * (2 * self.n_codes + self._feature_values())
+        return max(ROW_BLOCK, min(SCORE_BATCH, BATCH_VALUES // values // ROW_BLOCK * ROW_BLOCK))
+
+
+@dataclass(frozen=True)
+class PixelCNNSizes(GridSizes):
+    """Sizes of a gated PixelCNN.
+
+    Examples
+    --------
+    >>> sizes = {"channels": 64, "n_layers": 2, "kernel_size": 3, "dilations": (1,), "condition_size": 0, "dropout": 0}
+    >>> [PixelCNNSizes(n_codes, (7, 7), **sizes).per_sample() for n_codes in (256, 65_536)]
+    [1024, 122]
+    >>> [PixelCNNSizes(256, grid_shape, **sizes).per_score() for grid_shape in ((7, 7), (28, 28))]
+    [512, 32]
+    """
+
+    channels: int
+    n_layers: int
+    kernel_size: int
+    dilations: tuple[int, ...]
+
+    def build(self, generator):
+        """Return the network, with weights drawn from `generator`."""
+        return GatedPixelCNN(**asdict(self), generator=generator)
+
+    def _cached_values(self):
+        window = self.kernel_size * (self.kernel_size // 2 + 1)
+        return self.grid_shape[1] * self.n_layers * self.channels * 2 * window
+
+    def _feature_values(self):
+        return 3 * (self.n_layers + 1) * self.channels
+
+
+@dataclass(frozen=True)
+class TwoLevelSizes(PixelCNNSizes):
+    """Sizes of two gated PixelCNNs: of a coarse grid, and of a fine grid given it.
+
+    `grid_shape` is one row of all codes.
+    """
+
+    grid_shapes: tuple[tuple[int, int], tuple[int, int]]
+
+    def build(self, generator):
+        """Return the network, with weights drawn from `generator`."""
+        sizes = asdict(self)
+        del sizes["grid_shape"]
+        return TwoLevelPixelCNN(**sizes, generator=generator)
+
+    def _cached_values(self):
+        levels = (PixelCNNSizes(**self._of_level(shape)) for shape in self.grid_shapes)
+        return max(level._cached_values() for level in levels)
+
+    def _of_level(self, grid_shape):
+        sizes = asdict(self) | {"grid_shape": grid_shape}
+        del sizes["grid_shapes"]
+        return sizes
+
+
+@dataclass(frozen=True)
+class TransformerSizes(GridSizes):
+    """Sizes of a causal transformer.
+
+    Examples
+    --------
+    >>> sizes = {"condition_size": 0, "dropout": 0.0, "d_model": 64, "n_layers": 2, "n_heads": 4}
+    >>> models = [TransformerSizes(256, grid_shape, **sizes) for grid_shape in ((7, 7), (28, 28))]
+    >>> [model.per_sample() for model in models], [model.per_score() for model in models]
+    ([1024, 166], [512, 32])
+    """
+
+    d_model: int
+    n_layers: int
+    n_heads: int
+
+    def build(self, generator):
+        """Return the network, with weights drawn from `generator`."""
+        return CausalGridTransformer(**asdict(self), generator=generator)
+
+    def _cached_values(self):
+        return 2 * self.n_positions * self.n_layers * self.d_model
+
+    def _feature_values(self):
+        return 8 * self.d_model
+
+
+def automatic_dropout(n_rows, *, few=0.4):
+    """Return the dropout that "auto" stands for: `few` while rows are few, none once there are many.
 
     Examples
     --------
     >>> automatic_dropout(1_000), automatic_dropout(60_000)
     (0.4, 0.0)
     """
-    return 0.4 if n_rows < MANY_ROWS else 0.0
+    return few if n_rows < MANY_ROWS else 0.0
 
 
-def automatic_training(n_rows, grid_shape):
-    """Return what "auto" stands for: few rows get 20 to 60 epochs, many 300,000 rows in all, but two epochs at least.
+def automatic_training(n_rows, *, learning_rates=(4e-3, 4e-3), bfloat16_pays=False):
+    """Return the Budget: few rows get 20 to 60 epochs, many 300,000 rows in all, but two epochs at least.
+
+    Parameters
+    ----------
+    n_rows : int
+        Training rows.
+    learning_rates : pair of float
+        For few rows and for many.
+    bfloat16_pays : bool
+        Whether training many rows in bfloat16 is faster.
 
     Examples
     --------
-    >>> [automatic_training(n, (7, 7)).max_iter for n in (100, 1_000, 5_000, 60_000, 1_000_000)]
+    >>> [automatic_training(n).max_iter for n in (100, 1_000, 5_000, 60_000, 1_000_000)]
     [60, 30, 20, 5, 2]
     """
     few = n_rows < MANY_ROWS
-    return Automatic(
+    return Budget(
         max_iter=min(60, max(20, 30_000 // n_rows)) if few else max(2, 300_000 // n_rows),
         batch_size=32 if n_rows < 500 else 64,
-        learning_rate_init=4e-3,
-        bfloat16_pays=grid_shape[0] > 1 and not few,
+        learning_rate_init=learning_rates[0 if few else 1],
+        bfloat16_pays=bfloat16_pays and not few,
     )
-
-
-def grids_per_sample(architecture):
-    """Return how many grids are sampled together: their logits, cached rows and windows of rows are bounded.
-
-    Examples
-    --------
-    >>> sizes = {"grid_shape": [7, 7], "channels": 64, "n_layers": 2, "kernel_size": 3}
-    >>> grids_per_sample(sizes | {"n_codes": 256}), grids_per_sample(sizes | {"n_codes": 65_536})
-    (1024, 122)
-    """
-    window = architecture["kernel_size"] * (architecture["kernel_size"] // 2 + 1)
-    cached = architecture["grid_shape"][1] * architecture["n_layers"] * architecture["channels"] * 2 * window
-    return max(1, min(SAMPLE_BATCH, BATCH_VALUES // (4 * architecture["n_codes"] + cached)))
-
-
-def grids_per_score(architecture):
-    """Return how many grids are scored together, a multiple of ROW_BLOCK: their logits and features are bounded.
-
-    Examples
-    --------
-    >>> sizes = {"channels": 64, "n_layers": 2, "n_codes": 256}
-    >>> grids_per_score(sizes | {"grid_shape": [7, 7]}), grids_per_score(sizes | {"grid_shape": [28, 28]})
-    (512, 32)
-    """
-    features = 3 * (architecture["n_layers"] + 1) * architecture["channels"]
-    values = math.prod(architecture["grid_shape"]) * (2 * architecture["n_codes"] + features)
-    return max(ROW_BLOCK, min(SCORE_BATCH, BATCH_VALUES // values // ROW_BLOCK * ROW_BLOCK))

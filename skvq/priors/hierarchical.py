@@ -8,10 +8,10 @@ from typing import Literal
 
 from .._typing import Device, RandomState
 from ..core.layout import check_image_shape
-from ..nn.grids.levels import TwoLevelPixelCNN
+from ..core.parameters import as_sizes, is_auto
 from . import schema
 from .base import GridDensity
-from .defaults import automatic_training, check_network_sizes, grids_per_sample, grids_per_score, network_sizes
+from .defaults import STACKS, TwoLevelSizes, automatic_dropout, automatic_training
 
 
 class HierarchicalPixelCNN(GridDensity):
@@ -24,9 +24,9 @@ class HierarchicalPixelCNN(GridDensity):
 
     Parameters
     ----------
-    grid_shapes : ((h1, w1), (h2, w2))
+    grid_shapes : ((h1, w1), (h2, w2)), default=None
         The coarse grid and the fine one. A row of X has ``h1 * w1 + h2 * w2`` codes, the coarse ones first, both grids
-        row-major.
+        row-major. None takes the first fifth of the columns of X for the coarse grid, and both grids as one row each.
     n_codes : int, default=None
         Number K of different codes of both grids; values are integers in [0, K). None takes the largest code of `fit`
         plus one.
@@ -95,6 +95,8 @@ class HierarchicalPixelCNN(GridDensity):
         What the network has learned.
     grid_shape_ : tuple of int
         (1, h1 * w1 + h2 * w2): all codes of a row, in the order in which they are drawn.
+    grid_shapes_ : tuple of two tuples of int
+        The coarse grid and the fine one.
     n_features_in_ : int
         Number of positions, h1 * w1 + h2 * w2.
 
@@ -125,10 +127,12 @@ class HierarchicalPixelCNN(GridDensity):
     grid_shape = None  # no parameter here: to the base, all codes of a row are one grid (1, n)
 
     _schema = schema.HIERARCHICAL_PIXELCNN
+    _parameter_constraints = STACKS | {"grid_shapes": "no_validation"}  # their message says more: `_check_shapes`
+    _sizes_class = TwoLevelSizes
 
     def __init__(
         self,
-        grid_shapes: Sequence[Sequence[int]],
+        grid_shapes: Sequence[Sequence[int]] | None = None,
         n_codes: int | None = None,
         *,
         channels: int = 64,
@@ -171,43 +175,76 @@ class HierarchicalPixelCNN(GridDensity):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _check_parameters(self):
-        super()._check_parameters()
-        check_network_sizes(self)
+    def check_parameters(self):
+        """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
+        super().check_parameters()
+        if self.grid_shapes is not None:
+            self._check_shapes(self.grid_shapes)
+
+    def _check_shapes(self, grid_shapes):
+        """Return the coarse grid and the fine one as tuples of int; raise ValueError unless they are two grids."""
         try:
-            shapes = [check_image_shape(shape, name="a grid of grid_shapes") for shape in self.grid_shapes]
+            shapes = tuple(check_image_shape(shape, name="a grid of grid_shapes") for shape in grid_shapes)
         except TypeError:
-            shapes = []
+            shapes = ()
         if [shape is not None and len(shape) for shape in shapes] != [2, 2]:
-            raise ValueError(f"grid_shapes={self.grid_shapes!r} must be ((h1, w1), (h2, w2)), the coarse grid first")
+            raise ValueError(f"grid_shapes={grid_shapes!r} must be None or ((h1, w1), (h2, w2)), the coarse grid first")
+        return shapes
 
     def _check_grids(self, X, *, reset):
         codes = super()._check_grids(X, reset=reset)
         if self._grids_in:
             raise ValueError("X must hold rows (n, h1 * w1 + h2 * w2), got an array of three dimensions")
-        n_positions = sum(map(math.prod, self.grid_shapes))
-        if reset and codes.shape[1] != n_positions:
-            raise ValueError(
-                f"grid_shapes={self.grid_shapes!r} stands for {n_positions} codes a row, but X has {codes.shape[1]} "
-                "features (columns): those of the coarse grid, then those of the fine one"
-            )
+        if reset:
+            self.grid_shapes_ = self._shapes_of(codes.shape[1])
         return codes
 
+    def _shapes_of(self, n_columns):
+        """Return the two grids of rows of so many codes."""
+        if self.grid_shapes is None:
+            return automatic_grid_shapes(n_columns)
+        shapes = self._check_shapes(self.grid_shapes)
+        n_positions = sum(map(math.prod, shapes))
+        if n_columns != n_positions:
+            raise ValueError(
+                f"grid_shapes={self.grid_shapes!r} stands for {n_positions} codes a row, but X has {n_columns} "
+                "features (columns): those of the coarse grid, then those of the fine one"
+            )
+        return shapes
+
     def _sizes(self, n_rows):
-        return {"grid_shapes": [list(map(int, shape)) for shape in self.grid_shapes]} | network_sizes(self, n_rows)
+        return TwoLevelSizes(
+            self.n_codes_,
+            self.grid_shape_,
+            self._n_classes(),
+            automatic_dropout(n_rows) if is_auto(self.dropout) else float(self.dropout),
+            channels=int(self.channels),
+            n_layers=int(self.n_layers),
+            kernel_size=int(self.kernel_size),
+            dilations=as_sizes(self.dilations),
+            grid_shapes=self.grid_shapes_,
+        )
 
-    def _automatic(self, n_rows):
-        return automatic_training(n_rows, self.grid_shapes[1])
-
-    def _grids_at_once(self):
-        levels = [self.architecture_ | {"grid_shape": shape} for shape in self.architecture_["grid_shapes"]]
-        return min(map(grids_per_sample, levels)), grids_per_score(self.architecture_)
-
-    def _build(self, architecture, generator):
-        sizes = {name: value for name, value in architecture.items() if name != "grid_shape"}
-        return TwoLevelPixelCNN(**sizes, generator=generator)
+    def _budget(self, n_rows):
+        return automatic_training(n_rows, bfloat16_pays=self.grid_shapes_[1][0] > 1)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = False
         return tags
+
+
+def automatic_grid_shapes(n_columns):
+    """Return the two grids of rows of `n_columns` codes: one row each, the first fifth of the codes the coarse one.
+
+    A fifth is its share where the fine grid has twice the rows and columns.
+
+    Examples
+    --------
+    >>> automatic_grid_shapes(20), automatic_grid_shapes(2)
+    (((1, 4), (1, 16)), ((1, 1), (1, 1)))
+    """
+    if n_columns < 2:
+        raise ValueError(f"X has {n_columns} feature(s) (columns); two grids need at least two codes a row")
+    n_coarse = max(1, round(n_columns / 5))
+    return (1, n_coarse), (1, n_columns - n_coarse)

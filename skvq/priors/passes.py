@@ -1,4 +1,4 @@
-"""Grids and their classes on the way through a network: the loss, likelihoods and samples of many of them.
+"""Pass many grids and their classes through a network: the loss, likelihoods and samples.
 
 A class reaches the network as a one-hot condition, so that the network's map of the condition holds one vector per
 class for every gate. Where a network takes classes, a row holds the index of its class behind the codes.
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..core.estimator import fill_block
-from ..core.progress import batches, job
+from ..core.inference import batches, fill_block, job
 from ..nn.grids.sampling import draw
-from ..training.objective import Objective
+from ..training.loop import Objective
 
 
 def with_classes(codes, indices):
@@ -158,7 +157,7 @@ def draw_grids(network, n_samples, generator, batch_size, *, temperature, top_k,
     return np.concatenate(drawn)
 
 
-class Progress:
+class DrawReport:
     """Prints how far a job of more than one batch is: about twenty lines for ``verbose=1``, one per batch above.
 
     Parameters

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from .._typing import Device, RandomState
-from ..nn.grids.pixelcnn import GatedPixelCNN
+from ..core.parameters import as_sizes, is_auto
 from . import schema
 from .base import GridDensity
-from .defaults import automatic_training, check_network_sizes, grids_per_sample, grids_per_score, network_sizes
+from .defaults import STACKS, PixelCNNSizes, automatic_dropout, automatic_training
 
 
 class PixelCNN(GridDensity):
@@ -130,6 +130,8 @@ class PixelCNN(GridDensity):
     """
 
     _schema = schema.PIXELCNN
+    _parameter_constraints = STACKS
+    _sizes_class = PixelCNNSizes
 
     def __init__(
         self,
@@ -176,18 +178,17 @@ class PixelCNN(GridDensity):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _check_parameters(self):
-        super()._check_parameters()
-        check_network_sizes(self)
-
     def _sizes(self, n_rows):
-        return network_sizes(self, n_rows)
+        return PixelCNNSizes(
+            self.n_codes_,
+            self.grid_shape_,
+            self._n_classes(),
+            automatic_dropout(n_rows) if is_auto(self.dropout) else float(self.dropout),
+            channels=int(self.channels),
+            n_layers=int(self.n_layers),
+            kernel_size=int(self.kernel_size),
+            dilations=as_sizes(self.dilations),
+        )
 
-    def _automatic(self, n_rows):
-        return automatic_training(n_rows, self.grid_shape_)
-
-    def _grids_at_once(self):
-        return grids_per_sample(self.architecture_), grids_per_score(self.architecture_)
-
-    def _build(self, architecture, generator):
-        return GatedPixelCNN(**architecture, generator=generator)
+    def _budget(self, n_rows):
+        return automatic_training(n_rows, bfloat16_pays=self.grid_shape_[0] > 1)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Literal
 
 from .._typing import Device, RandomState
-from ..core.estimator import check_number, is_auto
-from ..nn.grids.transformer import CausalGridTransformer
+from ..core.parameters import is_auto
 from . import schema
 from .base import GridDensity
-from .transformer_defaults import automatic_dropout, automatic_training, grids_per_sample, grids_per_score
+from .defaults import TRANSFORMER, TransformerSizes, automatic_dropout, automatic_training
 
 
 class CausalTransformer(GridDensity):
@@ -124,6 +122,8 @@ class CausalTransformer(GridDensity):
     """
 
     _schema = schema.CAUSAL_TRANSFORMER
+    _parameter_constraints = TRANSFORMER
+    _sizes_class = TransformerSizes
 
     def __init__(
         self,
@@ -168,27 +168,22 @@ class CausalTransformer(GridDensity):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _check_parameters(self):
-        super()._check_parameters()
-        check_number("d_model", self.d_model, numbers.Integral, low=1)
-        check_number("n_layers", self.n_layers, numbers.Integral, low=0)
-        check_number("n_heads", self.n_heads, numbers.Integral, low=1)
+    def check_parameters(self):
+        """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
+        super().check_parameters()
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model={self.d_model} must be a multiple of n_heads={self.n_heads}")
 
     def _sizes(self, n_rows):
-        return {
-            "d_model": int(self.d_model),
-            "n_layers": int(self.n_layers),
-            "n_heads": int(self.n_heads),
-            "dropout": automatic_dropout(n_rows) if is_auto(self.dropout) else float(self.dropout),
-        }
+        return TransformerSizes(
+            self.n_codes_,
+            self.grid_shape_,
+            self._n_classes(),
+            automatic_dropout(n_rows, few=0.3) if is_auto(self.dropout) else float(self.dropout),
+            d_model=int(self.d_model),
+            n_layers=int(self.n_layers),
+            n_heads=int(self.n_heads),
+        )
 
-    def _automatic(self, n_rows):
-        return automatic_training(n_rows)
-
-    def _grids_at_once(self):
-        return grids_per_sample(self.architecture_), grids_per_score(self.architecture_)
-
-    def _build(self, architecture, generator):
-        return CausalGridTransformer(**architecture, generator=generator)
+    def _budget(self, n_rows):
+        return automatic_training(n_rows, learning_rates=(4e-3, 6e-3))

@@ -54,6 +54,10 @@ class Rows:
             subset=chosen,
         )
 
+    def unrestricted(self):
+        """Return all rows of X, these and those that :meth:`restrict` left out."""
+        return Rows(self.X, shift=self.shift, scale=self.scale, shape=self.shape, dtype=self.dtype, device=self.device)
+
     def take(self, indices):
         """Return the rows at `indices` (ndarray of int or slice) as a tensor of shape (n, *shape)."""
         if self.subset is not None:
@@ -94,6 +98,23 @@ class Rows:
         return rows
 
 
+def n_training_rows(n_rows, validation_fraction):
+    """Return how many of `n_rows` rows are left to train on; at least one is held out.
+
+    Raises
+    ------
+    ValueError
+        If none is left.
+    """
+    n_training = n_rows - max(1, round(n_rows * validation_fraction))
+    if n_training < 1:
+        raise ValueError(
+            f"validation_fraction={validation_fraction} of n_samples = {n_rows} leaves no row to train on; "
+            "pass more rows, a smaller fraction, or early_stopping=False"
+        )
+    return n_training
+
+
 def split_rows(n_rows, validation_fraction, generator):
     """Draw the held-out rows.
 
@@ -116,11 +137,6 @@ def split_rows(n_rows, validation_fraction, generator):
     ValueError
         If no row would be left to train on.
     """
-    n_validation = max(1, round(n_rows * validation_fraction))
-    if n_validation >= n_rows:
-        raise ValueError(
-            f"validation_fraction={validation_fraction} of n_samples = {n_rows} leaves no row to train on; "
-            "pass more rows, a smaller fraction, or early_stopping=False"
-        )
+    n_validation = n_rows - n_training_rows(n_rows, validation_fraction)
     order = torch.randperm(n_rows, generator=generator).numpy()
     return np.sort(order[n_validation:]), np.sort(order[:n_validation])

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import numbers
+import copy
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
-from ..core import inference as passes
+from .._warnings import warn_user
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.estimator import BaseNetwork, check_number, forgets_failure
-from ..core.layout import as_array
-from ..core.reconstruction import Reconstruction
-from . import inference as vae_passes
-from . import schema
-from .defaults import check_parameters, check_range, plan, stops_early
-from .fit import VAETraining
+from ..core.device import resolve_device
+from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.inference import decode, encode
+from ..core.layout import RowLayout, as_array, tag_rows
+from ..core.parameters import POSITIVE_INTEGER, Number, check_arguments
+from ..persistence.records import from_json
+from . import inference, schema
+from .defaults import CONSTRAINTS, Architecture, automatic_training, check_range, plan, starts_at_optimum, stops_early
 from .module import matched_noise
-from .network import ELBO_DRAWS, build_vae
-from .sampling import Sampling
+from .network import ELBO_DRAWS, VAEObjective, build_vae, start_from_data
+
+# A component is active if its posterior mean varies by more than this over the rows (Burda et al. 2016, section 5.2).
+ACTIVE_VARIANCE = 0.01
+# Rows that the diagnostics, and a last estimate of the noise variance, are computed from; and how many held-out rows
+# are enough for them, in place of training rows.
+SUMMARY_ROWS, ENOUGH_HELD_OUT = 10_000, 30
 
 
-class VAETransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampling, VAETraining, Reconstruction, BaseNetwork
-):
+class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""Continuous features of images and tables, how likely a row is, and new rows drawn from a normal prior.
 
     A variational autoencoder [1]_: an encoder maps a row x to a Gaussian posterior q(z | x) over a few components, a
@@ -190,6 +196,7 @@ class VAETransformer(
     """
 
     _schema = schema.VAE
+    _parameter_constraints = CONSTRAINTS
 
     def __init__(
         self,
@@ -273,24 +280,19 @@ class VAETransformer(
             For X that is not finite, empty, not of `image_shape`, or outside the range of the likelihood; for
             parameters out of range; if the loss becomes non-finite.
         """
-        self._check_training_parameters()
-        self._check_network_parameters()
-        check_parameters(self)
+        self._validate_params()
         task = FitTask(self, X, y)
-        X = self._check_images(X, reset=True)
-        held_out = None if X_val is None else self._check_images(X_val, reset=False)
+        # The values of counts and probabilities mean something; only a Gaussian may be standardised.
+        standardize = self.standardize and self.likelihood.startswith("gaussian")
+        layout, X = RowLayout.fit(self, X, standardize=standardize)
+        self.__dict__.update(layout.attributes())
+        held_out = None if X_val is None else layout.check(self, X_val)
         for part in (X,) if held_out is None else (X, held_out):
             check_range(self.likelihood, part)
-        generator = self._generator()
-        self._fit_scaling(X)
-        rows, validation = self._rows(X), None if held_out is None else self._rows(held_out)
-        architecture = plan(self, rows)
-        early = self.early_stopping
-        if early == "auto":
-            early = stops_early(architecture, len(rows))
-        rows, validation = self._split(rows, validation, early, generator)
-        supported = self._fit_network(architecture, rows, validation, generator, task)
-        self._warn_of_collapse(supported)
+        device = resolve_device(self.device)
+        rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
+        fitting = self._fit_network(rows, held_out, self._generator(), task)
+        self._warn_of_collapse(fitting.notes["supported"])
         task.end()
         return self
 
@@ -307,8 +309,7 @@ class VAETransformer(
             Components that are not active are near 0.
         """
         check_is_fitted(self, "weights_")
-        rows = self._checked_rows(X)
-        return passes.encode(self._network(), rows, self._n_features_out, np.float32)
+        return encode(self._network(), self._rows(X), self._n_features_out, np.float32)
 
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return E[x | z], the reconstruction that z stands for, in the units and the layout of the X of :meth:`fit`.
@@ -327,7 +328,7 @@ class VAETransformer(
         z = check_array(as_array(X), dtype=np.float64, input_name="z")
         if z.shape[1] != self._n_features_out:
             raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
-        return self._decode(z)
+        return self._rows_from(z)
 
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
@@ -346,15 +347,15 @@ class VAETransformer(
         log_prob : ndarray of shape (n,), float64
         """
         check_is_fitted(self, "weights_")
-        if n_importance_samples is not None:
-            check_number("n_importance_samples", n_importance_samples, numbers.Integral, low=1)
-        rows, generator, k = self._checked_rows(X), torch.Generator().manual_seed(0), self._n_features_out
+        constraints = {"n_importance_samples": [None, POSITIVE_INTEGER]}
+        check_arguments("VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples)
+        rows, generator, k = self._rows(X), torch.Generator().manual_seed(0), self._n_features_out
         if n_importance_samples is None:
             noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
-            bound = vae_passes.elbo(self._network(), rows, noise)
+            bound = inference.elbo(self._network(), rows, noise)
         else:
             uniform = torch.rand(n_importance_samples, k, generator=generator, dtype=torch.float64)
-            bound = vae_passes.importance_weighted(self._network(), rows, uniform)
+            bound = inference.importance_weighted(self._network(), rows, uniform)
         return bound - np.log(self.scale_).sum()
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
@@ -372,19 +373,179 @@ class VAETransformer(
         """
         return float(self.score_samples(X).mean())
 
+    def sample(self, n_samples: int = 1, *, random_state: RandomState = None, observation_noise: bool = False) -> Reals:
+        """Draw new rows: z from the prior N(0, I), or from `mixture_` if there is one, decoded.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draw.
+        observation_noise : bool, default=False
+            Draw from p(x | z) (as the density has it: with noise on every value, or whole counts) instead of returning
+            its mean E[x | z], which looks cleaner but varies less than X does.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
+        """
+        check_is_fitted(self, "weights_")
+        constraints = {"n_samples": [POSITIVE_INTEGER], "observation_noise": ["boolean"]}
+        check_arguments("VAETransformer.sample", constraints, n_samples=n_samples, observation_noise=observation_noise)
+        random = check_random_state(random_state)
+        if hasattr(self, "mixture_"):
+            mixture = copy.copy(self.mixture_).set_params(random_state=random)
+            z = random.permutation(mixture.sample(n_samples)[0])  # they come sorted by component
+        else:
+            z = random.standard_normal((n_samples, self._n_features_out))
+        return self._rows_from(z, random if observation_noise else None)
+
+    def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
+        """Draw reconstructions of every row: z from its posterior, decoded.
+
+        Where they differ is what the model is unsure of in a row; ``inverse_transform(transform(X))`` is the one at the
+        mean of the posterior.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+        n_draws : int, default=1
+            Reconstructions of each row.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draw.
+
+        Returns
+        -------
+        X_drawn : ndarray of shape (n, n_draws, n_features), or one of images if `fit` saw images
+        """
+        check_is_fitted(self, "weights_")
+        check_arguments("VAETransformer.reconstruct", {"n_draws": [POSITIVE_INTEGER]}, n_draws=n_draws)
+        rows, generator = self._rows(X), _torch_generator(check_random_state(random_state))
+        draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
+        decoded = self._rows_from(np.stack(draws, axis=1).reshape(len(rows) * n_draws, -1))
+        return decoded.reshape(len(rows), n_draws, *decoded.shape[1:])
+
+    def traverse(
+        self, component: int, values: ArrayLike = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X: MatrixLike | None = None
+    ) -> Reals:
+        """Decode z with one component set to each of some values: what the component means.
+
+        Parameters
+        ----------
+        component : int from 0 to ``n_components_ - 1``
+        values : sequence of float, default=(-3, -2, -1, 0, 1, 2, 3)
+            In standard deviations of the prior.
+        X : array-like like that of :meth:`fit`, default=None
+            Rows whose posterior means give the other components; None: one row with all of them at 0, the prior's mean.
+
+        Returns
+        -------
+        X_traversed : ndarray of shape (n, n_values, n_features), or one of images if `fit` saw images
+            n is 1 without X.
+        """
+        check_is_fitted(self, "weights_")
+        known = Number(Integral, 0, self._n_features_out - 1, closed="both")
+        check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
+        steps = check_array(np.atleast_2d(values), dtype=np.float64, input_name="values")[0]
+        z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
+        z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
+        z[:, :, component] = steps
+        decoded = self._rows_from(z.reshape(-1, self._n_features_out))
+        return decoded.reshape(*z.shape[:2], *decoded.shape[1:])
+
     @property
     def _n_features_out(self):
         return self.n_components_
 
-    def _checked_rows(self, X):
-        X = self._check_images(X, reset=False)
-        check_range(self.likelihood, X)
-        return self._rows(X)
+    @staticmethod
+    def _build(architecture, generator):
+        return build_vae(from_json(Architecture, architecture), generator)
 
-    def _build(self, architecture, generator):
-        return build_vae(architecture, generator)
+    def _recipe(self, rows, held_out):
+        architecture = plan(self, rows.shape, len(rows))
+        sizes = architecture.sizes
+        holds_out = self._holds_out(held_out, stops_early(sizes, len(rows)))
+        at_optimum = starts_at_optimum(self, architecture)
+        return Recipe(
+            architecture,
+            automatic_training(sizes, self._n_training(rows, holds_out), at_optimum=at_optimum),
+            holds_out,
+            self._start,
+            self._objective,
+            judges_itself=sizes.is_linear,
+            uses=sizes.uses,
+        )
+
+    def _start(self, architecture, rows, generator):
+        return start_from_data(architecture, rows, generator, kl_weight=self.kl_weight)
+
+    def _objective(self, start, generator):
+        return VAEObjective(
+            start.module,
+            n_components=start.architecture["n_components"],
+            kl_weight=self.kl_weight,
+            kl_warmup=self.kl_warmup,
+            free_bits=self.free_bits,
+            generator=generator,
+        )
+
+    def _learned(self, fitting):
+        """Set the noise variance to its best estimate, and return it with what is read off the posteriors."""
+        module, rows, generator = fitting.module, fitting.rows, fitting.generator
+        n_components = fitting.architecture["n_components"]
+        noise = matched_noise(ELBO_DRAWS, n_components, generator).to(rows.device)
+        summary = inference.summarise(module, inference.some(self._summarised(fitting), SUMMARY_ROWS, generator), noise)
+        learned = {
+            "n_components_": n_components,
+            "kl_per_component_": summary.kl,
+            "n_active_components_": int((summary.mean_variance > ACTIVE_VARIANCE).sum()),
+            "noise_variance_": None,
+        }
+        if self.likelihood == "gaussian":
+            module.likelihood.set_variance(torch.tensor([summary.squared_error.mean()]))
+            learned["noise_variance_"] = float(module.likelihood.variance)
+        elif self.likelihood == "gaussian_per_feature":
+            module.likelihood.set_variance(torch.from_numpy(summary.squared_error))
+            learned["noise_variance_"] = module.likelihood.variance.cpu().double().numpy()
+        if self.aggregate == "gaussian_mixture":
+            learned["mixture_"] = inference.fit_mixture(module, rows, self.n_mixture_components, generator)
+        return learned
+
+    def _summarised(self, fitting):
+        """Return the rows that the fitted network is judged by: held-out ones that chose it, if there are enough."""
+        held_out = fitting.held_out
+        chosen = held_out is not None and self._keeps_best and len(held_out) >= ENOUGH_HELD_OUT
+        return held_out if chosen else fitting.rows
+
+    def _warn_of_collapse(self, supported):
+        """Warn if the posterior uses less than half of the components that probabilistic PCA would."""
+        if self.n_active_components_ < supported / 2:
+            warn_user(
+                f"posterior collapse: {self.n_active_components_} of {self.n_components_} components are active, where "
+                f"probabilistic PCA would use {supported}; the others tell nothing about a row. Lower "
+                f"kl_weight={self.kl_weight}, set free_bits (0.05 nats, say) or kl_warmup (0.3, say), or train longer",
+            )
+
+    def _rows(self, X):
+        """Return the standardised Rows of an X that is like that of `fit`."""
+        layout = RowLayout.of(self)
+        X = layout.check(self, X)
+        check_range(self.likelihood, X)
+        return layout.rows(X, resolve_device(self.device))
+
+    def _rows_from(self, z, random_state=None):
+        """Return E[x | z], or draws from p(x | z) with a RandomState, in the units and the layout of X."""
+        network, device = self._network(), resolve_device(self.device)
+        if random_state is None:
+            pieces = decode(network, z, device)
+        else:
+            pieces = inference.draw_rows(network, z, device, _torch_generator(random_state))
+        return RowLayout.of(self).restore(pieces, len(z))
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
-        return tags
+        return tag_rows(super().__sklearn_tags__())
+
+
+def _torch_generator(random_state):
+    return torch.Generator().manual_seed(int(random_state.randint(np.iinfo(np.int32).max)))

@@ -4,14 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from sklearn import config_context
+from sklearn.mixture import GaussianMixture
 
-from ..core.estimator import fill_block
-from ..core.inference import BATCH
-from ..core.progress import batches, starts
+from ..core.inference import BATCH, batches, fill_block, starts
 from .module import importance_weighted_bound, noise_of_rows
 
 # Rows times draws that are decoded together.
 DECODED = 2048
+# Rows that a Gaussian mixture is fitted to.
+MIXTURE_ROWS = 20_000
 
 
 @torch.no_grad()
@@ -98,3 +100,22 @@ def draw_rows(network, z, device, generator):
 def some(rows, n_rows, generator):
     """Return at most `n_rows` of the Rows, drawn from `generator`."""
     return rows.restrict(np.sort(torch.randperm(len(rows), generator=generator)[:n_rows].numpy()))
+
+
+def fit_mixture(network, rows, n_mixture_components, generator):
+    """Return a Gaussian mixture fitted to draws from the posteriors of some of the Rows.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows.
+    """
+    z = posterior_draws(network, some(rows, MIXTURE_ROWS, generator), generator)
+    if len(z) < 2:
+        raise ValueError(
+            f"aggregate='gaussian_mixture' needs at least 2 rows, but n_samples = {len(z)}; pass aggregate=None"
+        )
+    seed = int(torch.randint(2**31 - 1, (), generator=generator))
+    mixture = GaussianMixture(min(n_mixture_components, len(z)), random_state=seed)
+    with config_context(array_api_dispatch=False):  # with it, a mixture cannot start at k-means
+        return mixture.fit(z)

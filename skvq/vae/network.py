@@ -1,12 +1,14 @@
-"""How a variational autoencoder is built, how it starts from data, and what its training minimises."""
+"""Build a variational autoencoder, start it from data, and say what its training minimises."""
 
 import math
 
 import torch
 
-from ..core.reconstruction import start_batches
-from ..nn.bottleneck import MAX_COVARIANCE_COLUMNS, build_decoder, build_encoder, principal_axes, set_linear
-from ..training.objective import Objective
+from ..core.bottleneck import start_axes
+from ..core.estimator import Start
+from ..nn.bottleneck import build_decoder, build_encoder, set_linear
+from ..persistence.records import to_json
+from ..training.loop import Objective
 from .likelihoods import Gaussian, build_likelihood
 from .module import VAE, matched_noise, probabilistic_pca
 
@@ -16,23 +18,12 @@ ELBO_DRAWS = 8
 
 
 def build_vae(architecture, generator):
-    """Return the network that `architecture` describes, with weights drawn from `generator`.
-
-    Parameters
-    ----------
-    architecture : dict
-        JSON-able: ``n_components``, ``likelihood``, and what :func:`~skvq.nn.bottleneck.build_encoder` needs.
-    generator : torch.Generator
-
-    Returns
-    -------
-    VAE
-    """
-    n_components = architecture["n_components"]
+    """Return the VAE of an :class:`~skvq.vae.defaults.Architecture`, with weights drawn from `generator`."""
+    n_components, sizes = architecture.n_components, architecture.sizes
     return VAE(
-        build_encoder(architecture, 2 * n_components, generator),
-        build_decoder(architecture, n_components, generator),
-        build_likelihood(architecture["likelihood"], math.prod(architecture["row_shape"])),
+        build_encoder(sizes, 2 * n_components, generator),
+        build_decoder(sizes, n_components, generator),
+        build_likelihood(architecture.likelihood, sizes.n_features),
     )
 
 
@@ -44,8 +35,7 @@ def start_from_data(architecture, rows, generator, *, kl_weight):
 
     Parameters
     ----------
-    architecture : dict
-        As for :func:`build_vae`.
+    architecture : Architecture
     rows : Rows
         Training rows.
     generator : torch.Generator
@@ -55,13 +45,11 @@ def start_from_data(architecture, rows, generator, *, kl_weight):
 
     Returns
     -------
-    module : VAE
-    supported : int
-        Number of components that probabilistic PCA would use.
+    Start
+        Its notes have ``supported``, the number of components that probabilistic PCA would use.
     """
     module = build_vae(architecture, generator)
-    batches = start_batches(rows, generator, all_below=MAX_COVARIANCE_COLUMNS)
-    start = principal_axes((module.likelihood.encoder_input(batch) for batch in batches), architecture["n_components"])
+    start = start_axes(rows, architecture.n_components, generator, seen=module.likelihood.encoder_input)
     n_features = len(start.mean)
     n_others = max(0, n_features - len(start.variances))
     total_variance = float(start.variances.sum()) + start.residual_variance * n_others
@@ -70,11 +58,12 @@ def start_from_data(architecture, rows, generator, *, kl_weight):
     )
     into = solution.encoder[:, None] * start.axes
     set_linear(module.encoder.linear, into, torch.cat([-(into @ start.mean), solution.variance.log()]))
-    slope, bias = output_start(architecture["likelihood"], start.mean)
+    slope, bias = output_start(architecture.likelihood, start.mean)
     set_linear(module.decoder.linear, slope * (solution.decoder[:, None] * start.axes).T, bias)
     if hasattr(module.likelihood, "set_variance"):
         module.likelihood.set_variance(torch.full_like(module.likelihood.variance, solution.noise_variance))
-    return module.to(rows.device), int((unweighted.decoder > 0).sum())
+    notes = {"supported": int((unweighted.decoder > 0).sum())}
+    return Start(module.to(rows.device), to_json(architecture), notes)
 
 
 def output_start(likelihood, mean):

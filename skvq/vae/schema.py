@@ -1,30 +1,24 @@
 """Schemas of the VAE and of the Gaussian mixture in it: what fitted ones hold, so what a file of them may hold."""
 
 import math
-from functools import partial
-from typing import Literal
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
-from ..core.schema import (
-    NAMES,
-    ROW_VALUES,
-    ROWS,
-    check_components,
-    check_row_parameters,
-    per_feature,
-    row_arrays,
-)
+from ..core.schema import NAMES, ROW_VALUES, check_row_parameters, per_feature, read_components, row_arrays
 from ..persistence.documents import Schema
 from ..persistence.kinds import one_array, positive, shares, within
-from ..persistence.records import require
-from .defaults import LIKELIHOODS, check_parameters
+from ..persistence.records import from_json, require
+from .defaults import Architecture
 from .network import build_vae
 
 # A covariance beyond this cannot be drawn from.
 LARGEST_COVARIANCE = 1e100
-ARCHITECTURE = ROWS | {"likelihood": Literal[LIKELIHOODS]}
+
+
+def build(architecture, generator):
+    """Return the network that a dict describes."""
+    return build_vae(from_json(Architecture, architecture), generator)
 
 
 def _per_class(n_axes, valid=within):
@@ -53,8 +47,8 @@ MIXTURE = Schema(
 
 def check(estimator, limits):
     """Raise ValueError where the values of a VAETransformer do not go together."""
-    check_components(estimator, limits, ARCHITECTURE)
-    require(estimator.likelihood == estimator.architecture_["likelihood"], "likelihood and architecture_")
+    architecture = read_components(estimator, limits, Architecture)
+    require(estimator.likelihood == architecture.likelihood, "likelihood and architecture_")
     variance = getattr(estimator, "noise_variance_", None)  # not there yet where it is an array
     require(variance is None or 0 < variance < math.inf, "noise_variance_ is not positive")
     if "mixture_" in limits.names:
@@ -70,13 +64,13 @@ def check_arrays(estimator):
 VAE = Schema(
     "VAETransformer",
     ROW_VALUES | {"n_components_": int, "n_active_components_": int, "noise_variance_": float | None},
-    row_arrays(build_vae)
+    row_arrays(build)
     | {
         "kl_per_component_": one_array(lambda estimator: (estimator.n_components_,)),
         "noise_variance_": one_array(per_feature, valid=positive),
     },
     check,
-    partial(check_row_parameters, check_own=check_parameters),
+    check_row_parameters,
     check_arrays,
     {"mixture_": (MIXTURE,)},
     frozenset({*NAMES, "mixture_"}),

@@ -1,4 +1,4 @@
-"""Which codes of an image with missing regions are known."""
+"""Masks of images with missing regions, and the codes that are known in spite of them."""
 
 import math
 
@@ -7,7 +7,6 @@ import torch
 
 from ..core.layout import as_array, with_channels
 from ..nn.images import PatchGrid
-from .quantizer import TWO_LEVEL
 
 
 def check_mask(mask, X_shape, image_shape):
@@ -51,26 +50,20 @@ def check_values(X, image_shape):
     return X
 
 
-def known_codes(known, architecture):
+def known_codes(known, row_shape, spec):
     """Return which codes stand for patches that are known to the last pixel.
 
     Parameters
     ----------
     known : ndarray of shape (n, n_features), bool
         Which values of the images are known.
-    architecture : dict
-        Of a VQ-VAE of images.
+    row_shape : tuple of int
+        (H, W, C).
+    spec : CodeSpec
 
     Returns
     -------
     ndarray of shape (n, codes_per_row), bool
     """
-    images = torch.from_numpy(known.astype(np.float32)).unflatten(1, architecture["row_shape"])
-
-    def whole_cells(grid):
-        return PatchGrid(architecture["row_shape"], grid).cut(images).amin(dim=2).numpy() == 1
-
-    cells = whole_cells(architecture["code_shape"])
-    if architecture["quantizer"] == TWO_LEVEL:
-        return np.hstack([whole_cells(architecture["coarse_shape"]), cells])
-    return np.repeat(cells, architecture["codes_per_position"], axis=1)
+    images = torch.from_numpy(known.astype(np.float32)).unflatten(1, row_shape)
+    return spec.known_codes(lambda grid: PatchGrid(row_shape, grid).cut(images).amin(dim=2).numpy() == 1)

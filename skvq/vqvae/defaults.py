@@ -1,38 +1,117 @@
-"""What the parameters of a VQ-VAE stand for: every "auto" for some rows."""
+"""Parameters of a VQ-VAE: their ranges, which go together, and the values that "auto" stands for."""
 
 import math
 import numbers
+from dataclasses import dataclass
 
-from ..core.estimator import Automatic, check_sizes, is_auto
-from ..nn.quantizers.finite_scalar import levels_for
-from .parameters import OF_BUDGET, check_code_dim, check_quantizer, check_two_level
-from .quantizer import SEVERAL_CODES, TWO_LEVEL
+from ..core.estimator import Budget
+from ..core.parameters import (
+    AUTO,
+    NON_NEGATIVE,
+    POSITIVE_INTEGER,
+    ROWS,
+    HasMethods,
+    StrOptions,
+    as_sizes,
+    is_auto,
+)
+from ..nn.images import automatic_grid
+from ..persistence.records import from_json, to_json
+from .codes import KINDS, Codes, FiniteScalarCodes, Request, ResidualCodes, VectorCodes
+from .specs import ROWS_PER_CODE, CodeSpec, spec_from_json, spec_to_json
 
-# Length of the vector of a position: of images, of residual codes of large cells, of tables that have several, and of
-# tables that have one.
-IMAGE_CODE_DIM, LARGE_CELL_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM = 32, 64, 4, 64
-# Values of a cell from which on it is large.
-LARGE_CELL = 128
 # Bits of a code where a budget of bits is given: of a table, and of each residual code of an image; and bits that a
 # position of an image gets at least before the grid is made coarser.
 TABLE_BITS, MANY_ROWS_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 8, 6
-# Bits that a column of a table has use for, and training vectors that a code of an image gets on average.
-MOST_COLUMN_BITS, VECTORS_PER_CODE = 8, 8
+# Bits that a column of a table has use for.
+MOST_COLUMN_BITS = 8
 # Rows of a table from which on its codes get MANY_ROWS_BITS.
 MANY_ROWS = 1_000
-# Length of each split of an image's position.
-PRODUCT_SPLIT_DIM = 16
-# Codes of an image's position where it has several.
-IMAGE_CODES_PER_POSITION = 2
-# Prefixes that the search for residual codes follows: of a table with fewer rows than so many, of one with more, and of
-# images that have no more than so many positions.
-TABLE_BEAM, LONG_TABLE_ROWS, LONG_TABLE_BEAM = 64, 10_000, 16
-IMAGE_BEAM, FEW_POSITIONS = 5, 16
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
-ENOUGH_ROWS = 500
+FEWEST_ROWS_FOR_A_NETWORK = 500
 NETWORK_SIZES = (256, 256)
 # Epochs of a table that has few rows for its residual codes.
 FEW_EPOCHS = 3
+PRIOR_NAMES = ("pixelcnn", "transformer")
+PRIOR_METHODS = ["fit", "sample", "score_samples"]
+
+CONSTRAINTS = ROWS | {
+    "n_codes": [AUTO, POSITIVE_INTEGER],
+    "code_shape": "no_validation",  # its message says more: `check_code_shape`
+    "max_bits": [None, POSITIVE_INTEGER],
+    "quantizer": [StrOptions({"auto", *KINDS}), Codes],
+    "codebook_weight": [NON_NEGATIVE],
+    "commitment_weight": [NON_NEGATIVE],
+    "prior": [StrOptions(set(PRIOR_NAMES)), HasMethods(PRIOR_METHODS), None],
+    "input_noise": [AUTO, NON_NEGATIVE],
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What the network of a VQ-VAE is built from.
+
+    Attributes
+    ----------
+    row_shape : tuple of int
+        (H, W, C) for images, (n_features,) for tables.
+    codes : CodeSpec
+    channels, n_blocks : int or None
+        Width and depth of the networks of images.
+    hidden_layer_sizes : tuple of int or None
+        Of the networks of tables.
+    """
+
+    row_shape: tuple[int, ...]
+    codes: CodeSpec
+    channels: int | None = None
+    n_blocks: int | None = None
+    hidden_layer_sizes: tuple[int, ...] | None = None
+
+    def to_json(self):
+        """Return the architecture as a JSON-able dict."""
+        return to_json(self) | {"codes": spec_to_json(self.codes)}
+
+    @classmethod
+    def from_json(cls, data, *limits):
+        """Return the architecture that :meth:`to_json` made the dict from, within the limits of `from_json`."""
+        others = {name: value for name, value in data.items() if name != "codes"}
+        return cls(**vars(from_json(_Sizes, others, *limits)), codes=spec_from_json(data["codes"], *limits))
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """An architecture without its codes."""
+
+    row_shape: tuple[int, ...]
+    channels: int | None = None
+    n_blocks: int | None = None
+    hidden_layer_sizes: tuple[int, ...] | None = None
+
+
+def check_combinations(estimator):
+    """Raise ValueError for parameters of a VQ-VAE that do not go together."""
+    if isinstance(estimator.quantizer, Codes):
+        estimator.quantizer.check()
+    decided = [name for name in ("code_shape", "n_codes") if not is_auto(getattr(estimator, name))]
+    if estimator.max_bits is not None and decided:
+        raise ValueError(
+            f"max_bits={estimator.max_bits} decides code_shape and n_codes; leave "
+            f"{decided[0]}={getattr(estimator, decided[0])!r} at 'auto', or max_bits at None"
+        )
+    codes_per_position = getattr(estimator.quantizer, "codes_per_position", "auto")
+    if estimator.max_bits is not None and not is_auto(codes_per_position):
+        raise ValueError(
+            f"max_bits={estimator.max_bits} decides how many codes a position has; leave "
+            f"codes_per_position={codes_per_position!r} of the quantizer at 'auto', or max_bits at None"
+        )
+    if isinstance(estimator.quantizer, FiniteScalarCodes) or estimator.quantizer == "finite_scalar":
+        for name in ("codebook_weight", "commitment_weight"):
+            if getattr(estimator, name) != 1.0:
+                raise ValueError(
+                    f"{name}={getattr(estimator, name)!r} has no effect with finite scalar codes, which learn no "
+                    "codebook; leave it at 1.0"
+                )
 
 
 def automatic_code_shape(row_shape):
@@ -43,50 +122,17 @@ def automatic_code_shape(row_shape):
 
     Examples
     --------
-    >>> automatic_code_shape((28, 28, 1)), automatic_code_shape((8, 8, 1)), automatic_code_shape((64, 96, 3))
-    ((7, 7), (4, 4), (8, 12))
-    >>> automatic_code_shape((13,)), automatic_code_shape((784,))
-    ((4,), (16,))
+    >>> automatic_code_shape((28, 28, 1)), automatic_code_shape((13,)), automatic_code_shape((784,))
+    ((7, 7), (4,), (16,))
     """
-    if len(row_shape) == 1:
-        n_features = row_shape[0]
-        return (min(n_features, max(2, min(16, math.ceil(n_features / 4)))),)
-    height, width, _ = row_shape
-    stride = 2 ** max(1, min(3, round(math.log2(min(height, width) / 7))))
-    return math.ceil(height / stride), math.ceil(width / stride)
-
-
-def automatic_n_codes(n_vectors):
-    """Return the number of codes for a codebook that learns from `n_vectors`: a power of two, from 2 to 256.
-
-    Every code gets eight vectors to learn from, on average.
-
-    Examples
-    --------
-    >>> [automatic_n_codes(n) for n in (30, 178, 1797, 100_000)]
-    [2, 16, 128, 256]
-    """
-    return 2 ** max(1, min(8, int(math.log2(max(1, n_vectors / 8)))))
-
-
-def few_rows_a_code(codes, row_shape, n_rows):
-    """Return whether a table has so few rows for its residual codes that these are as good as they get at the start.
-
-    Below eight rows a code training fits the codes to the noise of the rows: on half of the diabetes rows, two codes of
-    256 have a held-out R² of 0.936 at the start and of 0.761 after 1,500 steps.
-
-    Parameters
-    ----------
-    codes : dict
-        What `plan_codes` returns.
-    row_shape : tuple of int
-    n_rows : int
-    """
-    return len(row_shape) == 1 and codes["quantizer"] == "residual" and n_rows < VECTORS_PER_CODE * codes["n_codes"]
+    if len(row_shape) == 3:
+        return automatic_grid(row_shape)
+    n_features = row_shape[0]
+    return (min(n_features, max(2, min(16, math.ceil(n_features / 4)))),)
 
 
 def automatic_training(row_shape, n_rows, *, few_rows=False):
-    """Return what "auto" stands for in the parameters of training.
+    """Return the Budget where the parameters of training are "auto".
 
     Images get 300,000 rows in all, in steps of 32, but no more than 20 epochs, unless these are fewer than 300 steps. A
     table gets 1,500 steps of 64 rows, from 10,000 rows on 4,000 steps of 256; with `few_rows` for its codes three
@@ -103,13 +149,12 @@ def automatic_training(row_shape, n_rows, *, few_rows=False):
     """
     if len(row_shape) == 3:
         epochs = max(1, min(20, 300_000 // n_rows), round(300 / math.ceil(n_rows / 32)))
-        return Automatic(epochs, 32, 2e-3, bfloat16_pays=True)
+        return Budget(epochs, 32, 2e-3, bfloat16_pays=True)
     n_steps, batch_size = (1_500, 64) if n_rows < 10_000 else (4_000, 256)
-    return Automatic(
+    return Budget(
         max_iter=FEW_EPOCHS if few_rows else max(1, n_steps // math.ceil(n_rows / batch_size)),
         batch_size=batch_size,
-        learning_rate_init=5e-3 if n_rows < ENOUGH_ROWS else 1e-3,
-        bfloat16_pays=False,
+        learning_rate_init=5e-3 if n_rows < FEWEST_ROWS_FOR_A_NETWORK else 1e-3,
     )
 
 
@@ -126,7 +171,7 @@ def stops_early(row_shape, n_rows):
     >>> [stops_early((28, 28, 1), n) for n in (5, 1_797, 60_000)]
     [False, True, False]
     """
-    return 10 <= n_rows < 20_000 if len(row_shape) == 3 else n_rows >= ENOUGH_ROWS
+    return 10 <= n_rows < 20_000 if len(row_shape) == 3 else n_rows >= FEWEST_ROWS_FOR_A_NETWORK
 
 
 def check_code_shape(code_shape, row_shape):
@@ -142,20 +187,36 @@ def check_code_shape(code_shape, row_shape):
     valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
     if not valid or len(shape) != (1 if len(row_shape) == 1 else 2):
         kind = "tables (rows of pixels need image_shape)" if len(row_shape) == 1 else "images"
-        several = "; how many codes a position has is codes_per_position" if len(row_shape) == 3 else ""
+        several = (
+            "; how many codes a position has is said by quantizer=ResidualCodes(codes_per_position=...)"
+            if len(row_shape) == 3
+            else ""
+        )
         raise ValueError(f"code_shape={code_shape!r} must be {accepted} with positive integers for {kind}{several}")
     if len(row_shape) == 3 and (shape[0] > row_shape[0] or shape[1] > row_shape[1]):
         raise ValueError(f"code_shape={code_shape!r} has more cells than an image of {row_shape[:2]} has pixels")
     return tuple(int(s) for s in shape)
 
 
-def codes_for_bits(max_bits, row_shape, n_rows):
-    """Return the parameters whose codes of a row take no more than `max_bits`, and as much of it as there is use for.
+@dataclass(frozen=True)
+class BitBudget:
+    """The codes of a row that a budget of bits allows.
 
-    A table gets codes of 3 to 5 bits, from 1,000 rows on of 7 to 9, all stages of one vector. An image gets the grid of
-    `automatic_code_shape`, with one code for each position, or residual ones of about 8 bits from 12 bits a position
-    on; where that would leave less than 6 bits a position, the grid is halved, down to one vector for the whole image.
-    A code gets eight training vectors on average, and a column of a table 8 bits at most.
+    `codes_per_position` is None where the grid of a table, (m,), says it.
+    """
+
+    grid: tuple[int, ...]
+    n_codes: int
+    codes_per_position: int | None = None
+
+
+def codes_for_bits(max_bits, row_shape, n_rows, *, several=True):
+    """Return the codes of a row that take no more than `max_bits`, and as much of it as there is use for.
+
+    A table gets codes of 3 to 5 bits, from 1,000 rows on of 7 to 9. An image gets the grid of `automatic_code_shape`,
+    with one code for each position, or several of about 8 bits from 12 bits a position on; where that would leave less
+    than 6 bits a position, the grid is halved, down to one vector for the whole image. A code gets eight training
+    vectors on average, and a column of a table 8 bits at most.
 
     Parameters
     ----------
@@ -165,22 +226,23 @@ def codes_for_bits(max_bits, row_shape, n_rows):
         (H, W, C) or (n_features,).
     n_rows : int
         Number of training rows.
+    several : bool, default=True
+        Whether a position of an image may have several codes.
 
     Returns
     -------
-    dict
-        `code_shape`, `n_codes`, `quantizer`, `codes_per_position`, as the parameters of the estimator.
+    BitBudget
 
     Examples
     --------
-    >>> [codes_for_bits(32, (13,), n_rows)["code_shape"] for n_rows in (178, 5_000)]
+    >>> [codes_for_bits(32, (13,), n_rows).grid for n_rows in (178, 5_000)]
     [(8,), (4,)]
     >>> for bits in (64, 128, 392, 784):
-    ...     print(*codes_for_bits(bits, (28, 28, 1), 60_000).values())
-    (2, 2) 256 residual 2
-    (4, 4) 256 vector 1
-    (7, 7) 256 vector 1
-    (7, 7) 256 residual 2
+    ...     print(codes_for_bits(bits, (28, 28, 1), 60_000))
+    BitBudget(grid=(2, 2), n_codes=256, codes_per_position=2)
+    BitBudget(grid=(4, 4), n_codes=256, codes_per_position=1)
+    BitBudget(grid=(7, 7), n_codes=256, codes_per_position=1)
+    BitBudget(grid=(7, 7), n_codes=256, codes_per_position=2)
     """
     if len(row_shape) == 1:
         max_bits = min(max_bits, MOST_COLUMN_BITS * row_shape[0])
@@ -188,56 +250,23 @@ def codes_for_bits(max_bits, row_shape, n_rows):
         # The first of the sizes that leave the fewest bits over: more bits to spend are never fewer bits spent.
         bits = max((about, about + 1, about - 1), key=lambda size: max_bits // size * size)
         bits = min(bits, max_bits)
-        return {
-            "code_shape": (max_bits // bits,),
-            "n_codes": 2**bits,
-            "quantizer": "auto",
-            "codes_per_position": "auto",
-        }
-    shape = automatic_code_shape(row_shape)
-    while math.prod(shape) > 1 and max_bits < LEAST_POSITION_BITS * math.prod(shape):
-        shape = tuple(math.ceil(cells / 2) for cells in shape)
-    bits = max(1, max_bits // math.prod(shape))
-    most = max(1, int(math.log2(max(2, n_rows * math.prod(shape) / VECTORS_PER_CODE))))
-    codes_per_position = max(1, round(bits / STAGE_BITS), math.ceil(bits / (most + 1)))
-    return {
-        "code_shape": shape,
-        "n_codes": 2 ** min(most, bits // codes_per_position),
-        "quantizer": "vector" if codes_per_position == 1 else "residual",
-        "codes_per_position": codes_per_position,
-    }
-
-
-def automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position):
-    """Return what "auto" stands for in `code_dim`, the length of the vector of a position.
-
-    Examples
-    --------
-    >>> automatic_code_dim("vector", (28, 28, 1), 49, 1), automatic_code_dim("vector", (13,), 4, 1)
-    (32, 4)
-    >>> automatic_code_dim("residual", (28, 28, 1), 49, 2), automatic_code_dim("residual", (28, 28, 1), 4, 2)
-    (32, 64)
-    >>> automatic_code_dim("residual", (13,), 1, 8), automatic_code_dim("product", (13,), 1, 8)
-    (13, 32)
-    """
-    if quantizer == "product" and len(row_shape) == 3:
-        values = math.prod(row_shape) // n_positions // codes_per_position  # that there are for a split
-        return codes_per_position * max(1, min(PRODUCT_SPLIT_DIM, values))
-    if quantizer == "product":
-        return codes_per_position * TABLE_CODE_DIM
-    if len(row_shape) == 3:
-        is_large = quantizer == "residual" and math.prod(row_shape) >= LARGE_CELL * n_positions
-        return LARGE_CELL_DIM if is_large else IMAGE_CODE_DIM
-    return max(1, min(row_shape[0], TABLE_VECTOR_DIM)) if n_positions == 1 else TABLE_CODE_DIM
+        return BitBudget((max_bits // bits,), 2**bits)
+    grid = automatic_code_shape(row_shape)
+    while math.prod(grid) > 1 and max_bits < LEAST_POSITION_BITS * math.prod(grid):
+        grid = tuple(math.ceil(cells / 2) for cells in grid)
+    bits = max(1, max_bits // math.prod(grid))
+    most = max(1, int(math.log2(max(2, n_rows * math.prod(grid) / ROWS_PER_CODE))))
+    codes_per_position = max(1, round(bits / STAGE_BITS), math.ceil(bits / (most + 1))) if several else 1
+    return BitBudget(grid, 2 ** min(most, bits // codes_per_position), codes_per_position)
 
 
 def grids(code_shape, row_shape):
-    """Return the coarse grid [h, w], None where there is one grid, and the grid (h, w) or (m,) of the parameter.
+    """Return the coarse grid (h, w), None where there is one grid, and the grid (h, w) or (m,) of the parameter.
 
     Examples
     --------
     >>> grids("auto", (28, 28, 1)), grids(((4, 4), (7, 7)), (28, 28, 1))
-    ((None, (7, 7)), ([4, 4], (7, 7)))
+    ((None, (7, 7)), ((4, 4), (7, 7)))
     """
     if is_auto(code_shape):
         return None, automatic_code_shape(row_shape)
@@ -251,26 +280,11 @@ def grids(code_shape, row_shape):
     coarse, fine = (check_code_shape(part, row_shape) for part in code_shape)
     if coarse[0] > fine[0] or coarse[1] > fine[1]:
         raise ValueError(f"code_shape={code_shape!r}: the coarse grid comes first and has no more rows and columns")
-    return list(coarse), fine
-
-
-def automatic_beam(row_shape, n_positions, n_rows):
-    """Return what "auto" stands for in `beam_size`.
-
-    Examples
-    --------
-    >>> automatic_beam((13,), 1, 178), automatic_beam((13,), 1, 100_000)
-    (64, 16)
-    >>> automatic_beam((28, 28, 1), 4, 60_000), automatic_beam((28, 28, 1), 49, 60_000)
-    (5, 1)
-    """
-    if len(row_shape) == 1:
-        return TABLE_BEAM if n_rows < LONG_TABLE_ROWS else LONG_TABLE_BEAM
-    return IMAGE_BEAM if n_positions <= FEW_POSITIONS else 1
+    return coarse, fine
 
 
 def plan_codes(estimator, row_shape, n_rows):
-    """Return the part of the architecture that says what the codes are.
+    """Return the CodeSpec for an estimator's parameters and so many training rows.
 
     Parameters
     ----------
@@ -279,94 +293,37 @@ def plan_codes(estimator, row_shape, n_rows):
         (H, W, C) or (n_features,).
     n_rows : int
         Number of training rows.
-
-    Returns
-    -------
-    dict
-        JSON-able, as :func:`~skvq.vqvae.quantizer.build_quantizer` takes it.
     """
     is_image = len(row_shape) == 3
-    wanted = {name: getattr(estimator, name) for name in OF_BUDGET}
-    if estimator.max_bits is not None:
-        wanted = codes_for_bits(estimator.max_bits, row_shape, n_rows)
-    coarse_shape, code_shape = grids(wanted["code_shape"], row_shape)
-    quantizer = wanted["quantizer"]
-    if quantizer == "auto":
-        quantizer = "vector" if is_image else "residual"
-    check_quantizer(estimator, quantizer)
-    if coarse_shape is not None:
-        check_two_level(estimator)
-        quantizer = TWO_LEVEL
-    n_positions, codes_per_position = positions_and_codes(
-        quantizer, wanted["codes_per_position"], math.prod(code_shape), is_image
-    )
-    shared = is_image if is_auto(estimator.shared_codebook) else bool(estimator.shared_codebook)
-    n_vectors = n_rows * (n_positions if shared else 1)
-    n_codes = automatic_n_codes(n_vectors) if is_auto(wanted["n_codes"]) else int(wanted["n_codes"])
-    code_dim = estimator.code_dim
-    if is_auto(code_dim):
-        code_dim = automatic_code_dim(quantizer, row_shape, n_positions, codes_per_position)
-    beam_size = estimator.beam_size
-    if is_auto(beam_size):
-        beam_size = automatic_beam(row_shape, n_positions, n_rows)
-    codes = {
-        "quantizer": quantizer,
-        "coarse_shape": coarse_shape,
-        "code_shape": list(code_shape),
-        "n_positions": n_positions,
-        "codes_per_position": codes_per_position,
-        "shared_codebook": shared,
-        "n_codes": n_codes,
-        "code_dim": int(code_dim),
-        "search_dim": None if estimator.search_dim is None else int(estimator.search_dim),
-        "codebook_update": estimator.codebook_update,
-        "similarity": estimator.similarity,
-        "gradient_estimator": estimator.gradient_estimator,
-        "beam_size": int(beam_size),
-        "ema_decay": float(estimator.ema_decay),
-        "revival_threshold": float(estimator.revival_threshold),
-    }
-    if quantizer == "finite_scalar":
-        levels = levels_for(n_codes)
-        codes |= {"levels": list(levels), "n_codes": math.prod(levels), "code_dim": len(levels)}
-    check_code_dim(codes, estimator.code_dim)
-    return codes
+    codes = estimator.quantizer
+    if isinstance(codes, str) and not is_auto(codes):
+        codes = KINDS[codes]()
+    if estimator.max_bits is None:
+        coarse_grid, grid = grids(estimator.code_shape, row_shape)
+        n_codes = None if is_auto(estimator.n_codes) else int(estimator.n_codes)
+        request = Request(tuple(row_shape), n_rows, grid, coarse_grid, n_codes)
+    else:
+        several = is_auto(codes) or hasattr(codes, "codes_per_position")
+        budget = codes_for_bits(estimator.max_bits, row_shape, n_rows, several=several)
+        request = Request(
+            tuple(row_shape),
+            n_rows,
+            budget.grid,
+            n_codes=budget.n_codes,
+            codes_per_position=budget.codes_per_position,
+        )
+    if is_auto(codes):
+        one_code = is_image and (request.codes_per_position or 1) == 1
+        codes = VectorCodes() if one_code else ResidualCodes()
+    return codes.spec(request)
 
 
-def positions_and_codes(quantizer, codes_per_position, n_cells, is_image):
-    """Return the number of vectors that a row is encoded to, and of codes for each.
-
-    Examples
-    --------
-    >>> positions_and_codes("vector", "auto", 49, True), positions_and_codes("residual", "auto", 49, True)
-    ((49, 1), (49, 2))
-    >>> positions_and_codes("residual", "auto", 8, False), positions_and_codes("residual", 2, 4, False)
-    ((1, 8), (4, 2))
-    """
-    if quantizer not in SEVERAL_CODES:
-        return n_cells, 1
-    if not is_auto(codes_per_position):
-        return n_cells, int(codes_per_position)
-    return (n_cells, IMAGE_CODES_PER_POSITION) if is_image else (1, n_cells)
-
-
-def plan(estimator, rows):
-    """Return the architecture for an estimator's parameters and its training rows; every "auto" is decided here.
-
-    Parameters
-    ----------
-    estimator : VQVAETransformer
-    rows : Rows
-
-    Returns
-    -------
-    dict
-        JSON-able, for :func:`~skvq.vqvae.network.build_vqvae`.
-    """
-    architecture = {"row_shape": list(rows.shape)} | plan_codes(estimator, rows.shape, len(rows))
-    if len(rows.shape) == 3:
-        return architecture | {"channels": int(estimator.channels), "n_blocks": int(estimator.n_blocks)}
+def plan(estimator, row_shape, n_rows):
+    """Return the Architecture for an estimator's parameters and so many training rows, with every "auto" decided."""
+    codes = plan_codes(estimator, row_shape, n_rows)
+    if len(row_shape) == 3:
+        return Architecture(tuple(row_shape), codes, int(estimator.channels), int(estimator.n_blocks))
     sizes = estimator.hidden_layer_sizes
     if is_auto(sizes):
-        sizes = NETWORK_SIZES if len(rows) >= ENOUGH_ROWS else ()
-    return architecture | {"hidden_layer_sizes": list(check_sizes("hidden_layer_sizes", sizes))}
+        sizes = NETWORK_SIZES if n_rows >= FEWEST_ROWS_FOR_A_NETWORK else ()
+    return Architecture(tuple(row_shape), codes, hidden_layer_sizes=as_sizes(sizes))

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from scipy.stats import entropy
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from .. import metrics
 from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
-from ..core import inference as passes
+from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
-from ..core.estimator import BaseNetwork, forgets_failure
-from ..core.layout import as_array
-from ..core.reconstruction import Reconstruction, r_squared
+from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.layout import RowLayout, as_array, tag_rows
+from ..core.parameters import is_auto
 from . import schema
-from .density import CodeDensity
-from .fit import CodeTraining
-from .network import build_vqvae
-from .parameters import check_parameters
-from .quantizer import codes_per_row, decodable_widths
+from .codes import Codes
+from .completion import check_mask, check_values, known_codes
+from .defaults import CONSTRAINTS, Architecture, automatic_training, check_combinations, plan, plan_codes, stops_early
+from .network import VQObjective, build_vqvae, start_from_data
+from .prior import CodePrior, check_prior
+
+# The instances that names stand for in nested parameters, for the message of an error.
+INSTANCES = {"prior": "prior=PixelCNN()", "quantizer": "quantizer=ResidualCodes() or another kind of codes"}
 
 
-class VQVAETransformer(
-    ClassNamePrefixFeaturesOutMixin, CodeTraining, CodeDensity, TransformerMixin, Reconstruction, BaseNetwork
-):
+def _has_prior(estimator):
+    """Return whether there is, or after `fit` will be, a prior; say how to get one otherwise."""
+    if estimator.prior is not None or hasattr(estimator, "prior_"):
+        return True
+    raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='pixelcnn'")
+
+
+class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""Discrete codes of images and tables, reconstructions from them, and new rows drawn from a prior over them.
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
@@ -45,51 +57,23 @@ class VQVAETransformer(
         pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells (28 × 28 gives 7 × 7,
         8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
     max_bits : int or None, default=None
-        Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape`,
-        `quantizer` and `codes_per_position`, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows
-        on of 8; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid
-        below 6 bits a position.
-    quantizer : {"auto", "vector", "residual", "product", "finite_scalar"}, default="auto"
-        How vectors become codes. "vector": the nearest of a codebook, one code a position. "residual": several codes a
-        position, each for what the ones before it leave, whose vectors add up; any prefix of them can be decoded.
-        "product": several codes a position, each for a part of its vector. "finite_scalar": every dimension is rounded
-        to one of a few levels; nothing is learned, and `n_codes_` is the largest product of levels within `n_codes`.
-        "auto": "vector" for images, "residual" for tables.
-    codes_per_position : int or "auto", default="auto"
-        Number s of codes of a position, for residual and product codes. "auto": 2 for images. For tables "auto" makes
-        one vector of the whole row, and the m codes of `code_shape` its stages or splits.
-    shared_codebook : bool or "auto", default="auto"
-        Whether all positions share their codebooks (stages and splits never do). "auto": they do in images, whose
-        patches are alike, and not in tables, whose columns are not.
-    code_dim : int or "auto", default="auto"
-        Length of the vector of a position. "auto": 32 for images (64 for residual codes of cells of 128 values and
-        more), 16 for each split of product codes; for tables 4, or as many as there are columns, up to 64, for the one
-        vector of a row.
-    search_dim : int or None, default=None
-        Search the codes in a space of so many dimensions, between two learned linear maps ([5]_, section 3.2). Only for
-        ``quantizer="vector"``. None searches where the vectors are.
-    similarity : {"euclidean", "cosine"}, default="euclidean"
-        What nearest means. "cosine" compares, and decodes, vectors of length 1 ([5]_, section 3.2).
-    beam_size : int or "auto", default="auto"
-        Number of prefixes that the search for residual codes follows (in training 16 at most); 1 is the greedy search.
-        "auto": 64 for tables, 16 from 10,000 rows on; for images 5 up to 16 positions, 1 above.
+        Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
+        many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8; for
+        images a code a position, several residual ones from 12 bits a position on, on a coarser grid below 6 bits a
+        position.
+    quantizer : {"auto", "vector", "residual", "product", "finite_scalar"} or instance, default="auto"
+        How vectors become codes; a name stands for an instance with its defaults. :class:`VectorCodes`: the nearest of
+        a codebook, one code a position. :class:`ResidualCodes`: several codes a position, each for what the ones before
+        it leave, whose vectors add up; any prefix of them can be decoded. :class:`ProductCodes`: several codes a
+        position, each for a part of its vector. :class:`FiniteScalarCodes`: every dimension is rounded to one of a few
+        levels; nothing is learned. "auto": "vector" for images, "residual" for tables. The parameters of an instance
+        are reached as ``quantizer__beam_size`` and so on.
     codebook_weight : float, default=1.0
         Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only where the
         codebook learns by gradient; a running mean needs no weight, and another one than 1 then draws a warning.
     commitment_weight : float, default=1.0
         Weight of ||z - sg[z_q]||², which keeps the encoder near its codes (γ in some texts, β in [1]_, where it is 0.25
         on sums over elements; on means over elements 1 was the best of 0.05, 0.25 and 1).
-    codebook_update : {"ema", "gradient", "simvq"}, default="ema"
-        How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), by gradient,
-        or by the gradient of one linear map of a fixed codebook [4]_.
-    gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
-        How the decoder's gradient reaches the encoder through the choice of codes: unchanged [1]_, or turned as the
-        encoder's vector turns to its code's [3]_.
-    ema_decay : float in (0, 1), default=0.99
-        Share of the past in the running means of the codebook and of how often each code is used, after each step.
-    revival_threshold : float in [0, 1), default=0.1
-        A code used less than this share of the average is moved onto an encoder vector where it is of more use, during
-        the first 80 % of the steps; 0 never moves one.
     image_shape : tuple (H, W) or (H, W, C), default=None
         How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
         (n, H, W, C). Without either, X is a table.
@@ -246,6 +230,7 @@ class VQVAETransformer(
     """
 
     _schema = schema.VQVAE
+    _parameter_constraints = CONSTRAINTS
 
     def __init__(
         self,
@@ -253,19 +238,9 @@ class VQVAETransformer(
         code_shape: Sequence[int] | Sequence[Sequence[int]] | Literal["auto"] = "auto",
         *,
         max_bits: int | None = None,
-        quantizer: Literal["auto", "vector", "residual", "product", "finite_scalar"] = "auto",
-        codes_per_position: int | Literal["auto"] = "auto",
-        shared_codebook: bool | Literal["auto"] = "auto",
-        code_dim: int | Literal["auto"] = "auto",
-        search_dim: int | None = None,
-        similarity: Literal["euclidean", "cosine"] = "euclidean",
-        beam_size: int | Literal["auto"] = "auto",
+        quantizer: Codes | Literal["auto", "vector", "residual", "product", "finite_scalar"] = "auto",
         codebook_weight: float = 1.0,
         commitment_weight: float = 1.0,
-        codebook_update: Literal["ema", "gradient", "simvq"] = "ema",
-        gradient_estimator: Literal["straight_through", "rotation"] = "straight_through",
-        ema_decay: float = 0.99,
-        revival_threshold: float = 0.1,
         image_shape: ImageShape = None,
         standardize: bool = True,
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
@@ -290,18 +265,8 @@ class VQVAETransformer(
         self.code_shape = code_shape
         self.max_bits = max_bits
         self.quantizer = quantizer
-        self.codes_per_position = codes_per_position
-        self.shared_codebook = shared_codebook
-        self.code_dim = code_dim
-        self.search_dim = search_dim
-        self.similarity = similarity
-        self.beam_size = beam_size
         self.codebook_weight = codebook_weight
         self.commitment_weight = commitment_weight
-        self.codebook_update = codebook_update
-        self.gradient_estimator = gradient_estimator
-        self.ema_decay = ema_decay
-        self.revival_threshold = revival_threshold
         self.image_shape = image_shape
         self.standardize = standardize
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -354,19 +319,52 @@ class VQVAETransformer(
             For X that is not finite, empty, or not of `image_shape`; for parameters out of range; if the loss becomes
             non-finite.
         """
-        self._check_training_parameters()
-        self._check_network_parameters()
-        check_parameters(self)
-        self._check_prior()
         task = FitTask(self, X, y)
-        X = self._check_images(X, reset=True)
-        held_out = None if X_val is None else self._check_images(X_val, reset=False)
-        self._check_classes(X, y, held_out, y_val)
+        self._check_parameters()
+        layout, X = RowLayout.fit(self, X, standardize=self.standardize)
+        self.__dict__.update(layout.attributes())
+        held_out = None if X_val is None else layout.check(self, X_val)
+        if self.prior is not None:
+            check_prior(self.prior, X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
-        codes = self._fit_autoencoder(X, held_out, generator, task)
+        codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
         if self.prior is not None:
             self._fit_prior(codes, y, held_out, y_val, generator, task)
+        task.end()
+        return self
+
+    @typed(with_callbacks)
+    def fit_prior(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit a prior to the codes of X, new or in place of the present one; the autoencoder stays as it is.
+
+        It is the one that the parameter `prior` names, and where that is None a :class:`PixelCNN`.
+
+        Parameters
+        ----------
+        X, y, X_val, y_val
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self, "weights_")
+        self._check_parameters()
+        task = FitTask(self, X, y)
+        layout = RowLayout.of(self)
+        X = layout.check(self, X)
+        held_out = None if X_val is None else layout.check(self, X_val)
+        check_prior(self.prior, X, y, held_out, y_val)
+        task.begin(1, "fit-prior")
+        self._fit_prior(self._encode(X), y, held_out, y_val, self._generator(), task)
         task.end()
         return self
 
@@ -383,7 +381,7 @@ class VQVAETransformer(
             Row-major over `code_shape_`; of two grids the coarse one first.
         """
         check_is_fitted(self, "weights_")
-        return self._encode(self._check_images(X, reset=False))
+        return self._encode(RowLayout.of(self).check(self, X))
 
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
@@ -406,7 +404,7 @@ class VQVAETransformer(
         """
         check_is_fitted(self, "weights_")
         codes = check_array(as_array(X), dtype="numeric", input_name="codes")
-        widths = decodable_widths(self.architecture_)
+        widths = self._spec.decodable_widths
         if codes.shape[1] not in widths:
             shorter = f" (or a prefix: {widths[0]}, ...)" if len(widths) > 1 else ""
             raise ValueError(
@@ -431,28 +429,286 @@ class VQVAETransformer(
             At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
         """
         check_is_fitted(self, "weights_")
-        rows = self._rows(self._check_images(X, reset=False))
-        _, squared_error, variation = self._reconstruct(rows)
-        return r_squared(squared_error.sum(), variation)
+        _, squared_error, variation = self._reconstruct(X)
+        return inference.r_squared(squared_error.sum(), variation)
+
+    @typed(available_if(_has_prior))
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: RandomState = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        y: ArrayLike | None = None,
+    ) -> Reals:
+        """Draw new rows: codes from the prior, decoded.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draw.
+        temperature : float > 0, default=1.0
+            Divides the logits of the prior: below 1 likelier codes become likelier still.
+        top_k : int, default=None
+            Draw every code among the `top_k` likeliest only.
+        top_p : float in (0, 1], default=None
+            Draw every code from the fewest codes, likeliest first, whose probabilities together reach `top_p`.
+        y : label, or array-like of shape (n_samples,), default=None
+            Classes to draw from, with a class-conditional prior; None draws them as often as they were in `fit`.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
+        """
+        check_is_fitted(self, "prior_")
+        codes = self._code_prior().sample(
+            n_samples, random_state=random_state, temperature=temperature, top_k=top_k, top_p=top_p, y=y
+        )
+        return self._decode(codes)
+
+    @typed(available_if(_has_prior))
+    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return a lower bound on log p(x) of every row, in nats and in the units of X.
+
+        With the codes c of a row, ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives
+        the first term; the second is a Gaussian around the reconstruction, on standardised values, with one variance,
+        `noise_variance_`.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+        y : label, or array-like of shape (n,), default=None
+            Classes, with a class-conditional prior: then the bound is on log p(x | y). None averages over them.
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n,), float64
+        """
+        check_is_fitted(self, "prior_")
+        codes, squared_error, _ = self._reconstruct(X)
+        log_variance = math.log(2 * math.pi * self.noise_variance_)
+        log_likelihood = -0.5 * (squared_error / self.noise_variance_ + self.n_features_in_ * log_variance)
+        return self._code_prior().score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
+
+    @typed(available_if(_has_prior))
+    def complete(
+        self,
+        X: MatrixLike,
+        mask: ArrayLike,
+        *,
+        random_state: RandomState = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        y: ArrayLike | None = None,
+        n_candidates: int = 16,
+    ) -> Reals:
+        """Return images with their missing regions drawn from the prior, given what is known of them.
+
+        Codes of patches that are known to the last pixel are kept, the others drawn (:meth:`PixelCNN.sample` with
+        `given`) and decoded. What the encoder makes of a known patch depends on the missing pixels beside it, which it
+        sees as the mean.
+
+        Parameters
+        ----------
+        X : array-like of images like that of :meth:`fit`
+            Values where `mask` is False are ignored; they may be NaN.
+        mask : array-like of bool
+            True where X is known: of the shape of X, or of one image for all of them; the axis of channels may be left
+            out.
+        random_state, temperature, top_k, top_p, y
+            As in :meth:`sample`.
+        n_candidates : int, default=16
+            Of so many draws of an image one is taken, by how likely it makes the known codes below and to the right of
+            what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`).
+
+        Returns
+        -------
+        X_complete : ndarray of the shape of X, in the dtype of :meth:`inverse_transform`
+            Known values are those of X, in that dtype.
+
+        Raises
+        ------
+        ValueError
+            For tables, where every code depends on all columns, and for a mask of another shape.
+        TypeError
+            If the prior's `sample` takes no `given`, `mask` and `n_candidates`.
+        """
+        check_is_fitted(self, "prior_")
+        if self.image_shape_ is None:
+            raise ValueError("complete is for images: every code of a table's row depends on all of its columns")
+        images = check_values(X, self.image_shape_)
+        known = check_mask(mask, images.shape, self.image_shape_)
+        rows = np.where(known, images.reshape(known.shape), self.shift_)
+        layout = RowLayout.of(self)
+        codes = self._encode(layout.check(self, rows.reshape(images.shape)))
+        drawn = self._code_prior().complete(
+            codes,
+            known_codes(known, layout.row_shape, self._spec),
+            random_state=random_state,
+            n_candidates=n_candidates,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            y=y,
+        )
+        completed = self._decode(drawn).reshape(known.shape)
+        return np.where(known, rows, completed).astype(completed.dtype).reshape(images.shape)
+
+    @typed(available_if(_has_prior))
+    def bits_per_dim(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
+        """Return the mean of ``-score_samples(X)`` in bits per value of a row, in the units of X; smaller is better.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`score_samples`.
+
+        Returns
+        -------
+        float
+            Of a density, so it may be negative. For pixels from 0 to 255 it compares with the bits of a lossless coder.
+        """
+        return metrics.bits_per_dim(self.score_samples(X, y), self.n_features_in_)
+
+    def set_params(self, **params):
+        """Set parameters of the estimator, and of the quantiser and the prior where these are instances.
+
+        Parameters
+        ----------
+        **params : dict
+            By name; ``prior__channels`` is the parameter `channels` of the prior.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For a parameter that does not exist, and for one of a prior or quantiser that is a name.
+        """
+        for name in params:
+            outer, _, inner = name.partition("__")
+            value = params.get(outer, getattr(self, outer, None))
+            if inner and outer in INSTANCES and (value is None or isinstance(value, str)):
+                raise ValueError(
+                    f"{name} cannot be set while {outer}={value!r} is no instance; pass {INSTANCES[outer]} first"
+                )
+        return super().set_params(**params)
 
     @property
     def _n_features_out(self):
-        return codes_per_row(self.architecture_)
+        return self._spec.codes_per_row
 
-    def _build(self, architecture, generator):
-        return build_vqvae(architecture, generator)
+    @property
+    def _spec(self):
+        """The CodeSpec of what was learned."""
+        return Architecture.from_json(self.architecture_).codes
+
+    @staticmethod
+    def _build(architecture, generator):
+        return build_vqvae(Architecture.from_json(architecture), generator)
+
+    def _check_parameters(self):
+        self._validate_params()
+        check_combinations(self)
+
+    def _fit_autoencoder(self, layout, X, held_out, generator, task):
+        """Fit encoder, codebook and decoder, a stage of the fit; return the codes of X."""
+        device = resolve_device(self.device)
+        rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
+        fitting = self._fit_network(rows, held_out, generator, task)
+        task.end()
+        return fitting.notes["codes"]
+
+    def _recipe(self, rows, held_out):
+        few_rows = plan_codes(self, rows.shape, len(rows)).starts_at_its_best(len(rows))
+        enough = stops_early(rows.shape, int(len(rows) * (1 - self.validation_fraction)))
+        holds_out = self._holds_out(held_out, not few_rows and enough)
+        n_training = self._n_training(rows, holds_out)
+        architecture = plan(self, rows.shape, n_training)
+        return Recipe(
+            architecture,
+            automatic_training(rows.shape, n_training, few_rows=few_rows),
+            holds_out,
+            self._start,
+            self._objective,
+            monitor="reconstruction",
+            uses=math.prod(architecture.codes.grid) if architecture.codes.is_image else 1,
+        )
+
+    def _start(self, architecture, rows, generator):
+        return start_from_data(architecture, rows, generator, warn=not is_auto(self.n_codes))
+
+    def _objective(self, start, generator):
+        automatic_noise = start.notes["error"] if self.image_shape_ is None else 0.0
+        return VQObjective(
+            start.module,
+            codebook_weight=self.codebook_weight,
+            commitment_weight=self.commitment_weight,
+            input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
+            generator=generator,
+        )
+
+    def _learned(self, fitting):
+        """Return codebook and codes in use, with the codes of all rows of `fit` in the notes."""
+        network, spec = fitting.module, Architecture.from_json(fitting.architecture).codes
+        all_rows = fitting.rows.unrestricted()
+        n_columns = spec.codes_per_row
+        if fitting.held_out is None:
+            codes, squared_error, _ = inference.reconstruct(network, all_rows, n_columns, CODE_DTYPE)
+        else:
+            codes = inference.encode(network, all_rows, n_columns, CODE_DTYPE)
+            _, squared_error, _ = inference.reconstruct(network, fitting.held_out, n_columns, CODE_DTYPE)
+        fitting.notes["codes"] = codes
+        code_counts = spec.counts(network.quantizer, codes)
+        counts = code_counts.reshape(-1, spec.n_codes)  # of every codebook
+        bits_per_row = float(entropy(counts, base=2, axis=1) @ counts.sum(axis=1) / len(codes))
+        smallest = np.finfo(np.float32).eps  # a perfect reconstruction would make the likelihood infinite
+        return {
+            "n_codes_": spec.n_codes,
+            "code_shape_": spec.code_shape,
+            "codebook_": spec.codebooks(network.quantizer),
+            "code_counts_": code_counts,
+            "codebook_usage_": float((code_counts > 0).mean()),
+            "bits_per_row_": bits_per_row,
+            "perplexity_": 2.0 ** (bits_per_row / codes.shape[1]),
+            "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
+        }
+
+    def _fit_prior(self, codes, y, held_out, y_val, generator, task):
+        shared = {"device": self.device, "precision": self.precision, "verbose": self.verbose}
+        prior = CodePrior.new(self.prior, self._spec, generator, **shared)
+        held_out = None if held_out is None else self._encode(held_out)
+        self.prior_ = prior.fit(codes, y, held_out, y_val, task)
+
+    def _code_prior(self):
+        """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
+        named = self.prior is None or isinstance(self.prior, str)
+        if named and "device" in self.prior_.get_params(deep=False):
+            self.prior_.set_params(device=self.device)
+        return CodePrior(self.prior_, self._spec)
 
     def _encode(self, X):
-        return passes.encode(self._network(), self._rows(X), self._n_features_out, CODE_DTYPE)
+        """Return the codes of validated rows."""
+        rows = RowLayout.of(self).rows(X, resolve_device(self.device))
+        return inference.encode(self._network(), rows, self._n_features_out, CODE_DTYPE)
 
-    def _reconstruct(self, rows):
-        return passes.reconstruct(self._network(), rows, self._n_features_out, CODE_DTYPE)
+    def _reconstruct(self, X):
+        """Return the codes of X, the squared error of each row, (n,), and the variation of all, standardised."""
+        layout = RowLayout.of(self)
+        rows = layout.rows(layout.check(self, X), resolve_device(self.device))
+        return inference.reconstruct(self._network(), rows, self._n_features_out, CODE_DTYPE)
 
     def _decode(self, codes):
-        """Return the rows, in the units and the layout of X, that the codes (n, n_positions) stand for."""
-        return self._in_units(passes.decode(self._network(), codes, resolve_device(self.device)), len(codes))
+        """Return the rows, in the units and the layout of X, that codes (n, codes_per_row) stand for."""
+        pieces = inference.decode(self._network(), codes, resolve_device(self.device))
+        return RowLayout.of(self).restore(pieces, len(codes))
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
-        return tags
+        return tag_rows(super().__sklearn_tags__())

@@ -1,51 +1,182 @@
-"""How a VQ-VAE is built, how it starts from data, and what its training minimises."""
+"""Build a VQ-VAE, start it from data, and say what its training minimises.
 
+The start puts the linear paths at the principal components, and the codebooks at the k-means centres of what these
+encode the rows to.
+"""
+
+import functools
+import math
+from dataclasses import replace
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from ..nn import images as conv
-from ..nn import tables as dense
-from ..training.objective import Objective
-from .module import VQVAE
-from .quantizer import SEVERAL_CODES, build_quantizer
+from .._warnings import warn_user
+from ..core.estimator import Start
+from ..nn import images, tables
+from ..training.loop import Objective
+from .kmeans import distinct_vectors, kmeans_codebooks, sample_size
 
 # Dead codes are revived during this share of the training; the rest lets the codebook settle.
 REVIVAL_SHARE = 0.8
+# Rows that the principal components are taken from. For a table whole rows are decomposed, in float64, so there the
+# sample has no more than so many values.
+START_ROWS, START_VALUES, LEAST_START_ROWS = 4096, 1_000_000, 1024
 
 
-def build_autoencoder(architecture, generator):
-    """Return the encoder and decoder that the dict `architecture` describes, with weights drawn from `generator`."""
-    row_shape, code_shape = architecture["row_shape"], architecture["code_shape"]
-    if len(row_shape) == 3:
+class VQVAE(nn.Module):
+    """Vector-quantised autoencoder (van den Oord, Vinyals & Kavukcuoglu, 2017).
+
+    Rows of shape (128, 28, 28, 1) are encoded to (128, 49, 16), quantised to codes (128, 49), and decoded to
+    (128, 28, 28, 1).
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        (b, *row_shape) → (b, m, d).
+    quantizer : Quantizer
+        (b, m, d) → :class:`~skvq.nn.quantizers.base.Quantized`.
+    decoder : torch.nn.Module
+        (b, m, d) → (b, *row_shape).
+    n_positions : int, optional
+        m, where the quantiser has several codes for a position; they lie side by side in the codes of a row.
+    """
+
+    def __init__(self, encoder, quantizer, decoder, n_positions=None):
+        super().__init__()
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.decoder = decoder
+        self.n_positions = n_positions
+
+    def forward(self, x):
+        """Return the reconstruction of `x`, the encoded vectors z (b, m, d), and what the quantiser made of them."""
+        z = self.encoder(x).float()
+        quantized = self.quantizer(z)
+        return self.decoder(quantized.vectors), z, quantized
+
+    @torch.no_grad()
+    def encode(self, x):
+        """Return the codes of `x`, int64: (b, m), or (b, m · s) with s codes a position."""
+        return self.quantizer.encode(self.encoder(x)).flatten(1)
+
+    @torch.no_grad()
+    def decode(self, codes):
+        """Return the rows that codes stand for, as `encode` returns them; s may be smaller where stages add up."""
+        if self.n_positions is not None:
+            codes = codes.unflatten(1, (self.n_positions, -1))
+        return self.decoder(self.quantizer.decode(codes))
+
+
+def build_ends(architecture, generator):
+    """Return the encoder and the decoder of an Architecture, with weights drawn from `generator`."""
+    codes = architecture.codes
+    if codes.is_image:
         sizes = {
-            "image_shape": tuple(row_shape),
-            "code_shape": tuple(code_shape),
-            "code_dim": architecture["code_dim"],
-            "channels": architecture["channels"],
-            "n_blocks": architecture["n_blocks"],
+            "image_shape": architecture.row_shape,
+            "code_shape": codes.grid,
+            "code_dim": codes.code_dim,
+            "channels": architecture.channels,
+            "n_blocks": architecture.n_blocks,
         }
-        kind = conv.ConvEncoder, conv.ConvDecoder
+        kinds = images.ConvEncoder, images.ConvDecoder
     else:
         sizes = {
-            "n_features": row_shape[0],
-            "n_positions": architecture["n_positions"],
-            "code_dim": architecture["code_dim"],
-            "hidden_layer_sizes": tuple(architecture["hidden_layer_sizes"]),
+            "n_features": architecture.row_shape[0],
+            "n_positions": codes.n_positions,
+            "code_dim": codes.code_dim,
+            "hidden_layer_sizes": architecture.hidden_layer_sizes,
         }
-        kind = dense.DenseEncoder, dense.DenseDecoder
-    return tuple(network(**sizes, generator=generator) for network in kind)
+        kinds = tables.DenseEncoder, tables.DenseDecoder
+    return tuple(kind(**sizes, generator=generator) for kind in kinds)
 
 
 def build_vqvae(architecture, generator):
-    """Return the whole network that `architecture` describes."""
-    encoder, decoder = build_autoencoder(architecture, generator)
-    return assemble(architecture, encoder, build_quantizer(architecture, generator), decoder)
+    """Return the VQVAE of an :class:`~skvq.vqvae.defaults.Architecture`, with weights drawn from `generator`."""
+    encoder, decoder = build_ends(architecture, generator)
+    codes = architecture.codes
+    return VQVAE(encoder, codes.build(generator), decoder, n_positions=codes.side_by_side)
 
 
-def assemble(architecture, encoder, quantizer, decoder):
-    """Return the network made of these parts."""
-    several = architecture["quantizer"] in SEVERAL_CODES
-    return VQVAE(encoder, quantizer, decoder, n_positions=architecture["n_positions"] if several else None)
+def start_from_data(architecture, rows, generator, *, warn):
+    """Build the network with its linear paths at the principal components and its codebooks at k-means centres.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Its number of codes is an upper bound.
+    rows : Rows
+        Training rows.
+    generator : torch.Generator
+        Draws weights, sample and cluster starts.
+    warn : bool
+        Whether to say so if there are fewer different vectors than codes.
+
+    Returns
+    -------
+    Start
+        Its notes have ``error``, the root mean square of what this start leaves of the sample unexplained, on
+        standardised values.
+    """
+    encoder, decoder = build_ends(architecture, generator)
+    sample = start_sample(rows, generator)
+    codes = architecture.codes
+    if codes.is_image:
+        images.start_from_pca(encoder, decoder, sample.cpu())
+    else:
+        tables.start_from_pca(encoder, decoder, sample, bits_per_position=math.log2(codes.n_codes))
+    encoder.to(rows.device), decoder.to(rows.device)
+    positions_per_codebook = codes.n_positions // codes.n_groups
+    n_rows = math.ceil(sample_size(codes.n_codes) / positions_per_codebook)
+    z = encoded_sample(encoder, rows, n_rows, generator)
+    codes = within_data(codes, z, warn=warn)
+    quantizer = codes.build(generator)
+    quantizer.start_from(z, functools.partial(cluster, generator=generator))
+    module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
+    with torch.no_grad():
+        error = F.mse_loss(module(sample)[0], sample).sqrt()
+    return Start(module, replace(architecture, codes=codes).to_json(), {"error": float(error)})
+
+
+def start_sample(rows, generator):
+    """Return the rows (n, *row_shape) that the principal components are taken from."""
+    n_rows = START_ROWS
+    if len(rows.shape) == 1:
+        n_rows = min(START_ROWS, max(LEAST_START_ROWS, START_VALUES // rows.shape[0]))
+    return rows.sample(n_rows, generator)
+
+
+@torch.no_grad()
+def encoded_sample(encoder, rows, n_rows, generator):
+    """Return what `n_rows` rows, or all where there are fewer, are encoded to: Tensor (n, m, d), float32."""
+    order = torch.randperm(len(rows), generator=generator).numpy()[:n_rows]
+    z = [encoder(rows.take(order[start : start + 256])).float().cpu() for start in range(0, len(order), 256)]
+    return torch.cat(z)
+
+
+def within_data(codes, z, *, warn):
+    """Return a CodeSpec with no more codes than there are different vectors in encoded rows z (n, m, d)."""
+    vectors = codes.clustered(z)
+    if vectors is None:
+        return codes
+    vectors = vectors.numpy()
+    n_distinct = max(len(distinct_vectors(vectors[:, group])[0]) for group in range(vectors.shape[1]))
+    if n_distinct >= codes.n_codes:
+        return codes
+    if warn:
+        warn_user(
+            f"n_codes={codes.n_codes} is more than the {n_distinct} different vectors that the training rows are "
+            f"encoded to; {n_distinct} codes are used. Pass a smaller n_codes, or more rows.",
+        )
+    return codes.with_codes(n_distinct)
+
+
+def cluster(vectors, n_codes, generator):
+    """Return codebooks (g, n_codes, d) for vectors (n, g, d); where fewer vectors differ, some are there twice."""
+    codebooks = kmeans_codebooks(vectors.numpy(), n_codes, generator)
+    return torch.from_numpy(codebooks[:, np.arange(n_codes) % codebooks.shape[1]])
 
 
 class VQObjective(Objective):

@@ -53,6 +53,11 @@ def autoencoder(digits):
 
 
 @pytest.fixture(scope="module")
+def linear_autoencoder(digits):
+    return AutoEncoderTransformer(4, hidden_layer_sizes=(), max_iter=1, random_state=0).fit(digits)
+
+
+@pytest.fixture(scope="module")
 def vae(digits):
     return VAETransformer(3, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(digits)
 
@@ -422,6 +427,15 @@ def test_weights_of_an_autoencoder_are_of_its_network_or_of_the_linear_path(auto
     assert drawn(WeightsDisplay.from_estimator(codes).images_).shape == (1, 4, 8, 8)
     correlation = np.corrcoef(linear[0], autoencoder.weights_["encoder.linear.unscaled_weight"][0])[0, 1]
     assert correlation == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ["linear_autoencoder", "vae"])
+def test_weights_of_the_linear_path_take_standardised_values_to_components(name, digits, request):
+    model = request.getfixturevalue(name)
+    standardised = (digits.reshape(-1, 64) - model.shift_) / model.scale_
+    components = model.transform(digits).astype(float)
+    found = (standardised - standardised[0]) @ WeightsDisplay.from_estimator(model).weights
+    np.testing.assert_allclose(found, components - components[0], atol=1e-4)  # float32 on the way to the components
 
 
 def test_the_longest_of_many_units_come_first(digits, classes):

@@ -14,7 +14,7 @@ from skvq import MLPClassifier, MLPRegressor
 from skvq.core.device import threads_for
 from skvq.mlp import base as mlp_base
 from skvq.mlp import lbfgs
-from skvq.training.stopping import Snapshot
+from skvq.training.loop import Snapshot
 
 X, Y = (scale(values) for values in load_diabetes(return_X_y=True))
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0, "precision": "float64"}

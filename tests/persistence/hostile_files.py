@@ -140,11 +140,15 @@ def with_parameter(file, name, value):
 
 
 def with_architecture(file, name, value):
-    """Return a file with another entry of `architecture_`."""
+    """Return a file with another entry of `architecture_`; one of its codes is named with a point."""
+    *parts, name = name.split(".")
 
     def change(header, metadata, arrays):
-        pairs = metadata["model"]["state"]["architecture_"]["dict"]
-        next(pair for pair in pairs if pair[0] == name)[1] = value
+        entries = metadata["model"]["state"]["architecture_"]
+        for part in parts:
+            entries = entries[part]
+        assert name in entries
+        entries[name] = value
 
     return changed(file, change)
 
@@ -236,15 +240,15 @@ def asks_for_memory(file, image_file):
         "half a megabyte of numbers": with_description(str([0.5] * 100_000)),
         "a number of half a million digits": with_header('{"a":' + "1" * (2**19 - 100) + "}"),
         "a billion blocks": with_architecture(image_file, "n_blocks", 10**9),
-        "a billion stages": with_architecture(file, "codes_per_position", 10**9),
+        "a billion stages": with_architecture(file, "codes.codes_per_position", 10**9),
         "layers of which numpy forgets how wide they are": with_architecture(
             file, "hidden_layer_sizes", [{"numpy": ["uint8", 1]}]
         ),
         "layers a billion wide": with_architecture(file, "hidden_layer_sizes", [10**9, 10**9]),
         "a hundred thousand hidden layers": with_architecture(file, "hidden_layer_sizes", [1] * 10**5),
-        "a grid of a million times a million": with_architecture(image_file, "code_shape", [10**6, 10**6]),
+        "a grid of a million times a million": with_architecture(image_file, "codes.grid", [10**6, 10**6]),
         "an image of a billion pixels": with_architecture(image_file, "row_shape", [10**5, 10**4, 1]),
-        "a search over a billion prefixes": with_architecture(file, "beam_size", 10**9),
+        "a search over a billion prefixes": with_architecture(file, "codes.beam_size", 10**9),
         "a zip archive": archive.getvalue(),
     }
 

@@ -1,13 +1,14 @@
 """Frozen dataclasses and values out of JSON of any kind."""
 
+import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pytest
 
-from skvq.persistence.records import Limits, between, convert, from_json, from_zero, layers, read_record, share
+from skvq.persistence.records import Limits, between, convert, from_json, from_zero, layers, share, to_json
 
 FEW = Limits(n_values=100, n_arrays=12, names=frozenset())
 
@@ -42,7 +43,8 @@ GOOD = {
 def test_a_dataclass_comes_back_from_what_json_makes_of_it():
     network = from_json(Network, GOOD)
     assert network == Network((2, 3), (), "dense", 0.5, False, None, Head(4))
-    assert from_json(Network, asdict(network)) == network
+    assert to_json(network) == GOOD
+    assert from_json(Network, json.loads(json.dumps(to_json(network)))) == network
 
 
 @pytest.mark.parametrize(
@@ -78,24 +80,29 @@ def test_sizes_are_within_what_the_file_holds():
     assert from_json(Network, GOOD | within, FEW).shape == (100, 1)
     beyond = {"shape": [101, 1], "widths": [7] * 7, "head": {"n_heads": 101}, "seed": 0}
     for name, value in beyond.items():
-        with pytest.raises(ValueError, match=f"{name}=.* cannot be with the arrays that there are"):
+        with pytest.raises(ValueError, match=f"{name}.*=.* cannot be with the arrays that there are"):
             from_json(Network, GOOD | {name: value}, FEW)
         assert from_json(Network, GOOD | {name: value}) is not None  # from JSON that is trusted
 
 
 @pytest.mark.parametrize(
     ("bound", "accepted", "refused"),
-    [
-        (between(2, 5), [2, 5], [1, 6]),
-        (share, [0, 0.999], [-0.1, 1.0, float("nan")]),
-        (from_zero, [0, 100], [101]),
-        (layers(4), [0, 3], [4]),
-    ],
+    [(between(2, 5), [2, 5], [1, 6]), (from_zero, [0, 100], [101]), (layers(4), [0, 3], [4])],
 )
 def test_a_bound_takes_the_place_of_the_size_of_the_file(bound, accepted, refused):
-    types = {"value": float if bound is share else int}
     for value in accepted:
-        assert read_record({"value": value}, types, FEW, {"value": bound}) == {"value": value}
+        assert from_json(Network, GOOD | {"seed": value}, FEW, {"seed": bound}).seed == value
     for value in refused:
-        with pytest.raises(ValueError, match="value="):
-            read_record({"value": value}, types, FEW, {"value": bound})
+        with pytest.raises(ValueError, match="seed="):
+            from_json(Network, GOOD | {"seed": value}, FEW, {"seed": bound})
+
+
+def test_bounds_hold_for_fields_of_dataclasses_inside_too():
+    with pytest.raises(ValueError, match="head: n_heads=4"):
+        from_json(Network, GOOD, FEW, {"n_heads": between(5, 6)})
+
+
+def test_a_share_is_below_one():
+    for value in (1.0, -0.1, float("nan")):
+        with pytest.raises(ValueError, match="dropout="):
+            from_json(Network, GOOD | {"dropout": value}, FEW, {"dropout": share})

@@ -284,7 +284,7 @@ def test_what_cannot_be_saved_is_refused_with_its_name_and_a_way_out(path):
         ("classifier", {"normalization": "layer"}),
         ("VAE", {"likelihood": "poisson"}),
         ("PixelCNN", {"kernel_size": 2}),
-        ("VQ-VAE, residual", {"beam_size": 0}),
+        ("VQ-VAE, residual", {"quantizer": skvq.ResidualCodes(beam_size=0)}),
     ],
 )
 def test_parameters_changed_to_what_was_not_fitted_are_refused(name, change, path):

@@ -7,9 +7,7 @@ from torch import nn
 
 from skvq.core.device import threads_for
 from skvq.training.batches import Rows
-from skvq.training.loop import Loop, Settings
-from skvq.training.objective import Objective
-from skvq.training.schedule import learning_rate_factor
+from skvq.training.loop import Loop, Objective, Settings, learning_rate_factor
 
 
 class LeastSquares(Objective):

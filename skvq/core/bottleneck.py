@@ -1,0 +1,80 @@
+"""Sizes and starts that networks with a bottleneck share, those of the autoencoder and of the VAE."""
+
+import math
+
+from ..nn.bottleneck import MAX_COVARIANCE_COLUMNS, BottleneckSizes, principal_axes
+from ..nn.images import automatic_grid
+from .parameters import as_sizes, is_auto
+
+# Images of more values than this get a convolutional network; up to it a dense one learns more per second.
+MAX_DENSE_VALUES = 4096
+# The sample that principal components are taken from where rows are wide has so many values, and so many rows at least.
+START_VALUES, LEAST_START_ROWS = 4_000_000, 1024
+
+
+def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, activation="relu"):
+    """Return the sizes of the network that an estimator's parameters ask for.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameters `network`, `hidden_layer_sizes`, `channels`, `n_blocks` and `dropout`.
+    row_shape : tuple of int
+    hidden_layer_sizes : tuple of int
+        Those of a dense network where the parameter is "auto".
+    activation : str, default="relu"
+        Of a dense network.
+
+    Returns
+    -------
+    BottleneckSizes
+    """
+    dropout = float(estimator.dropout)
+    if len(row_shape) == 3 and _is_convolutional(estimator.network, math.prod(row_shape)):
+        return BottleneckSizes(
+            tuple(row_shape),
+            grid_shape=automatic_grid(row_shape),
+            channels=int(estimator.channels),
+            n_blocks=int(estimator.n_blocks),
+            dropout=dropout,
+        )
+    sizes = hidden_layer_sizes if is_auto(estimator.hidden_layer_sizes) else as_sizes(estimator.hidden_layer_sizes)
+    return BottleneckSizes(tuple(row_shape), hidden_layer_sizes=sizes, activation=activation, dropout=dropout)
+
+
+def _is_convolutional(network, n_values):
+    return n_values > MAX_DENSE_VALUES if is_auto(network) else network == "convolutional"
+
+
+def automatic_n_components(n_features):
+    """Return what "auto" stands for in `n_components`: a quarter of the columns, within 2 to 64.
+
+    Examples
+    --------
+    >>> [automatic_n_components(n) for n in (1, 4, 13, 64, 784)]
+    [1, 2, 4, 16, 64]
+    """
+    return min(n_features, max(2, min(64, math.ceil(n_features / 4))))
+
+
+def start_axes(rows, n_components, generator, *, seen=None):
+    """Return the :class:`~skvq.nn.bottleneck.PrincipalAxes` of Rows.
+
+    Rows of up to `MAX_COVARIANCE_COLUMNS` values are all used, a batch at a time; of wider ones a sample of bounded
+    memory.
+
+    Parameters
+    ----------
+    rows : Rows
+    n_components : int
+    generator : torch.Generator
+        Draws the sample of wide rows.
+    seen : callable, default=None
+        What the encoder is shown of a batch; None shows it the batch.
+    """
+    n_values = math.prod(rows.shape)
+    if n_values <= MAX_COVARIANCE_COLUMNS:
+        batches = rows.in_order(max(1, START_VALUES // 8 // n_values))
+    else:
+        batches = iter([rows.sample(max(LEAST_START_ROWS, START_VALUES // n_values), generator)])
+    return principal_axes(batches if seen is None else map(seen, batches), n_components)

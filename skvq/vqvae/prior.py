@@ -1,0 +1,149 @@
+"""The prior over the codes of a VQ-VAE: any density estimator of codes, told what the codes are."""
+
+from __future__ import annotations
+
+from inspect import signature
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils.validation import check_consistent_length, has_fit_parameter
+
+from ..core.codes import check_codes
+from ..priors.arguments import learn_classes
+from ..priors.base import GridDensity
+from ..priors.hierarchical import HierarchicalPixelCNN
+from ..priors.pixelcnn import PixelCNN
+from ..priors.transformer import CausalTransformer
+from .specs import TwoGridSpec
+
+PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
+
+
+def check_prior(prior, X, y, held_out, y_val):
+    """Raise ValueError, before anything is trained, for a prior that cannot be fitted, or that will miss its classes.
+
+    Parameters
+    ----------
+    prior : str, estimator or None
+        The parameter.
+    X, held_out : ndarray or CSR matrix of shape (n, n_features), or None
+        Training and held-out rows.
+    y, y_val : array-like or None
+        Their classes, for a class-conditional prior.
+    """
+    if isinstance(prior, GridDensity):
+        prior.check_parameters()
+    if not takes_classes(prior):
+        return
+    if y is None:
+        raise ValueError("this prior has class_conditional=True and requires y, but y is None")
+    learn_classes(X, y)
+    if (held_out is None) != (y_val is None):
+        raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")
+    if held_out is not None:
+        check_consistent_length(held_out, y_val)
+
+
+def takes_classes(prior):
+    """Return whether a prior is one of p(codes | class)."""
+    return bool(getattr(prior, "class_conditional", False))
+
+
+def given_options(**options):
+    """Return those options of `sample` that were given: not every prior has them all."""
+    return {
+        name: value for name, value in options.items() if not (value is None or name == "temperature" and value == 1.0)
+    }
+
+
+class CodePrior:
+    """A density estimator of the codes of one VQ-VAE.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With ``fit(codes)``, ``sample(n_samples, random_state=...)`` and ``score_samples(codes)``, fitted or not.
+    spec : CodeSpec
+        The codes.
+    """
+
+    def __init__(self, estimator, spec):
+        self.estimator = estimator
+        self.spec = spec
+
+    @classmethod
+    def new(cls, prior, spec, generator, **shared):
+        """Return the unfitted prior that a parameter asks for.
+
+        Parameters
+        ----------
+        prior : str, estimator or None
+            A name, an estimator, which is cloned, or None for a PixelCNN.
+        spec : CodeSpec
+            Tells the estimator the number of codes and the grid, where it has such parameters and they are None.
+        generator : torch.Generator
+            Seeds an estimator without a seed.
+        **shared
+            Parameters that an estimator known by name shares with the VQ-VAE.
+        """
+        if prior is None or isinstance(prior, str):
+            estimator = cls._named("pixelcnn" if prior is None else prior, spec).set_params(**shared)
+        else:
+            estimator = clone(prior)
+        known = estimator.get_params(deep=False)
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        told = {"n_codes": spec.n_codes, "grid_shape": spec.prior_shape, "random_state": seed}
+        estimator.set_params(**{name: value for name, value in told.items() if known.get(name, value) is None})
+        return cls(estimator, spec)
+
+    @staticmethod
+    def _named(name, spec):
+        """Return the unfitted estimator of a name; of codes on two grids a PixelCNN is a hierarchical one."""
+        if name == "pixelcnn" and isinstance(spec, TwoGridSpec):
+            return HierarchicalPixelCNN(spec.code_shape)
+        return PRIORS[name]()
+
+    def fit(self, codes, y, held_out, y_val, task):
+        """Fit the estimator to codes (n, codes_per_row), with their classes where it takes them; return it.
+
+        `held_out` are codes like these, or None, `task` the FitTask that the fit belongs to.
+        """
+        labels, options = (y,) if takes_classes(self.estimator) else (), {}
+        if held_out is not None and has_fit_parameter(self.estimator, "X_val"):
+            options = {"X_val": held_out} | ({"y_val": y_val} if labels else {})
+        with task.delegate("prior", self.estimator):
+            return self.estimator.fit(codes, *labels, **options)
+
+    def sample(self, n_samples, *, random_state, **options):
+        """Return codes (n_samples, codes_per_row), drawn with the options that were given."""
+        drawn = self.estimator.sample(n_samples, random_state=random_state, **given_options(**options))
+        codes, expected = np.asarray(drawn), (n_samples, self.spec.codes_per_row)
+        if codes.shape != expected:
+            raise ValueError(f"the prior drew an array of shape {codes.shape}; it must be {expected}")
+        return check_codes(codes, self.spec.n_codes)
+
+    def score_samples(self, codes, y=None):
+        """Return log p(codes), or log p(codes | y), in nats: ndarray (n,)."""
+        return self.estimator.score_samples(codes) if y is None else self.estimator.score_samples(codes, y)
+
+    def complete(self, codes, known, *, random_state, n_candidates, **options):
+        """Return codes (n, codes_per_row), those that are not known drawn given the others.
+
+        Raises
+        ------
+        TypeError
+            If the estimator's `sample` takes no `given`, `mask` and `n_candidates`.
+        """
+        if not {"given", "mask", "n_candidates"} <= set(signature(self.estimator.sample).parameters):
+            raise TypeError(
+                f"prior_.sample must take given, mask and n_candidates to complete rows: {self.estimator!r}"
+            )
+        return self.estimator.sample(
+            len(codes),
+            random_state=random_state,
+            given=codes,
+            mask=known,
+            n_candidates=n_candidates,
+            **given_options(**options),
+        )
