@@ -26,7 +26,9 @@ class CodeTraining:
         rows, validation = self._split(rows, None if held_out is None else self._rows(held_out), early, generator)
         automatic = automatic_training(rows.shape, len(rows), few_rows=few_rows)
         stage = task.stage("autoencoder", self._n_epochs(automatic))
-        module, architecture, error = start_from_data(plan(self, rows), rows, generator, warn=not is_auto(self.n_codes))
+        module, architecture, error = start_from_data(
+            plan(self, rows), rows, generator, warn=not is_auto(self.n_codes), codebook_weight=self.codebook_weight
+        )
         automatic_noise = error if self.image_shape_ is None else 0.0
         objective = VQObjective(
             module,

@@ -2,7 +2,6 @@
 
 import numbers
 
-from .._warnings import warn_user
 from ..core.estimator import check_choice, check_number, is_auto
 from .quantizer import CODEBOOKS, QUANTIZERS, SEVERAL_CODES
 
@@ -41,11 +40,6 @@ def check_parameters(estimator):
     if not is_auto(estimator.input_noise):
         check_number("input_noise", estimator.input_noise, low=0)
     _check_pairs(estimator)
-    if estimator.codebook_update == "ema" and estimator.codebook_weight != 1.0:
-        warn_user(
-            f"codebook_weight={estimator.codebook_weight} has no effect with codebook_update='ema', where the codebook "
-            "is a running mean; pass codebook_update='gradient', or leave the weight at 1.0",
-        )
 
 
 def _check_pairs(estimator):

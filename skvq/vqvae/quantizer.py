@@ -38,13 +38,14 @@ def follow_rate(architecture):
     return 0.0 if is_table and architecture["quantizer"] == "residual" else FOLLOW_RATE
 
 
-def _codebook(architecture, code_dim, n_groups, generator):
+def _codebook(architecture, code_dim, n_groups, generator, codebook_weight):
     kind = CODEBOOKS[architecture["codebook_update"], architecture["similarity"]]
     follows = {"follow_rate": follow_rate(architecture)} if kind in (EMAVectorQuantizer, VectorQuantizer) else {}
     return kind(
         architecture["n_codes"],
         code_dim,
         n_groups=n_groups,
+        codebook_weight=codebook_weight,
         decay=architecture["ema_decay"],
         revival_threshold=architecture["revival_threshold"],
         gradient_estimator=architecture["gradient_estimator"],
@@ -53,16 +54,17 @@ def _codebook(architecture, code_dim, n_groups, generator):
     )
 
 
-def _vector(architecture, generator):
+def _vector(architecture, generator, codebook_weight):
     code_dim, search_dim, groups = architecture["code_dim"], architecture["search_dim"], n_groups(architecture)
     if search_dim is None:
-        return _codebook(architecture, code_dim, groups, generator)
-    return ProjectedQuantizer(_codebook(architecture, search_dim, groups, generator), code_dim, generator=generator)
+        return _codebook(architecture, code_dim, groups, generator, codebook_weight)
+    narrow = _codebook(architecture, search_dim, groups, generator, codebook_weight)
+    return ProjectedQuantizer(narrow, code_dim, generator=generator)
 
 
-def _residual(architecture, generator):
+def _residual(architecture, generator, codebook_weight):
     stages = [
-        _codebook(architecture, architecture["code_dim"], n_groups(architecture), generator)
+        _codebook(architecture, architecture["code_dim"], n_groups(architecture), generator, codebook_weight)
         for _ in range(architecture["codes_per_position"])
     ]
     return ResidualQuantizer(
@@ -70,18 +72,19 @@ def _residual(architecture, generator):
     )
 
 
-def _product(architecture, generator):
+def _product(architecture, generator, codebook_weight):
     splits = architecture["codes_per_position"]
-    inner = _codebook(architecture, architecture["code_dim"] // splits, n_groups(architecture) * splits, generator)
+    code_dim, groups = architecture["code_dim"] // splits, n_groups(architecture) * splits
+    inner = _codebook(architecture, code_dim, groups, generator, codebook_weight)
     return ProductQuantizer(inner, splits)
 
 
-def _finite_scalar(architecture, generator):
+def _finite_scalar(architecture, generator, codebook_weight):
     return FiniteScalarQuantizer(architecture["levels"], n_groups=n_groups(architecture))
 
 
-def _two_level(architecture, generator):
-    levels = [_codebook(architecture, architecture["code_dim"], 1, generator) for _ in range(2)]
+def _two_level(architecture, generator, codebook_weight):
+    levels = [_codebook(architecture, architecture["code_dim"], 1, generator, codebook_weight) for _ in range(2)]
     grids = architecture["coarse_shape"], architecture["code_shape"]
     return MultiScaleQuantizer(levels, grids, gradient_estimator=architecture["gradient_estimator"])
 
@@ -98,10 +101,13 @@ def n_groups(architecture):
     return 1 if architecture["shared_codebook"] else architecture["n_positions"]
 
 
-def build_quantizer(architecture, generator):
-    """Return the quantiser that the dict `architecture` describes, with codebooks drawn from `generator`."""
+def build_quantizer(architecture, generator, codebook_weight=1.0):
+    """Return the quantiser that the dict `architecture` describes, with codebooks drawn from `generator`.
+
+    `codebook_weight` says how far a batch moves them in training; it is no part of what a fitted model is.
+    """
     build = QUANTIZERS | {TWO_LEVEL: _two_level}
-    return build[architecture["quantizer"]](architecture, generator)
+    return build[architecture["quantizer"]](architecture, generator, codebook_weight)
 
 
 def codes_per_row(architecture):

@@ -22,7 +22,7 @@ from .quantizer import build_quantizer, n_groups
 START_ROWS, START_VALUES, LEAST_START_ROWS = 4096, 1_000_000, 1024
 
 
-def start_from_data(architecture, rows, generator, *, warn):
+def start_from_data(architecture, rows, generator, *, warn, codebook_weight=1.0):
     """Build the network with its linear paths at the principal components and its codebook at the k-means of the data.
 
     Parameters
@@ -35,6 +35,8 @@ def start_from_data(architecture, rows, generator, *, warn):
         Draws weights, sample and cluster starts.
     warn : bool
         Whether to say so if there are fewer different vectors than codes.
+    codebook_weight : float, default=1.0
+        How far a batch will move the codebook in training.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def start_from_data(architecture, rows, generator, *, warn):
     n_rows = math.ceil(sample_size(architecture["n_codes"]) / positions_per_codebook)
     z = encoded_sample(encoder, rows, n_rows, generator)
     architecture = within_data(architecture, z, warn=warn)
-    quantizer = build_quantizer(architecture, generator)
+    quantizer = build_quantizer(architecture, generator, codebook_weight)
     quantizer.start_from(z, functools.partial(cluster, generator=generator))
     module = assemble(architecture, encoder, quantizer, decoder).to(rows.device).eval()
     with torch.no_grad():

@@ -136,8 +136,9 @@ class ResidualQuantizer(Quantizer):
         if self._shared:
             self.quantizers[0].learn(torch.cat(seen), torch.cat(codes.unbind(dim=2)))
             return
+        at_most = 1.0 if self.beam_size == 1 else 1.0 / self.n_stages  # all stages answer what all of them leave
         for i, quantizer in enumerate(self.quantizers):
-            quantizer.learn(seen[i], codes[:, :, i])
+            quantizer.learn(seen[i], codes[:, :, i], at_most)
 
     @torch.no_grad()
     def revive(self, z: torch.Tensor, generator: torch.Generator) -> int:
