@@ -52,9 +52,10 @@ class VQObjective(Objective):
     """The loss of the VQ-VAE [1]_: reconstruction + codebook_weight · codebook + commitment_weight · commitment.
 
     Every term is a mean over elements, so that the weights do not depend on the size of batch, rows or codes. The
-    codebook term has no gradient: the quantiser takes the codebook's step itself and applies `codebook_weight` there, and
-    here the term, times its weight, only counts in the reported loss. Its own value is reported unweighted. In training the encoder may see the rows with Gaussian noise of standard deviation `input_noise`, while the
-    reconstruction is compared with the clean ones, as in a denoising autoencoder [2]_.
+    codebook term has no gradient: the quantiser takes the codebook's step itself, times `codebook_weight`. Here the
+    term is reported unweighted, and counts with its weight in the reported loss. In training the encoder may see the
+    rows with Gaussian noise of standard deviation `input_noise`, while the reconstruction is compared with the clean
+    ones, as in a denoising autoencoder [2]_.
 
     References
     ----------

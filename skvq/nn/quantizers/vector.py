@@ -50,9 +50,8 @@ from abc import abstractmethod
 import torch
 import torch.nn.functional as F
 
-from ..initial import default_generator
-from .base import Cluster, Quantized, Quantizer
-from .gradient_estimators import estimator_named
+from ..draws import default_generator
+from .base import Cluster, Quantized, Quantizer, estimator_named
 from .nearest import nearest_codes, removal_costs
 
 # Squared length beside which an affine map of the codebook is not fitted: of codes that are all alike there is none.
