@@ -74,14 +74,14 @@ class VQVAETransformer(
         Number of prefixes that the search for residual codes follows (in training 16 at most); 1 is the greedy search.
         "auto": 64 for tables, 16 from 10,000 rows on; for images 5 up to 16 positions, 1 above.
     codebook_weight : float, default=1.0
-        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only where the
-        codebook learns by gradient; a running mean needs no weight, and another one than 1 then draws a warning.
+        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). A batch moves
+        it as far as so many batches would; 0 leaves it at its start. See Notes.
     commitment_weight : float, default=1.0
         Weight of ||z - sg[z_q]||², which keeps the encoder near its codes (γ in some texts, β in [1]_, where it is 0.25
         on sums over elements; on means over elements 1 was the best of 0.05, 0.25 and 1).
     codebook_update : {"ema", "gradient", "simvq"}, default="ema"
-        How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), by gradient,
-        or by the gradient of one linear map of a fixed codebook [4]_.
+        How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), by gradient
+        steps, or by those of one linear map of a fixed codebook [4]_.
     gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
         How the decoder's gradient reaches the encoder through the choice of codes: unchanged [1]_, or turned as the
         encoder's vector turns to its code's [3]_.
@@ -200,9 +200,12 @@ class VQVAETransformer(
         + \text{commitment\_weight}\,\|z - sg[z_q]\|^2
 
     with every term a mean over elements, unlike the sums of [1]_: so the weights mean the same for any batch, image or
-    code size. Further departures: encoder and decoder have a linear path that starts at the principal components,
-    beside a network that starts at zero; codebooks start at the k-means of encoded rows; codes that fall out of use are
-    revived.
+    code size. The codebook takes its steps itself, because Adam, which divides gradients by their size, would undo its
+    weight. A running mean keeps the share ρ^w of its past after a batch, with ρ = `ema_decay` and w =
+    `codebook_weight`; a step by gradient is w times as long, but never goes beyond the mean of the vectors
+    (:mod:`skvq.nn.quantizers.vector` has the equations). Further departures: encoder and decoder have a linear path
+    that starts at the principal components, beside a network that starts at zero; codebooks start at the k-means of
+    encoded rows; codes that fall out of use are revived.
 
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
     epochs), but no more than 20 epochs, in at least 300 steps; a table gets 1,500 steps of 64 rows, from 10,000 rows on

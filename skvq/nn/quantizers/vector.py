@@ -56,8 +56,6 @@ from .nearest import nearest_codes, removal_costs
 
 # Squared length beside which an affine map of the codebook is not fitted: of codes that are all alike there is none.
 _NO_LENGTH = 1e-12
-# Step η of a code with an average number of vectors, where a codebook learns by gradient and `codebook_weight` is 1.
-STEP = 0.05
 
 
 def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.Tensor:
@@ -135,6 +133,7 @@ class CodebookQuantizer(Quantizer):
     """Search, lookup, running counts and revival, which all ways of learning a codebook share.
 
     A way of learning adds `_step`, and `_register` and `_write` where its codebook is made of something else.
+    `STEP` is η, the step by gradient of a code with an average number of vectors where the weight is 1.
 
     Parameters
     ----------
@@ -166,6 +165,7 @@ class CodebookQuantizer(Quantizer):
         Running counts, N.
     """
 
+    STEP = 0.02
     codebook: torch.Tensor
     mass: torch.Tensor
     idle: torch.Tensor
@@ -335,7 +335,7 @@ class CodebookQuantizer(Quantizer):
 
     def _gain(self, counts: torch.Tensor) -> torch.Tensor:
         """The factor g = w η K / B of a gradient step: counts (n_groups, n_codes) → (n_groups, 1, 1)."""
-        return self.codebook_weight * STEP * self.n_codes / counts.sum(dim=1)[:, None, None]
+        return self.codebook_weight * self.STEP * self.n_codes / counts.sum(dim=1)[:, None, None]
 
     def _follow(self, movement: torch.Tensor) -> None:
         """Move the whole codebook by (n_groups, n_codes, d)."""

@@ -4,7 +4,6 @@ import torch
 from scipy.spatial.distance import cdist
 
 from skvq.nn.quantizers.cosine import CosineEMAVectorQuantizer, CosineVectorQuantizer, unit
-from skvq.nn.quantizers.vector import STEP
 
 BOTH = pytest.mark.parametrize("quantizer_class", [CosineVectorQuantizer, CosineEMAVectorQuantizer])
 
@@ -77,7 +76,7 @@ def test_a_gradient_step_minimises_its_sum_of_squares_among_unit_vectors(n_group
 
         def value(e, of=of, start=before[group, code], batch=batch):
             near = np.square(e - start).sum(axis=-1) * batch / 6
-            return near + weight * STEP * np.square(of[:, None] - e).sum(axis=(0, -1))
+            return near + weight * CosineVectorQuantizer.STEP * np.square(of[:, None] - e).sum(axis=(0, -1))
 
         assert np.linalg.norm(after) == pytest.approx(1.0)
         assert value(after[None])[0] <= value(tried).min() * (1 + 1e-6)

@@ -249,9 +249,9 @@ def test_with_a_beam_the_terms_are_those_of_the_sum():
 def test_no_weight_makes_the_stages_of_a_beam_overshoot_what_all_of_them_leave(quantizer_class):
     stages = [quantizer_class(8, 4, generator=generator(seed), codebook_weight=1e6) for seed in range(8)]
     quantizer = ResidualQuantizer(stages, beam_size=4)
-    z = 5 + normal(40, 5, 4, seed=9)  # all of it is in the mean, which every stage answers
+    z = 30 + normal(40, 5, 4, seed=9)  # most of it is their mean, which every stage answers
     before, *_, after = (float(quantizer(z).losses["commitment"]) for _ in range(30))
-    assert after < 0.1 * before
+    assert after < 0.01 * before
 
 
 def test_a_dead_code_of_a_later_stage_is_revived_on_what_the_earlier_ones_leave():

@@ -4,7 +4,6 @@ import torch
 from scipy.spatial.distance import cdist
 
 from skvq.nn.quantizers.simvq import SimVQQuantizer
-from skvq.nn.quantizers.vector import STEP
 
 GROUPS = pytest.mark.parametrize("n_groups", [1, 3])
 
@@ -47,7 +46,7 @@ def test_a_step_is_the_least_squares_map_of_vectors_and_old_codebook(n_groups, w
     np.testing.assert_array_equal(quantizer.coefficients, coefficients.astype(np.float32))
     for group in range(n_groups):
         of, x = (codes.ravel(), z.reshape(60, 4)) if n_groups == 1 else (codes[:, group], z[:, group])
-        pull, hold = np.sqrt(weight * STEP), np.sqrt(len(x) / 10)
+        pull, hold = np.sqrt(weight * SimVQQuantizer.STEP), np.sqrt(len(x) / 10)
         inputs = np.vstack([pull * coefficients[group][of], hold * coefficients[group]])
         targets = np.vstack([pull * x.double().numpy(), hold * before[group]])
         expected = np.linalg.lstsq(inputs, targets, rcond=None)[0]
