@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..nn.dropout import Dropout
+from ..nn.draws import Dropout
 from .activations import ACTIVATIONS
 from .network import Parameters
 

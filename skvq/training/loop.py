@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from .._warnings import warn_user
-from ..nn.dropout import draw_from
+from ..nn.draws import draw_from
 
 
 class Objective:
