@@ -1,11 +1,13 @@
-"""What every estimator shares: device, randomness, validation of X, and a fitted state made of arrays."""
+"""The base of every estimator, and the base of those that a network trained by the loop makes up."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import numbers
+import os
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._typing import Method
-from ..persistence.save import Saves
+from ..persistence.save import save
 from ..training.batches import Rows, split_rows
 from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport, learned_by
@@ -63,11 +65,8 @@ def forgets_failure(fit: Method) -> Method:
     @functools.wraps(fit)
     def forgetful(self, *args, **kwargs):
         self._forget()
-        try:
+        with self._forgets_failure():
             return fit(self, *args, **kwargs)
-        except BaseException:
-            self._forget()
-            raise
 
     return forgetful  # type: ignore[return-value]
 
@@ -96,7 +95,69 @@ class Fitting:
     generator: torch.Generator
 
 
-class BaseNetwork(CallbackSupport, Saves, BaseEstimator):
+def torch_generator(random_state, device="cpu"):
+    """Return a private torch.Generator on the device, seeded from `random_state`; no global generator is touched."""
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    return torch.Generator(device).manual_seed(int(seed))
+
+
+class Estimator(CallbackSupport, BaseEstimator):
+    """Base of every estimator: what a fit has learned is saved, forgotten and pickled in one way.
+
+    What a fit learns is attributes whose names end in an underscore, and those that a subclass names in
+    ``_learned_beside``. What it names in ``_caches`` is rebuilt where it is missing, and never pickled.
+    """
+
+    _learned_beside: tuple[str, ...] = ()
+    _caches: tuple[str, ...] = ()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to one file, which :func:`skvq.load` reads.
+
+        The file is a safetensors file with the arrays, the parameters and the version: no code, no training rows, no
+        memory of the optimiser, no callbacks, no metadata requests. Loading it runs nothing that is in it, so that a
+        file from anywhere can be loaded, which is not true of a pickle. It replaces an older file at once or, if
+        anything fails, not at all.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            Where to; ``.safetensors`` is the usual suffix.
+
+        Raises
+        ------
+        TypeError
+            For a parameter that is no number, string, sequence of these or estimator of this package (a RandomState
+            instance, a function, another package's estimator), and for subclasses of the estimators: skops and joblib
+            keep these.
+        ValueError
+            If parameters were changed, after `fit`, to some that do not go with what was learned.
+        """
+        save(self, path)
+
+    def _forget(self):
+        """Drop all that an earlier fit has learned."""
+        learned = [name for name in self.__dict__ if name.endswith("_")]
+        for name in (*learned, *self._learned_beside, *self._caches):
+            self.__dict__.pop(name, None)
+
+    @contextmanager
+    def _forgets_failure(self):
+        """Leave an unfitted estimator if the block fails, not a mixture of two fits."""
+        try:
+            yield
+        except BaseException:
+            self._forget()
+            raise
+
+    def __getstate__(self):
+        state = super().__getstate__().copy()
+        for name in self._caches:
+            state.pop(name, None)
+        return state
+
+
+class BaseNetwork(Estimator):
     """Base of the estimators: a network whose fitted state is arrays and JSON-able scalars.
 
     A subclass says in ``_build(architecture, generator)`` which module its dict of scalars describes. After
@@ -105,10 +166,12 @@ class BaseNetwork(CallbackSupport, Saves, BaseEstimator):
     ``_finish(fitting)``, which callbacks also have done to a copy of the estimator in the middle of training.
     """
 
+    _learned_beside = ("_images_in", "_dtype_in")
+    _caches = ("_module",)
+
     def _generator(self):
-        """Return a private torch.Generator seeded from `random_state`; no global generator is touched."""
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return torch.Generator().manual_seed(int(seed))
+        """Return a private torch.Generator seeded from `random_state`."""
+        return torch_generator(self.random_state)
 
     def _check_rows(self, X, shape, *, reset):
         """Validate X and lay it out as rows, without a copy.
@@ -205,12 +268,6 @@ class BaseNetwork(CallbackSupport, Saves, BaseEstimator):
         copied._finish(replace(fitting, module=module, generator=generator))
         return learned_by(copied, self)
 
-    def _forget(self):
-        """Drop all that an earlier fit learned."""
-        learned = [name for name in self.__dict__ if name.endswith("_")]
-        for name in (*learned, "_module", "_images_in", "_dtype_in"):
-            self.__dict__.pop(name, None)
-
     def _keep(self, module, architecture):
         self.architecture_ = architecture
         self.weights_ = {
@@ -230,11 +287,6 @@ class BaseNetwork(CallbackSupport, Saves, BaseEstimator):
             module.requires_grad_(False)
         self._module = module.to(device).eval()
         return self._module
-
-    def __getstate__(self):
-        state = super().__getstate__().copy()
-        state.pop("_module", None)
-        return state
 
 
 def fill_block(batch):

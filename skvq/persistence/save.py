@@ -1,4 +1,4 @@
-"""The method `save` of every estimator."""
+"""Write a fitted estimator to a file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,21 @@ from .documents import Draft, classes_within, infos_of, pack
 from .values import own_schema
 
 FORMAT = 1
+
+
+def save(estimator, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator to one file; see the estimators' method of the same name."""
+    require_safetensors()
+    schema = own_schema(estimator)
+    check_is_fitted(estimator, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
+    document, arrays = pack(estimator)
+    metadata = {"format": FORMAT, "skvq_version": __version__, "model": document}
+    try:
+        # What load would refuse is not written.
+        Draft(strict_json(json.dumps(document)), infos_of(arrays), classes_within(estimator)).fill(arrays)
+    except ValueError as error:
+        raise ValueError(f"this {schema.class_name} could not be loaded again: {error}") from error
+    write_atomically(path, to_bytes(arrays, metadata))
 
 
 class Saves:
@@ -40,14 +55,4 @@ class Saves:
         ValueError
             If parameters were changed, after `fit`, to some that do not go with what was learned.
         """
-        require_safetensors()
-        schema = own_schema(self)
-        check_is_fitted(self, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
-        document, arrays = pack(self)
-        metadata = {"format": FORMAT, "skvq_version": __version__, "model": document}
-        try:
-            # What load would refuse is not written.
-            Draft(strict_json(json.dumps(document)), infos_of(arrays), classes_within(self)).fill(arrays)
-        except ValueError as error:
-            raise ValueError(f"this {schema.class_name} could not be loaded again: {error}") from error
-        write_atomically(path, to_bytes(arrays, metadata))
+        save(self, path)
