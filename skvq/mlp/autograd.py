@@ -16,7 +16,6 @@ from ..nn.dropout import Dropout
 from .activations import ACTIVATIONS
 from .network import Parameters
 
-NORMALIZATIONS = (None, "batch", "layer")
 # Share of a batch in the running means of batch normalisation, and what is added to variances (torch's values).
 RUNNING_SHARE, EPSILON = 0.1, 1e-5
 

@@ -20,7 +20,7 @@ from ..core.layout import as_array
 from ..core.progress import starts
 from ..persistence.save import Saves
 from .activations import ACTIVATIONS
-from .descent import Descent, DescentSettings, Progress, say
+from .descent import Descent, DescentSettings, TrainingState, say
 from .fit import (
     DTYPES,
     STOCHASTIC_SOLVERS,
@@ -326,7 +326,7 @@ class BaseMLP(CallbackSupport, Saves, BaseEstimator):
         scores = getattr(self, "validation_scores_", None)
         best_score = getattr(self, "best_validation_score_", None)
         best_loss = getattr(self, "best_loss_", None)
-        return Progress(
+        return TrainingState(
             n_rows_seen=getattr(self, "t_", 0),
             loss_curve=list(getattr(self, "loss_curve_", [])),
             validation_loss_curve=list(getattr(self, "validation_loss_curve_", [])),

@@ -31,7 +31,7 @@ class DescentSettings:
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """What has happened so far, over all calls that went on with the same network."""
 
     n_iter: int = 0
@@ -62,7 +62,7 @@ class Descent:
         How to train.
     random_state : RandomState
         Draws the order of the rows, one permutation an epoch.
-    progress : Progress
+    progress : TrainingState
         Brought up to date after every epoch.
     validate : callable, default=None
         Returns (score, loss) on held-out rows; the score decides about early stopping.

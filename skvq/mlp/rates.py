@@ -72,4 +72,4 @@ class Cosine(LearningRate):
 
     def at(self, step):
         """See :class:`LearningRate`."""
-        return self.initial * learning_rate_factor(step, self.n_steps, self.warmup_steps, "cosine")
+        return self.initial * learning_rate_factor(step, self.n_steps, self.warmup_steps)

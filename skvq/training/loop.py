@@ -25,7 +25,6 @@ class Settings:
     max_iter: int
     batch_size: int
     learning_rate_init: float
-    learning_rate: str = "cosine"
     warmup: float = 0.05
     betas: tuple = (0.9, 0.99)
     alpha: float = 0.0
@@ -171,9 +170,7 @@ class Loop:
 
     def _step(self, batch, epoch):
         settings = self.settings
-        factor = learning_rate_factor(
-            self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps), settings.learning_rate
-        )
+        factor = learning_rate_factor(self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps))
         rate = settings.learning_rate_init * factor
         for group in self.optimizer.param_groups:
             group["lr"] = rate

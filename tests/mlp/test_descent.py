@@ -6,7 +6,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from skvq.mlp.autograd import AutogradNetwork
-from skvq.mlp.descent import Descent, DescentSettings, Progress, add_penalty
+from skvq.mlp.descent import Descent, DescentSettings, TrainingState, add_penalty
 from skvq.mlp.gather import Samples
 from skvq.mlp.losses import SquaredError
 from skvq.mlp.network import DenseNetwork, Parameters
@@ -76,8 +76,8 @@ def descend(network, *, rate=None, samples=None, progress=None, validate=None, o
     optimizer = SGD(network.parameters.flat, network.gradient.flat, momentum=0.0, nesterov=False)
     told = settings(**changes)
     if progress is None:
-        progress = Progress(best_loss=None, best_score=-np.inf, validation_scores=[])
-        progress = progress if told.early_stopping else Progress()
+        progress = TrainingState(best_loss=None, best_score=-np.inf, validation_scores=[])
+        progress = progress if told.early_stopping else TrainingState()
     samples = numbered() if samples is None else samples
     random_state = np.random.RandomState(seed)
     descent = Descent(network, optimizer, rate or Recorded(), samples, told, random_state, progress, validate)
@@ -367,7 +367,7 @@ def test_one_epoch_is_one_epoch_without_a_warning(recwarn):
 
 @QUIETLY
 def test_a_further_run_goes_on_counting():
-    progress = Progress()
+    progress = TrainingState()
     descend(Scripted([3.0, 1.0]), max_iter=2, progress=progress)
     rate = Recorded()
     descend(Scripted([1.0] * 9), progress=progress, rate=rate)
