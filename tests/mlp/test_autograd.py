@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-import skvq.mlp.fit
+import skvq.mlp.build
 from skvq import MLPClassifier, MLPRegressor
 from skvq.mlp.activations import ACTIVATIONS
 from skvq.mlp.autograd import AutogradNetwork
@@ -265,7 +265,7 @@ def assert_same_through_both(kind, parameters, X, y, monkeypatch):
     weight = np.random.default_rng(1).uniform(0.5, 2.0, size=len(X))
     by_hand = kind(**common | parameters).fit(X, y, sample_weight=weight)
     built = []
-    monkeypatch.setattr(skvq.mlp.fit, "DenseNetwork", lambda *args: built.append(by_autograd(*args)) or built[-1])
+    monkeypatch.setattr(skvq.mlp.build, "DenseNetwork", lambda *args: built.append(by_autograd(*args)) or built[-1])
     other = kind(**common | parameters).fit(X, y, sample_weight=weight)
     assert built
     # Rounding of float64 over 15 epochs; line searches multiply it.
