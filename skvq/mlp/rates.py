@@ -27,7 +27,7 @@ class LearningRate:
         self.n_steps = n_steps
         self.warmup_steps = math.ceil(warmup * n_steps)
 
-    # Whether training is done, and not cut short, when the steps are.
+    # Whether the rate falls to 0 over the steps, so that training is complete, not cut short, after the last one.
     ends = False
 
     def at(self, step):
@@ -51,7 +51,11 @@ class InverseScaling(LearningRate):
 
     def epoch_ends(self, n_rows_seen):
         """See :class:`LearningRate`."""
-        self.rate = self.initial / (n_rows_seen + 1) ** self.power
+        try:
+            divisor = (n_rows_seen + 1) ** self.power
+        except OverflowError:
+            divisor = math.inf
+        self.rate = self.initial / divisor
 
 
 class Adaptive(LearningRate):

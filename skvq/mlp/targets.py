@@ -21,6 +21,8 @@ from .predict import predictions
 
 def check_quantile(quantile):
     """Raise ValueError unless the parameter `quantile` is in (0, 1), or a sequence of such numbers."""
+    if isinstance(quantile, float) and 0 < quantile < 1:
+        return
     levels = np.atleast_1d(quantile)
     if levels.dtype.kind != "f" or levels.ndim != 1 or len(levels) == 0 or not ((levels > 0) & (levels < 1)).all():
         raise ValueError(f"quantile={quantile!r} must be in (0, 1), or a sequence of such numbers")
