@@ -1,4 +1,4 @@
-"""BaseMLP: what regressor and classifier share, from the validation of a fit to the outputs for new rows."""
+"""The common base of regressor and classifier, from the validation of a fit to the outputs for new rows."""
 
 from abc import abstractmethod
 
@@ -28,7 +28,7 @@ def trains_in_steps(estimator):
 
 
 class BaseMLP(Estimator):
-    """Base of MLPRegressor and MLPClassifier, which say in ``_targets`` what their targets are."""
+    """Base of MLPRegressor and MLPClassifier; each returns its kind of targets from ``_targets``."""
 
     _parameter_constraints = CONSTRAINTS
     _learned_beside: tuple[str, ...] = ("_optimizer_state", "_no_improvement_count")
@@ -82,7 +82,7 @@ class BaseMLP(Estimator):
 
     @abstractmethod
     def _targets(self):
-        """Return what `fit` does with targets: :class:`Numbers` or :class:`Labels`."""
+        """Return the kind of targets, Numbers or Labels, with what an earlier fit knows of them."""
 
     def _fit(self, X, y, sample_weight, X_val=None, y_val=None, *, incremental=False):
         """Train from new weights or, in `partial_fit` and with `warm_start`, from those of the fit before."""
@@ -185,7 +185,7 @@ class BaseMLP(Estimator):
         self.n_iter_ = self.t_ = 0
 
     def _judge(self, targets):
-        """Return what scores held-out rows, None without early stopping."""
+        """Return the function that scores held-out rows, None without early stopping."""
         if not self.early_stopping:
             return None
         if self.scoring is not None:
@@ -217,14 +217,14 @@ class BaseMLP(Estimator):
         else:
             weights, device = Weights.of(vars(self)), resolve_device(self.device)
             forward = network_outputs(weights, self.activation, precision, device, self.normalization)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked into below
+        with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are explained below
             found = outputs_in_pieces(forward, X, self.n_outputs_, precision, self.coefs_[0].dtype)
         if not np.isfinite(found).all():
             check_range(X, "X", self.precision_)
         return found
 
     def _check_rows(self, X):
-        """Validate rows to predict; those that plainly are what `fit` saw take a shorter way than scikit-learn's."""
+        """Validate rows to predict, quickly if they are a float array of the right width, else by scikit-learn."""
         plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in "fd" and len(X) > 0
         if plain and X.shape[1] == self.n_features_in_ and not hasattr(self, "feature_names_in_"):
             with np.errstate(over="ignore", invalid="ignore"):

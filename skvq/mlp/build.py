@@ -22,14 +22,14 @@ PLAIN_LOSSES = {
 
 @dataclass(frozen=True)
 class Weights:
-    """What a network has learned, as arrays.
+    """The weights of a network as arrays.
 
     Attributes
     ----------
     coefs, intercepts : list of ndarray
         Of shapes (fan_in, fan_out) and (fan_out,).
     normalization : dict of ndarray or None
-        What the normalised layers have learned; None where nothing is normalised, or nothing learned yet.
+        Scales, shifts and running statistics of the normalised layers; None without such layers, or before training.
     """
 
     coefs: list[np.ndarray]
@@ -94,7 +94,7 @@ def build_loss(loss, *, huber_delta=1.0, quantile=0.5):
 def build_network(
     weights, activation, loss, dtype, device, *, normalization=None, dropout=0.0, generator=None
 ) -> DenseNetwork | AutogradNetwork:
-    """Return a network with weights and a loss: one with hand-written gradients if that one can do what is asked for.
+    """Return a network with the given weights: a DenseNetwork, or an AutogradNetwork if the options need one.
 
     Parameters
     ----------

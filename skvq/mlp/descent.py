@@ -33,7 +33,7 @@ class DescentSettings:
 
 @dataclass
 class TrainingState:
-    """What has happened so far, over all calls that went on with the same network."""
+    """Counts and records of the training of one network, over all calls that continued it."""
 
     n_iter: int = 0
     n_rows_seen: int = 0
@@ -47,7 +47,7 @@ class TrainingState:
 
     @classmethod
     def resumed(cls, learned, *, early_stopping):
-        """Return what earlier calls counted by the fitted attributes (dict) that they left; none leave a new state."""
+        """Return the state that the fitted attributes (dict) of earlier calls describe, a new one if there are none."""
         scores, best_score, best_loss = (
             learned.get(name) for name in ("validation_scores_", "best_validation_score_", "best_loss_")
         )
@@ -67,7 +67,7 @@ class TrainingState:
         )
 
     def learned(self):
-        """Return the fitted attributes, a dict, that tell it."""
+        """Return the state as fitted attributes, a dict."""
         return self.learned_by_lbfgs() | {
             "t_": self.n_rows_seen,
             "loss_curve_": list(self.loss_curve),
@@ -78,7 +78,7 @@ class TrainingState:
         }
 
     def learned_by_lbfgs(self):
-        """Return those of them that L-BFGS leaves, which takes no steps."""
+        """Return the fitted attributes of a training by L-BFGS, a dict."""
         attributes = {"n_iter_": self.n_iter, "loss_": self.loss}
         if self.validation_loss_curve:
             attributes["validation_loss_curve_"] = list(self.validation_loss_curve)

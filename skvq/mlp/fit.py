@@ -114,7 +114,7 @@ class Training:
         return Weights.read(self.network, self.start.coefs[0].dtype, normalized=normalized)
 
     def record(self):
-        """Return the fitted attributes, a dict, that say what happened so far."""
+        """Return the records of the training so far as fitted attributes, a dict."""
         return self.state.learned() if self.parameters.takes_steps else self.state.learned_by_lbfgs()
 
     def learned(self):

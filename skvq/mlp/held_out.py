@@ -1,4 +1,4 @@
-"""Rows with targets, those of them that are held out of training, and their scores."""
+"""Rows with targets, the split into training and held-out rows, and the scores of held-out rows."""
 
 import copy
 import math
@@ -56,7 +56,7 @@ def split_off(n_rows, validation_fraction, strata, random_state):
 
 
 def hold_out(examples, sample_weight, validation_fraction, strata, random_state):
-    """Return the Examples to train on and those that are held out, which count by `sample_weight` alone."""
+    """Return the Examples to train on and the held-out ones, whose weights are `sample_weight` alone."""
     n_rows = examples.X.shape[0]
     training, held_out = split_off(n_rows, validation_fraction, strata, random_state)
     return replace(examples, subset=training), replace(examples, weight=sample_weight, subset=held_out)

@@ -1,4 +1,4 @@
-"""The predictors' parameters: the values that each may have, which go together, and those that training goes by."""
+"""The predictors' parameters: their constraints, the combinations that are refused, and those that training needs."""
 
 from dataclasses import dataclass, fields
 from numbers import Real
@@ -102,7 +102,7 @@ def _check_for_lbfgs(estimator):
 
 @dataclass(frozen=True)
 class TrainingParameters:
-    """The parameters of a predictor that its training goes by, under the names that they have there."""
+    """The parameters of a predictor that its training needs, under their own names."""
 
     activation: str
     solver: str
@@ -131,7 +131,7 @@ class TrainingParameters:
 
     @classmethod
     def of(cls, estimator):
-        """Return those of an estimator, real numbers as float (torch takes no integers of more than 64 bits)."""
+        """Return the parameters of an estimator, real numbers as float: torch takes no integers beyond 64 bits."""
         values = {name: getattr(estimator, name) for name in NAMES}
         for name in REALS:
             values[name] = float(values[name])
@@ -151,7 +151,7 @@ class TrainingParameters:
         return min(n_rows, BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size))
 
     def rows_per_step(self, n_rows):
-        """Return how many rows a step takes; warn where there are fewer than it was told to."""
+        """Return how many rows a step takes; warn if `batch_size` is more than there are."""
         if self.batch_size != "auto" and self.batch_size > n_rows:
             warn_user("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
         return self.rows_together(n_rows, None)
@@ -161,7 +161,7 @@ class TrainingParameters:
         return self.rows_together(*X.shape) * n_weights >= SINGLE_WORK
 
     def precision_for(self, X, n_weights):
-        """Return "float32" or "float64": what the network computes in."""
+        """Return the precision of the network, "float32" or "float64"."""
         if self.precision != "auto":
             return self.precision
         if X.dtype == np.float32:

@@ -1,4 +1,4 @@
-"""The outputs of a fitted predictor's network on rows, and the predictions that they stand for."""
+"""The outputs of a fitted network on rows, and the predictions made from them."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from .build import DTYPES, build_network
 from .gather import cast, rows_per_pass
 from .network import outputs
 
-# So few rows go through the network in one piece, with little prepared.
+# At most this many rows go through the network as one piece, with little to prepare.
 FEW_ROWS = 32
 # Rows are filled up to a multiple of this many, so that a row gets the same floats whether it comes alone or among
 # others. With the 32 rows of the transformers (`core.estimator.ROW_BLOCK`) a network of 784, 256 and 256 units takes
@@ -60,13 +60,13 @@ def outputs_in_pieces(forward, X, n_outputs, precision, dtype):
 
 
 def predictions(loss, found):
-    """Return the predictions that outputs (n, n_outputs) stand for, in their dtype and perhaps in their memory."""
+    """Return predictions from outputs (n, n_outputs), in their dtype and perhaps in their memory."""
     columns = torch.from_numpy(np.ascontiguousarray(found.T))  # (n_outputs, n)
     return np.ascontiguousarray(loss.predict_(columns).numpy().T)
 
 
 def check_range(values, name, precision):
-    """Raise ValueError if an array of that name holds what float32 cannot: the reason of what is not finite."""
+    """Raise ValueError if an array, called `name`, holds values beyond float32: the reason of an infinite output."""
     values = values.data if sparse.issparse(values) else values
     if values.dtype.kind not in "iuf":
         return

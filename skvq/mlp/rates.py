@@ -10,7 +10,7 @@ SMALLEST_ADAPTIVE_RATE = 1e-6
 
 
 class LearningRate:
-    """The learning rate, step by step; the constant one, and what all of them share.
+    """A constant learning rate, and the base of the others.
 
     Parameters
     ----------

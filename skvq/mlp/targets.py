@@ -1,10 +1,9 @@
-"""Targets of the predictors as the numbers that a network is trained on: numbers themselves, or class labels.
+"""The two kinds of targets, numbers and class labels, as the numbers that a network is trained on.
 
-:class:`Numbers` and :class:`Labels` have the same methods. ``check(y)`` returns validated targets, ``learn(y)`` finds
-out what there is to know about them, ``encode(y)`` returns numbers (n, n_columns) or class indices (n, 1), ``weigh(y,
-sample_weight)`` the weights of the rows in the loss, ``score(outputs, y, sample_weight)`` the score of a network's
-outputs. Then there are the `loss`, the number of outputs, the strata that a split keeps, and the fitted attributes of
-the estimator.
+:class:`Numbers` and :class:`Labels` have the same methods. ``check(y)`` returns validated targets, ``learn(y)`` takes
+note of the classes, ``encode(y)`` returns numbers (n, n_columns) or class indices (n, 1), ``weigh(y, sample_weight)``
+the weights of the rows in the loss, and ``score(outputs, y, sample_weight)`` the score of a network's outputs. They
+also give the `loss`, the number of outputs, the strata of a split, and the estimator's fitted attributes.
 """
 
 import numpy as np
@@ -90,7 +89,7 @@ class Numbers:
         return self.n_quantiles if self.n_quantiles > 1 else encoded.shape[1]
 
     def strata(self, encoded):
-        """Return what a split keeps the shares of: nothing."""
+        """Return the classes whose shares a split keeps: none."""
 
     def weigh(self, y, sample_weight):
         """Return the weights of the rows, those that were passed."""
@@ -113,7 +112,7 @@ class Labels:
     class_weight
         As in the estimator.
     binarizer : LabelBinarizer, default=None
-        What knows the classes already; None if they are to be learned.
+        Knows the classes already; None if they are to be learned.
     same_classes : bool, default=False
         Whether `y` must hold all classes that are known.
     """
@@ -154,7 +153,7 @@ class Labels:
         return len(self.binarizer.classes_) if self.binarizer.y_type_ == "multiclass" else encoded.shape[1]
 
     def strata(self, encoded):
-        """Return what a split keeps the shares of: two classes (a split by more would not be scikit-learn's)."""
+        """Return the classes whose shares a split keeps: two, as in scikit-learn, and None for more."""
         return encoded.astype(bool) if self.n_outputs(encoded) == 1 else None
 
     def weigh(self, y, sample_weight):
