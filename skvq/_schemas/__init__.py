@@ -10,7 +10,9 @@ from sklearn.utils import check_random_state
 
 from ..autoencoder import defaults as _autoencoder_plan
 from ..core.layout import check_image_shape
-from ..mlp.fit import layer_widths
+from ..mlp.build import layer_widths
+from ..mlp.parameters import check_combinations
+from ..mlp.targets import check_quantile, n_quantiles
 from ..persistence.container import Info
 from ..persistence.documents import Schema
 from ..persistence.kinds import (
@@ -267,7 +269,7 @@ MLP_VALUES = {
 
 def widths(estimator):
     """Return the widths of all layers of a predictor."""
-    return layer_widths(estimator, estimator.n_features_in_, estimator.n_outputs_)
+    return layer_widths(estimator.hidden_layer_sizes, estimator.n_features_in_, estimator.n_outputs_)
 
 
 def coefficient_shapes(estimator):
@@ -309,7 +311,7 @@ def check_mlp_parameters(estimator):
     """Raise for parameters of a predictor that are out of range."""
     check_device_and_seed(estimator)
     estimator._validate_params()
-    estimator._check_combinations(False)
+    check_combinations(estimator)
 
 
 def check_mlp(estimator, limits):
@@ -322,10 +324,9 @@ def check_mlp(estimator, limits):
 def check_regressor(estimator, limits):
     """Raise ValueError where the values of an MLPRegressor do not go together."""
     check_mlp(estimator, limits)
-    estimator._learn_targets(None, False)
-    n_quantiles = estimator._n_quantiles()
+    check_quantile(estimator.quantile)
     require(estimator.out_activation_ == ("exp" if estimator.loss == "poisson" else "identity"), "loss")
-    require(n_quantiles in (1, estimator.n_outputs_), "quantile and n_outputs_")
+    require(n_quantiles(estimator.loss, estimator.quantile) in (1, estimator.n_outputs_), "quantile and n_outputs_")
 
 
 MLP_REGRESSOR = Schema(

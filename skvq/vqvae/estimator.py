@@ -233,6 +233,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     _schema = _schemas.VQVAE
     _parameter_constraints = CONSTRAINTS
+    _learned_beside = ("_images_in", "_dtype_in")
 
     def __init__(
         self,
