@@ -21,7 +21,8 @@ class Number(Interval):
         """Return whether a value is a number in the interval."""
         if isinstance(val, (bool, np.bool_)) or not super().is_satisfied_by(val):
             return False
-        return self.type is Integral or abs(val) <= sys.float_info.max
+        # numpy's numbers fit, Python's integers need not.
+        return self.type is Integral or isinstance(val, np.generic) or abs(val) <= sys.float_info.max
 
 
 class Sizes(Number):

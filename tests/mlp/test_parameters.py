@@ -123,6 +123,14 @@ def test_a_large_integer_is_the_float_that_it_equals(parameters):
     np.testing.assert_array_equal(found.predict(X), expected.predict(X))
 
 
+@BOTH
+@pytest.mark.filterwarnings("error", "ignore::sklearn.exceptions.ConvergenceWarning")
+def test_numbers_of_numpy_are_numbers(kind):
+    parameters = {"alpha": np.float32(0.1), "max_iter": np.int8(2), "n_iter_no_change": np.inf}
+    model = kind(**FAST | parameters).fit(X, targets_of(kind))
+    assert model.n_iter_ == 2
+
+
 @pytest.mark.parametrize(("name", "value"), OF_REGRESSOR)
 def test_a_parameter_of_the_regressor_out_of_range_is_named(name, value):
     with pytest.raises((ValueError, TypeError), match=name):
