@@ -114,9 +114,7 @@ def train_for(seconds, module, rows, options, generator):
         if batch is None:
             batches = rows.shuffled(options["batch_size"], generator)
             batch = next(batches)
-        adam.param_groups[0]["lr"] = options["learning_rate"] * learning_rate_factor(
-            int(1000 * progress), 1000, 50, "cosine"
-        )
+        adam.param_groups[0]["lr"] = options["learning_rate"] * learning_rate_factor(int(1000 * progress), 1000, 50)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             x_hat, _, quantized = module(batch)
         loss = F.mse_loss(x_hat, batch) + options["commitment_weight"] * quantized.losses["commitment"]

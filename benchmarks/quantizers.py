@@ -18,9 +18,9 @@ import vector_quantize_pytorch as peer
 from _environment import print_environment
 from vector_quantize_pytorch.vector_quantize_pytorch import rotate_to
 
+from skvq.nn.quantizers.base import rotation
 from skvq.nn.quantizers.cosine import CosineEMAVectorQuantizer
 from skvq.nn.quantizers.finite_scalar import FiniteScalarQuantizer
-from skvq.nn.quantizers.gradient_estimators import rotation
 from skvq.nn.quantizers.product import ProductQuantizer
 from skvq.nn.quantizers.projected import ProjectedQuantizer
 from skvq.nn.quantizers.residual import ResidualQuantizer

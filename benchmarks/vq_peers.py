@@ -192,7 +192,7 @@ def train(name, rows, options, seed):
     source = batches(rows, torch.Generator().manual_seed(seed + 1))
     for step in range(options.steps):
         warmup = math.ceil(0.05 * options.steps)
-        adam.param_groups[0]["lr"] = RATE * learning_rate_factor(step, options.steps, warmup, "cosine")
+        adam.param_groups[0]["lr"] = RATE * learning_rate_factor(step, options.steps, warmup)
         loss = model.loss(next(source))
         adam.zero_grad(set_to_none=True)
         loss.backward()

@@ -17,11 +17,11 @@ SUITE = "sklearn.neural_network.tests.test_mlp"
 NAMES = ("MLPClassifier", "MLPRegressor")
 FEWEST_TESTS = 50  # scikit-learn 1.9 has 59
 
-# Name of a test, and what it reads that only scikit-learn's own implementation has.
+# Name of a test, and what it reads that only scikit-learn's own implementation has; the files named are in tests/mlp.
 PRIVATE = {
-    "test_gradient": "calls _loss_grad_lbfgs; tests/nn/test_mlp.py holds gradients against differences",
-    "test_learning_rate_warmstart": "reads _optimizer.learning_rate; test_mlp_against_scikit_learn.py compares weights",
-    "test_adaptive_learning_rate": "reads _optimizer.learning_rate; test_mlp_against_scikit_learn.py compares weights",
+    "test_gradient": "calls _loss_grad_lbfgs; test_network.py holds gradients against differences",
+    "test_learning_rate_warmstart": "reads _optimizer.learning_rate; test_against_scikit_learn.py compares weights",
+    "test_adaptive_learning_rate": "reads _optimizer.learning_rate; test_against_scikit_learn.py compares weights",
 }
 
 

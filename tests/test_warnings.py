@@ -13,10 +13,6 @@ X = np.random.default_rng(0).normal(size=(40, 4))
 QUICK = {"max_iter": 1, "prior": None, "random_state": 0}
 
 
-def no_effect():
-    VQVAETransformer(4, 2, codebook_weight=2.0, **QUICK).fit(X)
-
-
 def too_many_codes():
     VQVAETransformer(64, 2, **QUICK).fit(X)
 
@@ -40,7 +36,6 @@ def in_a_search_for_scores():
 @pytest.mark.parametrize(
     ("act", "category", "what"),
     [
-        (no_effect, UserWarning, "has no effect"),
         (too_many_codes, UserWarning, "is more than"),
         (channels_first, UserWarning, "channels"),
         (no_convergence, ConvergenceWarning, "Maximum iterations"),

@@ -194,6 +194,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     _schema = schema.AUTOENCODER
     _parameter_constraints = CONSTRAINTS
+    _learned_beside = ("_images_in", "_dtype_in")
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,9 +22,6 @@ from .callbacks import CallbackSupport
 from .device import resolve_device, resolve_precision, threads_for
 from .parameters import is_auto
 
-# What an estimator may hold besides its parameters and what it has learned: caches, which are never pickled.
-CACHES = ("_module",)
-
 
 def forgets_failure(fit: Method) -> Method:
     """Make a `fit` that fails leave an unfitted estimator, not a mixture of two fits."""
@@ -31,11 +29,8 @@ def forgets_failure(fit: Method) -> Method:
     @functools.wraps(fit)
     def forgetful(self, *args, **kwargs):
         self._forget()
-        try:
+        with self._forgets_failure():
             return fit(self, *args, **kwargs)
-        except BaseException:
-            self._forget()
-            raise
 
     return forgetful  # type: ignore[return-value]
 
@@ -122,6 +117,12 @@ class Fitting:
     notes: dict
 
 
+def torch_generator(random_state, device="cpu"):
+    """Return a private torch.Generator on the device, seeded from `random_state`; no global generator is touched."""
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    return torch.Generator(device).manual_seed(int(seed))
+
+
 class NetworkEstimator(CallbackSupport, BaseEstimator):
     """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
@@ -129,7 +130,13 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     returns the :class:`Recipe` of a fit. ``_learned(fitting)`` returns the fitted attributes, a dict, that are read off
     a trained network, which is in evaluation mode. ``_build(architecture, generator)``, static, returns the module that
     the dict `architecture_` describes. The module itself is a cache, built again where it is missing.
+
+    A fit learns the attributes whose names end in an underscore, and those in `_learned_beside`. Those in `_caches` are
+    made again where they are missing, and are never pickled.
     """
+
+    _learned_beside: tuple[str, ...] = ()
+    _caches: tuple[str, ...] = ("_module",)
 
     alpha: float
     device: Device
@@ -169,9 +176,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         save(self, path)
 
     def _generator(self):
-        """Return a private torch.Generator seeded from `random_state`; no global generator is touched."""
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return torch.Generator().manual_seed(int(seed))
+        """Return a private torch.Generator seeded from `random_state`."""
+        return torch_generator(self.random_state)
 
     def _holds_out(self, held_out, automatically):
         """Return whether rows are to be held out: `early_stopping`, or `automatically` where that is "auto".
@@ -279,8 +285,18 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
 
     def _forget(self):
         """Drop all that an earlier fit learned."""
-        for name in [name for name in vars(self) if name.endswith("_") or name in CACHES]:
-            self.__dict__.pop(name)
+        learned = [name for name in self.__dict__ if name.endswith("_")]
+        for name in (*learned, *self._learned_beside, *self._caches):
+            self.__dict__.pop(name, None)
+
+    @contextmanager
+    def _forgets_failure(self):
+        """Leave an unfitted estimator if the block fails, not a mixture of two fits."""
+        try:
+            yield
+        except BaseException:
+            self._forget()
+            raise
 
     def _network(self):
         """Return the fitted module in evaluation mode on the device, built from `weights_` if need be."""
@@ -296,6 +312,6 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
 
     def __getstate__(self):
         state = super().__getstate__().copy()
-        for name in CACHES:
+        for name in self._caches:
             state.pop(name, None)
         return state

@@ -5,6 +5,7 @@ to them. The arguments of a method are held to theirs by :func:`check_arguments`
 such as two parameters that do not go together, is a function beside the estimator.
 """
 
+import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 
@@ -14,11 +15,14 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, va
 
 
 class Number(Interval):
-    """An interval of numbers: as scikit-learn's, but True and False are not numbers."""
+    """An interval of numbers: as scikit-learn's, but True and False are not numbers, and real ones fit into float64."""
 
     def is_satisfied_by(self, val):
         """Return whether a value is a number in the interval."""
-        return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
+        if isinstance(val, (bool, np.bool_)) or not super().is_satisfied_by(val):
+            return False
+        # numpy's numbers fit, Python's integers need not.
+        return self.type is Integral or isinstance(val, np.generic) or abs(val) <= sys.float_info.max
 
 
 class Sizes(Number):
@@ -32,7 +36,8 @@ class Sizes(Number):
         """Return whether a value is a size, or a sequence of enough of them."""
         if isinstance(val, Integral):
             return super().is_satisfied_by(val)
-        if isinstance(val, (str, dict, set)) or not isinstance(val, Sequence | np.ndarray) or np.ndim(val) != 1:
+        is_sequence = isinstance(val, Sequence | np.ndarray) and not isinstance(val, (str, bytes, bytearray))
+        if not is_sequence or getattr(val, "ndim", 1) != 1:
             return False
         return len(val) >= self.at_least and all(map(super().is_satisfied_by, val))
 

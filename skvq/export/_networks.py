@@ -14,7 +14,7 @@ from ..autoencoder.module import LogLoss, SquaredError, TransposedDecoder
 from ..nn import bottleneck
 from ..nn import images as conv
 from ..nn import tables as dense
-from ..nn.dropout import Dropout
+from ..nn.draws import Dropout
 from ..vae.likelihoods import MAX_LOG_RATE, Bernoulli, Gaussian, Poisson
 from ._activations import activate
 from ._graph import Graph

@@ -12,12 +12,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..nn.dropout import Dropout
+from ..nn.draws import Dropout
 from .activations import ACTIVATIONS
 from .network import Parameters
 
-NORMALIZATIONS = (None, "batch", "layer")
-# Share of a batch in the running means of batch normalisation, and what is added to variances (torch's values).
+# Share of a batch in the running means of batch normalisation, and the number added to variances (torch's values).
 RUNNING_SHARE, EPSILON = 0.1, 1e-5
 
 
@@ -125,7 +124,7 @@ class AutogradNetwork:
         return self._forward(x, training=False)
 
     def normalization_arrays(self):
-        """Return what normalisation has learned as a dict of ndarrays, empty where there is none."""
+        """Return the state of the normalised layers as a dict of ndarrays, empty if there are none."""
         if self.normalization is None:
             return {}
         kinds = {"scale": self.parameters.scales, "shift": self.parameters.shifts}
@@ -138,7 +137,7 @@ class AutogradNetwork:
         }
 
     def load_normalization(self, arrays):
-        """Take over what :meth:`normalization_arrays` returned."""
+        """Put back the state that :meth:`normalization_arrays` returned."""
         kinds = {
             "scale": self.parameters.scales,
             "shift": self.parameters.shifts,

@@ -7,17 +7,16 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from .._typing import ArrayLike, Device, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from ..core.parameters import StrOptions
 from . import schema
 from .base import BaseMLP, trains_in_steps
-from .fit import as_predictions
-from .targets import check_known, decode, encode, learn_labels
+from .losses import BinaryLogLoss, LogLoss
+from .predict import predictions
+from .targets import Labels, decode, learn_labels
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -169,7 +168,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         **BaseMLP._parameter_constraints,
         "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
-    _y_numeric = False
+    _learned_beside = (*BaseMLP._learned_beside, "_label_binarizer")
     loss = "log_loss"
 
     _schema = schema.MLP_CLASSIFIER
@@ -211,25 +210,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         precision: Literal["auto", "float32", "float64"] = "auto",
         device: Device = "cpu",
     ) -> None:
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
+            batch_size=batch_size, learning_rate=learning_rate, learning_rate_init=learning_rate_init,
+            power_t=power_t, max_iter=max_iter, shuffle=shuffle, random_state=random_state, tol=tol, verbose=verbose,
+            warm_start=warm_start, momentum=momentum, nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2,
+            epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun, dropout=dropout,
+            normalization=normalization, scoring=scoring, warmup=warmup, max_grad_norm=max_grad_norm,
+            precision=precision, device=device,
+        )  # fmt: skip
         self.class_weight = class_weight
-        self.hidden_layer_sizes, self.activation, self.solver, self.alpha = (
-            hidden_layer_sizes,
-            activation,
-            solver,
-            alpha,
-        )
-        self.batch_size, self.max_iter, self.shuffle, self.random_state = batch_size, max_iter, shuffle, random_state
-        self.learning_rate, self.learning_rate_init, self.power_t, self.warmup = (
-            learning_rate,
-            learning_rate_init,
-            power_t,
-            warmup,
-        )
-        self.tol, self.n_iter_no_change, self.verbose, self.warm_start = tol, n_iter_no_change, verbose, warm_start
-        self.momentum, self.nesterovs_momentum, self.max_grad_norm = momentum, nesterovs_momentum, max_grad_norm
-        self.beta_1, self.beta_2, self.epsilon, self.max_fun = beta_1, beta_2, epsilon, max_fun
-        self.early_stopping, self.validation_fraction, self.scoring = early_stopping, validation_fraction, scoring
-        self.dropout, self.normalization, self.precision, self.device = dropout, normalization, precision, device
 
     @typed(_fit_context(prefer_skip_nested_validation=True))
     def fit(
@@ -263,7 +254,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             For bad input or parameters, and if the weights become non-finite.
         """
-        return self._fit(X, y, sample_weight, incremental=False, X_val=X_val, y_val=y_val)
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
     @typed(available_if(trains_in_steps))
     @typed(_fit_context(prefer_skip_nested_validation=True))
@@ -305,8 +296,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         y : ndarray of shape (n,) or (n, n_labels)
         """
-        outputs = self._outputs(X)
-        return decode(self._label_binarizer, outputs)
+        found = self._outputs(X)
+        return decode(self._label_binarizer, found)
 
     def predict_proba(self, X: MatrixLike) -> Reals:
         """Return the probabilities of the classes, in the order of `classes_`.
@@ -320,7 +311,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         p : ndarray of shape (n, n_classes) or (n, n_labels), in [0, 1]
             Rows sum to 1, but for multi-label problems, where each column is the probability of a label.
         """
-        found = as_predictions(self, self._outputs(X))
+        found = self._outputs(X)
+        found = predictions(LogLoss() if self.out_activation_ == "softmax" else BinaryLogLoss(), found)
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
     def predict_log_proba(self, X: MatrixLike) -> Reals:
@@ -337,45 +329,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probabilities = self.predict_proba(X)
         return np.log(probabilities, out=probabilities)
 
-    @property
-    def _stratifies(self):
-        return self.n_outputs_ == 1
-
-    def _check_targets(self, y):
-        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-
-    def _learn_targets(self, y, incremental):
-        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = learn_labels(y)
-            self.classes_ = self._label_binarizer.classes_
-        else:
-            check_known(y, self.classes_, same=self.warm_start)
-
-    def _encode_targets(self, y):
-        return encode(self._label_binarizer, y)
-
-    def _describe_outputs(self, targets):
-        if self._label_binarizer.y_type_ == "multiclass":
-            return "softmax", len(self.classes_)
-        return "logistic", targets.shape[1]
-
-    def _loss_weights(self, y, sample_weight):
-        if self.class_weight is None:
-            return sample_weight
-        if sample_weight is not None and isinstance(self.class_weight, str) and y.ndim == 1:
-            classes = np.searchsorted(self.classes_, y)
-            totals = np.bincount(classes, weights=sample_weight)  # rows of weight 2 count twice
-            by_class = np.divide(sample_weight.sum(), np.count_nonzero(totals) * totals, where=totals > 0, out=totals)
-            return sample_weight * by_class[classes]
-        by_class = compute_sample_weight(self.class_weight, y)
-        if (by_class < 0).any():
-            raise ValueError(f"class_weight={self.class_weight!r} has negative weights")
-        return by_class if sample_weight is None else by_class * sample_weight
-
-    def _score_outputs(self, outputs, y, sample_weight):
-        if not np.isfinite(outputs).all():
-            return np.nan
-        return accuracy_score(y, decode(self._label_binarizer, outputs), sample_weight=sample_weight)
+    def _targets(self):
+        known = getattr(self, "_label_binarizer", None)
+        return Labels(self.class_weight, known, same_classes=self.warm_start)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,9 +1,10 @@
 """Training of predictors by stochastic gradient descent, with scikit-learn's rules for stopping.
 
-The network is anything with one flat buffer of parameters and another of gradients: by hand-written derivatives
-(`nn.mlp`) or by autograd (`nn.mlp_autograd`).
+The network is anything with one flat buffer of parameters and another of gradients: :class:`DenseNetwork`, whose
+derivatives are written by hand, or :class:`AutogradNetwork`.
 """
 
+import copy
 import math
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from ..training.loop import Snapshot
 
 @dataclass(frozen=True)
 class DescentSettings:
-    """What the training is told; the names are those of the estimators' parameters."""
+    """The settings of a descent, under the names of the estimators' parameters."""
 
     max_iter: int
     batch_size: int
@@ -31,8 +32,8 @@ class DescentSettings:
 
 
 @dataclass
-class Progress:
-    """What has happened so far, over all calls that went on with the same network."""
+class TrainingState:
+    """Counts and records of the training of one network, over all calls that continued it."""
 
     n_iter: int = 0
     n_rows_seen: int = 0
@@ -43,6 +44,45 @@ class Progress:
     validation_loss_curve: list = field(default_factory=list)
     validation_scores: list | None = None
     n_no_improvement: int = 0
+
+    @classmethod
+    def resumed(cls, learned, *, early_stopping):
+        """Return the state that the fitted attributes (dict) of earlier calls describe, a new one if there are none."""
+        scores, best_score, best_loss = (
+            learned.get(name) for name in ("validation_scores_", "best_validation_score_", "best_loss_")
+        )
+        if early_stopping:
+            scores, best_loss = list(scores or []), None
+            best_score = -math.inf if best_score is None else best_score
+        else:
+            best_loss = math.inf if best_loss is None else best_loss
+        return cls(
+            n_rows_seen=learned.get("t_", 0),
+            loss_curve=list(learned.get("loss_curve_", [])),
+            validation_loss_curve=list(learned.get("validation_loss_curve_", [])),
+            validation_scores=scores,
+            best_score=best_score,
+            best_loss=best_loss,
+            n_no_improvement=learned.get("_no_improvement_count", 0),
+        )
+
+    def learned(self):
+        """Return the state as fitted attributes, a dict."""
+        return self.learned_by_lbfgs() | {
+            "t_": self.n_rows_seen,
+            "loss_curve_": list(self.loss_curve),
+            "best_loss_": self.best_loss,
+            "validation_scores_": copy.copy(self.validation_scores),
+            "best_validation_score_": self.best_score,
+            "_no_improvement_count": self.n_no_improvement,
+        }
+
+    def learned_by_lbfgs(self):
+        """Return the fitted attributes of a training by L-BFGS, a dict."""
+        attributes = {"n_iter_": self.n_iter, "loss_": self.loss}
+        if self.validation_loss_curve:
+            attributes["validation_loss_curve_"] = list(self.validation_loss_curve)
+        return attributes
 
 
 class Descent:
@@ -55,14 +95,14 @@ class Descent:
     optimizer : Adam or SGD
         On the network's buffers.
     rate : LearningRate
-        What the optimizer's steps are multiplied with.
+        The factor of the optimizer's steps.
     samples : Samples
         Training rows.
     settings : DescentSettings
         How to train.
     random_state : RandomState
         Draws the order of the rows, one permutation an epoch.
-    progress : Progress
+    state : TrainingState
         Brought up to date after every epoch.
     validate : callable, default=None
         Returns (score, loss) on held-out rows; the score decides about early stopping.
@@ -71,16 +111,14 @@ class Descent:
         training stops there.
     """
 
-    def __init__(
-        self, network, optimizer, rate, samples, settings, random_state, progress, validate=None, observer=None
-    ):
+    def __init__(self, network, optimizer, rate, samples, settings, random_state, state, validate=None, observer=None):
         self.network = network
         self.optimizer = optimizer
         self.rate = rate
         self.samples = samples
         self.settings = settings
         self.random_state = random_state
-        self.progress = progress
+        self.state = state
         self.validate = validate
         self.observer = observer
         self.n_steps = 0
@@ -105,7 +143,7 @@ class Descent:
 
     def _restore(self):
         """Go back to the epoch of this call whose score was the highest."""
-        if self.best_here == -math.inf and self._is_finite() and self.progress.n_iter > 0:
+        if self.best_here == -math.inf and self._is_finite() and self.state.n_iter > 0:
             warn_user(
                 "No validation score was a number; the weights of the last epoch are kept. Pass more held-out rows, or "
                 "another scoring.",
@@ -114,9 +152,9 @@ class Descent:
         self.best.restore()
 
     def _run(self, one_epoch):
-        settings, progress = self.settings, self.progress
+        settings, state = self.settings, self.state
         try:
-            progress.n_iter = 0
+            state.n_iter = 0
             for _ in range(settings.max_iter):
                 self._run_epoch()
                 if self._diverged() or self._is_told_to_stop() or self._stops() or one_epoch:
@@ -136,25 +174,25 @@ class Descent:
         return self.observer is not None and self.observer.epoch_ends()
 
     def _run_epoch(self):
-        progress = self.progress
+        state = self.state
         if self.observer is not None:
             self.observer.epoch_begins()
-        progress.loss = self._train_epoch()
-        progress.n_iter += 1
-        progress.n_rows_seen += len(self.samples)
-        progress.loss_curve.append(progress.loss)
-        self._say(f"Iteration {progress.n_iter}, loss = {progress.loss:.8f}")
+        state.loss = self._train_epoch()
+        state.n_iter += 1
+        state.n_rows_seen += len(self.samples)
+        state.loss_curve.append(state.loss)
+        self._say(f"Iteration {state.n_iter}, loss = {state.loss:.8f}")
         score = None
         if self.validate is not None:
             score, loss = self.validate()
-            progress.validation_loss_curve.append(loss)
+            state.validation_loss_curve.append(loss)
             if score is None:
                 self._say(f"Validation loss = {loss:.8f}")
         if self.settings.early_stopping:
             self._judge_score(score)
         else:
             self._judge_loss()
-        self.rate.epoch_ends(progress.n_rows_seen)
+        self.rate.epoch_ends(state.n_rows_seen)
 
     def _train_epoch(self):
         """Take a step for every batch; return the mean loss over the rows."""
@@ -185,30 +223,30 @@ class Descent:
         return loss
 
     def _judge_score(self, score):
-        progress, tol = self.progress, self.settings.tol
-        progress.validation_scores.append(score)
+        state, tol = self.state, self.settings.tol
+        state.validation_scores.append(score)
         self._say(f"Validation score: {score:f}")
-        progress.n_no_improvement = progress.n_no_improvement + 1 if score < progress.best_score + tol else 0
-        progress.best_score = max(progress.best_score, score) if score == score else progress.best_score
+        state.n_no_improvement = state.n_no_improvement + 1 if score < state.best_score + tol else 0
+        state.best_score = max(state.best_score, score) if score == score else state.best_score
         if score > self.best_here:
             self.best_here = score
             self.best.take()
 
     def _judge_loss(self):
-        progress, tol = self.progress, self.settings.tol
-        progress.n_no_improvement = progress.n_no_improvement + 1 if progress.loss > progress.best_loss - tol else 0
-        progress.best_loss = min(progress.best_loss, progress.loss)
+        state, tol = self.state, self.settings.tol
+        state.n_no_improvement = state.n_no_improvement + 1 if state.loss > state.best_loss - tol else 0
+        state.best_loss = min(state.best_loss, state.loss)
 
     def _stops(self):
-        settings, progress = self.settings, self.progress
-        if progress.n_no_improvement <= settings.n_iter_no_change:
+        settings, state = self.settings, self.state
+        if state.n_no_improvement <= settings.n_iter_no_change:
             return False
         watched = "Validation score" if settings.early_stopping else "Training loss"
         message = f"{watched} did not improve more than tol={settings.tol:f} for {settings.n_iter_no_change} "
         message += "consecutive epochs."
         reason = self.rate.stalled()
         if reason is None:
-            progress.n_no_improvement = 0
+            state.n_no_improvement = 0
             reason = f"Setting learning rate to {self.rate.rate:f}"
             self._say(f"{message} {reason}")
             return False
@@ -217,7 +255,7 @@ class Descent:
 
     def _diverged(self):
         """Return whether the best state has to do; raise if the loss is not finite and there is none."""
-        if math.isfinite(self.progress.loss):
+        if math.isfinite(self.state.loss):
             return False
         if self.best is None:
             raise self._divergence()
@@ -232,12 +270,12 @@ class Descent:
         return bool(torch.isfinite(self.network.parameters.flat).all())
 
     def _where(self):
-        return f"epoch {self.progress.n_iter} at a learning rate of {self.rate.at(max(0, self.n_steps - 1)):.3g}"
+        return f"epoch {self.state.n_iter} at a learning rate of {self.rate.at(max(0, self.n_steps - 1)):.3g}"
 
     def _divergence(self):
         return ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large values and need to "
-            f"be preprocessed. The loss was {self.progress.loss} in {self._where()}: scale X and y, or lower "
+            f"be preprocessed. The loss was {self.state.loss} in {self._where()}: scale X and y, or lower "
             "learning_rate_init; precision='float64' holds larger values."
         )
 

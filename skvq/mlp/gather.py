@@ -9,7 +9,7 @@ CACHE_BYTES = 64_000_000
 # Sparse rows with a smaller share of non-zeros than this stay sparse in the first layer; denser ones are faster as
 # dense batches (`benchmarks/mlp_sparse.py`).
 SPARSE_DENSITY = 0.1
-# A pass without gradient steps takes so many rows at a time, fewer where they are wide.
+# Rows at a time in a pass without gradient steps, and the most values that they may have together.
 PASS_ROWS, PASS_VALUES = 2048, 4_000_000
 NATIVE = tuple(np.dtype(kind) for kind in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"))
 NUMPY_TYPES = {torch.float32: np.float32, torch.float64: np.float64, torch.int64: np.int64}
@@ -21,7 +21,7 @@ def rows_per_pass(n_columns):
 
 
 def cast(array, dtype):
-    """Return an array in another type; what that cannot hold becomes infinite, which training refuses later."""
+    """Return an array in another type. Values beyond its range become infinite, and training refuses them later."""
     with np.errstate(over="ignore"):
         return array.astype(dtype)
 
@@ -80,7 +80,7 @@ class Gather:
 
 
 class _Memory:
-    """Where a batch is gathered in the type of the array, `rows`, and cast to that of the batch, `tensor`."""
+    """The memory of a batch: gathered as `rows` in the type of the array, then cast to `tensor`."""
 
     def __init__(self, shape, found, wanted):
         with torch.inference_mode(False):  # memory that is of use in any mode
@@ -90,7 +90,7 @@ class _Memory:
         self.rows = self.batch if self.same else np.empty(shape, dtype=found)
 
     def cast(self):
-        """Bring what was gathered into `tensor`."""
+        """Copy `rows` into `tensor`."""
         if not self.same:
             rows = self.rows if self.rows.dtype in NATIVE else self.rows.astype(np.float64)
             self.tensor.copy_(torch.from_numpy(rows))

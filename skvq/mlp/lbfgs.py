@@ -1,7 +1,7 @@
 """Training of predictors by scipy's L-BFGS over the gradients of the whole data, gathered piece by piece.
 
-Where a float64 solution is wanted, the search begins in float32, which costs half, and goes over to float64 before
-rounding would show: as soon as an iteration lowers the loss by less than `RESOLVED` of it.
+A search for a float64 solution may begin in float32, at half the cost. It goes on in float64 before rounding shows, as
+soon as an iteration lowers the loss by less than the share `RESOLVED`.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Losses of predictors, each with the derivative by the output of the network, in place and without autograd.
 
-Outputs are held transposed, (n_outputs, n_rows): a matrix with few columns is what matrix products and softmax are
-slow at. A loss turns the outputs z, before the output activation, into the error dL/dz in place, and returns the sum
+Outputs are held transposed, (n_outputs, n_rows), because matrix products and softmax are slow on a matrix with few
+columns. A loss turns the outputs z, before the output activation, into the error dL/dz in place, and returns the sum
 over the rows of
 
     sum over the outputs of loss(y, activation(z)) · weight of the row.
@@ -39,7 +39,7 @@ class Loss:
     averages_outputs = False
 
     def divisor(self, n_outputs):
-        """Return what a sum over the outputs is divided by for a user to see."""
+        """Return the number that a sum over the outputs is divided by before a user sees it."""
         return n_outputs if self.averages_outputs else 1
 
     def error_(self, z, y, weight):

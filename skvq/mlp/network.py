@@ -88,7 +88,7 @@ class Parameters:
 
 
 class _Workspace:
-    """Memory for one batch of b rows: what every layer puts out, and the errors that come back."""
+    """Memory for one batch of b rows: the outputs of every layer, and the errors that come back."""
 
     def __init__(self, n_rows, widths, dtype, keeps_input):
         *hidden, n_outputs = widths[1:]
@@ -157,7 +157,7 @@ class DenseNetwork:
         self.parameters = Parameters(widths, dtype)
         self.gradient = Parameters(widths, dtype)
         *hidden, last = self.parameters.weights
-        self._after = [weight.T for weight in hidden[1:]] + [last]  # what brings an error back to each hidden layer
+        self._after = [weight.T for weight in hidden[1:]] + [last]  # bring an error back to each hidden layer
         self._last_bias = self.parameters.biases[-1].unsqueeze(1)
         self._workspaces = {}
 

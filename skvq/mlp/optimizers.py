@@ -36,8 +36,8 @@ class Adam:
         self.square = torch.zeros_like(parameters)
         self.n_steps = 0
         self.fused = hasattr(torch, "_fused_adam_") and parameters.device.type in ("cpu", "cuda")
-        # The fused kernel corrects the means for their start by a number of steps: so many are no correction at all,
-        # which leaves it to `step`, in the form that adds epsilon to the uncorrected root.
+        # The fused kernel corrects the means by the number of steps. With so many steps it corrects nothing, because
+        # `step` does that, in the form that adds epsilon to the uncorrected root.
         self._many = torch.full((), 1e15, device=parameters.device)
 
     def step(self, rate):
@@ -67,7 +67,7 @@ class Adam:
         )
 
     def state(self):
-        """Return what a training needs to go on, as a dict of ndarrays and numbers."""
+        """Return the memory of the optimiser, a dict of ndarrays and numbers, for a training that goes on."""
         return {
             "mean": self.mean.cpu().numpy().copy(),
             "square": self.square.cpu().numpy().copy(),
@@ -79,7 +79,7 @@ class Adam:
         return len(state.get("mean", ())) == len(self.mean)
 
     def load(self, state):
-        """Take over what :meth:`state` returned."""
+        """Put back the memory that :meth:`state` returned."""
         self.mean.copy_(torch.as_tensor(state["mean"]))
         self.square.copy_(torch.as_tensor(state["square"]))
         self.n_steps = state["n_steps"]
@@ -114,7 +114,7 @@ class SGD:
             self.parameters.add_(self.velocity)
 
     def state(self):
-        """Return what a training needs to go on, as a dict of ndarrays."""
+        """Return the memory of the optimiser, a dict of ndarrays, for a training that goes on."""
         return {"velocity": self.velocity.cpu().numpy().copy()}
 
     def fits(self, state):
@@ -122,5 +122,5 @@ class SGD:
         return len(state.get("velocity", ())) == len(self.velocity)
 
     def load(self, state):
-        """Take over what :meth:`state` returned."""
+        """Put back the memory that :meth:`state` returned."""
         self.velocity.copy_(torch.as_tensor(state["velocity"]))

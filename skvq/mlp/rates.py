@@ -10,7 +10,7 @@ SMALLEST_ADAPTIVE_RATE = 1e-6
 
 
 class LearningRate:
-    """The learning rate, step by step; the constant one, and what all of them share.
+    """A constant learning rate, and the base of the others.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class LearningRate:
         self.n_steps = n_steps
         self.warmup_steps = math.ceil(warmup * n_steps)
 
-    # Whether training is done, and not cut short, when the steps are.
+    # Whether the rate falls to 0 over the steps, so that training is complete, not cut short, after the last one.
     ends = False
 
     def at(self, step):
@@ -51,7 +51,11 @@ class InverseScaling(LearningRate):
 
     def epoch_ends(self, n_rows_seen):
         """See :class:`LearningRate`."""
-        self.rate = self.initial / (n_rows_seen + 1) ** self.power
+        try:
+            divisor = (n_rows_seen + 1) ** self.power
+        except OverflowError:
+            divisor = math.inf
+        self.rate = self.initial / divisor
 
 
 class Adaptive(LearningRate):
@@ -72,4 +76,4 @@ class Cosine(LearningRate):
 
     def at(self, step):
         """See :class:`LearningRate`."""
-        return self.initial * learning_rate_factor(step, self.n_steps, self.warmup_steps, "cosine")
+        return self.initial * learning_rate_factor(step, self.n_steps, self.warmup_steps)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import Literal
 
-import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import d2_pinball_score, r2_score
-from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from .._typing import ArrayLike, Device, MatrixLike, RandomState, Reals, Self, typed
+from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
 from . import schema
 from .base import BaseMLP, trains_in_steps
-from .fit import as_predictions
+from .build import build_loss
+from .predict import predictions
+from .targets import Numbers, score_numbers
 
 LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
 
@@ -174,12 +172,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(set(LOSSES))],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [INNER_FRACTION, "array-like"],
+        "huber_delta": [POSITIVE],
     }
-    _y_numeric = True
-    _stratifies = False
-
     _schema = schema.MLP_REGRESSOR
 
     def __init__(
@@ -221,25 +216,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         precision: Literal["auto", "float32", "float64"] = "auto",
         device: Device = "cpu",
     ) -> None:
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
+            batch_size=batch_size, learning_rate=learning_rate, learning_rate_init=learning_rate_init,
+            power_t=power_t, max_iter=max_iter, shuffle=shuffle, random_state=random_state, tol=tol, verbose=verbose,
+            warm_start=warm_start, momentum=momentum, nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2,
+            epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun, dropout=dropout,
+            normalization=normalization, scoring=scoring, warmup=warmup, max_grad_norm=max_grad_norm,
+            precision=precision, device=device,
+        )  # fmt: skip
         self.loss, self.quantile, self.huber_delta = loss, quantile, huber_delta
-        self.hidden_layer_sizes, self.activation, self.solver, self.alpha = (
-            hidden_layer_sizes,
-            activation,
-            solver,
-            alpha,
-        )
-        self.batch_size, self.max_iter, self.shuffle, self.random_state = batch_size, max_iter, shuffle, random_state
-        self.learning_rate, self.learning_rate_init, self.power_t, self.warmup = (
-            learning_rate,
-            learning_rate_init,
-            power_t,
-            warmup,
-        )
-        self.tol, self.n_iter_no_change, self.verbose, self.warm_start = tol, n_iter_no_change, verbose, warm_start
-        self.momentum, self.nesterovs_momentum, self.max_grad_norm = momentum, nesterovs_momentum, max_grad_norm
-        self.beta_1, self.beta_2, self.epsilon, self.max_fun = beta_1, beta_2, epsilon, max_fun
-        self.early_stopping, self.validation_fraction, self.scoring = early_stopping, validation_fraction, scoring
-        self.dropout, self.normalization, self.precision, self.device = dropout, normalization, precision, device
 
     @typed(_fit_context(prefer_skip_nested_validation=True))
     def fit(
@@ -273,7 +260,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             For bad input or parameters, and if the weights become non-finite.
         """
-        return self._fit(X, y, sample_weight, incremental=False, X_val=X_val, y_val=y_val)
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
     @typed(available_if(trains_in_steps))
     @typed(_fit_context(prefer_skip_nested_validation=True))
@@ -305,8 +292,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n,), (n, n_outputs) or (n, n_quantiles)
             In the dtype of `coefs_`.
         """
-        predictions = as_predictions(self, self._outputs(X))
-        return predictions.ravel() if predictions.shape[1] == 1 else predictions
+        found = self._outputs(X)
+        if self.out_activation_ != "identity" or self.loss == "quantile":
+            found = predictions(build_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile), found)
+        return found.ravel() if found.shape[1] == 1 else found
 
     def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of the predictions; with ``loss="quantile"`` D² of the pinball loss, the mean over the quantiles.
@@ -322,51 +311,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
             At most 1.
         """
-        predictions = self.predict(X)
-        return self._score_predictions(predictions, y, sample_weight)
+        return score_numbers(self.loss, self.quantile, self.predict(X), y, sample_weight)
 
-    def _n_quantiles(self):
-        return len(np.atleast_1d(self.quantile)) if self.loss == "quantile" else 1
-
-    def _score_predictions(self, predictions, y, sample_weight):
-        if self.loss != "quantile":
-            return r2_score(y, predictions, sample_weight=sample_weight)
-        levels = np.atleast_1d(self.quantile)
-        columns = [predictions] if len(levels) == 1 else predictions.T
-        scores = [
-            d2_pinball_score(y, column, alpha=level, sample_weight=sample_weight)
-            for level, column in zip(levels, columns)
-        ]
-        return float(np.mean(scores))
-
-    def _check_targets(self, y):
-        if y.dtype.kind not in "biuf":
-            raise ValueError(f"y has dtype {y.dtype}; it must be numeric")
-        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError("Some value(s) of y are negative, which the loss 'poisson' does not allow.")
-        if self._n_quantiles() > 1 and y.ndim > 1:
-            raise ValueError(f"several quantiles need a single output, but y has {y.shape[1]} columns")
-        return y
-
-    def _learn_targets(self, y, incremental):
-        levels = np.atleast_1d(self.quantile)
-        if levels.dtype.kind != "f" or levels.ndim != 1 or len(levels) == 0 or not ((levels > 0) & (levels < 1)).all():
-            raise ValueError(f"quantile={self.quantile!r} must be in (0, 1), or a sequence of such numbers")
-
-    def _encode_targets(self, y):
-        return y.reshape(len(y), -1)
-
-    def _describe_outputs(self, targets):
-        n_outputs = self._n_quantiles() if self._n_quantiles() > 1 else targets.shape[1]
-        return "exp" if self.loss == "poisson" else "identity", n_outputs
-
-    def _loss_weights(self, y, sample_weight):
-        return sample_weight
-
-    def _score_outputs(self, outputs, y, sample_weight):
-        predictions = as_predictions(self, outputs)
-        if not np.isfinite(predictions).all():
-            return np.nan
-        predictions = predictions.ravel() if predictions.shape[1] == 1 else predictions
-        return self._score_predictions(predictions, y, sample_weight)
+    def _targets(self):
+        return Numbers(self.loss, self.quantile, self.huber_delta)

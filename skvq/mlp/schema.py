@@ -12,7 +12,9 @@ from ..persistence.container import Info
 from ..persistence.documents import Schema
 from ..persistence.kinds import CURVE, Kind, labels, list_of_arrays
 from ..persistence.records import require
-from .fit import layer_widths
+from .build import layer_widths
+from .parameters import check_combinations
+from .targets import check_quantile, n_quantiles
 
 VALUES = {
     "n_features_in_": int,
@@ -38,7 +40,7 @@ OPTIONAL = frozenset(
 
 def widths(estimator):
     """Return the widths of all layers of a predictor."""
-    return layer_widths(estimator, estimator.n_features_in_, estimator.n_outputs_)
+    return layer_widths(estimator.hidden_layer_sizes, estimator.n_features_in_, estimator.n_outputs_)
 
 
 def normalization(estimator, found):
@@ -59,10 +61,9 @@ ARRAYS = NAMES | {
 
 
 def check_parameters(estimator):
-    """Raise for parameters of a predictor that are out of range or do not go together."""
+    """Raise for parameters of a predictor that no constraint tells to be out of range."""
     check_device_and_seed(estimator)
-    # Until it is a function:
-    estimator._check_combinations(False)
+    check_combinations(estimator)
 
 
 def check(estimator, limits):
@@ -77,10 +78,8 @@ def check_regressor(estimator, limits):
     """Raise ValueError where the values of an MLPRegressor do not go together."""
     check(estimator, limits)
     require(estimator.out_activation_ == ("exp" if estimator.loss == "poisson" else "identity"), "loss")
-    levels = np.atleast_1d(estimator.quantile)
-    require(levels.dtype.kind == "f" and levels.ndim == 1 and levels.size > 0, "quantile")
-    require(((levels > 0) & (levels < 1)).all(), "quantile")
-    require(estimator.loss != "quantile" or len(levels) in (1, estimator.n_outputs_), "quantile and n_outputs_")
+    check_quantile(estimator.quantile)
+    require(n_quantiles(estimator.loss, estimator.quantile) in (1, estimator.n_outputs_), "quantile and n_outputs_")
 
 
 def check_classifier(estimator, limits):

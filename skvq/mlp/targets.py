@@ -1,8 +1,185 @@
-"""Class labels as numbers, and back."""
+"""The two kinds of targets, numbers and class labels, as the numbers that a network is trained on.
+
+:class:`Numbers` and :class:`Labels` have the same methods. ``check(y)`` returns validated targets, ``learn(y)`` takes
+note of the classes, ``encode(y)`` returns numbers (n, n_columns) or class indices (n, 1), ``weigh(y, sample_weight)``
+the weights of the rows in the loss, and ``score(outputs, y, sample_weight)`` the score of a network's outputs. They
+also give the `loss`, the number of outputs, the strata of a split, and the estimator's fitted attributes.
+"""
 
 import numpy as np
+from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from .build import build_loss
+from .losses import BinaryLogLoss, LogLoss
+from .predict import predictions
+
+
+def check_quantile(quantile):
+    """Raise ValueError unless the parameter `quantile` is in (0, 1), or a sequence of such numbers."""
+    if isinstance(quantile, float) and 0 < quantile < 1:
+        return
+    levels = np.atleast_1d(quantile)
+    if levels.dtype.kind != "f" or levels.ndim != 1 or len(levels) == 0 or not ((levels > 0) & (levels < 1)).all():
+        raise ValueError(f"quantile={quantile!r} must be in (0, 1), or a sequence of such numbers")
+
+
+def n_quantiles(loss, quantile):
+    """Return how many quantiles a regressor with these parameters predicts, 1 for other losses."""
+    return len(np.atleast_1d(quantile)) if loss == "quantile" else 1
+
+
+def score_numbers(loss, quantile, y_pred, y, sample_weight):
+    """Return R² of predictions; for the loss "quantile" D² of the pinball loss, the mean over the quantiles."""
+    if loss != "quantile":
+        return r2_score(y, y_pred, sample_weight=sample_weight)
+    levels = np.atleast_1d(quantile)
+    columns = [y_pred] if len(levels) == 1 else y_pred.T
+    scores = [
+        d2_pinball_score(y, column, alpha=level, sample_weight=sample_weight) for level, column in zip(levels, columns)
+    ]
+    return float(np.mean(scores))
+
+
+class Numbers:
+    """Numbers, in one column or several.
+
+    Parameters
+    ----------
+    loss, quantile, huber_delta
+        As in the estimator.
+    """
+
+    is_numeric = True
+
+    def __init__(self, loss, quantile, huber_delta):
+        check_quantile(quantile)
+        self.name = loss
+        self.quantile = quantile
+        self.loss = build_loss(loss, huber_delta=huber_delta, quantile=quantile)
+        self.n_quantiles = n_quantiles(loss, quantile)
+
+    def check(self, y):
+        """Return validated targets (n,) or (n, n_columns)."""
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y has dtype {y.dtype}; it must be numeric")
+        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        if self.name == "poisson" and (y < 0).any():
+            raise ValueError("Some value(s) of y are negative, which the loss 'poisson' does not allow.")
+        if self.n_quantiles > 1 and y.ndim > 1:
+            raise ValueError(f"several quantiles need a single output, but y has {y.shape[1]} columns")
+        return y
+
+    def learn(self, y):
+        """Numbers have nothing to learn."""
+
+    def learned(self):
+        """Return the fitted attributes, a dict: none."""
+        return {}
+
+    def encode(self, y):
+        """Return the targets as columns, (n, n_columns)."""
+        return y.reshape(len(y), -1)
+
+    def n_outputs(self, encoded):
+        """Return how many outputs a network has for encoded targets."""
+        return self.n_quantiles if self.n_quantiles > 1 else encoded.shape[1]
+
+    def strata(self, encoded):
+        """Return the classes whose shares a split keeps: none."""
+
+    def weigh(self, y, sample_weight):
+        """Return the weights of the rows, those that were passed."""
+        return sample_weight
+
+    def score(self, outputs, y, sample_weight):
+        """Return the score of outputs (n, n_outputs), NaN where predictions are not finite."""
+        found = predictions(self.loss, outputs)
+        if not np.isfinite(found).all():
+            return np.nan
+        found = found.ravel() if found.shape[1] == 1 else found
+        return score_numbers(self.name, self.quantile, found, y, sample_weight)
+
+
+class Labels:
+    """Class labels (n,), or an indicator matrix (n, n_labels).
+
+    Parameters
+    ----------
+    class_weight
+        As in the estimator.
+    binarizer : LabelBinarizer, default=None
+        Knows the classes already; None if they are to be learned.
+    same_classes : bool, default=False
+        Whether `y` must hold all classes that are known.
+    """
+
+    is_numeric = False
+
+    def __init__(self, class_weight, binarizer=None, *, same_classes=False):
+        self.class_weight = class_weight
+        self.binarizer = binarizer
+        self.same_classes = same_classes
+
+    def check(self, y):
+        """Return validated labels."""
+        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def learn(self, y):
+        """Learn the classes of `y`; raise ValueError if others are known."""
+        if self.binarizer is None:
+            self.binarizer = learn_labels(y)
+        else:
+            check_known(y, self.binarizer.classes_, same=self.same_classes)
+
+    def learned(self):
+        """Return the fitted attributes, a dict."""
+        return {"classes_": self.binarizer.classes_, "_label_binarizer": self.binarizer}
+
+    def encode(self, y):
+        """See :func:`encode`."""
+        return encode(self.binarizer, y)
+
+    @property
+    def loss(self):
+        """The Loss: of a softmax for several classes, else of a logistic function for every output."""
+        return LogLoss() if self.binarizer.y_type_ == "multiclass" else BinaryLogLoss()
+
+    def n_outputs(self, encoded):
+        """Return how many outputs a network has for encoded targets."""
+        return len(self.binarizer.classes_) if self.binarizer.y_type_ == "multiclass" else encoded.shape[1]
+
+    def strata(self, encoded):
+        """Return the classes whose shares a split keeps: two, as in scikit-learn, and None for more."""
+        return encoded.astype(bool) if self.n_outputs(encoded) == 1 else None
+
+    def weigh(self, y, sample_weight):
+        """Return the weights of the rows times those of their classes, None if there are neither."""
+        if self.class_weight is None:
+            return sample_weight
+        if sample_weight is not None and isinstance(self.class_weight, str) and y.ndim == 1:
+            return sample_weight * balanced_weights(self.binarizer.classes_, y, sample_weight)
+        by_class = compute_sample_weight(self.class_weight, y)
+        if (by_class < 0).any():
+            raise ValueError(f"class_weight={self.class_weight!r} has negative weights")
+        return by_class if sample_weight is None else by_class * sample_weight
+
+    def score(self, outputs, y, sample_weight):
+        """Return the accuracy of outputs (n, n_outputs), NaN where they are not finite."""
+        if not np.isfinite(outputs).all():
+            return np.nan
+        return accuracy_score(y, decode(self.binarizer, outputs), sample_weight=sample_weight)
+
+
+def balanced_weights(classes, y, sample_weight):
+    """Return the weights that balance the classes of rows, where a row of weight 2 counts twice."""
+    indices = np.searchsorted(classes, y)
+    totals = np.bincount(indices, weights=sample_weight)
+    by_class = np.divide(sample_weight.sum(), np.count_nonzero(totals) * totals, where=totals > 0, out=totals)
+    return by_class[indices]
 
 
 def learn_labels(y):

@@ -1,7 +1,7 @@
 """Encoder and decoder between rows and one vector: a linear path, and beside it a network that starts at zero.
 
-The linear path starts at the principal components of the rows (`principal_axes`, `start_from_pca`), which is the best
-linear autoencoder there is [1]_; training leaves it only as far as the data ask for. The network is dense, or, for
+The linear path starts at the principal components of the rows (`principal_axes`, `set_linear`), the best linear
+autoencoder there is [1]_; training leaves it only as far as the data ask for. The network is dense, or, for
 images, convolutional on a grid of patches with the blocks of :mod:`~skvq.nn.images`.
 
 References
@@ -17,9 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .dropout import Dropout
+from .draws import Dropout, default_generator, linear
 from .images import PatchGrid, grid_blocks
-from .initial import default_generator, linear
 from .tables import RANK_TOLERANCE, hidden_network
 
 # Rows of up to so many values have their whole covariance matrix taken, however many there are; wider ones are
@@ -339,22 +338,3 @@ def whiten(network, scales):
     """Divide the columns of a network's first layer by the `scales` (n_in,) of its inputs, in place."""
     first = next(part for part in network.modules() if isinstance(part, nn.Linear))
     first.weight /= torch.where(scales > 0, scales, 1.0).to(first.weight)
-
-
-def start_from_pca(encoder, decoder, start):
-    """Set the linear paths to principal components, in place.
-
-    Afterwards the first n outputs of the encoder are the coordinates of a row along the components, around the mean,
-    and the decoder's output is the row with these coordinates. Further outputs of an encoder that has more are 0. The
-    decoder's network sees the coordinates at about unit variance.
-
-    Parameters
-    ----------
-    encoder, decoder : modules of :func:`build_encoder` and :func:`build_decoder`
-    start : PrincipalAxes
-        With as many components as the decoder has inputs.
-    """
-    set_linear(encoder.linear, start.axes, -(start.axes @ start.mean))
-    set_linear(decoder.linear, start.axes.T, start.mean)
-    if decoder.network is not None:
-        whiten(decoder.network, start.variances.sqrt())

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .initial import default_generator, linear, uniform
+from .draws import default_generator, linear, uniform
 
 # The matrices over positions grow with the fourth power of the grid's side; above 16 × 16 they are left out.
 MAX_MIXED_POSITIONS = 256

@@ -19,8 +19,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .dropout import Dropout
-from .initial import default_generator, linear
+from .draws import Dropout, default_generator, linear
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 # Components below this share of the largest standard deviation are rounding errors of the decomposition.

@@ -1,4 +1,4 @@
-"""The method `save` of every estimator."""
+"""Write a fitted estimator to a file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .values import decode, is_own, own_schema
 FORMAT = 1
 
 
-def save(estimator, path):
-    """Write a fitted estimator to one file; see :meth:`skvq.core.estimator.NetworkEstimator.save`."""
+def save(estimator, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator to one file; see the estimators' method of the same name."""
     require_safetensors()
     schema = own_schema(estimator)
     check_is_fitted(estimator, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
@@ -30,11 +30,3 @@ def save(estimator, path):
         raise ValueError(f"this {schema.class_name} could not be loaded again: {error}") from error
     metadata = {"format": FORMAT, "skvq_version": __version__, "model": document}
     write_atomically(path, to_bytes(arrays, metadata))
-
-
-class Saves:
-    """Thin mixin, until the predictors share the base of the other estimators."""
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to one file, which :func:`skvq.load` reads."""
-        save(self, path)

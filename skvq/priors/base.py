@@ -54,6 +54,8 @@ class GridDensity(DensityMixin, NetworkEstimator):
     methods `set_marginals`, `nll`, `log_prob`, `log_prob_terms` and `sample`, as GatedPixelCNN has them.
     """
 
+    _learned_beside = ("_grids_in",)
+
     n_codes: int | None
     grid_shape: tuple[int, int] | None
     class_conditional: bool

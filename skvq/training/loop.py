@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from .._warnings import warn_user
-from ..nn.dropout import draw_from
+from ..nn.draws import draw_from
 
 
 class Objective:
@@ -47,7 +47,6 @@ class Settings:
     max_iter: int
     batch_size: int
     learning_rate_init: float
-    learning_rate: str = "cosine"
     warmup: float = 0.05
     betas: tuple = (0.9, 0.99)
     alpha: float = 0.0
@@ -98,8 +97,10 @@ class TermMeans:
         return {name: total / self.n_rows for name, total in self.sums.items()}
 
 
-def learning_rate_factor(step, n_steps, warmup, schedule):
-    """Return the factor on the initial learning rate at a step: linear warm-up, then decay.
+def learning_rate_factor(step, n_steps, warmup):
+    """Return the factor on the initial learning rate at a step: linear warm-up, then half a cosine to 0.
+
+    The cosine is that of Loshchilov & Hutter 2017, eq. 5, a single cycle.
 
     Parameters
     ----------
@@ -109,8 +110,6 @@ def learning_rate_factor(step, n_steps, warmup, schedule):
         Length of the whole training.
     warmup : int
         Number of steps over which the factor rises to 1.
-    schedule : {"cosine", "constant"}
-        What follows the warm-up: half a cosine to 0 (Loshchilov & Hutter 2017, eq. 5, a single cycle), or 1.
 
     Returns
     -------
@@ -118,13 +117,11 @@ def learning_rate_factor(step, n_steps, warmup, schedule):
 
     Examples
     --------
-    >>> [round(learning_rate_factor(step, 10, 2, "cosine"), 2) for step in (0, 1, 2, 6, 9)]
+    >>> [round(learning_rate_factor(step, 10, 2), 2) for step in (0, 1, 2, 6, 9)]
     [0.5, 1.0, 1.0, 0.5, 0.04]
     """
     if step < warmup:
         return (step + 1) / warmup
-    if schedule == "constant":
-        return 1.0
     return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, n_steps - warmup)))
 
 
@@ -280,9 +277,7 @@ class Loop:
 
     def _step(self, batch, epoch):
         settings = self.settings
-        factor = learning_rate_factor(
-            self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps), settings.learning_rate
-        )
+        factor = learning_rate_factor(self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps))
         rate = settings.learning_rate_init * factor
         for group in self.optimizer.param_groups:
             group["lr"] = rate

@@ -197,6 +197,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     _schema = schema.VAE
     _parameter_constraints = CONSTRAINTS
+    _learned_beside = ("_images_in", "_dtype_in")
 
     def __init__(
         self,

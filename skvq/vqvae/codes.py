@@ -41,7 +41,7 @@ IMAGE_CODES_PER_POSITION = 2
 # images that have no more than so many positions.
 TABLE_BEAM, LONG_TABLE_ROWS, LONG_TABLE_BEAM = 64, 10_000, 16
 IMAGE_BEAM, FEW_POSITIONS = 5, 16
-# Share of its drift that a codebook as a whole moves by with each batch, where its way of learning has such a rate.
+# Share of its drift that a codebook as a whole moves by with each batch, where it follows the encoder.
 FOLLOW_RATE = 0.1
 
 SHARED = {"shared_codebook": [AUTO, "boolean"]}
@@ -145,14 +145,17 @@ class LearnedCodes(Codes):
                 "codes are learned by 'ema' or 'gradient'"
             )
 
-    def _codebook(self, follow_rate=FOLLOW_RATE):
+    def _codebook(self, *, follows=True):
+        similarity = getattr(self, "similarity", "euclidean")
+        # The map of SimVQ moves all codes as it is; unit vectors have nowhere to drift to.
+        follows = follows and self.codebook_update != "simvq" and similarity == "euclidean"
         return CodebookSpec(
             self.codebook_update,
-            getattr(self, "similarity", "euclidean"),
+            similarity,
             self.gradient_estimator,
             float(self.ema_decay),
             float(self.revival_threshold),
-            follow_rate,
+            FOLLOW_RATE if follows else 0.0,
         )
 
     def _refuse_two_grids(self, request):
@@ -191,8 +194,8 @@ class VectorCodes(LearnedCodes):
         Whether all positions share one codebook. "auto": they do in images, whose patches are alike, and not in tables,
         whose columns are not.
     codebook_update : {"ema", "gradient", "simvq"}, default="ema"
-        How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), by gradient,
-        or by the gradient of one linear map of a fixed codebook [3]_.
+        How the codebook learns: as a running mean of the vectors given to each code ([1]_, appendix A.1), by gradient
+        steps, or by those of one linear map of a fixed codebook [3]_.
     ema_decay : float in (0, 1), default=0.99
         Share of the past in the running means of the codebook and of how often each code is used, after each step.
     revival_threshold : float in [0, 1), default=0.1
@@ -349,11 +352,11 @@ class ResidualCodes(LearnedCodes):
         # The stages of a table have no network to run away from them, and the drift of a few rows is mostly noise: at
         # 32 bits the held-out R² of wine is 0.957 without and 0.946 with it, of diabetes 0.993 and 0.991 (first of
         # three folds).
-        follow_rate = FOLLOW_RATE if request.is_image else 0.0
+        codebook = self._codebook(follows=request.is_image)
         return ResidualSpec(
             **self._positions(request, n_positions),
             code_dim=self._code_dim(request, n_positions),
-            codebook=self._codebook(follow_rate),
+            codebook=codebook,
             codes_per_position=codes_per_position,
             beam_size=self._beam_size(request, n_positions),
         )

@@ -69,8 +69,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         levels; nothing is learned. "auto": "vector" for images, "residual" for tables. The parameters of an instance
         are reached as ``quantizer__beam_size`` and so on.
     codebook_weight : float, default=1.0
-        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). Only where the
-        codebook learns by gradient; a running mean needs no weight, and another one than 1 then draws a warning.
+        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). A batch moves
+        it as far as so many batches would; 0 leaves it at its start. See Notes.
     commitment_weight : float, default=1.0
         Weight of ||z - sg[z_q]||², which keeps the encoder near its codes (γ in some texts, β in [1]_, where it is 0.25
         on sums over elements; on means over elements 1 was the best of 0.05, 0.25 and 1).
@@ -184,9 +184,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         + \text{commitment\_weight}\,\|z - sg[z_q]\|^2
 
     with every term a mean over elements, unlike the sums of [1]_: so the weights mean the same for any batch, image or
-    code size. Further departures: encoder and decoder have a linear path that starts at the principal components,
-    beside a network that starts at zero; codebooks start at the k-means of encoded rows; codes that fall out of use are
-    revived.
+    code size. The codebook takes its steps itself, because Adam, which divides gradients by their size, would undo its
+    weight. A running mean keeps the share ρ^w of its past after a batch, with ρ = `ema_decay` and w =
+    `codebook_weight`; a step by gradient is w times as long, but never goes beyond the mean of the vectors
+    (:mod:`skvq.nn.quantizers.vector` has the equations). Further departures: encoder and decoder have a linear path
+    that starts at the principal components, beside a network that starts at zero; codebooks start at the k-means of
+    encoded rows; codes that fall out of use are revived.
 
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
     epochs), but no more than 20 epochs, in at least 300 steps; a table gets 1,500 steps of 64 rows, from 10,000 rows on
@@ -231,6 +234,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     _schema = schema.VQVAE
     _parameter_constraints = CONSTRAINTS
+    _learned_beside = ("_images_in", "_dtype_in")
 
     def __init__(
         self,
@@ -643,7 +647,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
 
     def _start(self, architecture, rows, generator):
-        return start_from_data(architecture, rows, generator, warn=not is_auto(self.n_codes))
+        weight = self.codebook_weight
+        return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
 
     def _objective(self, start, generator):
         automatic_noise = start.notes["error"] if self.image_shape_ is None else 0.0

@@ -100,7 +100,7 @@ def build_vqvae(architecture, generator):
     return VQVAE(encoder, codes.build(generator), decoder, n_positions=codes.side_by_side)
 
 
-def start_from_data(architecture, rows, generator, *, warn):
+def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn):
     """Build the network with its linear paths at the principal components and its codebooks at k-means centres.
 
     Parameters
@@ -111,6 +111,8 @@ def start_from_data(architecture, rows, generator, *, warn):
         Training rows.
     generator : torch.Generator
         Draws weights, sample and cluster starts.
+    codebook_weight : float, default=1.0
+        How far a batch will move the codebook in training.
     warn : bool
         Whether to say so if there are fewer different vectors than codes.
 
@@ -132,7 +134,7 @@ def start_from_data(architecture, rows, generator, *, warn):
     n_rows = math.ceil(sample_size(codes.n_codes) / positions_per_codebook)
     z = encoded_sample(encoder, rows, n_rows, generator)
     codes = within_data(codes, z, warn=warn)
-    quantizer = codes.build(generator)
+    quantizer = codes.build(generator, codebook_weight)
     quantizer.start_from(z, functools.partial(cluster, generator=generator))
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
     with torch.no_grad():
@@ -182,9 +184,11 @@ def cluster(vectors, n_codes, generator):
 class VQObjective(Objective):
     """The loss of the VQ-VAE [1]_: reconstruction + codebook_weight · codebook + commitment_weight · commitment.
 
-    Every term is a mean over elements, so that the weights do not depend on the size of batch, rows or codes. In
-    training the encoder may see the rows with Gaussian noise of standard deviation `input_noise`, while the
-    reconstruction is compared with the clean ones, as in a denoising autoencoder [2]_.
+    Every term is a mean over elements, so that the weights do not depend on the size of batch, rows or codes. The
+    codebook term has no gradient: the quantiser takes the codebook's step itself, times `codebook_weight`. Here the
+    term is reported unweighted, and counts with its weight in the reported loss. In training the encoder may see the
+    rows with Gaussian noise of standard deviation `input_noise`, while the reconstruction is compared with the clean
+    ones, as in a denoising autoencoder [2]_.
 
     References
     ----------

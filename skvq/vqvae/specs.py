@@ -48,7 +48,7 @@ class CodebookSpec:
     ema_decay : float in [0, 1)
     revival_threshold : float in [0, 1)
     follow_rate : float in [0, 1]
-        Share of its drift that the codebook as a whole moves by with each batch, where its way of learning has one.
+        Share of its drift that the codebook as a whole moves by with each batch.
     """
 
     update: Literal["ema", "gradient", "simvq"]
@@ -58,19 +58,18 @@ class CodebookSpec:
     revival_threshold: float
     follow_rate: float
 
-    def build(self, n_codes, code_dim, n_groups, generator):
+    def build(self, n_codes, code_dim, n_groups, generator, codebook_weight):
         """Return the module with `n_groups` codebooks (n_codes, code_dim), drawn from `generator`."""
-        kind = CODEBOOKS[self.update, self.similarity]
-        follows = {"follow_rate": self.follow_rate} if kind in (EMAVectorQuantizer, VectorQuantizer) else {}
-        return kind(
+        return CODEBOOKS[self.update, self.similarity](
             n_codes,
             code_dim,
             n_groups=n_groups,
+            codebook_weight=codebook_weight,
             decay=self.ema_decay,
             revival_threshold=self.revival_threshold,
             gradient_estimator=self.gradient_estimator,
+            follow_rate=self.follow_rate,
             generator=generator,
-            **follows,
         )
 
 
@@ -102,8 +101,11 @@ class CodeSpec:
     code_dim: int
     shared_codebook: bool
 
-    def build(self, generator):
-        """Return the quantiser module, its codebooks drawn from `generator`."""
+    def build(self, generator, codebook_weight=1.0):
+        """Return the quantiser module, its codebooks drawn from `generator`.
+
+        `codebook_weight` says how far a batch moves them in training; it is no part of a fitted model.
+        """
         raise TypeError(f"{type(self).__name__} does not say how its quantiser is built")
 
     @property
@@ -208,11 +210,11 @@ class VectorSpec(CodeSpec):
     codebook: CodebookSpec
     search_dim: int | None
 
-    def build(self, generator):
+    def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
         if self.search_dim is None:
-            return self.codebook.build(self.n_codes, self.code_dim, self.n_groups, generator)
-        narrow = self.codebook.build(self.n_codes, self.search_dim, self.n_groups, generator)
+            return self.codebook.build(self.n_codes, self.code_dim, self.n_groups, generator, codebook_weight)
+        narrow = self.codebook.build(self.n_codes, self.search_dim, self.n_groups, generator, codebook_weight)
         return ProjectedQuantizer(narrow, self.code_dim, generator=generator)
 
     def clustered(self, z):
@@ -245,10 +247,10 @@ class ResidualSpec(SeveralCodesSpec):
     kind = "residual"
     beam_size: int
 
-    def build(self, generator):
+    def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
         stages = [
-            self.codebook.build(self.n_codes, self.code_dim, self.n_groups, generator)
+            self.codebook.build(self.n_codes, self.code_dim, self.n_groups, generator, codebook_weight)
             for _ in range(self.codes_per_position)
         ]
         estimator = self.codebook.gradient_estimator
@@ -275,9 +277,11 @@ class ProductSpec(SeveralCodesSpec):
 
     kind = "product"
 
-    def build(self, generator):
+    def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
-        inner = self.codebook.build(self.n_codes, self.code_dim // self.splits, self.n_groups * self.splits, generator)
+        inner = self.codebook.build(
+            self.n_codes, self.code_dim // self.splits, self.n_groups * self.splits, generator, codebook_weight
+        )
         return ProductQuantizer(inner, self.splits)
 
     @property
@@ -297,7 +301,7 @@ class FiniteScalarSpec(CodeSpec):
     kind = "finite_scalar"
     levels: tuple[int, ...]
 
-    def build(self, generator):
+    def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module; nothing is drawn."""
         return FiniteScalarQuantizer(self.levels, n_groups=self.n_groups)
 
@@ -314,9 +318,9 @@ class TwoGridSpec(CodeSpec):
     codebook: CodebookSpec
     coarse_grid: tuple[int, int]
 
-    def build(self, generator):
+    def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
-        levels = [self.codebook.build(self.n_codes, self.code_dim, 1, generator) for _ in range(2)]
+        levels = [self.codebook.build(self.n_codes, self.code_dim, 1, generator, codebook_weight) for _ in range(2)]
         grids = self.coarse_grid, self.grid
         return MultiScaleQuantizer(levels, grids, gradient_estimator=self.codebook.gradient_estimator)
 

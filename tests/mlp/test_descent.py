@@ -6,7 +6,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from skvq.mlp.autograd import AutogradNetwork
-from skvq.mlp.descent import Descent, DescentSettings, Progress, add_penalty
+from skvq.mlp.descent import Descent, DescentSettings, TrainingState, add_penalty
 from skvq.mlp.gather import Samples
 from skvq.mlp.losses import SquaredError
 from skvq.mlp.network import DenseNetwork, Parameters
@@ -71,16 +71,16 @@ def numbered(n=10, weight=None):
     return Samples(X, X, weight, torch.float64, torch.float64)
 
 
-def descend(network, *, rate=None, samples=None, progress=None, validate=None, one_epoch=False, seed=0, **changes):
+def descend(network, *, rate=None, samples=None, state=None, validate=None, one_epoch=False, seed=0, **changes):
     """Run a descent without momentum and return it."""
     optimizer = SGD(network.parameters.flat, network.gradient.flat, momentum=0.0, nesterov=False)
     told = settings(**changes)
-    if progress is None:
-        progress = Progress(best_loss=None, best_score=-np.inf, validation_scores=[])
-        progress = progress if told.early_stopping else Progress()
+    if state is None:
+        state = TrainingState(best_loss=None, best_score=-np.inf, validation_scores=[])
+        state = state if told.early_stopping else TrainingState()
     samples = numbered() if samples is None else samples
     random_state = np.random.RandomState(seed)
-    descent = Descent(network, optimizer, rate or Recorded(), samples, told, random_state, progress, validate)
+    descent = Descent(network, optimizer, rate or Recorded(), samples, told, random_state, state, validate)
     descent.run(one_epoch=one_epoch)
     return descent
 
@@ -103,16 +103,16 @@ def watched(scores, losses=None):
 )
 def test_training_stops_when_the_loss_has_not_fallen_for_some_epochs(losses, n_iter):
     descent = descend(Scripted(losses))
-    assert descent.progress.n_iter == n_iter
-    assert descent.progress.loss_curve == pytest.approx(losses[:n_iter])
-    assert descent.progress.loss == losses[n_iter - 1]
-    assert descent.progress.best_loss == min(losses[:n_iter])
+    assert descent.state.n_iter == n_iter
+    assert descent.state.loss_curve == pytest.approx(losses[:n_iter])
+    assert descent.state.loss == losses[n_iter - 1]
+    assert descent.state.best_loss == min(losses[:n_iter])
 
 
 def test_infinite_patience_trains_to_the_last_epoch_and_warns():
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(30\) reached"):
         descent = descend(Scripted([1.0] * 30), max_iter=30, n_iter_no_change=np.inf)
-    assert descent.progress.n_iter == 30
+    assert descent.state.n_iter == 30
 
 
 def test_stopping_in_time_warns_of_nothing(recwarn):
@@ -123,7 +123,7 @@ def test_stopping_in_time_warns_of_nothing(recwarn):
 @QUIETLY
 def test_a_tolerance_of_zero_takes_every_fall_and_every_draw():
     losses = [1.0, 0.999, 0.998, 0.997, 0.997, 0.997, 0.997, 0.998, 0.998, 0.998]
-    assert descend(Scripted(losses), tol=0.0).progress.n_iter == 10
+    assert descend(Scripted(losses), tol=0.0).state.n_iter == 10
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,12 @@ def test_early_stopping_keeps_the_weights_of_the_best_score(scores, n_iter, best
     network = Scripted([1.0] * 10)
     held_out = list(range(len(scores)))
     descent = descend(network, validate=watched(scores, held_out), early_stopping=True)
-    progress = descent.progress
-    assert progress.n_iter == n_iter
-    np.testing.assert_array_equal(progress.validation_scores, scores[:n_iter])
-    assert progress.validation_loss_curve == held_out[:n_iter]
-    assert progress.best_score == scores[best - 1]
-    assert progress.best_loss is None
+    state = descent.state
+    assert state.n_iter == n_iter
+    np.testing.assert_array_equal(state.validation_scores, scores[:n_iter])
+    assert state.validation_loss_curve == held_out[:n_iter]
+    assert state.best_score == scores[best - 1]
+    assert state.best_loss is None
     assert network.parameters.flat.tolist() == [-best, -best]  # each epoch moves by -1
 
 
@@ -153,8 +153,8 @@ def test_early_stopping_keeps_the_weights_of_the_best_score(scores, n_iter, best
 def test_held_out_rows_without_early_stopping_are_watched_only():
     network = Scripted([5, 4, 3, 2])
     descent = descend(network, max_iter=4, validate=watched([None] * 4, [1.0, 2.0, 3.0, 4.0]))
-    assert descent.progress.validation_loss_curve == [1.0, 2.0, 3.0, 4.0]
-    assert descent.progress.validation_scores is None
+    assert descent.state.validation_loss_curve == [1.0, 2.0, 3.0, 4.0]
+    assert descent.state.validation_scores is None
     assert network.parameters.flat.tolist() == [-4, -4]
 
 
@@ -178,7 +178,7 @@ def test_a_stalled_adaptive_rate_is_divided_and_training_goes_on():
     network, rate = Scripted([1.0] * 100), Adaptive(1e-5, 100)
     descent = descend(network, rate=rate)
     # 1e-5, 2e-6 and 4e-7, the first for one epoch more, since its first loss is the best so far
-    assert descent.progress.n_iter == 4 + 3 + 3
+    assert descent.state.n_iter == 4 + 3 + 3
     assert rate.rate == pytest.approx(4e-7)
     moved = 4 * 1e-5 + 3 * 2e-6 + 3 * 4e-7
     np.testing.assert_allclose(network.parameters.flat, -moved)
@@ -220,7 +220,7 @@ def test_rows_come_in_order_without_shuffling_and_in_a_single_batch(batch_size, 
 @QUIETLY
 def test_the_loss_of_an_epoch_is_the_mean_over_its_rows():
     descent = descend(Scripted([1.0, 2.0, 4.0]), batch_size=4, max_iter=1)
-    assert descent.progress.loss == pytest.approx((4 * 1.0 + 4 * 2.0 + 2 * 4.0) / 10)
+    assert descent.state.loss == pytest.approx((4 * 1.0 + 4 * 2.0 + 2 * 4.0) / 10)
 
 
 @QUIETLY
@@ -286,7 +286,7 @@ def test_the_penalty_is_divided_by_the_weight_of_the_batch_and_reported():
     network = Scripted([1.0], gradient=(0.0, 0.0))
     network.parameters.penalized.fill_(2.0)
     descent = descend(network, max_iter=1, alpha=3.0, samples=numbered(10, np.full(10, 0.5)))
-    assert descent.progress.loss == pytest.approx(1.0 + 0.5 * 3.0 / 5.0 * 4.0)
+    assert descent.state.loss == pytest.approx(1.0 + 0.5 * 3.0 / 5.0 * 4.0)
     assert float(network.parameters.penalized) == pytest.approx(2.0 - 3.0 / 5.0 * 2.0)
 
 
@@ -339,7 +339,7 @@ def test_divergence_with_early_stopping_warns_and_keeps_the_best_state():
 
     with pytest.warns(ConvergenceWarning, match="diverged in epoch 3 at a learning rate of 1"):
         descent = descend(network, validate=validate, early_stopping=True)
-    assert descent.progress.n_iter == 3
+    assert descent.state.n_iter == 3
     assert network.parameters.flat.tolist() == [-1.0, -1.0]
 
 
@@ -348,7 +348,7 @@ def test_an_interrupt_ends_training_and_keeps_what_there_is():
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         descent = descend(network)
     assert network.parameters.flat.tolist() == [-2.0, -2.0]
-    assert descent.progress.loss_curve == [1.0, 0.5]
+    assert descent.state.loss_curve == [1.0, 0.5]
 
 
 def test_an_interrupt_with_early_stopping_keeps_the_best_state():
@@ -360,20 +360,20 @@ def test_an_interrupt_with_early_stopping_keeps_the_best_state():
 
 def test_one_epoch_is_one_epoch_without_a_warning(recwarn):
     descent = descend(Scripted([1.0] * 9), one_epoch=True)
-    assert descent.progress.n_iter == 1
-    assert descent.progress.n_rows_seen == 10
+    assert descent.state.n_iter == 1
+    assert descent.state.n_rows_seen == 10
     assert not recwarn
 
 
 @QUIETLY
 def test_a_further_run_goes_on_counting():
-    progress = Progress()
-    descend(Scripted([3.0, 1.0]), max_iter=2, progress=progress)
+    state = TrainingState()
+    descend(Scripted([3.0, 1.0]), max_iter=2, state=state)
     rate = Recorded()
-    descend(Scripted([1.0] * 9), progress=progress, rate=rate)
-    assert progress.loss_curve == [3.0, 1.0, 1.0, 1.0, 1.0]
-    assert progress.n_iter == 3  # of the last run
-    assert progress.n_rows_seen == 50
+    descend(Scripted([1.0] * 9), state=state, rate=rate)
+    assert state.loss_curve == [3.0, 1.0, 1.0, 1.0, 1.0]
+    assert state.n_iter == 3  # of the last run
+    assert state.n_rows_seen == 50
     assert rate.rows == [30, 40, 50]
 
 
@@ -385,7 +385,7 @@ def test_descent_finds_the_line_through_its_points():
     descent = descend(network, samples=samples, rate=LearningRate(0.3, 1), max_iter=200, tol=0.0, batch_size=5)
     coefs, intercepts = network.parameters.arrays(np.float64)
     np.testing.assert_allclose([coefs[0][0, 0], intercepts[0][0]], [3.0, -2.0], atol=1e-6)
-    assert descent.progress.loss < 1e-10
+    assert descent.state.loss < 1e-10
 
 
 @QUIETLY

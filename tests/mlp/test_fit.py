@@ -1,4 +1,4 @@
-"""What the glue between estimators and training loop must not lose."""
+"""The training of a predictor as a whole: held-out rows, weights of rows, precision, threads, failure."""
 
 import threading
 import warnings
@@ -12,8 +12,10 @@ from sklearn.preprocessing import scale
 
 from skvq import MLPClassifier, MLPRegressor
 from skvq.core.device import threads_for
-from skvq.mlp import base as mlp_base
 from skvq.mlp import lbfgs
+from skvq.mlp.build import start_weights
+from skvq.mlp.descent import Descent
+from skvq.mlp.held_out import split_off
 from skvq.training.loop import Snapshot
 
 X, Y = (scale(values) for values in load_diabetes(return_X_y=True))
@@ -46,8 +48,8 @@ def test_held_out_rows_of_a_split_keep_their_weights():
     weight = np.random.default_rng(0).uniform(0.1, 5, len(X))
     model = MLPRegressor(**QUICK | {"early_stopping": True, "max_iter": 1}).fit(X, Y, sample_weight=weight)
     random_state = np.random.RandomState(0)  # draws the first weights, then the split
-    mlp_base.start_weights([X.shape[1], 8, 1], "relu", np.float64, random_state)
-    held_out = mlp_base.split_off(len(X), model, None, random_state)[1]
+    start_weights([X.shape[1], 8, 1], "relu", np.float64, random_state)
+    held_out = split_off(len(X), 0.1, None, random_state)[1]
     expected = half_squared_error(model, X[held_out], Y[held_out], weight[held_out])
     assert model.validation_loss_curve_[0] == pytest.approx(expected)
     assert expected != pytest.approx(half_squared_error(model, X[held_out], Y[held_out]))
@@ -151,7 +153,7 @@ def test_single_precision_begins_where_a_batch_is_two_hundred_thousand_multiply_
 def test_small_fits_use_one_thread_and_large_ones_all(monkeypatch):
     before = torch.get_num_threads()
     seen = []
-    monkeypatch.setattr(mlp_base.Descent, "run", lambda self, one_epoch: seen.append(torch.get_num_threads()))
+    monkeypatch.setattr(Descent, "run", lambda self, one_epoch: seen.append(torch.get_num_threads()))
     torch.set_num_threads(2)
     try:
         MLPRegressor(max_iter=1).fit(X, Y)

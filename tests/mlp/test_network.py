@@ -10,7 +10,7 @@ from scipy import sparse
 from skvq.mlp import gather
 from skvq.mlp.activations import ACTIVATIONS
 from skvq.mlp.autograd import AutogradNetwork
-from skvq.mlp.descent import Descent, DescentSettings, Progress
+from skvq.mlp.descent import Descent, DescentSettings, TrainingState
 from skvq.mlp.gather import Samples
 from skvq.mlp.lbfgs import WholeGradient
 from skvq.mlp.losses import AbsoluteError, BinaryLogLoss, Huber, LogLoss, Poisson, Quantile, SquaredError
@@ -178,7 +178,7 @@ def test_a_step_of_descent_goes_down_the_penalised_mean_loss(activation, loss, m
         optimizer = SGD(network.parameters.flat, network.gradient.flat, momentum=0.0, nesterov=False)
         samples = samples_of(loss, weighted, as_sparse, monkeypatch)
         random_state = np.random.RandomState(0)
-        Descent(network, optimizer, LearningRate(0.01, 1), samples, settings, random_state, Progress()).run(
+        Descent(network, optimizer, LearningRate(0.01, 1), samples, settings, random_state, TrainingState()).run(
             one_epoch=True
         )
         torch.testing.assert_close(network.parameters.flat, before - 0.01 * slope, rtol=1e-10, atol=1e-12)

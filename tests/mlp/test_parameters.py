@@ -68,6 +68,13 @@ OUT_OF_RANGE = [
     ("precision", 32),
     ("device", 3),
 ]
+NUMERIC = [
+    "hidden_layer_sizes", "alpha", "batch_size", "learning_rate_init", "power_t", "max_iter", "tol", "momentum",
+    "validation_fraction", "beta_1", "beta_2", "epsilon", "n_iter_no_change", "max_fun", "dropout", "warmup",
+    "max_grad_norm",
+]  # fmt: skip
+# Real numbers without an upper bound.
+UNBOUNDED = ["alpha", "learning_rate_init", "power_t", "tol", "epsilon", "max_grad_norm"]
 OF_REGRESSOR = [
     ("loss", "hinge"),
     ("quantile", 0.0),
@@ -80,6 +87,8 @@ OF_REGRESSOR = [
     ("quantile", ["low"]),
     ("huber_delta", 0.0),
     ("huber_delta", -1.0),
+    ("huber_delta", True),
+    ("huber_delta", 10**400),
 ]
 OF_CLASSIFIER = [("class_weight", "equal"), ("class_weight", 2.0)]
 
@@ -89,6 +98,37 @@ OF_CLASSIFIER = [("class_weight", "equal"), ("class_weight", 2.0)]
 def test_a_parameter_out_of_range_is_named(kind, name, value):
     with pytest.raises((ValueError, TypeError), match=name):
         kind(**FAST | {name: value}).fit(X, targets_of(kind))
+
+
+@BOTH
+@pytest.mark.parametrize("name", NUMERIC)
+def test_true_is_no_number(kind, name):
+    for value in (True, np.True_):
+        with pytest.raises((ValueError, TypeError), match=name):
+            kind(**FAST | {name: value}).fit(X, targets_of(kind))
+
+
+@BOTH
+@pytest.mark.parametrize("name", UNBOUNDED)
+def test_a_number_that_no_float_holds_is_named(kind, name):
+    with pytest.raises((ValueError, TypeError), match=name):
+        kind(**FAST | {name: 10**400}).fit(X, targets_of(kind))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("parameters", [{"max_grad_norm": 10**30}, {"loss": "huber", "huber_delta": 10**30}], ids=str)
+def test_a_large_integer_is_the_float_that_it_equals(parameters):
+    as_floats = {name: float(value) if isinstance(value, int) else value for name, value in parameters.items()}
+    found, expected = (MLPRegressor(**FAST | given).fit(X, NUMBERS) for given in (parameters, as_floats))
+    np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+
+
+@BOTH
+@pytest.mark.filterwarnings("error", "ignore::sklearn.exceptions.ConvergenceWarning")
+def test_numbers_of_numpy_are_numbers(kind):
+    parameters = {"alpha": np.float32(0.1), "max_iter": np.int8(2), "n_iter_no_change": np.inf}
+    model = kind(**FAST | parameters).fit(X, targets_of(kind))
+    assert model.n_iter_ == 2
 
 
 @pytest.mark.parametrize(("name", "value"), OF_REGRESSOR)

@@ -75,6 +75,12 @@ def test_inverse_scaling_divides_by_a_power_of_the_rows_seen(power):
         assert rate.at(7) == pytest.approx(0.3 / math.pow(n_rows + 1, power))
 
 
+def test_inverse_scaling_by_a_power_beyond_all_numbers_ends_at_zero():
+    rate = InverseScaling(0.3, 20, power=1e300)
+    rate.epoch_ends(50)
+    assert rate.at(7) == 0
+
+
 def test_an_adaptive_rate_is_divided_by_five_until_it_is_too_small():
     rate = Adaptive(0.001, 20)
     seen = [0.001]

@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from skvq.nn import bottleneck
-from skvq.nn.bottleneck import build_decoder, build_encoder, principal_axes, start_from_pca
+from skvq.nn.bottleneck import build_decoder, build_encoder, principal_axes, set_linear
 
 TABLE = {"row_shape": [10], "hidden_layer_sizes": [8, 6]}
 DENSE_IMAGE = {"row_shape": [9, 7, 2], "hidden_layer_sizes": [8]}
@@ -19,6 +19,11 @@ def generator(seed=0):
 
 def pair(architecture, n):
     return build_encoder(architecture, n, generator()), build_decoder(architecture, n, generator())
+
+
+def start_from_pca(encoder, decoder, start):
+    set_linear(encoder.linear, start.axes, -(start.axes @ start.mean))
+    set_linear(decoder.linear, start.axes.T, start.mean)
 
 
 def correlated_rows(n, shape, rank, seed=0):

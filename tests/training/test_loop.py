@@ -60,9 +60,7 @@ def test_recorded_terms_are_means_over_rows_not_over_batches():
 def test_the_weights_of_the_best_epoch_on_held_out_rows_are_restored():
     training, held_out = make_rows(8, noise=3.0), make_rows(64, seed=1)
     objective = LeastSquares(3)
-    loop = Loop(
-        objective, training, Settings(200, 4, 0.1, learning_rate="constant"), generator(), validation_rows=held_out
-    )
+    loop = Loop(objective, training, Settings(200, 4, 0.1), generator(), validation_rows=held_out)
     history = loop.run()
     curve = history.terms["validation_loss"]
     assert history.best_iter == int(np.argmin(curve)) + 1
@@ -83,7 +81,7 @@ def test_the_weights_before_the_first_epoch_are_kept_where_training_only_hurts()
 
 
 def test_a_plateau_ends_the_training():
-    settings = Settings(1000, 64, 0.05, learning_rate="constant", tol=1e-3, n_iter_no_change=5)
+    settings = Settings(1000, 64, 0.05, tol=1e-3, n_iter_no_change=5)
     history = Loop(LeastSquares(3), make_rows(), settings, generator()).run()
     assert history.n_iter < 1000
     assert history.stopped == "no_change"
@@ -97,7 +95,7 @@ def test_a_non_finite_loss_names_epoch_and_learning_rate():
             objective.module.weight.fill_(float("nan"))
 
     objective = LeastSquares(3, at_step=6, action=spoil)
-    settings = Settings(10, 16, 0.125, learning_rate="constant", warmup=0.0)
+    settings = Settings(10_000, 16, 0.125, warmup=0.0)  # so long that the rate has hardly begun to fall
     with pytest.raises(ValueError, match=r"nan in epoch 2 at a learning rate of 0\.125"):
         Loop(objective, make_rows(), settings, generator()).run()
 
@@ -106,15 +104,28 @@ def interrupt(objective):
     raise KeyboardInterrupt
 
 
+class StopsAfter:
+    """An observer that asks to stop after some epochs."""
+
+    def __init__(self, n_epochs):
+        self.left = n_epochs
+
+    def epoch_begins(self):
+        self.left -= 1
+
+    def epoch_ends(self):
+        return self.left == 0
+
+
 def test_an_interrupt_keeps_the_state_after_the_last_complete_epoch():
-    whole = LeastSquares(3)
-    Loop(whole, make_rows(), Settings(2, 16, 0.1, learning_rate="constant", warmup=0.0), generator()).run()
+    settings = Settings(50, 16, 0.1, warmup=0.0)
+    stopped = LeastSquares(3)
+    Loop(stopped, make_rows(), settings, generator(), observer=StopsAfter(2)).run()
     broken = LeastSquares(3, at_step=11, action=interrupt)  # four steps an epoch: in the middle of the third
-    settings = Settings(50, 16, 0.1, learning_rate="constant", warmup=0.0)
     with pytest.warns(UserWarning, match="after epoch 2 of 50; the state is kept"):
         history = Loop(broken, make_rows(), settings, generator()).run()
     assert history.n_iter == 2
-    assert torch.equal(whole.module.weight, broken.module.weight)
+    assert torch.equal(stopped.module.weight, broken.module.weight)
 
 
 def test_an_interrupt_in_the_first_epoch_is_let_through():
@@ -156,7 +167,7 @@ def test_equal_seeds_give_equal_weights():
 
 
 def test_the_rate_warms_up_linearly_and_decays_to_zero():
-    factors = [learning_rate_factor(step, 100, 10, "cosine") for step in range(100)]
+    factors = [learning_rate_factor(step, 100, 10) for step in range(100)]
     np.testing.assert_allclose(factors[:10], np.arange(1, 11) / 10)
     np.testing.assert_allclose(factors[10:], 0.5 * (1 + np.cos(np.pi * np.arange(90) / 90)))
 

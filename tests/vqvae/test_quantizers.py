@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 
 from skvq import PixelCNN, VQVAETransformer
-from skvq.nn.quantizers.gradient_estimators import rotation
+from skvq.nn.quantizers.base import rotation
 from skvq.nn.quantizers.vector import CodebookQuantizer
 from skvq.vqvae.defaults import codes_for_bits
 

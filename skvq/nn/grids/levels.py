@@ -18,7 +18,7 @@ from collections.abc import Generator
 
 import torch
 
-from ..initial import default_generator
+from ..draws import default_generator
 from .autoregressive import AutoregressiveGrids
 from .pixelcnn import GatedPixelCNN
 

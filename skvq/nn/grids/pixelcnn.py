@@ -33,8 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..dropout import Dropout
-from ..initial import default_generator, undrawn_linear
+from ..draws import Dropout, default_generator, undrawn_linear
 from .autoregressive import AutoregressiveGrids
 from .context import EarlierCodes, OtherCodes, shares_offsets
 from .sampling import gate, stream_logits
@@ -69,7 +68,7 @@ class _GatedLayer(nn.Module):
             self.link = undrawn_linear(2 * channels, 2 * channels, bias=False)
         self.horizontal = _conv(channels, 2 * channels, (1, min(half, (width - 1) // dilation) + 1))
         self.residual = undrawn_linear(channels, channels, bias=False)
-        self.dropout = Dropout(dropout)  # draws from a private generator, see dropout.py
+        self.dropout = Dropout(dropout)  # draws from a private generator, see draws.py
 
     def forward(self, v, x, condition):
         left = (self.horizontal.weight.shape[3] - 1) * self.dilation

@@ -31,8 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..dropout import Dropout
-from ..initial import default_generator, undrawn_linear
+from ..draws import Dropout, default_generator, undrawn_linear
 from .autoregressive import AutoregressiveGrids
 from .context import EarlierCodes, shares_offsets
 
@@ -88,7 +87,7 @@ class _Block(nn.Module):
             undrawn_linear(d_model, 4 * d_model),
             undrawn_linear(4 * d_model, d_model, bias=False),
         )
-        self.dropout = Dropout(dropout)  # draws from a private generator, see dropout.py
+        self.dropout = Dropout(dropout)  # draws from a private generator, see draws.py
 
     def _feed_forward(self, x):
         return x + self.dropout(self.output(F.gelu(self.hidden(self.hidden_norm(x)))))

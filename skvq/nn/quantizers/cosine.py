@@ -4,7 +4,11 @@ Follows Yu et al. (2022) [1]_: ||ẑ - e||² = 2 - 2 ẑ·e for unit vectors, so
 decoded are the unit vectors: the length of z is not in the code.
 
 Departures. A codebook of running means is brought back to length 1 after every step; its running sums are not, so a
-code's direction is that of the sum of the unit vectors given to it, as in spherical k-means.
+code's direction is that of the sum of the unit vectors given to it, as in spherical k-means. A step by gradient is the
+implicit one of :mod:`~skvq.nn.quantizers.vector` among vectors of length 1: the unit vector that minimises its sum of
+squares is
+
+    e ← (e + g s) / |e + g s|,    g = w η K / B
 
 References
 ----------
@@ -15,10 +19,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from .base import Cluster, Quantized
-from .vector import CodebookQuantizer, EMAVectorQuantizer, normal_codebook
+from .vector import CodebookQuantizer, EMAVectorQuantizer, VectorQuantizer
 
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
@@ -37,9 +40,9 @@ class _OnSphere(CodebookQuantizer):
         """Codes, unit vectors and losses (of unit vectors) of z (b, m, d), float32; nothing is learned."""
         return super().quantize(unit(z))
 
-    def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
-        """Move running statistics by the unit vectors of z (b, m, d), detached, and their codes (b, m)."""
-        super().learn(unit(z), codes)
+    def learn(self, z: torch.Tensor, codes: torch.Tensor, at_most: float = 1.0) -> None:
+        """Move the codebook by the unit vectors of z (b, m, d) and their codes (b, m)."""
+        super().learn(unit(z), codes, at_most)
 
     def revive(self, z: torch.Tensor, generator: torch.Generator) -> int:
         """Put hardly used codes back among the unit vectors of z (b, m, d); how many were moved."""
@@ -54,60 +57,48 @@ class _OnSphere(CodebookQuantizer):
         """Replace the codebook by the directions of vectors (n_groups, n_codes, code_dim) and forget all statistics."""
         super().set_codebook(unit(vectors))
 
+    def _register(self, codebook: torch.Tensor) -> None:
+        super()._register(unit(codebook))
 
-class CosineVectorQuantizer(_OnSphere):
-    """Cosine codes whose codebook learns by gradient.
+    def _follow(self, movement: torch.Tensor) -> None:
+        super()._follow(unit(self.codebook + movement) - self.codebook)
+
+
+class CosineVectorQuantizer(_OnSphere, VectorQuantizer):
+    """Cosine codes whose codebook turns by gradient steps on the codebook term.
 
     With width 8, z [128, 49, 8] becomes vectors [128, 49, 8] of length 1 and codes [128, 49].
 
     Parameters
     ----------
-    n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator, generator
+    n_codes, code_dim, n_groups, codebook_weight, decay, revival_threshold, gradient_estimator, follow_rate, generator
         As in :class:`~skvq.nn.quantizers.vector.VectorQuantizer`.
 
     Attributes
     ----------
-    directions : Parameter of shape (n_groups, n_codes, code_dim), float32
-        Vectors of any length.
     codebook : Tensor of shape (n_groups, n_codes, code_dim), float32
-        The same with length 1.
+        Unit vectors.
     mass : Tensor of shape (n_groups, n_codes), float32
         Running counts.
     """
 
-    def __init__(
-        self,
-        n_codes: int,
-        code_dim: int,
-        *,
-        n_groups: int = 1,
-        decay: float = 0.99,
-        revival_threshold: float = 0.1,
-        gradient_estimator: str = "straight_through",
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator)
-        self.directions = nn.Parameter(unit(normal_codebook(n_groups, n_codes, code_dim, generator)))
-
-    @property
-    def codebook(self) -> torch.Tensor:  # type: ignore[override]
-        """Unit vectors, (n_groups, n_codes, code_dim)."""
-        return unit(self.directions)
-
-    def _write(self, vectors: torch.Tensor, index: tuple | slice) -> None:
-        self.directions[index] = vectors
+    def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
+        turned = unit(self.codebook + self._gain(counts) * sums)
+        self.codebook.copy_(torch.where(finite & (counts[:, :, None] > 0), turned, self.codebook))
 
 
 class CosineEMAVectorQuantizer(_OnSphere, EMAVectorQuantizer):
     """Cosine codes whose codebook vectors point along the running sums of the unit vectors given to them.
 
-    With the unit vectors' sum s of a code in a batch, m ← decay · m + (1 - decay) · s and e = m / |m|.
+    With the unit vectors' sum s of a code in a batch, and ρ = decay ^ codebook_weight,
+
+        m ← ρ m + (1 - ρ) s,    e = m / |m|
 
     With width 8, z [128, 49, 8] becomes vectors [128, 49, 8] of length 1 and codes [128, 49].
 
     Parameters
     ----------
-    n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator, generator
+    n_codes, code_dim, n_groups, codebook_weight, decay, revival_threshold, gradient_estimator, follow_rate, generator
         As in :class:`~skvq.nn.quantizers.vector.EMAVectorQuantizer`.
 
     Attributes
@@ -117,28 +108,6 @@ class CosineEMAVectorQuantizer(_OnSphere, EMAVectorQuantizer):
     mass, sums : Tensor
         As in :class:`~skvq.nn.quantizers.vector.EMAVectorQuantizer`.
     """
-
-    def __init__(
-        self,
-        n_codes: int,
-        code_dim: int,
-        *,
-        n_groups: int = 1,
-        decay: float = 0.99,
-        revival_threshold: float = 0.1,
-        gradient_estimator: str = "straight_through",
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(
-            n_codes,
-            code_dim,
-            n_groups=n_groups,
-            decay=decay,
-            revival_threshold=revival_threshold,
-            gradient_estimator=gradient_estimator,
-            generator=generator,
-        )
-        self.set_codebook(self.codebook.clone())
 
     def _mean_vectors(self) -> torch.Tensor:
         """Directions of the running sums; where they cancel to nothing, the codebook as it is."""

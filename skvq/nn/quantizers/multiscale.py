@@ -32,8 +32,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from .base import Cluster, Quantized, Quantizer
-from .gradient_estimators import estimator_named
+from .base import Cluster, Quantized, Quantizer, estimator_named
 from .vector import CodebookQuantizer
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import torch
 
-from ..initial import default_generator, linear
+from ..draws import default_generator, linear
 from .base import Cluster, Quantized, Quantizer
 
 

@@ -10,9 +10,8 @@ are not the nearest then, if better sums begin with others. So a stage learns fr
 and later ones, r_i = z - Σ_{j≠i} sg[e_{j,k_j}], where the greedy search's learns from what the earlier ones do.
 
 Departures. Each term of the loss is the mean of the stages' own, not their sum, so that its weight does not depend on
-their number. The gradient goes to z once, not once per stage. A codebook that all stages share learns from the vectors
-of all of them in one step, after the codes of the batch are chosen. Stage dropout shortens what is decoded, but the
-codebooks of all stages learn from every row.
+their number. The gradient goes to z once, not once per stage. With a beam, all s stages answer the same remainder at
+once, so each goes at most 1 / s of the way there, however large its `codebook_weight` is; more would overshoot.
 
 References
 ----------
@@ -28,10 +27,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..initial import default_generator
-from .base import Cluster, Quantized, Quantizer
+from .base import Cluster, Quantized, Quantizer, estimator_named
 from .beam import beam_codes
-from .gradient_estimators import estimator_named
 from .residual_start import start_codebooks
 from .vector import CodebookQuantizer
 
@@ -48,20 +45,13 @@ class ResidualQuantizer(Quantizer):
     Parameters
     ----------
     quantizers : sequence of CodebookQuantizer
-        One for each stage, or a single one that all stages share; equal in `n_codes`, `code_dim` and `n_groups`. Their
-        vectors must be comparable with z: cosine codes or a projection go around a residual quantiser, not into it.
-    n_stages : int, optional
-        Number of stages; needed where the codebook is shared.
+        One for each stage, equal in `n_codes`, `code_dim` and `n_groups`. Their vectors must be comparable with z:
+        cosine codes or a projection go around a residual quantiser, not into it.
     beam_size : int, default=1
         Number of prefixes that the search follows: see :mod:`~skvq.nn.quantizers.beam`. 1 is the greedy search. In
         training, and to start codebooks, it follows 16 at most.
-    stage_dropout : float in [0, 1], default=0.0
-        Share of the rows that are, in training, decoded from a prefix of random length, so that prefixes are decoded
-        well [1]_.
     gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
         How the gradient at the sum goes on to z.
-    generator : torch.Generator, optional
-        Source of the dropout; by default a private one seeded with 0.
 
     Attributes
     ----------
@@ -74,21 +64,17 @@ class ResidualQuantizer(Quantizer):
     def __init__(
         self,
         quantizers: Sequence[CodebookQuantizer],
-        n_stages: int | None = None,
         *,
         beam_size: int = 1,
-        stage_dropout: float = 0.0,
         gradient_estimator: str = "straight_through",
-        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        _check_stages(quantizers, n_stages, beam_size, stage_dropout)
+        _check_stages(quantizers, beam_size)
         self.quantizers = nn.ModuleList(quantizers)  # type: ignore[assignment]
-        self.n_stages = len(quantizers) if n_stages is None else n_stages
+        self.n_stages = len(quantizers)
         self.n_codes, self.code_dim = quantizers[0].n_codes, quantizers[0].code_dim
-        self.beam_size, self.stage_dropout = beam_size, stage_dropout
+        self.beam_size = beam_size
         self.estimate = estimator_named(gradient_estimator)
-        self.generator = default_generator() if generator is None else generator
 
     @property
     def codebook(self) -> torch.Tensor:
@@ -105,39 +91,33 @@ class ResidualQuantizer(Quantizer):
             raise ValueError(f"n_stages must be in [1, {self.n_stages}], got {n_stages}")
         search = self._greedy_codes if self.beam_size == 1 else self._beam_codes
         with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
-            return search(z.float(), self._stages(n_stages))
+            return search(z.float(), self.quantizers[:n_stages])
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Sums of codebook vectors: codes (b, m, s), of a prefix of s ≤ n_stages stages → (b, m, d), float32."""
         if codes.ndim != 3 or not 1 <= codes.shape[2] <= self.n_stages:
             raise ValueError(f"codes must have shape (b, m, 1 to {self.n_stages}), got {tuple(codes.shape)}")
-        stages = self._stages(codes.shape[2])
-        return sum(stage.decode(codes[:, :, i]) for i, stage in enumerate(stages))  # type: ignore[return-value]
+        return sum(self._parts(codes))  # type: ignore[return-value]
 
     def quantize(self, z: torch.Tensor) -> Quantized:
         """Codes, vectors and losses of z (b, m, d), float32; nothing is learned."""
         codes = self.encode(z)
-        stages = self._stages()
-        vectors = [stage.decode(codes[:, :, i]) for i, stage in enumerate(stages)]
-        parts = [vector.detach() for vector in vectors]
-        losses = [s.losses(seen, vector) for s, seen, vector in zip(stages, self._targets(z, parts), vectors)]
+        parts = self._parts(codes)
+        losses = [s.losses(seen, part) for s, seen, part in zip(self.quantizers, self._targets(z, parts), parts)]
         means = {name: sum(terms[name] for terms in losses) / self.n_stages for name in losses[0]}
-        z_q = self._sum_of_prefixes(torch.stack(parts, dim=2))  # (b, m, s, d) → (b, m, d)
+        z_q = torch.stack(parts, dim=2).sum(dim=2)  # (b, m, s, d) → (b, m, d)
         return Quantized(self.estimate(z, z_q), codes, means)  # type: ignore[arg-type]
 
     def count(self, codes: torch.Tensor) -> torch.Tensor:
         """How often each code of each codebook occurs: codes (b, m, n_stages) → (n_codebooks, n_codes), int64."""
-        counts = [stage.count(codes[:, :, i]) for i, stage in enumerate(self._stages())]
-        return sum(counts) if self._shared else torch.cat(counts)  # type: ignore[return-value]
+        return torch.cat([stage.count(codes[:, :, i]) for i, stage in enumerate(self.quantizers)])
 
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
-        """Move the statistics of every stage by the vectors that it saw: z (b, m, d), codes (b, m, n_stages)."""
-        seen = self._targets_of(z, codes)
-        if self._shared:
-            self.quantizers[0].learn(torch.cat(seen), torch.cat(codes.unbind(dim=2)))
-            return
+        """Move every stage by the vectors that it saw: z (b, m, d), codes (b, m, n_stages)."""
+        seen = self._targets(z, self._parts(codes))
+        at_most = 1.0 if self.beam_size == 1 else 1.0 / self.n_stages  # all stages answer what all of them leave
         for i, quantizer in enumerate(self.quantizers):
-            quantizer.learn(seen[i], codes[:, :, i])
+            quantizer.learn(seen[i], codes[:, :, i], at_most)
 
     @torch.no_grad()
     def revive(self, z: torch.Tensor, generator: torch.Generator) -> int:
@@ -145,47 +125,35 @@ class ResidualQuantizer(Quantizer):
         if not self.training or not any(bool(q.dead_codes().any()) for q in self.quantizers):
             return 0
         z = z.float()
-        seen = self._targets_of(z, self.encode(z))
-        if self._shared:
-            return self.quantizers[0].revive(torch.cat(seen), generator)
+        seen = self._targets(z, self._parts(self.encode(z)))
         return sum(stage.revive(vectors, generator) for stage, vectors in zip(self.quantizers, seen))
 
     @torch.no_grad()
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
         """Set each stage's codebook from what the stages before it leave of a sample z (b, m, d).
 
-        See :mod:`~skvq.nn.quantizers.residual_start` for how. A shared codebook starts from the vectors that all stages
-        see while it holds the clusters of z.
+        See :mod:`~skvq.nn.quantizers.residual_start` for how.
         """
-        if self._shared:
-            self.quantizers[0].start_from(z, cluster)
-            self.quantizers[0].start_from(torch.cat(self._targets_of(z, self.encode(z))), cluster)
-            return
         vectors = self.quantizers[0].grouped(z)
         codebooks = start_codebooks(vectors, self.n_stages, self.n_codes, cluster, min(self.beam_size, _TRAINING_BEAM))
         for stage, codebook in zip(self.quantizers, codebooks):
             stage.set_codebook(codebook)
 
-    def _greedy_codes(self, z: torch.Tensor, stages: list[CodebookQuantizer]) -> torch.Tensor:
+    def _greedy_codes(self, z: torch.Tensor, stages: Sequence[CodebookQuantizer]) -> torch.Tensor:
         codes = []
         for stage in stages:
             codes.append(stage.encode(z))
             z = z - stage.decode(codes[-1])
         return torch.stack(codes, dim=2)
 
-    def _beam_codes(self, z: torch.Tensor, stages: list[CodebookQuantizer]) -> torch.Tensor:
+    def _beam_codes(self, z: torch.Tensor, stages: Sequence[CodebookQuantizer]) -> torch.Tensor:
         beam_size = min(self.beam_size, _TRAINING_BEAM) if self.training else self.beam_size
         codes = beam_codes(stages[0].grouped(z), (stage.codebook for stage in stages), beam_size)
         return codes.reshape(*z.shape[:2], len(stages))
 
-    @property
-    def _shared(self) -> bool:
-        return len(self.quantizers) < self.n_stages
-
-    def _stages(self, n_stages: int | None = None) -> list[CodebookQuantizer]:
-        """The quantiser of each of the first stages; the same for all where it is shared."""
-        stages = list(self.quantizers) * (self.n_stages if self._shared else 1)
-        return stages[:n_stages]
+    def _parts(self, codes: torch.Tensor) -> list[torch.Tensor]:
+        """The codebook vectors (b, m, d) that the codes (b, m, s) of the first s stages stand for."""
+        return [stage.decode(code) for stage, code in zip(self.quantizers, codes.unbind(dim=2))]
 
     def _targets(self, z: torch.Tensor, parts: list[torch.Tensor]) -> list[torch.Tensor]:
         """What each stage is to stand for in z (b, m, d), given the vectors `parts` (b, m, d) of all stages."""
@@ -197,33 +165,12 @@ class ResidualQuantizer(Quantizer):
             targets.append(targets[-1] - part)
         return targets
 
-    def _targets_of(self, z: torch.Tensor, codes: torch.Tensor) -> list[torch.Tensor]:
-        return self._targets(z, [stage.decode(codes[:, :, i]) for i, stage in enumerate(self._stages())])
 
-    def _sum_of_prefixes(self, parts: torch.Tensor) -> torch.Tensor:
-        """parts (b, m, n_stages, d) summed over all stages, or over as many as dropout leaves a row."""
-        if not self.training or self.stage_dropout == 0:
-            return parts.sum(dim=2)
-        draws = torch.rand(2, len(parts), generator=self.generator, device=self.generator.device)
-        short, length = draws.to(parts.device)
-        length = torch.where(short < self.stage_dropout, 1 + (length * self.n_stages).long(), self.n_stages)
-        kept = torch.arange(self.n_stages, device=parts.device) < length[:, None]  # (b, n_stages)
-        return (parts * kept[:, None, :, None]).sum(dim=2)
-
-
-def _check_stages(
-    quantizers: Sequence[CodebookQuantizer], n_stages: int | None, beam_size: int, stage_dropout: float
-) -> None:
+def _check_stages(quantizers: Sequence[CodebookQuantizer], beam_size: int) -> None:
     if not quantizers or not all(isinstance(q, CodebookQuantizer) for q in quantizers):
         raise TypeError(f"quantizers must be one or more quantizers with a codebook, got {list(quantizers)}")
-    if n_stages is not None and (n_stages < 1 or len(quantizers) not in (1, n_stages)):
-        raise ValueError(
-            f"n_stages={n_stages} does not fit {len(quantizers)} quantizers: pass as many, or one to share"
-        )
     sizes = {(q.n_codes, q.code_dim, q.n_groups) for q in quantizers}
     if len(sizes) > 1:
         raise ValueError(f"quantizers must be equal in (n_codes, code_dim, n_groups), got {sorted(sizes)}")
     if beam_size < 1:
         raise ValueError(f"beam_size must be at least 1, got {beam_size}")
-    if not 0.0 <= stage_dropout <= 1.0:
-        raise ValueError(f"stage_dropout must be in [0, 1], got {stage_dropout}")

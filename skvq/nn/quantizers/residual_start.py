@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..initial import default_generator
+from ..draws import default_generator
 from .base import Cluster
 from .beam import Beam, extend_beam, start_beam
 from .nearest import nearest_codes

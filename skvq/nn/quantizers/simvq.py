@@ -1,10 +1,17 @@
-"""SimVQ: the codebook is a fixed random table times a learned linear map, so a step moves every code.
+"""SimVQ: the codebook is a fixed table times a learned linear map, so a step moves every code.
 
-Follows Zhu et al. (2024) [1]_: codebook = C W with frozen coefficients C (n_codes, d) and a learned W (d, d). The
-gradient of the codebook term reaches codes that were not chosen through W, which is what keeps them from dying.
+Follows Zhu et al. (2024) [1]_: codebook = C W with frozen coefficients C (n_codes, d) and a learned W (d, d). What a
+batch says of its codes reaches the codes that it did not choose through W, which is what keeps them from dying.
 
-Departures. W starts as the identity, so that a codebook from data can be set, as the coefficients. A code can still be
-revived: its coefficients become those that W maps to the wanted vector, in the least-squares sense.
+Departures. W starts as the identity, so that a codebook from data can be set, as the coefficients. W moves by the
+implicit step of :mod:`~skvq.nn.quantizers.vector` among codebooks of this form. With N the diagonal matrix of the
+counts of a batch and S the sums of its vectors, (n_codes, d), that is
+
+    W ← W + A⁻¹ g Cᵀ (S - N C W),    A = Cᵀ (I + g N) C + ε I
+
+where ε, a small share of the mean of the diagonal, holds back the directions in which the coefficients hardly vary. No
+weight makes the step unstable. A code can still be revived: its coefficients become those that W maps to the wanted
+vector, in the least-squares sense.
 
 References
 ----------
@@ -15,11 +22,12 @@ References
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from .vector import CodebookQuantizer, normal_codebook
+from .vector import CodebookQuantizer
 
 _SMALLEST_DIRECTION = 1e-3  # of W's largest singular value: below it, revival would need enormous coefficients
+_HELD_BACK = 1e-4  # ε, relative to the mean of the diagonal
+_NO_LENGTH = 1e-12  # so that coefficients that are all zero move nothing
 
 
 class SimVQQuantizer(CodebookQuantizer):
@@ -29,14 +37,14 @@ class SimVQQuantizer(CodebookQuantizer):
 
     Parameters
     ----------
-    n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator, generator
+    n_codes, code_dim, n_groups, codebook_weight, decay, revival_threshold, gradient_estimator, follow_rate, generator
         As in :class:`~skvq.nn.quantizers.vector.VectorQuantizer`.
 
     Attributes
     ----------
     coefficients : Tensor of shape (n_groups, n_codes, code_dim), float32
-        Frozen, standard normal unless set.
-    map : Parameter of shape (n_groups, code_dim, code_dim), float32
+        C, standard normal unless set.
+    map : Tensor of shape (n_groups, code_dim, code_dim), float32
         W, one for each group.
     codebook : Tensor of shape (n_groups, n_codes, code_dim), float32
         Their product.
@@ -44,22 +52,9 @@ class SimVQQuantizer(CodebookQuantizer):
         Running counts.
     """
 
+    STEP = 0.2  # ten times that of free codes: W is a mean over all vectors of a batch
     coefficients: torch.Tensor
-
-    def __init__(
-        self,
-        n_codes: int,
-        code_dim: int,
-        *,
-        n_groups: int = 1,
-        decay: float = 0.99,
-        revival_threshold: float = 0.1,
-        gradient_estimator: str = "straight_through",
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator)
-        self.register_buffer("coefficients", normal_codebook(n_groups, n_codes, code_dim, generator))
-        self.map = nn.Parameter(torch.eye(code_dim).repeat(n_groups, 1, 1))
+    map: torch.Tensor
 
     @property
     def codebook(self) -> torch.Tensor:  # type: ignore[override]
@@ -71,6 +66,19 @@ class SimVQQuantizer(CodebookQuantizer):
         """Make vectors (n_groups, n_codes, code_dim) the coefficients, the map the identity; forget all statistics."""
         self.map.copy_(torch.eye(self.code_dim, device=self.map.device).expand_as(self.map))
         super().set_codebook(vectors)
+
+    def _register(self, codebook: torch.Tensor) -> None:
+        self.register_buffer("coefficients", codebook)
+        self.register_buffer("map", torch.eye(self.code_dim).repeat(self.n_groups, 1, 1))
+
+    def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
+        gain, n = self._gain(counts), counts[:, :, None]
+        transposed = self.coefficients.transpose(1, 2)
+        matrix = transposed @ ((1.0 + gain * n / at_most) * self.coefficients)  # (n_groups, d, d)
+        diagonal = matrix.diagonal(dim1=1, dim2=2)
+        diagonal += _HELD_BACK * diagonal.mean(dim=1, keepdim=True) + _NO_LENGTH
+        pull = torch.where(finite, gain * (sums - n * self.codebook), 0.0)
+        self.map.add_(torch.linalg.solve(matrix, transposed @ pull))
 
     def _write(self, vectors: torch.Tensor, index: tuple | slice) -> None:
         maps = self.map if isinstance(index, slice) else self.map[index[0]]

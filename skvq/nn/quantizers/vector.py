@@ -1,8 +1,23 @@
 """Vector quantisers: each vector is replaced by the nearest of a small set of learned ones.
 
 Follows van den Oord, Vinyals and Kavukcuoglu (2017): straight-through gradient, a codebook term and a commitment term
-[1]_. The codebook learns by gradient (`VectorQuantizer`) or as a running mean of the vectors given to each code
-(`EMAVectorQuantizer`, appendix A.1 of [1]_, and [2]_).
+[1]_. The codebook learns by gradient steps on its term (`VectorQuantizer`) or as a running mean of the vectors given to
+each code (`EMAVectorQuantizer`, appendix A.1 of [1]_, and [2]_).
+
+**Steps and their weight.** A codebook moves itself, in `learn`, whichever way it learns; no optimiser of the network
+touches it. An optimiser such as Adam divides a gradient by its own size, so that a weight of the codebook term would
+change nothing. Here `codebook_weight` w says how far a batch moves the codebook: it counts as w batches. With the
+number n_k and the sum s_k of the vectors of a batch that code k received, B vectors and K codes in all,
+
+    running means    N_k ← ρ^w N_k + (1 - ρ^w) n_k,   m_k ← ρ^w m_k + (1 - ρ^w) s_k,   e_k = m_k / N_k
+    gradient         e_k ← (e_k + g s_k) / (1 + g n_k),   g = w η K / B
+
+The gradient step is the implicit (proximal) one [5]_, the e that minimises η w Σ_i |z_i - e_code(i)|² + B / K Σ_k
+|e_k - e_k(before)|²: near a gradient step of the codebook term while g n_k is small, and never beyond the mean of the
+vectors, however large w is. A code with an average number of vectors goes the share w η / (1 + w η) of the way to their
+mean. Other codebooks take the same step within what they can be: unit vectors in
+:mod:`~skvq.nn.quantizers.cosine`, linear maps of a table in :mod:`~skvq.nn.quantizers.simvq`. w = 0 leaves the
+codebook where it is.
 
 Departures. All terms are means over elements. Running counts start at 1 and running sums at the codebook itself, not at
 zero. A code that got nothing in a batch moves only with the codebook as a whole. A batch with a non-finite value moves
@@ -10,10 +25,10 @@ nothing. Codes that fall out of use can be put back among the data (`revive`), w
 [4]_; what a code is of use is bounded by its nearest neighbour instead of measured on the data.
 
 With a `follow_rate` the codebook as a whole follows the encoder (`drift`), in the spirit of [3]_, which learns an
-affine map of the codebook by gradient. A running mean lags its vectors by 1 / (1 - decay) steps, a parameter by as many
-as the learning rate makes it. Until the codes arrive, the decoder does not respond to how the encoder moved, so the
+affine map of the codebook by gradient. A running mean lags its vectors by 1 / (1 - decay) steps, and a code that moves
+by gradient steps by about 1 / η. Until the codes arrive, the decoder does not respond to how the encoder moved, so the
 encoder, where commitment is weak, moves on, beyond all codes, and most of them fall out of use. What all vectors of a
-batch say about where the codebook went is precise enough to be followed at once.
+batch say about where the codebook went is precise enough to be followed at once. A rate f becomes 1 - (1 - f)^w.
 
 References
 ----------
@@ -23,17 +38,20 @@ References
    Optimization Challenges in Vector Quantized Networks", ICML 2023.
 .. [4] B. Fritzke, "The LBG-U Method for Vector Quantization - an Improvement over LBG Inspired from Neural Networks",
    Neural Processing Letters 5, 1997.
+.. [5] P. Toulis, E. M. Airoldi, "Asymptotic and Finite-Sample Properties of Estimators Based on Stochastic Gradients",
+   Annals of Statistics 45(4), 2017.
 """
 
 from __future__ import annotations
 
+import math
+from abc import abstractmethod
+
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from ..initial import default_generator
-from .base import Cluster, Quantized, Quantizer
-from .gradient_estimators import estimator_named
+from ..draws import default_generator
+from .base import Cluster, Quantized, Quantizer, estimator_named
 from .nearest import nearest_codes, removal_costs
 
 # Squared length beside which an affine map of the codebook is not fitted: of codes that are all alike there is none.
@@ -112,8 +130,42 @@ def _slots(codes: torch.Tensor, n_codes: int) -> torch.Tensor:
 
 
 class CodebookQuantizer(Quantizer):
-    """Search, lookup, running counts and revival, which all ways of learning a codebook share."""
+    """Search, lookup, running counts and revival, which all ways of learning a codebook share.
 
+    A way of learning adds `_step`, and `_register` and `_write` where its codebook is made of something else.
+    `STEP` is η, the step by gradient of a code with an average number of vectors where the weight is 1.
+
+    Parameters
+    ----------
+    n_codes : int
+        Size of the codebook, K.
+    code_dim : int
+        Width of a vector, d.
+    n_groups : int, default=1
+        1: one codebook for all positions; m: position j of m has its own.
+    codebook_weight : float ≥ 0, default=1.0
+        How far a batch moves the codebook, w: a batch counts as so many. 0 leaves the codebook as it is.
+    decay : float in [0, 1), default=0.99
+        Share of the past in running means and counts after a batch, ρ; 0.99 as in [1]_ of the module.
+    revival_threshold : float in [0, 1), default=0.1
+        Share of the average running count below which `revive` moves a code; 0 never moves one.
+    gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
+        How the gradient at the vectors goes on to z: see :mod:`~skvq.nn.quantizers.base`.
+    follow_rate : float in [0, 1], default=0.0
+        Share of its `drift` that the codebook as a whole moves by with each batch. 0.1 keeps codes in use where
+        commitment is weak and the learning rate large; 1 would repeat the noise of every batch.
+    generator : torch.Generator, optional
+        Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
+        comes in through `set_codebook`.
+
+    Attributes
+    ----------
+    codebook : Tensor of shape (n_groups, n_codes, code_dim), float32
+    mass : Tensor of shape (n_groups, n_codes), float32
+        Running counts, N.
+    """
+
+    STEP = 0.02
     codebook: torch.Tensor
     mass: torch.Tensor
     idle: torch.Tensor
@@ -122,13 +174,18 @@ class CodebookQuantizer(Quantizer):
         self,
         n_codes: int,
         code_dim: int,
-        n_groups: int,
-        decay: float,
-        revival_threshold: float,
-        gradient_estimator: str,
+        *,
+        n_groups: int = 1,
+        codebook_weight: float = 1.0,
+        decay: float = 0.99,
+        revival_threshold: float = 0.1,
+        gradient_estimator: str = "straight_through",
         follow_rate: float = 0.0,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        if not 0.0 <= codebook_weight < math.inf:
+            raise ValueError(f"codebook_weight must be in [0, inf), got {codebook_weight}")
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         if not 0.0 <= revival_threshold < 1.0:
@@ -138,12 +195,15 @@ class CodebookQuantizer(Quantizer):
         self.n_codes = n_codes
         self.code_dim = code_dim
         self.n_groups = n_groups
+        self.codebook_weight = codebook_weight
         self.decay = decay
         self.revival_threshold = revival_threshold
         self.follow_rate = follow_rate
         self.estimate = estimator_named(gradient_estimator)
         self.register_buffer("mass", torch.ones(n_groups, n_codes))
         self.register_buffer("idle", torch.zeros(n_groups, n_codes), persistent=False)  # batches without a vector
+        generator = default_generator() if generator is None else generator
+        self._register(torch.randn(n_groups, n_codes, code_dim, generator=generator))
 
     def encode(self, z: torch.Tensor) -> torch.Tensor:
         """Nearest codes: z (b, m, d) → codes (b, m), int64, in [0, n_codes)."""
@@ -163,20 +223,35 @@ class CodebookQuantizer(Quantizer):
         return Quantized(self.estimate(z, z_q), codes, self.losses(z, z_q))
 
     def losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Both terms for vectors and their codebook vectors, (b, m, d) each: means over elements."""
-        return {"codebook": F.mse_loss(z_q, z.detach()), "commitment": F.mse_loss(z, z_q.detach())}
+        """Both terms for vectors and their codebook vectors, (b, m, d) each: means over elements.
+
+        They have the same value. That of the codebook has no gradient, for the codebook moves itself.
+        """
+        commitment = F.mse_loss(z, z_q.detach())
+        return {"codebook": commitment.detach(), "commitment": commitment}
 
     def count(self, codes: torch.Tensor) -> torch.Tensor:
         """How often each code occurs: codes (b, m) → (n_groups, n_codes), int64."""
         return count_codes(codes, self.n_codes, self.n_groups)
 
-    def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
-        """Move running statistics by a batch: z (b, m, d), detached, and its codes (b, m); not if z is not finite."""
+    @torch.no_grad()
+    def learn(self, z: torch.Tensor, codes: torch.Tensor, at_most: float = 1.0) -> None:
+        """Move the codebook and its running counts by a batch: z (b, m, d) and its codes (b, m).
+
+        Nothing moves if z is not finite, or `codebook_weight` is 0. `at_most` is the largest share of the way to its
+        vectors that the codebook goes at once, for codebooks that answer the same errors at the same time; it holds
+        back weights above 1 only.
+        """
+        if self.codebook_weight == 0:
+            return
         counts, sums = batch_statistics(self.grouped(z), codes.reshape(-1, self.n_groups), self.n_codes)
         finite = torch.isfinite(sums).all()
         if self.follow_rate > 0:
-            self._follow(torch.where(finite, self.follow_rate * drift(self.codebook, counts, sums), 0.0))
-        self._move_statistics(counts, sums, finite)
+            rate = 1.0 - self._kept(1.0 - self.follow_rate, at_most)
+            self._follow(torch.where(finite, rate * drift(self.codebook, counts, sums), 0.0))
+        _move(self.mass, torch.lerp(counts, self.mass, self._kept(self.decay, at_most)), finite)
+        _move(self.idle, torch.where(counts > 0, 0.0, self.idle + 1.0), finite)
+        self._step(counts, sums, finite, at_most)
 
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
         """Set the codebook to what `cluster` makes of the vectors z (b, m, d) of each group."""
@@ -204,7 +279,8 @@ class CodebookQuantizer(Quantizer):
         from its nearest code. So a vector that the codebook already holds, such as a blank background, is never drawn;
         a uniform draw would leave copies of it, which no vector is ever given to. The running count becomes the group's
         average, so that the code has time to find its data, and the running sum follows. Does nothing in evaluation
-        mode, with a non-finite z, or in a group whose vectors are all codebook vectors already.
+        mode, with a `codebook_weight` of 0, with a non-finite z, or in a group whose vectors are all codebook vectors
+        already.
 
         Parameters
         ----------
@@ -216,7 +292,7 @@ class CodebookQuantizer(Quantizer):
         z = self.grouped(z.float())
         average = self.mass.mean(dim=1)
         dead = self.dead_codes()
-        if not self.training or not bool(dead.any()):
+        if not self.training or self.codebook_weight == 0 or not bool(dead.any()):
             return 0
         distances = (z - self.decode(nearest_codes(z, self.codebook))).norm(dim=2)  # (n, n_groups)
         if not bool(torch.isfinite(distances).all()):
@@ -242,10 +318,24 @@ class CodebookQuantizer(Quantizer):
         """Sizes, for `repr`."""
         return f"n_codes={self.n_codes}, code_dim={self.code_dim}, n_groups={self.n_groups}"
 
-    def _move_statistics(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor) -> None:
-        """Running counts follow the counts of a batch, unless it is not finite."""
-        _move(self.mass, torch.lerp(counts, self.mass, self.decay), finite)
-        _move(self.idle, torch.where(counts > 0, 0.0, self.idle + 1.0), finite)
+    @abstractmethod
+    def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
+        """Move the codebook by what `batch_statistics` has of a batch, unless that is not finite.
+
+        The running counts have moved, and the codebook has followed its drift.
+        """
+
+    def _register(self, codebook: torch.Tensor) -> None:
+        """Make (n_groups, n_codes, code_dim) the first codebook."""
+        self.register_buffer("codebook", codebook)
+
+    def _kept(self, share: float, at_most: float) -> float:
+        """What is left after `codebook_weight` batches where one leaves a share, in [0, 1]: see `learn`."""
+        return max(share**self.codebook_weight, min(share, 1.0 - at_most))
+
+    def _gain(self, counts: torch.Tensor) -> torch.Tensor:
+        """The factor g = w η K / B of a gradient step: counts (n_groups, n_codes) → (n_groups, 1, 1)."""
+        return self.codebook_weight * self.STEP * self.n_codes / counts.sum(dim=1)[:, None, None]
 
     def _follow(self, movement: torch.Tensor) -> None:
         """Move the whole codebook by (n_groups, n_codes, d)."""
@@ -282,89 +372,42 @@ def _draw(weights: torch.Tensor, n_draws: int, generator: torch.Generator) -> to
     return drawn.to(weights.device)
 
 
-def normal_codebook(n_groups: int, n_codes: int, code_dim: int, generator: torch.Generator | None) -> torch.Tensor:
-    """A standard normal codebook (n_groups, n_codes, code_dim); without a generator, from one seeded with 0."""
-    if generator is None:
-        generator = default_generator()
-    return torch.randn(n_groups, n_codes, code_dim, generator=generator)
-
-
 class VectorQuantizer(CodebookQuantizer):
-    """A quantiser whose codebook is a parameter, moved by the gradient of the codebook term.
+    """A quantiser whose codebook moves by gradient steps on the codebook term.
+
+    e ← (e + g s) / (1 + g n), g = w η K / B: see :mod:`~skvq.nn.quantizers.vector`.
 
     Parameters
     ----------
-    n_codes : int
-        Size of the codebook, K.
-    code_dim : int
-        Width of a vector, d.
-    n_groups : int, default=1
-        1: one codebook for all positions; m: position j of m has its own.
-    decay : float in [0, 1), default=0.99
-        Decay of the running counts per batch, by which unused codes are known.
-    revival_threshold : float in [0, 1), default=0.1
-        Share of the average running count below which `revive` moves a code; 0 never moves one.
-    gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
-        How the gradient at the vectors goes on to z: see :mod:`~skvq.nn.quantizers.gradient_estimators`.
-    follow_rate : float in [0, 1], default=0.0
-        Share of its `drift` that the codebook as a whole moves by with each batch. 0.1 keeps codes in use where
-        commitment is weak and the learning rate large; 1 would repeat the noise of every batch.
-    generator : torch.Generator, optional
-        Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
-        comes in through `set_codebook`.
+    n_codes, code_dim, n_groups, codebook_weight, decay, revival_threshold, gradient_estimator, follow_rate, generator
+        As in :class:`CodebookQuantizer`. `decay` is that of the running counts, by which unused codes are known.
 
     Attributes
     ----------
-    codebook : Parameter of shape (n_groups, n_codes, code_dim), float32
+    codebook : Tensor of shape (n_groups, n_codes, code_dim), float32
     mass : Tensor of shape (n_groups, n_codes), float32
         Running counts.
     """
 
-    def __init__(
-        self,
-        n_codes: int,
-        code_dim: int,
-        *,
-        n_groups: int = 1,
-        decay: float = 0.99,
-        revival_threshold: float = 0.1,
-        gradient_estimator: str = "straight_through",
-        follow_rate: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator, follow_rate)
-        self.codebook = nn.Parameter(normal_codebook(n_groups, n_codes, code_dim, generator))
+    def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
+        gain, n = self._gain(counts), counts[:, :, None]
+        movement = gain * (sums - n * self.codebook) / (1.0 + gain * n / at_most)
+        self.codebook.add_(torch.where(finite, movement, 0.0))
 
 
 class EMAVectorQuantizer(CodebookQuantizer):
     """A quantiser whose codebook vectors are running means of the vectors given to them.
 
-    With the count n and the sum s of a code's vectors in a batch,
+    With the count n and the sum s of a code's vectors in a batch, and ρ = decay ^ codebook_weight,
 
-        N ← decay · N + (1 - decay) · n,    m ← decay · m + (1 - decay) · s,    e = m / N
+        N ← ρ N + (1 - ρ) n,    m ← ρ m + (1 - ρ) s,    e = m / N
 
-    from N = 1 and m = e. The "codebook" loss is reported, but no gradient flows from it.
+    from N = 1 and m = e.
 
     Parameters
     ----------
-    n_codes : int
-        Size of the codebook, K.
-    code_dim : int
-        Width of a vector, d.
-    n_groups : int, default=1
-        1: one codebook for all positions; m: position j of m has its own.
-    decay : float in [0, 1), default=0.99
-        Share of the past in a running mean after each batch; 0.99 as in [1]_ of the module.
-    revival_threshold : float in [0, 1), default=0.1
-        Share of the average running count below which `revive` moves a code; 0 never moves one.
-    gradient_estimator : {"straight_through", "rotation"}, default="straight_through"
-        How the gradient at the vectors goes on to z: see :mod:`~skvq.nn.quantizers.gradient_estimators`.
-    follow_rate : float in [0, 1], default=0.0
-        Share of its `drift` that the codebook as a whole moves by with each batch. 0.1 keeps codes in use where
-        commitment is weak and the learning rate large; 1 would repeat the noise of every batch.
-    generator : torch.Generator, optional
-        Source of the first codebook, standard normal; by default a private one seeded with 0. A codebook made from data
-        comes in through `set_codebook`.
+    n_codes, code_dim, n_groups, codebook_weight, decay, revival_threshold, gradient_estimator, follow_rate, generator
+        As in :class:`CodebookQuantizer`.
 
     Attributes
     ----------
@@ -377,41 +420,23 @@ class EMAVectorQuantizer(CodebookQuantizer):
 
     sums: torch.Tensor
 
-    def __init__(
-        self,
-        n_codes: int,
-        code_dim: int,
-        *,
-        n_groups: int = 1,
-        decay: float = 0.99,
-        revival_threshold: float = 0.1,
-        gradient_estimator: str = "straight_through",
-        follow_rate: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(n_codes, code_dim, n_groups, decay, revival_threshold, gradient_estimator, follow_rate)
-        self.register_buffer("codebook", normal_codebook(n_groups, n_codes, code_dim, generator))
-        self.register_buffer("sums", self.codebook.clone())
-
     @torch.no_grad()
     def set_codebook(self, vectors: torch.Tensor) -> None:
         """Replace the codebook by vectors (n_groups, n_codes, code_dim) and forget all statistics."""
         super().set_codebook(vectors)
         self.sums.copy_(self.codebook)
 
-    def losses(self, z: torch.Tensor, z_q: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Both terms, means over elements; no gradient flows from "codebook"."""
-        commitment = F.mse_loss(z, z_q)
-        return {"codebook": commitment.detach(), "commitment": commitment}
+    def _register(self, codebook: torch.Tensor) -> None:
+        super()._register(codebook)
+        self.register_buffer("sums", codebook.clone())
 
-    def _move_statistics(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor) -> None:
-        super()._move_statistics(counts, sums, finite)
-        _move(self.sums, torch.lerp(sums, self.sums, self.decay), finite)
+    def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
+        _move(self.sums, torch.lerp(sums, self.sums, self._kept(self.decay, at_most)), finite)
         received = counts[:, :, None] > 0  # without new vectors m / N is e up to rounding, until both fade to zero
         _move(self.codebook, self._mean_vectors(), finite & received)
 
     def _follow(self, movement: torch.Tensor) -> None:
-        self.codebook.add_(movement)
+        super()._follow(movement)
         self.sums.add_(movement * self.mass[:, :, None])
 
     def _mean_vectors(self) -> torch.Tensor:

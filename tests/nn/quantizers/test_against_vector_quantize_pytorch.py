@@ -5,9 +5,9 @@ import torch
 import vector_quantize_pytorch as peer
 from vector_quantize_pytorch.vector_quantize_pytorch import rotate_to
 
+from skvq.nn.quantizers.base import rotation
 from skvq.nn.quantizers.cosine import CosineEMAVectorQuantizer
 from skvq.nn.quantizers.finite_scalar import FiniteScalarQuantizer
-from skvq.nn.quantizers.gradient_estimators import rotation
 from skvq.nn.quantizers.residual import ResidualQuantizer
 from skvq.nn.quantizers.simvq import SimVQQuantizer
 from skvq.nn.quantizers.vector import EMAVectorQuantizer

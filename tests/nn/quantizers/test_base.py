@@ -13,7 +13,7 @@ from skvq.nn.quantizers.product import ProductQuantizer
 from skvq.nn.quantizers.projected import ProjectedQuantizer
 from skvq.nn.quantizers.residual import ResidualQuantizer
 from skvq.nn.quantizers.simvq import SimVQQuantizer
-from skvq.nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
+from skvq.nn.quantizers.vector import CodebookQuantizer, EMAVectorQuantizer, VectorQuantizer
 
 
 def generator(seed=0):
@@ -28,9 +28,9 @@ def simple(quantizer_class, width=4, **options):
     return lambda seed=0: quantizer_class(8, width, generator=generator(seed), **options)
 
 
-def residual(quantizer_class, n_quantizers=3, beam_size=1, **options):
+def residual(quantizer_class, beam_size=1, **options):
     return lambda seed=0: ResidualQuantizer(
-        [simple(quantizer_class, **options)(seed + i) for i in range(n_quantizers)], n_stages=3, beam_size=beam_size
+        [simple(quantizer_class, **options)(seed + i) for i in range(3)], beam_size=beam_size
     )
 
 
@@ -52,7 +52,6 @@ LEARNING = {
     "residual, gradient": residual(VectorQuantizer),
     "residual, ema": residual(EMAVectorQuantizer),
     "residual, ema, per position": residual(EMAVectorQuantizer, n_groups=3),
-    "residual, ema, shared": residual(EMAVectorQuantizer, n_quantizers=1),
     "residual, simvq": residual(SimVQQuantizer),
     "residual, ema, beam": residual(EMAVectorQuantizer, beam_size=4),
     "residual, ema, beam, per position": residual(EMAVectorQuantizer, beam_size=4, n_groups=3),
@@ -75,7 +74,6 @@ FAMILY = LEARNING | {
     "finite scalar": lambda seed=0: FiniteScalarQuantizer((5, 4, 3, 2)),
     "finite scalar, per position": lambda seed=0: FiniteScalarQuantizer((5, 4, 3, 2), n_groups=3),
 }
-EMA = {name: make for name, make in LEARNING.items() if "ema" in name or name.startswith(("product", "projected"))}
 
 
 def each(family):
@@ -146,8 +144,42 @@ def test_loss_terms_do_not_depend_on_how_often_the_batch_is_repeated(make):
     torch.testing.assert_close(once, repeated)
 
 
-@each(EMA)
-def test_running_means_move_in_training_and_never_in_evaluation(make):
+def weighted(make, weight):
+    quantizer = make()
+    for module in quantizer.modules():
+        if isinstance(module, CodebookQuantizer):
+            module.codebook_weight = weight
+    return quantizer
+
+
+@each(LEARNING)
+def test_the_codebook_is_nearer_to_its_vectors_the_larger_its_weight_is(make):
+    errors = []
+    for weight in (0.0, 0.01, 0.1, 1.0, 10.0, 100.0):
+        quantizer = weighted(make, weight)
+        z = normal(80, 3, 4, seed=3)
+        quantizer.start_from(z, evenly_spaced)
+        z = z + 0.5 * normal(1, 1, 4, seed=4)  # where they have gone
+        for _ in range(3):
+            quantizer(z)
+        errors.append(float(quantizer.eval()(z).losses["codebook"]))
+    assert sorted(set(errors), reverse=True) == errors
+
+
+@each(LEARNING)
+def test_weight_zero_leaves_all_state_as_it_is(make):
+    quantizer = weighted(make, 0.0)
+    quantizer.start_from(normal(40, 3, 4, seed=3), evenly_spaced)
+    before = state_of(quantizer)
+    for step in range(5):
+        z = 3 + normal(9, 3, 4, seed=step)
+        quantizer(z)
+        assert quantizer.revive(z, generator()) == 0
+    assert_same_state(quantizer, before)
+
+
+@each(LEARNING)
+def test_codebooks_move_in_training_and_never_in_evaluation(make):
     quantizer = make()
     before, codebook = state_of(quantizer), quantizer.codebook.clone()
     quantizer.eval()

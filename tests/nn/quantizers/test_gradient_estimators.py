@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skvq.nn.quantizers.gradient_estimators import GRADIENT_ESTIMATORS, estimator_named, rotation, straight_through
+from skvq.nn.quantizers.base import GRADIENT_ESTIMATORS, estimator_named, rotation, straight_through
 from skvq.nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
 
 ALL = pytest.mark.parametrize("estimate", GRADIENT_ESTIMATORS.values(), ids=GRADIENT_ESTIMATORS.keys())

@@ -37,7 +37,7 @@ def test_codes_are_those_of_the_projection_and_vectors_are_projected_back(n_grou
 
 
 def test_the_gradient_passes_up_straight_through_and_down():
-    quantizer = projected(VectorQuantizer)
+    quantizer = projected(VectorQuantizer).eval()
     z, upstream = normal(5, 3, 8, seed=2).requires_grad_(), normal(5, 3, 8, seed=3)
     vectors, codes, _ = quantizer(z)
     vectors.backward(upstream)
@@ -46,7 +46,6 @@ def test_the_gradient_passes_up_straight_through_and_down():
     torch.testing.assert_close(quantizer.down.weight.grad, narrow.reshape(-1, 3).T @ z.detach().reshape(-1, 8))
     chosen = quantizer.quantizer.decode(codes).detach().reshape(-1, 3)
     torch.testing.assert_close(quantizer.up.weight.grad, upstream.reshape(-1, 8).T @ chosen)
-    assert quantizer.quantizer.codebook.grad is None
 
 
 def test_losses_are_those_of_the_narrow_vectors():

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from skvq.nn.dropout import Dropout, draw_from
+from skvq.nn.draws import Dropout, draw_from
 
 
 @pytest.fixture

@@ -1,7 +1,35 @@
-"""Dropout that draws from a generator of its own."""
+"""Layers and dropout that draw from a passed generator; the global one is never touched."""
+
+import math
 
 import torch
 from torch import nn
+
+
+def uniform(shape, fan_in, generator):
+    """Return a parameter drawn from U(-b, b) with variance 1 / `fan_in`."""
+    bound = math.sqrt(3.0 / fan_in)
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
+
+
+def linear(in_features, out_features, generator):
+    """Return a linear layer with weights of variance 1 / `in_features` and zero bias; all zero without a generator."""
+    layer = nn.utils.skip_init(nn.Linear, in_features, out_features)
+    nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.weight)
+    if generator is not None:
+        layer.weight = uniform(layer.weight.shape, in_features, generator)
+    return layer
+
+
+def undrawn_linear(in_features, out_features, bias=True):
+    """Return a linear layer whose weights are still to be drawn."""
+    return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias)
+
+
+def default_generator():
+    """Return a generator seeded with 0: as good as any, where a state dictionary is loaded next."""
+    return torch.Generator().manual_seed(0)
 
 
 class Dropout(nn.Module):

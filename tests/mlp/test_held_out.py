@@ -1,0 +1,59 @@
+"""Held-out rows: the split is scikit-learn's, loss and score are means over the rows."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import train_test_split
+
+from skvq.mlp.build import build_network, start_weights
+from skvq.mlp.held_out import Examples, HeldOut, hold_out, split_off
+from skvq.mlp.losses import SquaredError
+
+RANDOM = np.random.default_rng(0)
+X, Y, WEIGHT = RANDOM.normal(size=(40, 3)), RANDOM.normal(size=(40, 1)), RANDOM.uniform(0.5, 2.0, size=40)
+CPU = torch.device("cpu")
+
+
+def held_out_of(examples, judge=None):
+    weights = start_weights([3, 5, 1], "tanh", np.float64, np.random.RandomState(0))
+    network = build_network(weights, "tanh", SquaredError(), torch.float64, CPU)
+    return HeldOut(network, examples, examples.samples(torch.float64, torch.float64, CPU), judge)
+
+
+@pytest.mark.parametrize("strata", [None, Y > 0], ids=["plain", "stratified"])
+def test_the_split_is_that_of_scikit_learn(strata):
+    expected = train_test_split(np.arange(40), random_state=3, test_size=0.2, stratify=strata)
+    found = split_off(40, 0.2, strata, np.random.RandomState(3))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_one_row_is_too_few_to_hold_out():
+    with pytest.raises(ValueError, match="Increase 'validation_fraction'"):
+        split_off(10, 0.1, None, np.random.RandomState(0))
+
+
+def test_held_out_rows_count_by_the_weights_of_the_user_alone():
+    in_loss = 10 * WEIGHT
+    training, held_out = hold_out(Examples(X, Y, Y, in_loss), WEIGHT, 0.25, None, np.random.RandomState(0))
+    assert sorted([*training.subset, *held_out.subset]) == list(range(40))
+    np.testing.assert_array_equal(training.pick(training.weight), in_loss[training.subset])
+    np.testing.assert_array_equal(held_out.pick(held_out.weight), WEIGHT[held_out.subset])
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+@pytest.mark.parametrize("subset", [None, np.array([7, 3, 21, 38])], ids=["all", "some"])
+def test_the_loss_is_the_mean_over_the_rows(weight, subset):
+    held_out = held_out_of(Examples(X, Y, Y, weight, subset))
+    rows = slice(None) if subset is None else subset
+    errors = 0.5 * (held_out.outputs() - Y[rows])[:, 0] ** 2
+    expected = np.average(errors, weights=None if weight is None else weight[rows])
+    score, loss = held_out()
+    assert score is None
+    assert loss == pytest.approx(expected)
+    np.testing.assert_array_equal(held_out.rows, X[rows])
+
+
+def test_the_judge_is_given_the_held_out_rows():
+    held_out = held_out_of(Examples(X, Y, Y), judge=lambda seen: float(np.abs(seen.outputs() - seen.labels).max()))
+    assert held_out()[0] == np.abs(held_out.outputs() - Y).max()
