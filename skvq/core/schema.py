@@ -46,7 +46,7 @@ def check_device_and_seed(estimator):
 
 
 def check_row_parameters(estimator, check_combinations=None):
-    """Raise for parameters of a transformer of rows that no constraint tells to be out of range."""
+    """Raise for parameters of a transformer of rows that are within their constraints and still out of range."""
     check_device_and_seed(estimator)
     check_image_shape(estimator.image_shape)
     if check_combinations is not None:

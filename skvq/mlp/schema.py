@@ -61,7 +61,7 @@ ARRAYS = NAMES | {
 
 
 def check_parameters(estimator):
-    """Raise for parameters of a predictor that no constraint tells to be out of range."""
+    """Raise for parameters of a predictor that are within their constraints and still out of range."""
     check_device_and_seed(estimator)
     check_combinations(estimator)
 

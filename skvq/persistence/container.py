@@ -84,7 +84,7 @@ def _check_digest(path, digest):
         raise ValueError("it has no SHA-256")
     with open(path, "rb") as file:
         header = file.read(8)
-        header += file.read(int.from_bytes(header, "little"))
+        header += file.read(min(LARGEST_HEADER, int.from_bytes(header, "little")))
         seen = hashlib.sha256(header.replace(digest.encode(), NO_DIGEST.encode(), 1))
         while chunk := file.read(CHUNK):
             seen.update(chunk)

@@ -28,10 +28,9 @@ class Schema:
     arrays : dict of Kind
         By attribute that is or has arrays. An attribute may be here and among the values: then it is either.
     check : callable
-        (estimator, Limits); raises ValueError where plain values do not go together, or are more than the arrays can
-        hold.
+        (estimator, Limits); raises ValueError for plain values that do not go together, or ask for more than there is.
     check_parameters : callable, default=None
-        (estimator); raises for parameters that are out of range in a way that no constraint of theirs tells.
+        (estimator); raises for parameters that are within their constraints and still out of range.
     check_arrays : callable, default=None
         (estimator); raises ValueError for arrays that do not go with the rest.
     estimators : dict of tuple of Schema
@@ -75,8 +74,8 @@ def pack(estimator, schema):
     for name in sorted(schema.attributes & present.keys()):
         value, arrays = present[name], {}
         if name in schema.estimators:
-            inner = next((inner for inner in schema.estimators[name] if inner.is_of(value)), None)
-            document["state"][name], arrays = pack(value, own_schema(value) if inner is None else inner)
+            fitting = [inner for inner in schema.estimators[name] if inner.is_of(value)]
+            document["state"][name], arrays = pack(value, fitting[0] if fitting else own_schema(value))
         elif name in schema.arrays and not (name in schema.values and (value is None or isinstance(value, float))):
             document["state"][name], arrays = None, schema.arrays[name].pack(value)
         else:
@@ -112,7 +111,7 @@ class Draft:
     Parameters
     ----------
     document : dict
-        As `pack` made it; anything, for all one knows.
+        As `pack` made it, or whatever a file has in its place.
     infos : dict of Info
         The arrays that there are.
     classes : dict of str to type
@@ -122,8 +121,8 @@ class Draft:
 
     Raises
     ------
-    ValueError, TypeError, ...
-        Some exception for whatever is not that of a fitted estimator.
+    Exception
+        Of any kind, for what no fitted estimator has.
     """
 
     def __init__(self, document, infos, classes, schemas):

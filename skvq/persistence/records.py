@@ -1,4 +1,4 @@
-"""Values and frozen dataclasses of declared types, as JSON-able data and back, also from files nobody vouches for.
+"""Values and frozen dataclasses of declared types: checks of JSON from anywhere, and the way to JSON and back.
 
 Types are written as in annotations: bool, int (from 0 to 2⁶³), float (any, also NaN), str, dict, None, ``Literal``,
 ``X | Y``, lists, tuples and frozen dataclasses. msgspec was compared: it would replace thirty of these lines, but it
