@@ -6,6 +6,7 @@ import math
 import numbers
 from dataclasses import dataclass
 
+from .._warnings import warn_user
 from ..core.estimator import Budget
 from ..core.parameters import (
     AUTO,
@@ -92,7 +93,7 @@ class _Sizes:
 
 
 def check_parameters(estimator):
-    """Raise ValueError for parameters of a VQ-VAE that do not go together."""
+    """Raise ValueError for parameters of a VQ-VAE that do not go together; warn of a weight without effect."""
     if isinstance(estimator.quantizer, Codes):
         estimator.quantizer.check()
     decided = [name for name in ("code_shape", "n_codes") if not is_auto(getattr(estimator, name))]
@@ -114,6 +115,12 @@ def check_parameters(estimator):
                     f"{name}={getattr(estimator, name)!r} has no effect with finite scalar codes, which learn no "
                     "codebook; leave it at 1.0"
                 )
+    elif getattr(estimator.quantizer, "codebook_update", "ema") == "ema" and estimator.codebook_weight != 1.0:
+        warn_user(
+            f"codebook_weight={estimator.codebook_weight!r} has no effect with codebook_update='ema', where the "
+            "codebook is a running mean; pass quantizer=VectorCodes(codebook_update='gradient') or the like, or leave "
+            "the weight at 1.0"
+        )
 
 
 def automatic_code_shape(row_shape):
