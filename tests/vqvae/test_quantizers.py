@@ -348,8 +348,8 @@ def test_a_budget_beyond_any_use_is_cut_and_trains():
 
 
 def test_directions_are_counted_where_nearness_is_an_angle():
+    codes = VectorCodes(similarity="cosine", code_dim=1)
     with pytest.warns(UserWarning, match="more than the 2 different vectors"):
-        codes = VectorCodes(similarity="cosine", code_dim=1)
         model = VQVAETransformer(**FAST | {"quantizer": codes, "n_codes": 16, "prior": None}).fit(WINE)
     assert model.n_codes_ == 2
 
