@@ -52,7 +52,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     methods `set_marginals`, `nll`, `log_prob`, `log_prob_terms` and `sample`, as GatedPixelCNN has them.
     """
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
         self._validate_params()
 

@@ -192,55 +192,59 @@ def test_sampling_options_reach_the_prior(model):
     np.testing.assert_array_equal(narrow[1], likeliest[0])
 
 
-class TestTwoLevels:
-    """Codes on two grids."""
+@pytest.fixture(scope="module")
+def two():
+    """A model with codes on two grids."""
+    prior = HierarchicalPixelCNN(((2, 2), (4, 4)), channels=8, n_layers=1, max_iter=3)
+    return VQVAETransformer(16, ((2, 2), (4, 4)), prior=prior, **FAST).fit(IMAGES[:500])
 
-    @pytest.fixture(scope="class")
-    def two(self):
-        prior = HierarchicalPixelCNN(((2, 2), (4, 4)), channels=8, n_layers=1, max_iter=3)
-        return VQVAETransformer(16, ((2, 2), (4, 4)), prior=prior, **FAST).fit(IMAGES[:500])
 
-    def test_codes_are_those_of_both_grids(self, two):
-        codes = two.transform(IMAGES[:500])
-        assert codes.shape == (500, 4 + 16)
-        assert two.code_shape_ == ((2, 2), (4, 4))
-        assert two.codebook_.shape == (2, 16, 32)
-        counts = [np.bincount(part.ravel(), minlength=16) for part in (codes[:, :4], codes[:, 4:])]
-        np.testing.assert_array_equal(two.code_counts_, counts)
+def test_codes_of_two_levels_are_those_of_both_grids(two):
+    codes = two.transform(IMAGES[:500])
+    assert codes.shape == (500, 4 + 16)
+    assert two.code_shape_ == ((2, 2), (4, 4))
+    assert two.codebook_.shape == (2, 16, 32)
+    counts = [np.bincount(part.ravel(), minlength=16) for part in (codes[:, :4], codes[:, 4:])]
+    np.testing.assert_array_equal(two.code_counts_, counts)
 
-    def test_bits_are_weighted_by_the_positions_of_each_grid(self, two):
-        share = two.code_counts_ / two.code_counts_.sum(axis=1, keepdims=True)
-        bits = -(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1)
-        assert two.bits_per_row_ == pytest.approx(4 * bits[0] + 16 * bits[1])
 
-    def test_the_fine_codes_add_to_what_the_coarse_ones_decode(self, two):
-        codes = two.transform(IMAGES[:500])
-        errors = [np.square(two.inverse_transform(c) - IMAGES[:500]).mean() for c in (codes[:, :4], codes)]
-        assert errors[1] < 0.6 * errors[0] < IMAGES.var()
+def test_bits_are_weighted_by_the_positions_of_each_grid(two):
+    share = two.code_counts_ / two.code_counts_.sum(axis=1, keepdims=True)
+    bits = -(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1)
+    assert two.bits_per_row_ == pytest.approx(4 * bits[0] + 16 * bits[1])
 
-    def test_new_images_are_drawn_and_completed(self, two):
-        assert two.sample(2, random_state=0).shape == (2, 8, 8)
-        assert np.isfinite(two.score_samples(IMAGES[:5])).all()
-        completed = two.complete(IMAGES[:5], UPPER, random_state=0)
-        np.testing.assert_array_equal(completed[:, UPPER], IMAGES[:5][:, UPPER])
 
-    @pytest.mark.parametrize(
-        ("parameters", "message"),
-        [
-            ({"code_shape": ((4, 4), (2, 2))}, "the coarse grid comes first"),
-            ({"code_shape": ((2, 2), (4, 4), (8, 8))}, "two grids .*, no more"),
-            ({"quantizer": "residual"}, "have one code a position; pass quantizer='vector' or VectorCodes"),
-            ({"quantizer": ProductCodes()}, "have one code a position; .*, not ProductCodes"),
-            ({"quantizer": "finite_scalar"}, "need codebooks; pass quantizer='vector' or VectorCodes"),
-            ({"quantizer": VectorCodes(similarity="cosine")}, "similarity='cosine' cannot be had .* pass 'euclidean'"),
-            ({"quantizer": VectorCodes(search_dim=2)}, "search_dim=2 cannot be had .* pass None"),
-            ({"quantizer": VectorCodes(shared_codebook=False)}, "shared_codebook=False .* pass 'auto' or True"),
-        ],
-    )
-    def test_what_does_not_go_with_two_grids_is_refused(self, parameters, message):
-        with pytest.raises(ValueError, match=message):
-            VQVAETransformer(**{"code_shape": ((2, 2), (4, 4))} | FAST | parameters).fit(IMAGES[:50])
+def test_the_fine_codes_add_to_what_the_coarse_ones_decode(two):
+    codes = two.transform(IMAGES[:500])
+    errors = [np.square(two.inverse_transform(c) - IMAGES[:500]).mean() for c in (codes[:, :4], codes)]
+    assert errors[1] < 0.6 * errors[0] < IMAGES.var()
 
-    def test_tables_have_no_grids(self):
-        with pytest.raises(ValueError, match="are for images"):
-            VQVAETransformer(4, ((1, 2), (2, 2))).fit(load_wine().data)
+
+def test_new_images_are_drawn_from_two_levels_and_completed(two):
+    assert two.sample(2, random_state=0).shape == (2, 8, 8)
+    assert np.isfinite(two.score_samples(IMAGES[:5])).all()
+    completed = two.complete(IMAGES[:5], UPPER, random_state=0)
+    np.testing.assert_array_equal(completed[:, UPPER], IMAGES[:5][:, UPPER])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"code_shape": ((4, 4), (2, 2))}, "the coarse grid comes first"),
+        ({"code_shape": ((2, 2), (4, 4), (8, 8))}, "two grids .*, no more"),
+        ({"quantizer": "residual"}, "have one code a position; pass quantizer='vector' or VectorCodes"),
+        ({"quantizer": ProductCodes()}, "have one code a position; .*, not ProductCodes"),
+        ({"quantizer": "finite_scalar"}, "need codebooks; pass quantizer='vector' or VectorCodes"),
+        ({"quantizer": VectorCodes(similarity="cosine")}, "similarity='cosine' cannot be had .* pass 'euclidean'"),
+        ({"quantizer": VectorCodes(search_dim=2)}, "search_dim=2 cannot be had .* pass None"),
+        ({"quantizer": VectorCodes(shared_codebook=False)}, "shared_codebook=False .* pass 'auto' or True"),
+    ],
+)
+def test_what_does_not_go_with_two_grids_is_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        VQVAETransformer(**{"code_shape": ((2, 2), (4, 4))} | FAST | parameters).fit(IMAGES[:50])
+
+
+def test_tables_have_no_two_grids():
+    with pytest.raises(ValueError, match="are for images"):
+        VQVAETransformer(4, ((1, 2), (2, 2))).fit(load_wine().data)
