@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._typing import Method
+from .._typing import Device, Method, RandomState
 from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.loop import Loop, Settings
@@ -130,6 +131,20 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     network, which is in evaluation mode. ``_build(architecture, generator)``, a static method, returns the module that
     the dict `architecture_` describes. The module itself is a cache, built again where it is missing.
     """
+
+    # The parameters that every subclass has.
+    alpha: float
+    batch_size: int | Literal["auto"]
+    device: Device
+    early_stopping: bool | Literal["auto"]
+    learning_rate_init: float | Literal["auto"]
+    max_iter: int | Literal["auto"]
+    n_iter_no_change: int | None
+    precision: Literal["auto", "float32", "bfloat16"]
+    random_state: RandomState
+    tol: float
+    validation_fraction: float
+    verbose: int
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.

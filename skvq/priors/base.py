@@ -21,6 +21,7 @@ from ..core.parameters import DRAWS, check_arguments
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
+from .defaults import GridSizes
 from .passes import (
     DrawReport,
     LikelihoodObjective,
@@ -51,6 +52,11 @@ class GridDensity(DensityMixin, NetworkEstimator):
     The network is one of grids (b, h, w) int64, with the attributes `grid_shape`, `condition_size`, `marginals` and the
     methods `set_marginals`, `nll`, `log_prob`, `log_prob_terms` and `sample`, as GatedPixelCNN has them.
     """
+
+    n_codes: int | None
+    grid_shape: tuple[int, int] | None
+    class_conditional: bool
+    _sizes_class: type[GridSizes]
 
     def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
