@@ -7,26 +7,26 @@ import pytest
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import GridSearchCV, KFold
 
-from skvq import VQVAETransformer
+from skvq import ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
 
 IMAGES, WINE = load_digits().images[:150], load_wine().data
 FAST = {"n_codes": 8, "max_iter": 2, "prior": None, "random_state": 0, "early_stopping": False}
 IMAGE = FAST | {"channels": 8, "n_blocks": 1, "batch_size": 50}
 MODES = {
     "ema": (IMAGE, IMAGES),
-    "ema, per position": (IMAGE | {"shared_codebook": False}, IMAGES),
-    "gradient": (IMAGE | {"codebook_update": "gradient"}, IMAGES),
-    "simvq": (IMAGE | {"codebook_update": "simvq"}, IMAGES),
-    "cosine": (IMAGE | {"similarity": "cosine"}, IMAGES),
-    "cosine, gradient": (IMAGE | {"similarity": "cosine", "codebook_update": "gradient"}, IMAGES),
-    "projected": (IMAGE | {"search_dim": 4}, IMAGES),
+    "ema, per position": (IMAGE | {"quantizer": VectorCodes(shared_codebook=False)}, IMAGES),
+    "gradient": (IMAGE | {"quantizer": VectorCodes(codebook_update="gradient")}, IMAGES),
+    "simvq": (IMAGE | {"quantizer": VectorCodes(codebook_update="simvq")}, IMAGES),
+    "cosine": (IMAGE | {"quantizer": VectorCodes(similarity="cosine")}, IMAGES),
+    "cosine, gradient": (IMAGE | {"quantizer": VectorCodes(similarity="cosine", codebook_update="gradient")}, IMAGES),
+    "projected": (IMAGE | {"quantizer": VectorCodes(search_dim=4)}, IMAGES),
     "residual": (IMAGE | {"quantizer": "residual"}, IMAGES),
-    "residual, gradient": (IMAGE | {"quantizer": "residual", "codebook_update": "gradient"}, IMAGES),
-    "product": (IMAGE | {"quantizer": "product", "codes_per_position": 2}, IMAGES),
+    "residual, gradient": (IMAGE | {"quantizer": ResidualCodes(codebook_update="gradient")}, IMAGES),
+    "product": (IMAGE | {"quantizer": ProductCodes(codes_per_position=2)}, IMAGES),
     "two grids": (IMAGE | {"code_shape": ((2, 2), (4, 4))}, IMAGES),
     "table": (FAST, WINE),
-    "table, gradient": (FAST | {"codebook_update": "gradient"}, WINE),
-    "table, vectors": (FAST | {"quantizer": "vector", "codebook_update": "simvq"}, WINE),
+    "table, gradient": (FAST | {"quantizer": ResidualCodes(codebook_update="gradient")}, WINE),
+    "table, vectors": (FAST | {"quantizer": VectorCodes(codebook_update="simvq")}, WINE),
 }
 EACH = pytest.mark.parametrize(("parameters", "X"), MODES.values(), ids=MODES.keys())
 
