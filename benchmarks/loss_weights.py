@@ -17,7 +17,7 @@ from _environment import print_environment
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, KFold
 
-from skvq import VQVAETransformer
+from skvq import VectorCodes, VQVAETransformer
 
 CODEBOOK, COMMITMENT = (0.0, 0.01, 0.1, 1.0, 10.0), (0.1, 1.0, 10.0)
 UPDATES = {"ema": "running means", "gradient": "gradient steps"}
@@ -30,7 +30,7 @@ def search(update, seed):
         channels=16,
         n_blocks=1,
         max_iter=8,
-        codebook_update=update,
+        quantizer=VectorCodes(codebook_update=update),
         early_stopping=False,
         prior=None,
         random_state=seed,
