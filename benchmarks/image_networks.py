@@ -23,8 +23,6 @@ from _datasets import load_colour_patches, load_fashion_mnist  # isort: skip
 from sklearn.datasets import load_digits
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
-from skvq.vqvae.module import VQVAE
-from skvq.vqvae.start import encoded_sample
 from torch import nn
 
 from skvq.metrics import codebook_usage, perplexity
@@ -34,6 +32,7 @@ from skvq.training.batches import Rows
 from skvq.training.loop import learning_rate_factor
 from skvq.vqvae.defaults import automatic_code_shape
 from skvq.vqvae.kmeans import kmeans_codebooks
+from skvq.vqvae.network import VQVAE, encoded_sample
 
 SETS = {
     "fashion": lambda: load_fashion_mnist()[0],
