@@ -48,6 +48,8 @@ OPTIONS = {
     "learning_rate": 2e-3,
     "commitment_weight": 1.0,
 }
+# Vectors that the codebook starts from.
+N_VECTORS = 32_768
 
 
 class ConvBlock(nn.Module):
@@ -97,7 +99,9 @@ def build(rows, options, generator):
         for part in (encoder, decoder):
             part.map.network.blocks = nn.Sequential(*[kind(options["channels"], code_shape) for _ in range(n_blocks)])
     start_from_pca(encoder, decoder, rows.sample(4096, generator))
-    codebook = kmeans_codebooks(encoded_sample(encoder, rows, 1, 32_768, generator), 256, generator)
+    z = encoded_sample(encoder, rows, math.ceil(N_VECTORS / math.prod(code_shape)), generator)  # (n, m, d)
+    vectors = z.reshape(-1, 1, options["code_dim"])[:N_VECTORS].numpy()
+    codebook = kmeans_codebooks(vectors, 256, generator)
     quantizer = EMAVectorQuantizer(codebook.shape[1], options["code_dim"], generator=generator)
     quantizer.set_codebook(torch.from_numpy(codebook))
     return VQVAE(encoder, quantizer, decoder)
