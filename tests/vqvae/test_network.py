@@ -9,7 +9,6 @@ import torch
 from sklearn.datasets import load_wine
 
 from skvq import PixelCNN, VQVAETransformer, metrics
-from skvq.core.inference import ROW_BLOCK, fill_block
 from skvq.training.batches import Rows
 from skvq.vqvae.defaults import Architecture
 from skvq.vqvae.kmeans import kmeans_codebooks
@@ -106,11 +105,6 @@ def test_kmeans_repeats_centres_only_where_a_group_has_too_few_vectors():
     codebooks = kmeans_codebooks(vectors, 4, generator())
     assert len(np.unique(codebooks[0], axis=0)) == 4
     assert len(np.unique(codebooks[1], axis=0)) == 2
-
-
-def test_batches_are_filled_up_to_whole_blocks():
-    assert len(fill_block(torch.ones(1, 3))) == ROW_BLOCK
-    assert fill_block(torch.ones(ROW_BLOCK, 3)).sum() == 3 * ROW_BLOCK
 
 
 def test_the_noise_variance_is_the_error_of_held_out_rows():
