@@ -23,7 +23,7 @@ from _datasets import load_colour_patches, load_fashion_mnist  # isort: skip
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.model_selection import KFold
 
-from skvq import VQVAETransformer
+from skvq import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
 
 IMAGE = {"channels": 64, "n_blocks": 1, "early_stopping": False}
 IMAGES = {
@@ -42,30 +42,31 @@ TABLES = {
 }
 TABLE = {"n_codes": 16, "code_shape": 8, "max_iter": 100}
 # Residual and product codes of images split each code of 256 into two of 16, so that the bits are the same.
-TWO_CODES = {"codes_per_position": 2, "n_codes": 16}
+TWO_CODES = {"quantizer__codes_per_position": 2, "n_codes": 16}
+# The kind of codes of a variant, where it is not the default one, and the parameters that it changes.
 VARIANTS = {
     "default": {},
-    "gradient codebook": {"codebook_update": "gradient"},
-    "SimVQ": {"codebook_update": "simvq"},
-    "rotation": {"gradient_estimator": "rotation"},
+    "gradient codebook": {"quantizer__codebook_update": "gradient"},
+    "SimVQ": {"quantizer__codebook_update": "simvq"},
+    "rotation": {"quantizer__gradient_estimator": "rotation"},
     "random start": {},
-    "no revival": {"revival_threshold": 0.0},
-    "random start, no revival": {"revival_threshold": 0.0},
-    "cosine": {"quantizer": "vector", "similarity": "cosine"},
-    "code_dim 4": {"code_dim": 4},
-    "code_dim 64": {"code_dim": 64},
-    "search_dim 8": {"quantizer": "vector", "search_dim": 8},
-    "one vector code a position": {"quantizer": "vector"},
-    "the other sharing": {"quantizer": "vector"},
-    "residual, beam 5": {"quantizer": "residual", "beam_size": 5},
-    "residual, greedy": {"quantizer": "residual", "beam_size": 1},
-    "product": {"quantizer": "product"},
-    "finite scalar": {"quantizer": "finite_scalar"},
+    "no revival": {"quantizer__revival_threshold": 0.0},
+    "random start, no revival": {"quantizer__revival_threshold": 0.0},
+    "cosine": {"codes": VectorCodes, "quantizer__similarity": "cosine"},
+    "code_dim 4": {"quantizer__code_dim": 4},
+    "code_dim 64": {"quantizer__code_dim": 64},
+    "search_dim 8": {"codes": VectorCodes, "quantizer__search_dim": 8},
+    "one vector code a position": {"codes": VectorCodes},
+    "the other sharing": {"codes": VectorCodes},
+    "residual, beam 5": {"codes": ResidualCodes, "quantizer__beam_size": 5},
+    "residual, greedy": {"codes": ResidualCodes, "quantizer__beam_size": 1},
+    "product": {"codes": ProductCodes},
+    "finite scalar": {"codes": FiniteScalarCodes},
     "commitment_weight 0.1": {"commitment_weight": 0.1},
     "commitment_weight 0.25": {"commitment_weight": 0.25},
     "commitment_weight 4": {"commitment_weight": 4.0},
-    "ema_decay 0.9": {"ema_decay": 0.9},
-    "ema_decay 0.999": {"ema_decay": 0.999},
+    "ema_decay 0.9": {"quantizer__ema_decay": 0.9},
+    "ema_decay 0.999": {"quantizer__ema_decay": 0.999},
 }
 
 
@@ -83,10 +84,10 @@ def random_codebooks(vectors, n_codes, generator):
 
 def parameters_of(variant, is_image):
     """Return the parameters of a variant for images or tables; None where it is the default or does not apply."""
-    parameters = dict(VARIANTS[variant])
+    parameters = {"codes": VectorCodes if is_image else ResidualCodes} | VARIANTS[variant]
     if variant == "the other sharing":
-        parameters["shared_codebook"] = not is_image
-    if is_image and parameters.get("quantizer") in ("residual", "product"):
+        parameters["quantizer__shared_codebook"] = not is_image
+    if is_image and parameters["codes"] in (ResidualCodes, ProductCodes):
         parameters |= TWO_CODES
     if is_image and variant == "one vector code a position":
         return None
@@ -98,10 +99,11 @@ def parameters_of(variant, is_image):
 def evaluate(variant, is_image, common, X_train, X_test, seed):
     """Return held-out R² and codebook usage of one fit."""
     parameters = common | parameters_of(variant, is_image)
-    start = mock.patch("skvq.vqvae.start.kmeans_codebooks", random_codebooks)
+    model = VQVAETransformer(quantizer=parameters.pop("codes")(), prior=None, random_state=seed)
+    start = mock.patch("skvq.vqvae.network.kmeans_codebooks", random_codebooks)
     with start if variant.startswith("random") else contextlib.nullcontext(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = VQVAETransformer(**parameters, prior=None, random_state=seed).fit(X_train)
+        model.set_params(**parameters).fit(X_train)
     return model.score(X_test), model.codebook_usage_
 
 

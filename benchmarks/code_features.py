@@ -31,7 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_score
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
 
-from skvq import VQVAETransformer
+from skvq import VectorCodes, VQVAETransformer
 
 from _datasets import load_fashion_mnist  # isort: skip
 
@@ -157,7 +157,7 @@ def accuracy(arrangements, X, y, X_test, y_test, inner, verbose):
 
 def digits_methods():
     """Arrangements of 64 bits for images of 8 × 8 pixels, and of the 8 bits of one code of a whole image."""
-    whole = {"quantizer": "vector", "hidden_layer_sizes": (), "standardize": False, "code_dim": 32, "max_iter": 10}
+    whole = {"quantizer": VectorCodes(code_dim=32), "hidden_layer_sizes": (), "standardize": False, "max_iter": 10}
     mine = {
         "16 of 16, patches": ours((4, 4), 16, n_blocks=0),
         "8 of 256, patches": ours((4, 2), 256, n_blocks=0),

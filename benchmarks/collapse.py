@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 
 from _datasets import load_fashion_mnist  # isort: skip
 
-from skvq import VQVAETransformer, metrics
+from skvq import ResidualCodes, VectorCodes, VQVAETransformer, metrics
 
 TABLES = {"wine": load_wine, "breast cancer": load_breast_cancer, "diabetes": load_diabetes, "digits": load_digits}
 SETS = ("fashion mnist", "digit images", *TABLES)
@@ -34,47 +34,47 @@ IMAGE_GRID = [
     *({"commitment_weight": w} for w in (0.05, 4.0)),
     *({"learning_rate_init": rate} for rate in (6e-4, 6e-3)),
     *({"batch_size": b} for b in (256, 2048)),
-    *({"codebook_update": update} for update in ("gradient", "simvq")),
+    *({"quantizer__codebook_update": update} for update in ("gradient", "simvq")),
     HARD,
-    {"codebook_update": "gradient", **HARD},
-    {"codebook_update": "gradient", "commitment_weight": 4.0, "learning_rate_init": 6e-3},
-    *({"code_dim": d} for d in (2, 8, 256)),
-    {"code_dim": 256, **HARD},
-    {"code_dim": 256, "codebook_update": "gradient", **HARD},
-    {"n_codes": 16, "code_dim": 2, **HARD},
+    {"quantizer__codebook_update": "gradient", **HARD},
+    {"quantizer__codebook_update": "gradient", "commitment_weight": 4.0, "learning_rate_init": 6e-3},
+    *({"quantizer__code_dim": d} for d in (2, 8, 256)),
+    {"quantizer__code_dim": 256, **HARD},
+    {"quantizer__code_dim": 256, "quantizer__codebook_update": "gradient", **HARD},
+    {"n_codes": 16, "quantizer__code_dim": 2, **HARD},
     *({"n_codes": k} for k in (16, 64, 1024)),
     {"n_codes": 1024, **HARD},
-    {"n_codes": 1024, "codebook_update": "gradient", **HARD},
-    {"n_codes": 1024, "code_dim": 2, **HARD},
+    {"n_codes": 1024, "quantizer__codebook_update": "gradient", **HARD},
+    {"n_codes": 1024, "quantizer__code_dim": 2, **HARD},
     {"n_codes": 1024, "batch_size": 2048},
 ]
 LARGE_GRID = [
     {"n_codes": 8192},
     {"n_codes": 8192, "batch_size": 2048},
     {"n_codes": 8192, **HARD},
-    {"n_codes": 8192, "codebook_update": "gradient", **HARD},
-    {"n_codes": 8192, "code_dim": 2},
+    {"n_codes": 8192, "quantizer__codebook_update": "gradient", **HARD},
+    {"n_codes": 8192, "quantizer__code_dim": 2},
 ]
 TABLE_GRID = [
     *({"n_codes": k} for k in (64, 256)),
-    *({"code_dim": d} for d in (2, 256)),
+    *({"quantizer__code_dim": d} for d in (2, 256)),
     *({"commitment_weight": w} for w in (0.05, 4.0)),
     *({"learning_rate_init": rate} for rate in (5e-4, 1e-2)),
     *({"batch_size": b} for b in (32, 2048)),
-    *({"codebook_update": update} for update in ("gradient", "simvq")),
-    {"quantizer": "residual"},
-    {"n_codes": 256, "quantizer": "residual"},
-    {"codebook_update": "gradient", "commitment_weight": 0.05, "learning_rate_init": 1e-2},
-    {"n_codes": 256, "code_dim": 2, "commitment_weight": 0.05, "learning_rate_init": 1e-2},
-    {"n_codes": 256, "code_dim": 256, "commitment_weight": 0.05, "learning_rate_init": 1e-2},
-    {"n_codes": 256, "codebook_update": "gradient", "commitment_weight": 0.05, "learning_rate_init": 1e-2},
+    *({"quantizer__codebook_update": update} for update in ("gradient", "simvq")),
+    {"codes": ResidualCodes},
+    {"n_codes": 256, "codes": ResidualCodes},
+    {"quantizer__codebook_update": "gradient", "commitment_weight": 0.05, "learning_rate_init": 1e-2},
+    {"n_codes": 256, "quantizer__code_dim": 2, "commitment_weight": 0.05, "learning_rate_init": 1e-2},
+    {"n_codes": 256, "quantizer__code_dim": 256, "commitment_weight": 0.05, "learning_rate_init": 1e-2},
+    {"n_codes": 256, "quantizer__codebook_update": "gradient", "commitment_weight": 0.05, "learning_rate_init": 1e-2},
     {"n_codes": 256, "batch_size": 2048},
 ]
 
 
 def rows(name, n_images):
     """Return the training rows, the held-out rows, what is set for all fits of these, and the grid."""
-    image = {"channels": 16, "n_blocks": 1, "n_codes": 256, "quantizer": "vector", "batch_size": 32}
+    image = {"channels": 16, "n_blocks": 1, "n_codes": 256, "codes": VectorCodes, "batch_size": 32}
     image["early_stopping"] = False
     if name == "fashion mnist":
         X, _, X_test, _ = load_fashion_mnist()
@@ -83,7 +83,7 @@ def rows(name, n_images):
     X, X_test = train_test_split(X, test_size=1 / 3, random_state=0)
     if name == "digit images":
         return X, X_test, image | {"max_iter": 8}, IMAGE_GRID
-    return X, X_test, {"n_codes": 16, "code_shape": (4,), "quantizer": "vector"}, TABLE_GRID
+    return X, X_test, {"n_codes": 16, "code_shape": (4,), "codes": VectorCodes}, TABLE_GRID
 
 
 def describe(model, codes):
@@ -94,12 +94,18 @@ def describe(model, codes):
     return [measure(codes, model.n_codes_, codebooks=codebooks) for measure in measures]
 
 
+def describe_change(name, value):
+    """Return a change of the grid in words."""
+    return value.__name__ if name == "codes" else f"{name.removeprefix('quantizer__')} {value}"
+
+
 def evaluate(X, X_test, options, seed):
     """Return the codes there are, usage and perplexity in training, usage held out, R² held out, seconds."""
     if "max_iter" not in options:
         options = options | {"max_iter": round(TABLE_STEPS / math.ceil(len(X) / options.get("batch_size", 64)))}
     start = time.perf_counter()
-    model = VQVAETransformer(prior=None, random_state=seed, **options).fit(X)
+    model = VQVAETransformer(quantizer=options["codes"](), prior=None, random_state=seed)
+    model.set_params(**{name: value for name, value in options.items() if name != "codes"}).fit(X)
     seconds = time.perf_counter() - start
     used, perplexity = describe(model, model.transform(X))
     used_in_test, _ = describe(model, model.transform(X_test))
@@ -125,7 +131,7 @@ def main():
             runs.append((load_fashion_mnist()[0], {"n_codes": 8192}))
         for X_train, change in runs:
             k, used, held_out, perplexity, r2, seconds = evaluate(X_train, X_test, options | change, arguments.seed)
-            words = ", ".join(f"{key} {value}" for key, value in change.items()) or "nothing"
+            words = ", ".join(describe_change(*each) for each in change.items()) or "nothing"
             words += f" ({len(X_train):,} rows)" if len(X_train) != len(X) else ""
             cells = name, words, k, f"{used:.1%}", f"{held_out:.1%}", f"{perplexity:.1f}", f"{r2:.4f}", f"{seconds:.0f}"
             print("|", " | ".join(map(str, cells)), "|", flush=True)

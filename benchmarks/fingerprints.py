@@ -17,7 +17,6 @@ import torch
 from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
-import skvq
 from skvq import (
     AutoEncoderTransformer,
     CausalTransformer,
@@ -25,7 +24,10 @@ from skvq import (
     MLPClassifier,
     MLPRegressor,
     PixelCNN,
+    ProductCodes,
+    ResidualCodes,
     VAETransformer,
+    VectorCodes,
     VQVAETransformer,
 )
 
@@ -40,15 +42,7 @@ PRIOR = {"prior": PixelCNN(channels=8, max_iter=2, random_state=0)}
 
 
 def codes(n_codes="auto", code_shape="auto", **parameters):
-    """Return a VQVAETransformer whose parameters of a quantiser may be given flat, in either layout of the package."""
-    known = VQVAETransformer().get_params()
-    kind = parameters.pop("quantizer", None)
-    own = {name: parameters.pop(name) for name in list(parameters) if name not in known}
-    if kind is not None:
-        parameters["quantizer"] = kind
-    if own:
-        classes = {None: "VectorCodes", "vector": "VectorCodes", "residual": "ResidualCodes", "product": "ProductCodes"}
-        parameters["quantizer"] = getattr(skvq, classes[kind])(**own)
+    """Return a VQVAETransformer that trains for a short time, without a prior where none is asked for."""
     return VQVAETransformer(n_codes, code_shape, **(SHORT | {"prior": None} | parameters))
 
 
@@ -73,17 +67,17 @@ MODELS = {
     "codes, table": lambda: (codes(**PRIOR), WINE),
     "codes, long table": lambda: (codes(16), DIGITS),
     "codes, images, all by default": lambda: (codes(), IMAGES),
-    "codes, own codebooks": lambda: (codes(16, shared_codebook=False), IMAGES),
-    "codes, residual": lambda: (codes(16, quantizer="residual", codes_per_position=3, beam_size=4, **PRIOR), IMAGES),
-    "codes, product": lambda: (codes(16, quantizer="product", codes_per_position=2), IMAGES),
+    "codes, own codebooks": lambda: (codes(16, quantizer=VectorCodes(shared_codebook=False)), IMAGES),
+    "codes, residual": lambda: (codes(16, quantizer=ResidualCodes(codes_per_position=3, beam_size=4), **PRIOR), IMAGES),
+    "codes, product": lambda: (codes(16, quantizer=ProductCodes(codes_per_position=2)), IMAGES),
     "codes, product of a table": lambda: (codes(8, (4,), quantizer="product"), WINE),
     "codes, vectors of a table": lambda: (codes(8, (4,), quantizer="vector"), WINE),
     "codes, finite scalar": lambda: (codes(64, quantizer="finite_scalar"), IMAGES),
-    "codes, cosine": lambda: (codes(16, similarity="cosine"), IMAGES),
-    "codes, narrow search": lambda: (codes(16, search_dim=4), IMAGES),
-    "codes, rotation": lambda: (codes(16, gradient_estimator="rotation"), IMAGES),
-    "codes, gradient": lambda: (codes(16, codebook_update="gradient"), IMAGES),
-    "codes, simvq": lambda: (codes(16, codebook_update="simvq"), IMAGES),
+    "codes, cosine": lambda: (codes(16, quantizer=VectorCodes(similarity="cosine")), IMAGES),
+    "codes, narrow search": lambda: (codes(16, quantizer=VectorCodes(search_dim=4)), IMAGES),
+    "codes, rotation": lambda: (codes(16, quantizer=VectorCodes(gradient_estimator="rotation")), IMAGES),
+    "codes, gradient": lambda: (codes(16, quantizer=VectorCodes(codebook_update="gradient")), IMAGES),
+    "codes, simvq": lambda: (codes(16, quantizer=VectorCodes(codebook_update="simvq")), IMAGES),
     "codes, two grids": lambda: (codes(16, ((2, 2), (4, 4)), prior="pixelcnn", max_iter=1), IMAGES[:200]),
     "codes, 32 bits": lambda: (codes(max_bits=32), IMAGES),
     "codes, 32 bits of a table": lambda: (codes(max_bits=32), WINE),

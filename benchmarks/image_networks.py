@@ -23,8 +23,6 @@ from _datasets import load_colour_patches, load_fashion_mnist  # isort: skip
 from sklearn.datasets import load_digits
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
-from skvq.vqvae.module import VQVAE
-from skvq.vqvae.start import encoded_sample
 from torch import nn
 
 from skvq.metrics import codebook_usage, perplexity
@@ -34,6 +32,7 @@ from skvq.training.batches import Rows
 from skvq.training.loop import learning_rate_factor
 from skvq.vqvae.defaults import automatic_code_shape
 from skvq.vqvae.kmeans import kmeans_codebooks
+from skvq.vqvae.network import VQVAE, encoded_sample
 
 SETS = {
     "fashion": lambda: load_fashion_mnist()[0],
@@ -49,6 +48,8 @@ OPTIONS = {
     "learning_rate": 2e-3,
     "commitment_weight": 1.0,
 }
+# Vectors that the codebook starts from.
+N_VECTORS = 32_768
 
 
 class ConvBlock(nn.Module):
@@ -98,7 +99,9 @@ def build(rows, options, generator):
         for part in (encoder, decoder):
             part.map.network.blocks = nn.Sequential(*[kind(options["channels"], code_shape) for _ in range(n_blocks)])
     start_from_pca(encoder, decoder, rows.sample(4096, generator))
-    codebook = kmeans_codebooks(encoded_sample(encoder, rows, 1, 32_768, generator), 256, generator)
+    z = encoded_sample(encoder, rows, math.ceil(N_VECTORS / math.prod(code_shape)), generator)  # (n, m, d)
+    vectors = z.reshape(-1, 1, options["code_dim"])[:N_VECTORS].numpy()
+    codebook = kmeans_codebooks(vectors, 256, generator)
     quantizer = EMAVectorQuantizer(codebook.shape[1], options["code_dim"], generator=generator)
     quantizer.set_codebook(torch.from_numpy(codebook))
     return VQVAE(encoder, quantizer, decoder)

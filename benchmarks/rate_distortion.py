@@ -30,7 +30,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from skvq import VQVAETransformer
+from skvq import ResidualCodes, VQVAETransformer
 
 from _datasets import load_fashion_mnist  # isort: skip
 
@@ -44,7 +44,7 @@ TABLES = {
 TABLE_BITS, IMAGE_BITS = (16, 32, 64), (64, 128, 392, 441, 784)
 # What is set for a number of bits per image; all else is at its default.
 IMAGE_CODES = {
-    64: {"code_shape": (2, 2), "quantizer": "residual", "n_codes": 256, "code_dim": 64, "beam_size": 5},
+    64: {"code_shape": (2, 2), "quantizer": ResidualCodes(code_dim=64, beam_size=5), "n_codes": 256},
     128: {"code_shape": (4, 4), "n_codes": 256},
     392: {"code_shape": (7, 7), "n_codes": 256},
     441: {"code_shape": (7, 7), "n_codes": 512},

@@ -1,9 +1,14 @@
-"""The house: imports go down only, and a family imports no other family."""
+"""The house: imports go down only, no family imports another, and nothing grows beyond what a reader can hold."""
 
 import ast
+import importlib
+import inspect
+import textwrap
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_digits
 
 import skvq
 
@@ -22,6 +27,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # What a room may import of its own floor.
 BESIDE = {("nn", "_warnings"), ("display", "export")}
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
+MOST_FILES, MOST_CLASSES, MOST_NAMES, MOST_LINES, MOST_LINES_OF_A_FUNCTION = 20, 11, 5, 450, 60
 
 
 def room_of(path):
@@ -62,3 +68,125 @@ def test_networks_know_no_scikit_learn(path):
     text = path.read_text()
     assert "import sklearn" not in text
     assert "from sklearn" not in text
+
+
+def test_a_fit_on_images_enters_few_files():
+    path = ROOT.parent / "benchmarks" / "files_entered.py"
+    benchmark = module_from_spec(spec := spec_from_file_location(path.stem, path))
+    spec.loader.exec_module(benchmark)
+    images = load_digits().images[:100]
+    entered = benchmark.files_entered(lambda: skvq.VQVAETransformer(prior=None, max_iter=1, channels=8).fit(images))
+    assert {"vqvae/estimator.py", "core/estimator.py", "training/loop.py"} <= set(entered)
+    assert len(entered) <= MOST_FILES, "\n".join(entered)
+
+
+def classes_of(module):
+    """Return the classes that a module defines."""
+    return [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__]
+
+
+@pytest.mark.parametrize("name", [name for name in skvq.__all__ if inspect.isclass(getattr(skvq, name))])
+def test_few_classes_stand_behind_an_estimator(name):
+    assert len(getattr(skvq, name).__mro__) <= MOST_CLASSES
+
+
+def names_of_self(kind, context):
+    """Return the names of `self` that the body of a class reads (`ast.Load`) or sets (`ast.Store`)."""
+    return {
+        node.attr
+        for node in ast.walk(body_of(kind))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+        and isinstance(node.ctx, context)
+    }
+
+
+def body_of(kind):
+    return ast.parse(textwrap.dedent(inspect.getsource(kind)))
+
+
+def borrowed_names(kind):
+    """Return the names of `self` that a class reads, and that neither it nor a base of it has, sets or declares.
+
+    What a method returns in a dict counts as set: so does the template of a fit set what was learned.
+    """
+    known = set(dir(kind))
+    for base in kind.__mro__:
+        if base.__module__.partition(".")[0] in ("skvq", __name__.partition(".")[0]):
+            known |= names_of_self(base, ast.Store) | set(vars(base).get("__annotations__", ()))
+            dicts = [node for node in ast.walk(body_of(base)) if isinstance(node, ast.Dict)]
+            known |= {key.value for node in dicts for key in node.keys if isinstance(key, ast.Constant)}
+    return names_of_self(kind, ast.Load) - known
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_class_lives_off_the_attributes_of_another(path):
+    name = ".".join(("skvq", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+    found = {kind.__name__: borrowed_names(kind) for kind in classes_of(importlib.import_module(name))}
+    assert {kind: names for kind, names in found.items() if len(names) > MOST_NAMES} == {}
+
+
+class _Host:
+    declared: int
+
+    def __init__(self):
+        self.own = 1
+
+    def learned(self):
+        return {"learned_": 1}
+
+
+class _LivesOffOthers(_Host):
+    def use(self):
+        self.set_here = self.declared + self.own + self.learned_ + self.use()
+        return self.set_here, self.a, self.b, self.c.d, self.e()
+
+
+def test_a_class_that_lives_off_another_is_found():
+    assert borrowed_names(_LivesOffOthers) == {"a", "b", "c", "e"}
+    assert borrowed_names(_Host) == set()
+
+
+def lines_of_code(path):
+    """Return how many lines of code a file has, and each of its functions, by name; docstrings are not counted."""
+    text = path.read_text()
+    tree, prose = ast.parse(text), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            prose.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = enumerate(text.splitlines(), start=1)
+    code = {number for number, line in lines if line.strip() and line.strip()[0] != "#" and number not in prose}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return len(code), {node.name: len(code & {*range(node.lineno, node.end_lineno + 1)}) for node in functions}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_and_no_function_is_too_long_to_read(path):
+    n_lines, functions = lines_of_code(path)
+    assert n_lines <= MOST_LINES
+    assert {name: n for name, n in functions.items() if n > MOST_LINES_OF_A_FUNCTION} == {}
+
+
+def test_lines_of_code_are_those_that_are_neither_blank_nor_prose(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(
+        textwrap.dedent(
+            '''\
+            """Two
+            lines."""
+
+            # a remark
+            X = """not
+            prose"""
+
+
+            def f(
+                x,
+            ):
+                """Prose."""
+                return x
+            '''
+        )
+    )
+    assert lines_of_code(path) == (6, {"f": 4})

@@ -5,10 +5,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skvq import (
     AutoEncoderTransformer,
     CausalTransformer,
+    HierarchicalPixelCNN,
     MLPClassifier,
     MLPRegressor,
     PixelCNN,
+    ResidualCodes,
     VAETransformer,
+    VectorCodes,
     VQVAETransformer,
 )
 
@@ -17,6 +20,8 @@ ESTIMATORS = [
     AutoEncoderTransformer(hidden_layer_sizes=(8,), noise="masking", sparsity="l1", contractive_weight=0.1, max_iter=3),
     CausalTransformer(d_model=8, n_layers=1, max_iter=3),
     CausalTransformer(d_model=8, n_layers=1, max_iter=3, class_conditional=True),
+    HierarchicalPixelCNN(channels=8, n_layers=1, max_iter=3),
+    HierarchicalPixelCNN(channels=8, n_layers=1, max_iter=3, class_conditional=True),
     MLPClassifier(max_iter=20),
     MLPClassifier(hidden_layer_sizes=(), solver="lbfgs", max_iter=50),
     MLPClassifier((16,), "silu", normalization="layer", learning_rate_init=0.02, max_iter=30),
@@ -28,7 +33,8 @@ ESTIMATORS = [
     VAETransformer(hidden_layer_sizes=(16,), max_iter=3),
     VAETransformer(likelihood="gaussian_per_feature", aggregate="gaussian_mixture", n_mixture_components=2, max_iter=3),
     VQVAETransformer(hidden_layer_sizes=(16,), max_iter=3, prior=PixelCNN(channels=8, n_layers=1, max_iter=2)),
-    VQVAETransformer(hidden_layer_sizes=(16,), max_iter=3, codebook_update="gradient", prior=None),
+    VQVAETransformer(hidden_layer_sizes=(16,), max_iter=3, quantizer=ResidualCodes(beam_size=1), prior=None),
+    VQVAETransformer(quantizer=VectorCodes(codebook_update="gradient"), max_iter=3, prior=None),
 ]
 
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skvq import PixelCNN, VQVAETransformer
+from skvq import PixelCNN, ResidualCodes, VectorCodes, VQVAETransformer
 
 TABLE = {"n_codes": 8, "hidden_layer_sizes": (16,), "max_iter": 30, "prior": None, "random_state": 0}
 
@@ -35,7 +35,7 @@ def test_a_pipeline_classifies_on_codes(iris):
 
 def test_a_grid_search_goes_over_loss_weights_and_codes_in_two_processes(iris):
     grid = {"commitment_weight": [0.1, 1.0], "codebook_weight": [0.5, 1.0], "n_codes": [2, 8]}
-    model = VQVAETransformer(**TABLE | {"codebook_update": "gradient"})
+    model = VQVAETransformer(**TABLE | {"quantizer": ResidualCodes(codebook_update="gradient")})
     search = GridSearchCV(model, grid, cv=2, n_jobs=2).fit(iris[0])
     assert search.best_params_["n_codes"] == 8
     scores = search.cv_results_["mean_test_score"]
@@ -49,6 +49,19 @@ def test_parameters_of_the_prior_are_in_the_grid(iris):
     search = GridSearchCV(model, {"prior__channels": [4, 8]}, cv=2).fit(iris[0])
     assert search.best_estimator_.prior_.architecture_["channels"] == search.best_params_["prior__channels"]
     assert clone(model).set_params(prior__n_layers=3).prior.n_layers == 3
+
+
+def test_parameters_of_the_codes_are_in_the_grid_and_so_are_the_kinds(iris):
+    model = VQVAETransformer(**TABLE | {"quantizer": ResidualCodes()})
+    search = GridSearchCV(model, {"quantizer__beam_size": [1, 64]}, cv=2).fit(iris[0])
+    chosen = search.best_params_["quantizer__beam_size"]
+    assert search.best_estimator_.quantizer.beam_size == chosen
+    assert search.best_estimator_.architecture_["codes"]["beam_size"] == chosen
+    assert model.quantizer.beam_size == "auto"
+    kinds = [ResidualCodes(), VectorCodes(code_dim=2), "finite_scalar"]
+    search = GridSearchCV(model, {"quantizer": kinds}, cv=2).fit(iris[0])
+    assert len(set(search.cv_results_["mean_test_score"])) == 3
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_a_union_of_features_and_a_column_transformer_hold_it(iris):

@@ -235,13 +235,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
-        self.channels = channels
-        self.n_blocks = n_blocks
+        self.channels, self.n_blocks = channels, n_blocks
         self.tied_weights = tied_weights
         self.dropout = dropout
         self.loss = loss
-        self.noise = noise
-        self.noise_level = noise_level
+        self.noise, self.noise_level = noise, noise_level
         self.sparsity = sparsity
         self.sparsity_weight = sparsity_weight
         self.sparsity_target = sparsity_target

@@ -138,9 +138,13 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     _learned_beside: tuple[str, ...] = ()
     _caches: tuple[str, ...] = ("_module",)
 
+    # The parameters that every subclass has.
     alpha: float
+    batch_size: int | str
     device: Device
     early_stopping: bool | str
+    learning_rate_init: float | str
+    max_iter: int | str
     n_iter_no_change: float | None
     precision: str
     random_state: RandomState

@@ -64,7 +64,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     _sizes: Callable[[int], GridSizes]
     _budget: Callable[[int], Budget]
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
         self._validate_params()
 

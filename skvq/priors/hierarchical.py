@@ -175,7 +175,7 @@ class HierarchicalPixelCNN(GridDensity):
         self.random_state = random_state
         self.verbose = verbose
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
         super().check_parameters()
         if self.grid_shapes is not None:

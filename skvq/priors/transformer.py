@@ -168,7 +168,7 @@ class CausalTransformer(GridDensity):
         self.random_state = random_state
         self.verbose = verbose
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
         super().check_parameters()
         if self.d_model % self.n_heads:

@@ -21,6 +21,7 @@ from .specs import (
     CODEBOOKS,
     ROWS_PER_CODE,
     CodebookSpec,
+    CodeSpec,
     FiniteScalarSpec,
     ProductSpec,
     ResidualSpec,
@@ -113,11 +114,11 @@ def automatic_n_codes(n_vectors):
 class Codes(BaseEstimator):
     """Base of the kinds of codes: a subclass has parameters and returns a specification for a request."""
 
-    def spec(self, request):
+    def spec(self, request: Request) -> CodeSpec:
         """Return the :class:`~skvq.vqvae.specs.CodeSpec` for a :class:`Request`, with every "auto" decided."""
         raise TypeError(f"{type(self).__name__} does not say what its codes are")
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError for parameters that are out of range or do not go together."""
         self._validate_params()
 
@@ -135,7 +136,7 @@ class Codes(BaseEstimator):
 class LearnedCodes(Codes):
     """Base of the kinds of codes that have a codebook."""
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError for parameters that are out of range or do not go together."""
         super().check()
         similarity = getattr(self, "similarity", "euclidean")
@@ -251,7 +252,7 @@ class VectorCodes(LearnedCodes):
         self.revival_threshold = revival_threshold
         self.gradient_estimator = gradient_estimator
 
-    def spec(self, request):
+    def spec(self, request: Request) -> CodeSpec:
         """Return the specification for a request."""
         n_positions = math.prod(request.grid)
         fields = self._positions(request, n_positions) | {"code_dim": self._code_dim(request, n_positions)}
@@ -345,7 +346,7 @@ class ResidualCodes(LearnedCodes):
         self.revival_threshold = revival_threshold
         self.gradient_estimator = gradient_estimator
 
-    def spec(self, request):
+    def spec(self, request: Request) -> CodeSpec:
         """Return the specification for a request."""
         self._refuse_two_grids(request)
         n_positions, codes_per_position = _several(self, request)
@@ -430,7 +431,7 @@ class ProductCodes(LearnedCodes):
         self.revival_threshold = revival_threshold
         self.gradient_estimator = gradient_estimator
 
-    def spec(self, request):
+    def spec(self, request: Request) -> CodeSpec:
         """Return the specification for a request."""
         self._refuse_two_grids(request)
         n_positions, splits = _several(self, request)
@@ -483,7 +484,7 @@ class FiniteScalarCodes(Codes):
     def __init__(self, *, shared_codebook: bool | Literal["auto"] = "auto") -> None:
         self.shared_codebook = shared_codebook
 
-    def spec(self, request):
+    def spec(self, request: Request) -> CodeSpec:
         """Return the specification for a request."""
         if request.coarse_grid is not None:
             raise ValueError(

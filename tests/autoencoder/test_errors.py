@@ -1,4 +1,4 @@
-"""What AutoEncoderTransformer refuses, and that it says why."""
+"""AutoEncoderTransformer refuses what it cannot use, and says why."""
 
 import numpy as np
 import pytest
@@ -34,32 +34,48 @@ def test_bad_x_is_refused(X, message):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "error", "message"),
+    ("name", "value", "accepted"),
     [
-        ({"n_components": 0}, ValueError, "n_components == 0"),
-        ({"n_components": 2.5}, TypeError, "n_components must be an instance of int"),
-        ({"n_components": "many"}, TypeError, "n_components must be an instance of int"),
-        ({"network": "recurrent"}, ValueError, "network='recurrent' must be one of 'auto', 'dense'"),
-        ({"activation": "swish"}, ValueError, "activation='swish' must be one of"),
-        ({"dropout": 1.0}, ValueError, "dropout == 1"),
-        ({"loss": "hinge"}, ValueError, "loss='hinge' must be one of 'squared_error', 'log_loss'"),
-        ({"tied_weights": 1.5}, ValueError, "tied_weights=1.5"),
-        ({"noise": "salt"}, ValueError, "noise='salt' must be one of 'gaussian', 'masking'"),
-        ({"noise": "masking", "noise_level": 1.5}, ValueError, "noise_level == 1.5"),
-        ({"noise": "gaussian", "noise_level": -1.0}, ValueError, "noise_level == -1"),
-        ({"sparsity": "l2"}, ValueError, "sparsity='l2' must be one of 'l1', 'kl'"),
-        ({"sparsity": "kl", "sparsity_target": 1.0}, ValueError, "sparsity_target == 1"),
-        ({"sparsity": "l1", "sparsity_weight": -1.0}, ValueError, "sparsity_weight == -1"),
-        ({"contractive_weight": float("inf")}, ValueError, "contractive_weight=inf must be finite"),
-        ({"hidden_layer_sizes": (0,)}, ValueError, "hidden_layer_sizes"),
-        ({"n_blocks": -1}, ValueError, "n_blocks == -1"),
-        ({"image_shape": (3, 5)}, ValueError, "15 values a row, but X has 13 features"),
-        ({"device": "gpu"}, ValueError, "device='gpu'"),
-        ({"early_stopping": "yes"}, ValueError, "early_stopping='yes'"),
+        ("n_components", 0, ("'auto'", "an int in the range [1, inf)")),
+        ("n_components", 2.5, ("'auto'", "an int in the range [1, inf)")),
+        ("n_components", "many", ("'auto'", "an int in the range [1, inf)")),
+        ("network", "recurrent", ("'auto'", "'dense'", "'convolutional'")),
+        ("activation", "swish", ("'relu'", "'gelu'", "'silu'", "'tanh'")),
+        ("dropout", 1.0, ("a float in the range [0.0, 1.0)",)),
+        ("loss", "hinge", ("'squared_error'", "'log_loss'")),
+        ("tied_weights", 1.5, ("bool",)),
+        ("noise", "salt", ("None", "'gaussian'", "'masking'")),
+        ("noise_level", -1.0, ("a float in the range [0.0, inf)",)),
+        ("sparsity", "l2", ("None", "'l1'", "'kl'")),
+        ("sparsity_target", 1.0, ("a float in the range (0.0, 1.0)",)),
+        ("sparsity_weight", -1.0, ("a float in the range [0.0, inf)",)),
+        ("contractive_weight", float("inf"), ("a float in the range [0.0, inf)",)),
+        ("hidden_layer_sizes", (0,), ("'auto'", "a positive integer or a sequence of positive integers")),
+        ("n_blocks", -1, ("an int in the range [0, inf)",)),
+        ("early_stopping", "yes", ("'auto'", "bool")),
+        ("device", 3, ("'str'", "'torch.device'")),
     ],
 )
-def test_a_parameter_out_of_range_is_named(parameters, error, message):
-    with pytest.raises(error, match=message):
+def test_a_parameter_out_of_range_is_named(name, value, accepted, refuses):
+    with refuses("AutoEncoderTransformer", name, value, *accepted):
+        AutoEncoderTransformer(**FAST | {name: value}).fit(WINE)
+
+
+def test_masking_takes_a_share_for_its_level(refuses):
+    with refuses("noise='masking'", "noise_level", 1.5, "a float in the range [0.0, 1.0]"):
+        AutoEncoderTransformer(**FAST, noise="masking", noise_level=1.5).fit(WINE)
+    assert AutoEncoderTransformer(**FAST, noise="gaussian", noise_level=1.5).fit(WINE).n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"image_shape": (3, 5)}, "15 values a row, but X has 13 features"),
+        ({"device": "gpu"}, "device='gpu' is not a device; it must be 'cpu'"),
+    ],
+)
+def test_a_shape_or_device_that_does_not_fit_is_named(parameters, message):
+    with pytest.raises(ValueError, match=message):
         AutoEncoderTransformer(**FAST | parameters).fit(WINE)
 
 

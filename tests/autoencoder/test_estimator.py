@@ -1,4 +1,4 @@
-"""What AutoEncoderTransformer computes, on small images and tables."""
+"""AutoEncoderTransformer on small images and tables."""
 
 import pickle
 import random
@@ -176,8 +176,8 @@ def test_the_default_network_suits_the_size_of_an_image(digits):
     small = AutoEncoderTransformer(max_iter=1, random_state=0).fit(digits)
     large = AutoEncoderTransformer(2, channels=8, n_blocks=1, max_iter=1, random_state=0)
     large.fit(np.random.default_rng(0).random((12, 65, 64)))
-    assert small.architecture_["hidden_layer_sizes"] == [256, 128]
-    assert large.architecture_["grid_shape"] == [9, 8]
+    assert small.architecture_["sizes"]["hidden_layer_sizes"] == [256, 128]
+    assert large.architecture_["sizes"]["grid_shape"] == [9, 8]
 
 
 def test_units_of_the_columns_do_not_matter(wine):

@@ -15,19 +15,19 @@ from skvq.autoencoder.module import (
     sparsity_kl,
     sparsity_l1,
 )
-from skvq.nn.bottleneck import build_decoder, build_encoder
+from skvq.nn.bottleneck import BottleneckSizes, build_decoder, build_encoder
 from skvq.nn.tables import ACTIVATIONS
 
-TABLE = {"row_shape": [10], "hidden_layer_sizes": [8, 6], "activation": "tanh"}
+TABLE = BottleneckSizes((10,), (8, 6), "tanh")
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def encoder_of(architecture, n=3):
+def encoder_of(sizes, n=3):
     """Return an encoder whose network does something."""
-    encoder = build_encoder(architecture, n, generator())
+    encoder = build_encoder(sizes, n, generator())
     with torch.no_grad():
         if encoder.network is not None:
             encoder.network[-1].weight.normal_(generator=generator())
@@ -60,10 +60,10 @@ def test_the_log_loss_is_that_of_scikit_learn_in_the_units_of_x():
     np.testing.assert_allclose(back, 1 / (1 + np.exp(-outputs)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("sizes", [[], [8], [8, 6, 5]])
+@pytest.mark.parametrize("hidden", [(), (8,), (8, 6, 5)])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-def test_a_tied_decoder_is_the_transposed_encoder(sizes, activation):
-    encoder = encoder_of(TABLE | {"hidden_layer_sizes": sizes, "activation": activation})
+def test_a_tied_decoder_is_the_transposed_encoder(hidden, activation):
+    encoder = encoder_of(BottleneckSizes((10,), hidden, activation))
     decoder = TransposedDecoder(encoder, [10])
     with torch.no_grad():
         for bias in decoder.parameters():

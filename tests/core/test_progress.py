@@ -20,7 +20,8 @@ from skvq import (
     VQVAETransformer,
     progress,
 )
-from skvq.core.progress import follow, job
+from skvq.core.inference import follow, job
+from skvq.nn.grids.pixelcnn import GatedPixelCNN
 
 X = np.random.default_rng(0).normal(size=(600, 4))
 CODES = np.random.default_rng(0).integers(0, 3, (600, 4))
@@ -88,17 +89,21 @@ def test_short_passes_show_nothing(fitted, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_drawing_advances_with_every_position_of_every_batch(fitted):
+def test_drawing_advances_with_every_position_of_every_batch():
     positions = []
-    fitted["pixelcnn"]._network().sample(
-        2, generator=torch.Generator().manual_seed(0), after_position=lambda: positions.append(1)
-    )
+    generator = torch.Generator().manual_seed(0)
+    network = GatedPixelCNN(3, (1, 4), channels=4, n_layers=1, generator=generator).eval()
+    network.sample(2, generator=generator, after_position=lambda: positions.append(1))
     assert len(positions) == 4
 
 
-def test_without_a_block_the_steps_are_passed_on_as_they_are():
-    steps = iter([1, 2])
-    assert follow(steps, 2, "nothing") is steps
+def test_without_a_block_the_steps_are_passed_on_as_they_are_one_at_a_time(capsys):
+    taken = []
+    steps = (taken.append(step) or step for step in (1, 2))
+    for step in follow(steps, 2, "nothing"):
+        assert taken == list(range(1, step + 1))
+    assert taken == [1, 2]
+    assert capsys.readouterr().out == ""
 
 
 def test_a_block_ends_with_an_error_and_takes_its_display_along(fitted, monkeypatch):
@@ -115,8 +120,8 @@ def test_a_block_ends_with_an_error_and_takes_its_display_along(fitted, monkeypa
     with pytest.raises(RuntimeError, match="no more"), progress(delay=0):
         fails()
     assert calls == ["start", "stop"]
-    steps = iter([1])
-    assert follow(steps, 1, "after") is steps
+    assert list(follow(iter([1]), 1, "after")) == [1]
+    assert calls == ["start", "stop"]
 
 
 def test_other_threads_show_nothing(fitted, capsys):
@@ -165,6 +170,6 @@ def test_blocks_that_end_in_another_order_leave_nothing_behind():
 
 
 @pytest.mark.parametrize("delay", [-1, float("nan"), "1", True])
-def test_a_delay_that_is_none_is_named(delay):
-    with pytest.raises(ValueError, match="delay="), progress(delay=delay):
+def test_a_delay_that_is_none_is_named(delay, refuses):
+    with refuses("progress", "delay", delay, "a float in the range [0.0, inf)"), progress(delay=delay):
         pass

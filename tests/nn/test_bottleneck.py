@@ -1,24 +1,27 @@
 """Encoders and decoders between rows and a vector, and where their linear paths start."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
 
 from skvq.nn import bottleneck
-from skvq.nn.bottleneck import build_decoder, build_encoder, principal_axes, set_linear
+from skvq.nn.bottleneck import BottleneckSizes, build_decoder, build_encoder, principal_axes, set_linear
 
-TABLE = {"row_shape": [10], "hidden_layer_sizes": [8, 6]}
-DENSE_IMAGE = {"row_shape": [9, 7, 2], "hidden_layer_sizes": [8]}
-IMAGE = {"row_shape": [9, 7, 2], "grid_shape": [3, 2], "channels": 8, "n_blocks": 1}
+TABLE = BottleneckSizes((10,), (8, 6))
+DENSE_IMAGE = BottleneckSizes((9, 7, 2), (8,))
+IMAGE = BottleneckSizes((9, 7, 2), grid_shape=(3, 2), channels=8, n_blocks=1)
+LINEAR_TABLE, LINEAR_IMAGE = BottleneckSizes((10,), ()), replace(IMAGE, n_blocks=0)
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def pair(architecture, n):
-    return build_encoder(architecture, n, generator()), build_decoder(architecture, n, generator())
+def pair(sizes, n):
+    return build_encoder(sizes, n, generator()), build_decoder(sizes, n, generator())
 
 
 def start_from_pca(encoder, decoder, start):
@@ -33,34 +36,32 @@ def correlated_rows(n, shape, rank, seed=0):
     return torch.from_numpy(X.reshape(n, *shape)).float()
 
 
-@pytest.mark.parametrize(
-    "architecture", [TABLE, TABLE | {"hidden_layer_sizes": []}, IMAGE, IMAGE | {"n_blocks": 0}, DENSE_IMAGE]
-)
-def test_rows_become_vectors_and_vectors_become_rows(architecture):
-    encoder, decoder = pair(architecture, 5)
-    z = encoder(torch.randn(4, *architecture["row_shape"], generator=generator()))
+@pytest.mark.parametrize("sizes", [TABLE, LINEAR_TABLE, IMAGE, LINEAR_IMAGE, DENSE_IMAGE])
+def test_rows_become_vectors_and_vectors_become_rows(sizes):
+    encoder, decoder = pair(sizes, 5)
+    z = encoder(torch.randn(4, *sizes.row_shape, generator=generator()))
     assert z.shape == (4, 5)
-    assert decoder(z).shape == (4, *architecture["row_shape"])
+    assert decoder(z).shape == (4, *sizes.row_shape)
 
 
-@pytest.mark.parametrize("architecture", [TABLE, IMAGE, DENSE_IMAGE])
-def test_the_network_changes_nothing_at_the_start_and_learns_from_the_first_step(architecture):
-    encoder, decoder = pair(architecture, 5)
-    x = torch.randn(4, *architecture["row_shape"], generator=generator())
+@pytest.mark.parametrize("sizes", [TABLE, IMAGE, DENSE_IMAGE])
+def test_the_network_changes_nothing_at_the_start_and_learns_from_the_first_step(sizes):
+    encoder, decoder = pair(sizes, 5)
+    x = torch.randn(4, *sizes.row_shape, generator=generator())
     z = encoder(x)
     assert torch.equal(z, encoder.linear(x.flatten(1)))
     assert torch.equal(decoder(z).flatten(1), decoder.linear(z))
     (decoder(z) - x).square().mean().backward()
     for network in (encoder.network, decoder.network):
-        last = network.head if architecture is IMAGE else network[-1]
+        last = network.head if sizes is IMAGE else network[-1]
         assert last.weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("architecture", [TABLE | {"hidden_layer_sizes": []}, IMAGE | {"n_blocks": 0}])
-def test_without_a_network_the_encoder_is_affine(architecture):
-    encoder, _ = pair(architecture, 3)
+@pytest.mark.parametrize("sizes", [LINEAR_TABLE, LINEAR_IMAGE])
+def test_without_a_network_the_encoder_is_affine(sizes):
+    encoder, _ = pair(sizes, 3)
     assert encoder.network is None
-    x, y = torch.randn(2, 4, *architecture["row_shape"], generator=generator())
+    x, y = torch.randn(2, 4, *sizes.row_shape, generator=generator())
     assert torch.allclose(encoder((x + y) / 2), (encoder(x) + encoder(y)) / 2, atol=1e-5)
 
 
@@ -103,10 +104,10 @@ def test_components_beyond_the_rank_are_zero(n_rows, rank, n, limit, monkeypatch
     assert start.residual_variance == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize("architecture", [TABLE, IMAGE, DENSE_IMAGE])
-def test_the_start_reconstructs_like_pca(architecture):
-    encoder, decoder = pair(architecture, 3)
-    x = correlated_rows(60, architecture["row_shape"], 60)
+@pytest.mark.parametrize("sizes", [TABLE, IMAGE, DENSE_IMAGE])
+def test_the_start_reconstructs_like_pca(sizes):
+    encoder, decoder = pair(sizes, 3)
+    x = correlated_rows(60, sizes.row_shape, 60)
     start_from_pca(encoder, decoder, principal_axes([x], 3))
     rows = x.flatten(1).double().numpy()
     pca = PCA(3, svd_solver="full").fit(rows)
@@ -132,7 +133,7 @@ def test_the_global_generator_is_left_alone():
 
 
 def test_dropout_acts_in_training_alone():
-    encoder = build_encoder(IMAGE | {"dropout": 0.5}, 3, generator())
+    encoder = build_encoder(replace(IMAGE, dropout=0.5), 3, generator())
     with torch.no_grad():
         encoder.network.head.weight.normal_(generator=generator())
     x = torch.randn(4, 9, 7, 2, generator=generator())
@@ -153,3 +154,11 @@ def test_a_scaled_linear_map_computes_what_a_plain_one_does_and_steps_less():
     layer(x).square().sum().backward()
     torch.optim.Adam(layer.parameters(), lr=0.01).step()
     assert torch.allclose((layer.matrix - before).abs(), torch.tensor(0.001), rtol=1e-3)  # the first step is the rate
+
+
+@pytest.mark.parametrize(
+    ("sizes", "n_features", "is_linear", "uses"),
+    [(TABLE, 10, False, 1), (LINEAR_TABLE, 10, True, 1), (DENSE_IMAGE, 126, False, 1), (IMAGE, 126, False, 6)],
+)
+def test_sizes_tell_what_follows_from_them(sizes, n_features, is_linear, uses):
+    assert (sizes.n_features, sizes.is_linear, sizes.uses) == (n_features, is_linear, uses)

@@ -112,7 +112,7 @@ def test_equal_seeds_give_equal_models():
 
 
 @pytest.mark.parametrize(
-    "grid_shapes", [None, 4, (1, 2), ((1, 2),), ((1, 2), (2, 2), (4, 4)), ((1, 2), (2, 2, 1)), ((0, 2), (2, 2))]
+    "grid_shapes", [4, (1, 2), ((1, 2),), ((1, 2), (2, 2), (4, 4)), ((1, 2), (2, 2, 1)), ((0, 2), (2, 2))]
 )
 def test_grids_that_are_no_two_grids_are_named(grid_shapes):
     with pytest.raises(ValueError, match="grid_shapes"):
@@ -128,5 +128,29 @@ def test_rows_of_another_length_or_layout_are_refused(model):
         model.score_samples(np.zeros((3, 5), int))
     with pytest.raises(ValueError, match=r"0 \.\.\. 2"):
         model.score_samples(np.full((3, 6), 3))
-    with pytest.raises(ValueError, match="kernel_size=2"):
-        HierarchicalPixelCNN(SHAPES, kernel_size=2, **QUICK).fit(echoes(20, 0))
+
+
+def test_a_parameter_out_of_range_is_named(refuses):
+    for name, value, accepted in (
+        ("kernel_size", 2, "a positive odd integer"),
+        ("channels", 0, "an int in the range [1, inf)"),
+        ("dropout", 1.0, "'auto'"),
+    ):
+        with refuses("HierarchicalPixelCNN", name, value, accepted):
+            HierarchicalPixelCNN(SHAPES, **QUICK | {name: value}).fit(echoes(20, 0))
+
+
+@pytest.mark.parametrize(
+    ("n_columns", "shapes"), [(2, ((1, 1), (1, 1))), (6, ((1, 1), (1, 5))), (20, ((1, 4), (1, 16)))]
+)
+def test_without_grids_the_first_fifth_of_the_columns_is_the_coarse_one(n_columns, shapes):
+    X = np.random.default_rng(0).integers(0, 3, (40, n_columns))
+    found, told = HierarchicalPixelCNN(**QUICK).fit(X), HierarchicalPixelCNN(shapes, **QUICK).fit(X)
+    assert found.grid_shapes_ == told.grid_shapes_ == shapes
+    np.testing.assert_array_equal(found.score_samples(X), told.score_samples(X))
+    assert found.sample(2, random_state=0).shape == (2, n_columns)
+
+
+def test_a_single_column_is_no_two_grids():
+    with pytest.raises(ValueError, match=r"X has 1 feature\(s\) \(columns\); two grids need at least two codes a row"):
+        HierarchicalPixelCNN(**QUICK).fit(np.zeros((5, 1), dtype=int))

@@ -139,31 +139,38 @@ def test_what_is_no_grid_of_codes_is_refused(X, message):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "message"),
+    ("name", "value", "accepted"),
     [
-        ({"n_codes": 0}, "n_codes == 0"),
-        ({"grid_shape": (3, 3)}, "9 values a row"),
-        ({"grid_shape": (3, 2, 2)}, "grid_shape"),
-        ({"kernel_size": 4}, "kernel_size=4 must be odd"),
-        ({"dropout": 1.0}, "dropout == 1.0"),
-        ({"learning_rate_init": 0.0}, "learning_rate_init == 0.0"),
-        ({"device": "tpu"}, "device='tpu'"),
-        ({"device": "cuda:77"}, "not available on this machine"),
-        ({"precision": "float16"}, "precision='float16'"),
-        ({"max_iter": 0}, "max_iter == 0"),
-        ({"validation_fraction": 1.5}, "validation_fraction == 1.5"),
+        ("n_codes", 0, ("None", "an int in the range [1, inf)")),
+        ("channels", 2.0, ("an int in the range [1, inf)",)),
+        ("n_layers", -1, ("an int in the range [0, inf)",)),
+        ("kernel_size", 4, ("a positive odd integer",)),
+        ("dilations", (), ("a positive integer or a sequence of at least 1 positive integers",)),
+        ("dropout", 1.0, ("'auto'", "a float in the range [0.0, 1.0)")),
+        ("learning_rate_init", 0.0, ("'auto'", "a float in the range (0.0, inf)")),
+        ("early_stopping", "auto", ("bool",)),
+        ("precision", "float16", ("'auto'", "'float32'", "'bfloat16'")),
+        ("max_iter", 0, ("'auto'", "an int in the range [1, inf)")),
+        ("validation_fraction", 1.5, ("a float in the range (0.0, 1.0)",)),
     ],
 )
-def test_a_parameter_out_of_range_is_named(parameters, message, grids):
+def test_a_parameter_out_of_range_is_named(name, value, accepted, grids, refuses):
+    with refuses("PixelCNN", name, value, *accepted):
+        PixelCNN(**SMALL | {name: value}).fit(grids.reshape(-1, 12))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"grid_shape": (3, 3)}, "9 values a row"),
+        ({"grid_shape": (3, 2, 2)}, "grid_shape"),
+        ({"device": "tpu"}, "device='tpu'"),
+        ({"device": "cuda:77"}, "not available on this machine"),
+    ],
+)
+def test_a_grid_or_device_that_does_not_fit_is_named(parameters, message, grids):
     with pytest.raises(ValueError, match=message):
         PixelCNN(**SMALL | parameters).fit(grids.reshape(-1, 12))
-
-
-def test_arguments_of_sample_are_checked(model):
-    with pytest.raises(ValueError, match="n_samples == 0"):
-        model.sample(0)
-    with pytest.raises(ValueError, match="temperature == 0"):
-        model.sample(1, temperature=0)
 
 
 def test_fit_leaves_parameters_and_global_generators_alone(grids):

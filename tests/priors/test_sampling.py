@@ -91,7 +91,7 @@ def test_a_smaller_nucleus_makes_samples_likelier(model):
 def test_batches_change_nothing_and_are_reported(model, monkeypatch, capsys):
     mask, given = np.array([[True, False, False], [False, True, False]]), np.ones((50, 2, 3), int)
     expected = model.sample(50, random_state=0, given=given, mask=mask)
-    monkeypatch.setattr("skvq.priors.pixelcnn.grids_per_sample", lambda architecture: 7)
+    monkeypatch.setattr("skvq.priors.defaults.SAMPLE_BATCH", 7)
     np.testing.assert_array_equal(model.sample(50, random_state=0, given=given, mask=mask), expected)
     assert capsys.readouterr().out == ""
     model.set_params(verbose=2).sample(50)
@@ -106,12 +106,25 @@ def test_batches_change_nothing_and_are_reported(model, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("n_samples", 0, "an int in the range [1, inf)"),
+        ("temperature", 0.0, "a float in the range (0.0, inf)"),
+        ("top_k", 0, "None or an int in the range [1, inf)"),
+        ("top_k", 2.5, "None or an int in the range [1, inf)"),
+        ("top_p", 0.0, "None or a float in the range (0.0, 1.0]"),
+        ("top_p", 1.5, "None or a float in the range (0.0, 1.0]"),
+        ("n_candidates", True, "an int in the range [1, inf)"),
+    ],
+)
+def test_an_argument_out_of_range_is_named(model, name, value, accepted, refuses):
+    with refuses("PixelCNN.sample", name, value, accepted):
+        model.sample(**{name: value})
+
+
+@pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"top_k": 0}, ValueError, "top_k == 0"),
-        ({"top_k": 2.5}, TypeError, "top_k"),
-        ({"top_p": 0.0}, ValueError, "top_p == 0.0"),
-        ({"top_p": 1.5}, ValueError, "top_p == 1.5"),
         ({"y": 1}, ValueError, "class_conditional=False"),
         ({"given": np.zeros((2, 3))}, ValueError, "given and mask go together"),
         ({"mask": np.zeros((2, 3), bool)}, ValueError, "given and mask go together"),
@@ -123,7 +136,7 @@ def test_batches_change_nothing_and_are_reported(model, monkeypatch, capsys):
         ({"given": np.full((2, 3), "a"), "mask": np.ones((2, 3), bool)}, ValueError, "given has dtype <U1"),
     ],
 )
-def test_arguments_out_of_range_are_named(model, arguments, error, message):
+def test_arguments_that_do_not_fit_the_model_or_each_other_are_named(model, arguments, error, message):
     with pytest.raises(error, match=message):
         model.sample(**arguments)
 

@@ -124,18 +124,28 @@ def test_a_grid_search_chooses_by_likelihood():
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("d_model", 0, "an int in the range [1, inf)"),
+        ("n_layers", -1, "an int in the range [0, inf)"),
+        ("n_heads", 0, "an int in the range [1, inf)"),
+        ("dropout", 1.0, "a float in the range [0.0, 1.0)"),
+        ("n_codes", 0, "an int in the range [1, inf)"),
+        ("class_conditional", "yes", "bool"),
+    ],
+)
+def test_a_parameter_out_of_range_is_named(name, value, accepted, refuses):
+    with refuses("CausalTransformer", name, value, accepted):
+        CausalTransformer(**SMALL | {name: value}).fit(repeats(50, 8))
+
+
+@pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"d_model": 0}, "d_model == 0"),
-        ({"n_layers": -1}, "n_layers == -1"),
-        ({"n_heads": 0}, "n_heads == 0"),
         ({"n_heads": 3}, "d_model=16 must be a multiple of n_heads=3"),
-        ({"dropout": 1.0}, "dropout == 1.0"),
-        ({"n_codes": 0}, "n_codes == 0"),
-        ({"class_conditional": "yes"}, "class_conditional='yes'"),
         ({"learning_rate_init": 1e6, "max_iter": 20}, "lower learning_rate_init|learning_rate_init=.*lower it"),
     ],
 )
-def test_a_parameter_out_of_range_is_named(parameters, message):
+def test_parameters_that_do_not_go_together_or_diverge_are_named(parameters, message):
     with pytest.raises(ValueError, match=message):
         CausalTransformer(**SMALL | parameters).fit(repeats(50, 8))

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from skvq.training.batches import Rows, split_rows
+from skvq.training.batches import Rows, n_training_rows, split_rows
 
 
 @pytest.fixture
@@ -78,6 +78,14 @@ def test_split_is_disjoint_complete_and_of_the_wanted_size():
     training, validation = split_rows(50, 0.2, generator())
     assert len(validation) == 10
     np.testing.assert_array_equal(np.sort(np.concatenate([training, validation])), np.arange(50))
+
+
+@pytest.mark.parametrize("validation_fraction", [0.01, 0.1, 0.5, 0.9])
+def test_the_rows_left_to_train_on_can_be_counted_before_the_split(validation_fraction):
+    for n_rows in (2, 3, 7, 50):
+        if n_rows > max(1, round(n_rows * validation_fraction)):
+            training, _ = split_rows(n_rows, validation_fraction, generator())
+            assert n_training_rows(n_rows, validation_fraction) == len(training)
 
 
 def test_a_split_that_leaves_nothing_to_train_on_is_an_error():

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import nn
 
-from skvq.core.device import threads_for
 from skvq.training.batches import Rows
 from skvq.training.loop import Loop, Objective, Settings, learning_rate_factor
 
@@ -170,19 +169,6 @@ def test_the_rate_warms_up_linearly_and_decays_to_zero():
     factors = [learning_rate_factor(step, 100, 10) for step in range(100)]
     np.testing.assert_allclose(factors[:10], np.arange(1, 11) / 10)
     np.testing.assert_allclose(factors[10:], 0.5 * (1 + np.cos(np.pi * np.arange(90) / 90)))
-
-
-def test_threads_follow_the_work_and_are_restored():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with threads_for(1.0):
-            assert torch.get_num_threads() == 1
-        with threads_for(1e12):
-            assert torch.get_num_threads() == 2
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_no_warning_is_raised_by_an_ordinary_run():

@@ -1,4 +1,4 @@
-"""What a type checker knows of a user's code; `make types` checks it, nothing of it is run."""
+"""A user's code as a type checker sees it: `make types` checks it, nothing of it is run."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from skvq import (
     MLPClassifier,
     MLPRegressor,
     PixelCNN,
+    ResidualCodes,
     VAETransformer,
+    VectorCodes,
     VQVAETransformer,
 )
 from skvq.metrics import bits_per_dim, bits_per_row, codebook_usage, perplexity
@@ -50,13 +52,13 @@ def codes(X: NDArray[np.uint8], mask: NDArray[np.bool_], y: NDArray[np.int64]) -
     model = VQVAETransformer(
         64,
         (4, 4),
-        quantizer="residual",
-        codes_per_position=2,
+        quantizer=ResidualCodes(codes_per_position=2, beam_size="auto", gradient_estimator="rotation"),
         prior=PixelCNN(class_conditional=True, dilations=(1, 2)),
         early_stopping=False,
         device="cpu",
     )
     assert_type(model.fit(X, y, X_val=X, y_val=y), VQVAETransformer)
+    VQVAETransformer(quantizer="product", max_bits=64)
     found = model.transform(X)
     assert_type(found, NDArray[np.int32])
     assert_type(model.sample(10, y=3, temperature=0.8, top_p=0.9), NDArray[np.floating])
@@ -83,6 +85,9 @@ def files(model: VQVAETransformer, path: Path) -> None:
 def mistakes(X: NDArray[np.float64]) -> None:
     # A checker that let these through would say so: an ignore that nothing needs is an error.
     VQVAETransformer(quantizer="scalar")  # type: ignore[arg-type]
+    VQVAETransformer(quantizer=VectorCodes)  # type: ignore[arg-type]
+    VQVAETransformer(codes_per_position=2)  # type: ignore[call-arg]
+    VectorCodes(similarity="dot")  # type: ignore[arg-type]
     VAETransformer(likelihood="normal")  # type: ignore[arg-type]
     MLPClassifier(hidden_units=(10,))  # type: ignore[call-arg]
     MLPRegressor().fit(X)  # type: ignore[call-arg]

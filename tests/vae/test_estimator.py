@@ -1,4 +1,4 @@
-"""What VAETransformer computes, on small images and tables."""
+"""VAETransformer on small images and tables."""
 
 import pickle
 import random
@@ -18,6 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skvq import VAETransformer
+from skvq.persistence.records import from_json
+from skvq.vae.defaults import Architecture
+from skvq.vae.network import build_vae
 
 IMAGE = {"n_components": 6, "hidden_layer_sizes": (32,), "max_iter": 5, "random_state": 0}
 TABLE = {"n_components": 3, "hidden_layer_sizes": (16,), "max_iter": 20, "random_state": 0}
@@ -56,8 +59,11 @@ def standardised(model, X):
 
 def posterior(model, X):
     """Means and standard deviations of q(z | x), from the network itself."""
+    module = build_vae(from_json(Architecture, model.architecture_), torch.Generator()).eval()
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in model.weights_.items()})
+    rows = torch.from_numpy(standardised(model, X)).float().unflatten(1, model.architecture_["sizes"]["row_shape"])
     with torch.no_grad():
-        q = model._network().posterior(next(model._rows(np.asarray(X).reshape(len(X), -1)).in_order(len(X))))
+        q = module.posterior(rows)
     return q.mean.double().numpy(), np.exp(0.5 * q.log_variance.double().numpy())
 
 
@@ -304,7 +310,7 @@ def test_large_images_get_convolutions_small_ones_dense_layers():
     rng = np.random.default_rng(0)
     for side, key in ((16, "hidden_layer_sizes"), (66, "channels")):
         model = VAETransformer(2, max_iter=1, channels=4, n_blocks=1).fit(rng.normal(size=(4, side, side)))
-        assert key in model.architecture_
+        assert model.architecture_["sizes"][key] is not None
 
 
 def test_rows_and_images_give_the_same_model(digits):
@@ -414,6 +420,15 @@ def test_held_out_rows_choose_the_weights(wine):
     model = VAETransformer(**TABLE | {"max_iter": 100}).fit(wine[::2], X_val=wine[1::2])
     assert model.best_iter_ == np.argmin(model.validation_loss_curve_) + 1
     assert len(model.history_["validation_kl"]) == model.n_iter_
+
+
+def test_without_held_out_rows_nothing_is_recorded_as_held_out(wine):
+    judged_by_itself = VAETransformer(2, hidden_layer_sizes=(), max_iter=3, random_state=0).fit(wine)
+    plain = VAETransformer(**TABLE | {"early_stopping": False}).fit(wine)
+    for model in (judged_by_itself, plain):
+        assert sorted(model.history_) == ["kl", "loss", "negative_log_likelihood"]
+        assert model.validation_loss_curve_ == []
+    assert judged_by_itself.best_iter_ is not None  # the epochs were compared all the same
 
 
 def test_the_loss_is_the_weighted_negative_bound_for_each_feature(wine):

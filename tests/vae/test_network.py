@@ -1,4 +1,4 @@
-"""How a VAE starts from data, what its training minimises, and what its "auto" stands for."""
+"""The start of a VAE from data, what its training minimises, and what its "auto" stands for."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,11 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.decomposition import PCA
 
 from skvq import VAETransformer
-from skvq.core.scaling import standardisation
+from skvq.core.layout import standardisation
+from skvq.nn.bottleneck import BottleneckSizes
+from skvq.persistence.records import to_json
 from skvq.training.batches import Rows
-from skvq.vae.defaults import plan
+from skvq.vae.defaults import Architecture, plan
 from skvq.vae.module import matched_noise
 from skvq.vae.network import VAEObjective, build_vae, start_from_data
 
@@ -18,8 +20,8 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def architecture(**changes):
-    return {"row_shape": [13], "n_components": 3, "likelihood": "gaussian", "hidden_layer_sizes": [8]} | changes
+def architecture(row_shape=(13,), hidden_layer_sizes=(8,), likelihood="gaussian", **sizes):
+    return Architecture(BottleneckSizes(row_shape, hidden_layer_sizes, **sizes), 3, likelihood)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +38,14 @@ def bound(module, rows, kl_weight=1.0):
     return float(log_likelihood.mean() - kl_weight * posterior.kl_per_component().sum(dim=1).mean())
 
 
-@pytest.mark.parametrize("hidden_layer_sizes", [[], [8], [8, 6]])
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (8,), (8, 6)])
 def test_every_network_starts_at_probabilistic_pca(wine, hidden_layer_sizes):
-    module, supported = start_from_data(
-        architecture(hidden_layer_sizes=hidden_layer_sizes), wine, generator(), kl_weight=1.0
-    )
+    description = architecture(hidden_layer_sizes=hidden_layer_sizes)
+    start = start_from_data(description, wine, generator(), kl_weight=1.0)
     X = wine.take(slice(None)).double().numpy()
-    assert bound(module, wine) == pytest.approx(PCA(3).fit(X).score(X), rel=2e-3)  # n against n - 1
-    assert supported == 3
+    assert bound(start.module, wine) == pytest.approx(PCA(3).fit(X).score(X), rel=2e-3)  # n against n - 1
+    assert start.notes == {"supported": 3}
+    assert start.architecture == to_json(description)
 
 
 @pytest.mark.parametrize("network", ["flat", "grid"])
@@ -51,15 +53,15 @@ def test_networks_of_images_start_at_probabilistic_pca(network):
     X = load_digits().data
     shift, scale = standardisation(X, per_column=False)
     rows = Rows(X, shift=shift, scale=scale, shape=(8, 8, 1))
-    sizes = {"grid_shape": [4, 4], "channels": 8, "n_blocks": 1} if network == "grid" else {"hidden_layer_sizes": [9]}
-    description = {"row_shape": [8, 8, 1], "n_components": 3, "likelihood": "gaussian"} | sizes
-    module, _ = start_from_data(description, rows, generator(), kl_weight=1.0)
+    grid = {"hidden_layer_sizes": None, "grid_shape": (4, 4), "channels": 8, "n_blocks": 1}
+    description = architecture((8, 8, 1), **grid if network == "grid" else {"hidden_layer_sizes": (9,)})
+    module = start_from_data(description, rows, generator(), kl_weight=1.0).module
     expected = PCA(3).fit(X).score(X) + np.log(scale).sum()
     assert bound(module, rows) == pytest.approx(expected, rel=2e-3)
 
 
 def test_the_start_for_another_weight_is_better_by_that_weight(wine):
-    start, weighted = (start_from_data(architecture(), wine, generator(), kl_weight=w)[0] for w in (1.0, 3.0))
+    start, weighted = (start_from_data(architecture(), wine, generator(), kl_weight=w).module for w in (1.0, 3.0))
     assert bound(weighted, wine, 3.0) > bound(start, wine, 3.0) + 0.1
     assert bound(weighted, wine) < bound(start, wine) - 0.1
 
@@ -69,7 +71,8 @@ def test_the_start_of_other_likelihoods_beats_independent_columns(likelihood):
     X = load_digits().data
     X = (X > 7).astype(float) if likelihood == "bernoulli" else X
     rows = Rows(X)
-    module, _ = start_from_data(architecture(row_shape=[64], likelihood=likelihood), rows, generator(), kl_weight=1.0)
+    description = architecture((64,), likelihood=likelihood)
+    module = start_from_data(description, rows, generator(), kl_weight=1.0).module
     x, mean = torch.from_numpy(X).float(), torch.from_numpy(X.mean(axis=0)).float().clamp_min(1e-4)
     independent = torch.logit(mean, 1e-4) if likelihood == "bernoulli" else mean.log()
     assert bound(module, rows) > float(module.likelihood.log_prob(x, independent.expand(len(x), 64)).mean())
@@ -82,7 +85,7 @@ def objective(module, **changes):
 
 @pytest.fixture
 def module(wine):
-    return start_from_data(architecture(), wine, generator(), kl_weight=1.0)[0]
+    return start_from_data(architecture(), wine, generator(), kl_weight=1.0).module
 
 
 def test_the_terms_are_those_of_the_bound(wine, module):
@@ -143,16 +146,17 @@ def test_a_network_rebuilt_from_its_description_and_state_computes_the_same(wine
 
 
 @pytest.mark.parametrize(
-    ("shape", "n", "expected"),
+    ("shape", "n", "n_components", "expected"),
     [
-        ((13,), 100, {"n_components": 4, "hidden_layer_sizes": []}),
-        ((13,), 600, {"n_components": 4, "hidden_layer_sizes": [256, 256]}),
-        ((1,), 600, {"n_components": 1}),
-        ((28, 28, 1), 600, {"n_components": 64}),
-        ((80, 80, 1), 600, {"n_components": 64, "channels": 64, "n_blocks": 2}),
+        ((13,), 100, 4, {"hidden_layer_sizes": ()}),
+        ((13,), 600, 4, {"hidden_layer_sizes": (256, 256)}),
+        ((1,), 600, 1, {}),
+        ((28, 28, 1), 600, 64, {}),
+        ((80, 80, 1), 600, 64, {"channels": 64, "n_blocks": 2}),
     ],
 )
-def test_auto_stands_for_sizes_that_fit_the_rows(shape, n, expected):
-    rows = Rows(np.zeros((n, int(np.prod(shape)))), shape=shape)
-    found = plan(VAETransformer(), rows)
-    assert found.items() >= expected.items()
+def test_auto_stands_for_sizes_that_fit_the_rows(shape, n, n_components, expected):
+    found = plan(VAETransformer(), shape, n)
+    assert found.n_components == n_components
+    assert found.sizes.row_shape == shape
+    assert vars(found.sizes).items() >= expected.items()

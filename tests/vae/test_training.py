@@ -1,4 +1,4 @@
-"""What training makes of a VAE where probabilistic PCA is not the end of it."""
+"""Training of a VAE where probabilistic PCA is not the end of it."""
 
 import numpy as np
 import pytest

@@ -1,20 +1,19 @@
 """Images with missing regions, completed; classes of a prior; two levels of codes."""
 
-import copy
-
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.datasets import load_digits, load_wine
 
-from skvq import CausalTransformer, HierarchicalPixelCNN, PixelCNN, VQVAETransformer
+from skvq import HierarchicalPixelCNN, PixelCNN, ProductCodes, VectorCodes, VQVAETransformer
 from skvq.vqvae.completion import check_mask, known_codes
+from skvq.vqvae.specs import CodebookSpec, ResidualSpec, TwoGridSpec, VectorSpec
 
 DIGITS = load_digits()
 IMAGES, LABELS = DIGITS.images, DIGITS.target
 FAST = {"channels": 16, "n_blocks": 1, "max_iter": 8, "precision": "float32", "random_state": 0}
-ARCHITECTURE = {"row_shape": [8, 8, 1], "code_shape": [4, 4], "codes_per_position": 1, "quantizer": "vector"}
+CODEBOOK = CodebookSpec("ema", "euclidean", "straight_through", 0.99, 0.1, follow_rate=0.1)
+GRID = {"grid": (4, 4), "n_positions": 16, "n_codes": 16, "code_dim": 4, "shared_codebook": True, "codebook": CODEBOOK}
 UPPER = np.arange(8)[:, None].repeat(8, axis=1) < 4
 
 
@@ -80,10 +79,12 @@ def test_a_code_is_known_where_its_whole_patch_is():
     mask[0, 3, 5] = False
     expected = np.ones((4, 4), dtype=bool)
     expected[1, 2] = False
-    np.testing.assert_array_equal(known_codes(mask.reshape(1, -1), ARCHITECTURE), expected.reshape(1, -1))
-    twice = known_codes(mask.reshape(1, -1), ARCHITECTURE | {"codes_per_position": 2})
+    known, row_shape = mask.reshape(1, -1), (8, 8, 1)
+    one = known_codes(known, row_shape, VectorSpec(**GRID, search_dim=None))
+    np.testing.assert_array_equal(one, expected.reshape(1, -1))
+    twice = known_codes(known, row_shape, ResidualSpec(**GRID, codes_per_position=2, beam_size=1))
     np.testing.assert_array_equal(twice, expected.reshape(1, -1).repeat(2, axis=1))
-    two = known_codes(mask.reshape(1, -1), ARCHITECTURE | {"quantizer": "two_level", "coarse_shape": [2, 2]})
+    two = known_codes(known, row_shape, TwoGridSpec(**GRID, coarse_grid=(2, 2)))
     np.testing.assert_array_equal(two[0, :4], [True, False, True, True])
     np.testing.assert_array_equal(two[0, 4:], expected.ravel())
 
@@ -158,7 +159,7 @@ def test_labels_that_are_none_are_said_before_anything_is_trained(labels):
 
 
 def test_a_prior_out_of_range_is_said_before_anything_is_trained():
-    with pytest.raises(ValueError, match="channels == -1"):
+    with pytest.raises(ValueError, match=r"The 'channels' parameter of PixelCNN must be .* Got -1 instead"):
         VQVAETransformer(prior=PixelCNN(channels=-1), max_iter=10**9).fit(IMAGES[:200])
 
 
@@ -191,68 +192,60 @@ def test_sampling_options_reach_the_prior(model):
     np.testing.assert_array_equal(narrow[1], likeliest[0])
 
 
-def test_priors_go_by_their_names():
-    for name, kind in (("pixelcnn", PixelCNN), ("transformer", CausalTransformer)):
-        model = (
-            VQVAETransformer(4, (2, 2), prior=None, **FAST | {"max_iter": 1}).fit(IMAGES[:30]).set_params(prior=name)
-        )
-        prior = model._new_prior(torch.Generator())
-        assert type(prior) is kind
-        assert prior.get_params()["n_codes"] == 4
-        assert prior.get_params()["grid_shape"] == (2, 2)
+@pytest.fixture(scope="module")
+def two():
+    """A model with codes on two grids."""
+    prior = HierarchicalPixelCNN(((2, 2), (4, 4)), channels=8, n_layers=1, max_iter=3)
+    return VQVAETransformer(16, ((2, 2), (4, 4)), prior=prior, **FAST).fit(IMAGES[:500])
 
 
-class TestTwoLevels:
-    """Codes on two grids."""
+def test_codes_of_two_levels_are_those_of_both_grids(two):
+    codes = two.transform(IMAGES[:500])
+    assert codes.shape == (500, 4 + 16)
+    assert two.code_shape_ == ((2, 2), (4, 4))
+    assert two.codebook_.shape == (2, 16, 32)
+    counts = [np.bincount(part.ravel(), minlength=16) for part in (codes[:, :4], codes[:, 4:])]
+    np.testing.assert_array_equal(two.code_counts_, counts)
 
-    @pytest.fixture(scope="class")
-    def two(self):
-        prior = HierarchicalPixelCNN(((2, 2), (4, 4)), channels=8, n_layers=1, max_iter=3)
-        return VQVAETransformer(16, ((2, 2), (4, 4)), prior=prior, **FAST).fit(IMAGES[:500])
 
-    def test_the_prior_by_default_is_hierarchical_and_another_takes_both_grids_as_one_row(self, two):
-        model = copy.copy(two).set_params(prior="pixelcnn")
-        assert model._new_prior(torch.Generator()).get_params()["grid_shapes"] == ((2, 2), (4, 4))
-        model.set_params(prior="transformer")
-        assert model._new_prior(torch.Generator()).get_params()["grid_shape"] == (1, 20)
+def test_bits_are_weighted_by_the_positions_of_each_grid(two):
+    share = two.code_counts_ / two.code_counts_.sum(axis=1, keepdims=True)
+    bits = -(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1)
+    assert two.bits_per_row_ == pytest.approx(4 * bits[0] + 16 * bits[1])
 
-    def test_codes_are_those_of_both_grids(self, two):
-        codes = two.transform(IMAGES[:500])
-        assert codes.shape == (500, 4 + 16)
-        assert two.code_shape_ == ((2, 2), (4, 4))
-        assert two.codebook_.shape == (2, 16, 32)
-        counts = [np.bincount(part.ravel(), minlength=16) for part in (codes[:, :4], codes[:, 4:])]
-        np.testing.assert_array_equal(two.code_counts_, counts)
 
-    def test_bits_are_weighted_by_the_positions_of_each_grid(self, two):
-        share = two.code_counts_ / two.code_counts_.sum(axis=1, keepdims=True)
-        bits = -(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1)
-        assert two.bits_per_row_ == pytest.approx(4 * bits[0] + 16 * bits[1])
+def test_the_fine_codes_add_to_what_the_coarse_ones_decode(two):
+    codes = two.transform(IMAGES[:500])
+    errors = [np.square(two.inverse_transform(c) - IMAGES[:500]).mean() for c in (codes[:, :4], codes)]
+    assert errors[1] < 0.6 * errors[0] < IMAGES.var()
 
-    def test_the_fine_codes_add_to_what_the_coarse_ones_decode(self, two):
-        codes = two.transform(IMAGES[:500])
-        errors = [np.square(two.inverse_transform(c) - IMAGES[:500]).mean() for c in (codes[:, :4], codes)]
-        assert errors[1] < 0.6 * errors[0] < IMAGES.var()
 
-    def test_new_images_are_drawn_and_completed(self, two):
-        assert two.sample(2, random_state=0).shape == (2, 8, 8)
-        assert np.isfinite(two.score_samples(IMAGES[:5])).all()
-        completed = two.complete(IMAGES[:5], UPPER, random_state=0)
-        np.testing.assert_array_equal(completed[:, UPPER], IMAGES[:5][:, UPPER])
+def test_new_images_are_drawn_from_two_levels_and_completed(two):
+    assert two.sample(2, random_state=0).shape == (2, 8, 8)
+    assert np.isfinite(two.score_samples(IMAGES[:5])).all()
+    completed = two.complete(IMAGES[:5], UPPER, random_state=0)
+    np.testing.assert_array_equal(completed[:, UPPER], IMAGES[:5][:, UPPER])
 
-    @pytest.mark.parametrize(
-        ("parameters", "message"),
-        [
-            ({"code_shape": ((4, 4), (2, 2))}, "the coarse grid comes first"),
-            ({"code_shape": ((2, 2), (4, 4), (8, 8))}, "two grids .*, no more"),
-            ({"quantizer": "residual"}, "quantizer='residual' cannot be had for codes on the two grids"),
-            ({"similarity": "cosine"}, "similarity='cosine' cannot be had"),
-        ],
-    )
-    def test_what_does_not_go_with_two_grids_is_refused(self, parameters, message):
-        with pytest.raises(ValueError, match=message):
-            VQVAETransformer(**{"code_shape": ((2, 2), (4, 4))} | FAST | parameters).fit(IMAGES[:50])
 
-    def test_tables_have_no_grids(self):
-        with pytest.raises(ValueError, match="are for images"):
-            VQVAETransformer(4, ((1, 2), (2, 2))).fit(load_wine().data)
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"code_shape": ((4, 4), (2, 2))}, "the coarse grid comes first"),
+        ({"code_shape": ((2, 2), (4, 4), (8, 8))}, "two grids .*, no more"),
+        ({"quantizer": "residual"}, "have one code a position; pass quantizer='vector' or VectorCodes"),
+        ({"quantizer": ProductCodes()}, "have one code a position; .*, not ProductCodes"),
+        ({"quantizer": "finite_scalar"}, "need codebooks; pass quantizer='vector' or VectorCodes"),
+        ({"quantizer": VectorCodes(similarity="cosine")}, "similarity='cosine' cannot be had .* pass 'euclidean'"),
+        ({"quantizer": VectorCodes(search_dim=2)}, "search_dim=2 cannot be had .* pass None"),
+        ({"quantizer": VectorCodes(shared_codebook=False)}, "shared_codebook=False .* pass 'auto' or True"),
+    ],
+)
+def test_what_does_not_go_with_two_grids_is_refused_before_anything_is_trained(parameters, message):
+    options = FAST | {"code_shape": ((2, 2), (4, 4)), "max_iter": 10**9}
+    with pytest.raises(ValueError, match=message):
+        VQVAETransformer(**options | parameters).fit(IMAGES[:50])
+
+
+def test_tables_have_no_two_grids():
+    with pytest.raises(ValueError, match="are for images"):
+        VQVAETransformer(4, ((1, 2), (2, 2))).fit(load_wine().data)

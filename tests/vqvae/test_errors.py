@@ -1,11 +1,11 @@
-"""What VQVAETransformer refuses, and that it says why."""
+"""VQVAETransformer refuses what it cannot use, and says why."""
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
 
-from skvq import VQVAETransformer
+from skvq import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
 
 FAST = {"n_codes": 4, "max_iter": 1, "prior": None, "hidden_layer_sizes": (8,), "channels": 8, "n_blocks": 1}
 WINE = load_wine().data
@@ -36,38 +36,77 @@ def test_bad_x_is_refused(X, message):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "error", "message"),
+    ("name", "value", "accepted"),
     [
-        ({"n_codes": 0}, ValueError, "n_codes == 0"),
-        ({"n_codes": 2.5}, TypeError, "n_codes must be an instance of int"),
-        ({"n_codes": True}, TypeError, "n_codes=True"),
-        ({"n_codes": "many"}, TypeError, "n_codes must be an instance of int"),
-        ({"code_dim": 0}, ValueError, "code_dim == 0"),
-        ({"codebook_weight": -1.0}, ValueError, r"codebook_weight == -1\.0"),
-        ({"commitment_weight": float("nan")}, ValueError, "commitment_weight=nan must be finite"),
-        ({"codebook_update": "sgd"}, ValueError, "codebook_update='sgd' must be one of 'ema', 'gradient'"),
-        ({"ema_decay": 1.0}, ValueError, "ema_decay == 1"),
-        ({"revival_threshold": 1.5}, ValueError, "revival_threshold == 1.5"),
-        ({"code_shape": (2, 2)}, ValueError, r"code_shape=\(2, 2\) must be 'auto' or \(m,\)"),
-        ({"code_shape": "big"}, ValueError, "code_shape='big'"),
-        ({"image_shape": (3, 5)}, ValueError, "15 values a row, but X has 13 features"),
-        ({"image_shape": (13, 1), "code_shape": (20, 1)}, ValueError, r"code_shape=\(20, 1\) has more cells"),
-        ({"hidden_layer_sizes": (0,)}, ValueError, "hidden_layer_sizes"),
-        ({"hidden_layer_sizes": "big"}, TypeError, "hidden_layer_sizes"),
-        ({"prior": "markov"}, ValueError, "prior='markov' must be 'pixelcnn', 'transformer', None, or"),
-        ({"prior": object()}, TypeError, "an estimator with fit, sample, score_samples"),
-        ({"device": "gpu"}, ValueError, "device='gpu'"),
-        ({"device": "cuda:99"}, ValueError, "device='cuda:99' is not available on this machine"),
-        ({"precision": "half"}, ValueError, "precision='half'"),
-        ({"batch_size": 0}, ValueError, "batch_size == 0"),
-        ({"learning_rate_init": 0}, ValueError, "learning_rate_init == 0"),
-        ({"max_iter": 0}, ValueError, "max_iter == 0"),
-        ({"early_stopping": "yes"}, ValueError, "early_stopping='yes'"),
-        ({"validation_fraction": 1.0}, ValueError, "validation_fraction == 1.0"),
+        ("n_codes", 0, ("'auto'", "an int in the range [1, inf)")),
+        ("n_codes", 2.5, ("'auto'", "an int in the range [1, inf)")),
+        ("n_codes", True, ("'auto'", "an int in the range [1, inf)")),
+        ("n_codes", "many", ("'auto'", "an int in the range [1, inf)")),
+        ("max_bits", 0, ("None", "an int in the range [1, inf)")),
+        (
+            "quantizer",
+            "lattice",
+            ("'auto'", "'vector'", "'residual'", "'product'", "'finite_scalar'", "an instance of 'skvq.vqvae.codes."),
+        ),
+        ("quantizer", None, ("'auto'", "an instance of 'skvq.vqvae.codes.")),
+        ("codebook_weight", -1.0, ("a float in the range [0.0, inf)",)),
+        ("commitment_weight", float("nan"), ("a float in the range [0.0, inf)",)),
+        ("hidden_layer_sizes", (0,), ("'auto'", "a positive integer or a sequence of positive integers")),
+        ("hidden_layer_sizes", "big", ("'auto'", "a positive integer or a sequence of positive integers")),
+        ("prior", "markov", ("None", "'pixelcnn'", "'transformer'")),
+        ("prior", 3, ("an object implementing 'fit', 'sample' and 'score_samples'",)),
+        ("input_noise", -0.1, ("'auto'", "a float in the range [0.0, inf)")),
+        ("precision", "half", ("'auto'", "'float32'", "'bfloat16'")),
+        ("batch_size", 0, ("'auto'", "an int in the range [1, inf)")),
+        ("learning_rate_init", 0, ("'auto'", "a float in the range (0.0, inf)")),
+        ("max_iter", 0, ("'auto'", "an int in the range [1, inf)")),
+        ("early_stopping", "yes", ("'auto'", "bool")),
+        ("validation_fraction", 1.0, ("a float in the range (0.0, 1.0)",)),
     ],
 )
-def test_a_parameter_out_of_range_is_named(parameters, error, message):
-    with pytest.raises(error, match=message):
+def test_a_parameter_out_of_range_is_named(name, value, accepted, refuses):
+    with refuses("VQVAETransformer", name, value, *accepted):
+        VQVAETransformer(**FAST | {name: value}).fit(WINE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "accepted"),
+    [
+        (VectorCodes, "code_dim", 0, ("'auto'", "an int in the range [1, inf)")),
+        (VectorCodes, "search_dim", 0, ("None", "an int in the range [1, inf)")),
+        (VectorCodes, "similarity", "dot", ("'euclidean'", "'cosine'")),
+        (VectorCodes, "codebook_update", "sgd", ("'ema'", "'gradient'", "'simvq'")),
+        (VectorCodes, "ema_decay", 1.0, ("a float in the range (0.0, 1.0)",)),
+        (ResidualCodes, "revival_threshold", 1.5, ("a float in the range [0.0, 1.0)",)),
+        (ResidualCodes, "codes_per_position", 0, ("'auto'", "an int in the range [1, inf)")),
+        (ResidualCodes, "beam_size", True, ("'auto'", "an int in the range [1, inf)")),
+        (ProductCodes, "gradient_estimator", "gumbel", ("'straight_through'", "'rotation'")),
+        (ProductCodes, "codes_per_position", 1.5, ("'auto'", "an int in the range [1, inf)")),
+        (FiniteScalarCodes, "shared_codebook", "yes", ("'auto'", "bool")),
+    ],
+)
+def test_a_parameter_of_the_codes_out_of_range_is_named(kind, name, value, accepted, refuses):
+    with refuses(kind.__name__, name, value, *accepted):
+        VQVAETransformer(**FAST, quantizer=kind(**{name: value})).fit(WINE)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"code_shape": (2, 2)}, r"code_shape=\(2, 2\) must be 'auto' or \(m,\)"),
+        ({"code_shape": "big"}, "code_shape='big'"),
+        ({"image_shape": (3, 5)}, "15 values a row, but X has 13 features"),
+        ({"image_shape": (13, 1), "code_shape": (20, 1)}, r"code_shape=\(20, 1\) has more cells"),
+        (
+            {"image_shape": (13, 1), "code_shape": (4, 1, 2)},
+            r"code_shape=\(4, 1, 2\) must be .*quantizer=ResidualCodes\(codes_per_position=...\)",
+        ),
+        ({"device": "gpu"}, "device='gpu' is not a device; it must be 'cpu'"),
+        ({"device": "cuda:99"}, "device='cuda:99' is not available on this machine"),
+    ],
+)
+def test_a_shape_or_device_that_does_not_fit_is_named(parameters, message):
+    with pytest.raises(ValueError, match=message):
         VQVAETransformer(**FAST | parameters).fit(WINE)
 
 

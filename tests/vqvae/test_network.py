@@ -1,4 +1,7 @@
-"""How a VQ-VAE starts, and what its objective does beside the gradient step."""
+"""The start of a VQ-VAE, what its objective does beside the gradient step, and what is read off it."""
+
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,39 +9,16 @@ import torch
 from sklearn.datasets import load_wine
 
 from skvq import PixelCNN, VQVAETransformer, metrics
-from skvq.core.estimator import ROW_BLOCK, fill_block
 from skvq.training.batches import Rows
+from skvq.vqvae.defaults import Architecture
 from skvq.vqvae.kmeans import kmeans_codebooks
-from skvq.vqvae.network import VQObjective, build_vqvae
-from skvq.vqvae.start import start_from_data
+from skvq.vqvae.network import VQObjective, build_vqvae, start_from_data, within_data
+from skvq.vqvae.specs import CodebookSpec, FiniteScalarSpec, VectorSpec
 
-TABLE = {
-    "row_shape": [6],
-    "code_shape": [2],
-    "code_dim": 3,
-    "n_codes": 8,
-    "quantizer": "vector",
-    "n_positions": 2,
-    "codes_per_position": 1,
-    "shared_codebook": False,
-    "coarse_shape": None,
-    "search_dim": None,
-    "codebook_update": "ema",
-    "similarity": "euclidean",
-    "gradient_estimator": "straight_through",
-    "beam_size": 1,
-    "ema_decay": 0.99,
-    "revival_threshold": 0.1,
-    "hidden_layer_sizes": [],
-}
-IMAGE = TABLE | {
-    "row_shape": [8, 8, 1],
-    "code_shape": [2, 2],
-    "n_positions": 4,
-    "shared_codebook": True,
-    "channels": 8,
-    "n_blocks": 1,
-}
+CODEBOOK = CodebookSpec("ema", "euclidean", "straight_through", 0.99, 0.1, follow_rate=0.1)
+COMMON = {"n_codes": 8, "code_dim": 3, "codebook": CODEBOOK, "search_dim": None}
+TABLE = Architecture((6,), VectorSpec((2,), 2, shared_codebook=False, **COMMON), hidden_layer_sizes=())
+IMAGE = Architecture((8, 8, 1), VectorSpec((2, 2), 4, shared_codebook=True, **COMMON), channels=8, n_blocks=1)
 
 
 def generator():
@@ -53,12 +33,30 @@ def objective(architecture=TABLE, **options):
 
 @pytest.mark.parametrize("architecture", [TABLE, IMAGE])
 def test_the_start_reconstructs_much_better_than_the_mean(architecture):
-    shape = architecture["row_shape"]
+    shape = architecture.row_shape
     latent = np.random.default_rng(0).normal(size=(300, 2))
     X = latent @ np.random.default_rng(1).normal(size=(2, int(np.prod(shape))))
     X = (X - X.mean(axis=0)) / X.std(axis=0)
-    _, _, error = start_from_data(architecture, Rows(X, shape=shape), generator(), warn=False)
-    assert error < 0.75  # 1 is the mean
+    start = start_from_data(architecture, Rows(X, shape=shape), generator(), warn=False)
+    assert start.notes["error"] < 0.75  # 1 is the mean
+    assert Architecture.from_json(start.architecture) == architecture
+    x = torch.from_numpy(X.reshape(-1, *shape)).float()
+    with torch.no_grad():
+        error = float((start.module.decode(start.module.encode(x)) - x).square().mean().sqrt())
+    assert start.notes["error"] == pytest.approx(error, rel=1e-5)
+
+
+@pytest.mark.parametrize("warn", [True, False])
+def test_codes_are_no_more_than_there_are_different_vectors(warn, recwarn):
+    z = torch.arange(5.0).repeat(8)[:, None, None].expand(-1, 2, 3)  # five different vectors at both positions
+    cut = within_data(TABLE.codes, z, warn=warn)
+    assert cut == replace(TABLE.codes, n_codes=5)
+    assert [("is more than the 5 different vectors" in str(w.message)) for w in recwarn] == [True] * warn
+    many = torch.randn(50, 2, 3, generator=generator())
+    assert within_data(TABLE.codes, many, warn=True) is TABLE.codes
+    without_codebook = FiniteScalarSpec((2,), 2, 8, 2, False, levels=(4, 2))
+    assert within_data(without_codebook, z, warn=True) is without_codebook
+    assert len(recwarn) == warn
 
 
 def test_usage_and_perplexity_are_those_of_all_batches_since_the_last_summary():
@@ -107,11 +105,6 @@ def test_kmeans_repeats_centres_only_where_a_group_has_too_few_vectors():
     codebooks = kmeans_codebooks(vectors, 4, generator())
     assert len(np.unique(codebooks[0], axis=0)) == 4
     assert len(np.unique(codebooks[1], axis=0)) == 2
-
-
-def test_batches_are_filled_up_to_whole_blocks():
-    assert len(fill_block(torch.ones(1, 3))) == ROW_BLOCK
-    assert fill_block(torch.ones(ROW_BLOCK, 3)).sum() == 3 * ROW_BLOCK
 
 
 def test_the_noise_variance_is_the_error_of_held_out_rows():
@@ -168,17 +161,19 @@ def test_another_prior_can_take_the_place_of_the_pixelcnn():
 def test_training_for_the_prior_leaves_no_mixture_when_a_refit_fails():
     X = load_wine().data
     model = VQVAETransformer(n_codes=4, max_iter=2, prior=PixelCNN(channels=4, max_iter=1), random_state=0).fit(X)
-    with pytest.raises(ValueError, match="channels == 0"):
+    with pytest.raises(ValueError, match=r"The 'channels' parameter of PixelCNN must be .* Got 0 instead"):
         model.set_params(prior__channels=0).fit(X)
     assert not hasattr(model, "prior_")
 
 
 def test_the_kept_weights_do_not_alias_the_network():
-    model = VQVAETransformer(n_codes=4, max_iter=1, prior=None, random_state=0).fit(load_wine().data)
-    before = model.weights_["decoder.linear.weight"].copy()
-    with torch.no_grad():
-        model._network().decoder.linear.weight.add_(1.0)
-    np.testing.assert_array_equal(model.weights_["decoder.linear.weight"], before)
-    codes = model.transform(load_wine().data)
+    X = load_wine().data
+    model = VQVAETransformer(n_codes=4, max_iter=1, prior=None, random_state=0).fit(X)
+    codes = model.transform(X)
+    before = {name: array.copy() for name, array in model.weights_.items()}
+    for array in model.weights_.values():  # the network that fit has left works on
+        array[:] = 0
     model.codebook_[:] = 0
-    np.testing.assert_array_equal(model.transform(load_wine().data), codes)
+    np.testing.assert_array_equal(model.transform(X), codes)
+    model.weights_ = before
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).transform(X), codes)

@@ -1,4 +1,4 @@
-"""Each quantiser inside VQVAETransformer: what its codes and codebooks mean, against numpy; persistence; the prior."""
+"""Each kind of codes inside VQVAETransformer: codes and codebooks against numpy, copies from disk, the prior."""
 
 import json
 import pickle
@@ -12,10 +12,11 @@ from scipy.stats import entropy
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 
-from skvq import PixelCNN, VQVAETransformer
+from skvq import FiniteScalarCodes, PixelCNN, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
 from skvq.nn.quantizers.base import rotation
 from skvq.nn.quantizers.vector import CodebookQuantizer
-from skvq.vqvae.defaults import codes_for_bits
+from skvq.vqvae.defaults import Architecture, codes_for_bits
+from skvq.vqvae.network import build_vqvae
 
 WINE = load_wine().data
 IMAGES = load_digits().images[:300]
@@ -29,16 +30,16 @@ FAST = {
     "random_state": 0,
 }
 KINDS = {
-    "vector": {"quantizer": "vector"},
-    "gradient": {"quantizer": "vector", "codebook_update": "gradient"},
-    "simvq": {"quantizer": "vector", "codebook_update": "simvq"},
-    "cosine": {"quantizer": "vector", "similarity": "cosine"},
-    "rotation": {"quantizer": "vector", "gradient_estimator": "rotation"},
-    "low-dimensional": {"quantizer": "vector", "search_dim": 2},
-    "residual": {"quantizer": "residual"},
-    "residual, greedy": {"quantizer": "residual", "codes_per_position": 3, "beam_size": 1},
-    "product": {"quantizer": "product"},
-    "finite scalar": {"quantizer": "finite_scalar"},
+    "vector": "vector",
+    "gradient": VectorCodes(codebook_update="gradient"),
+    "simvq": VectorCodes(codebook_update="simvq"),
+    "cosine": VectorCodes(similarity="cosine"),
+    "rotation": VectorCodes(gradient_estimator="rotation"),
+    "low-dimensional": VectorCodes(search_dim=2),
+    "residual": "residual",
+    "residual, greedy": ResidualCodes(codes_per_position=3, beam_size=1),
+    "product": "product",
+    "finite scalar": "finite_scalar",
 }
 DATA = {"wine": WINE, "digits": IMAGES}
 _fitted = {}
@@ -46,7 +47,7 @@ _fitted = {}
 
 def _fit(kind, data):
     if (kind, data) not in _fitted:
-        _fitted[kind, data] = VQVAETransformer(**FAST | KINDS[kind]).fit(DATA[data])
+        _fitted[kind, data] = VQVAETransformer(**FAST, quantizer=KINDS[kind]).fit(DATA[data])
     return _fitted[kind, data]
 
 
@@ -57,23 +58,30 @@ def fitted(request):
     return _fit(kind, data), kind, DATA[data]
 
 
+def network_of(model):
+    """Return the network that the fitted attributes describe."""
+    network = build_vqvae(Architecture.from_json(model.architecture_), torch.Generator()).eval()
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in model.weights_.items()})
+    return network
+
+
 def encoded(model, X):
     """What the encoder makes of X: (n, m, d), float64."""
     rows = (np.asarray(X).reshape(len(X), -1) - model.shift_) / model.scale_
     shape = (-1, 8, 8, 1) if X.ndim == 3 else (-1, X.shape[1])
     with torch.no_grad():
-        return model._network().encoder(torch.from_numpy(rows).float().view(shape)).double().numpy()
+        return network_of(model).encoder(torch.from_numpy(rows).float().view(shape)).double().numpy()
 
 
 def by_position(model, codes):
     """Codes as (n, positions, codes of a position)."""
-    return codes.reshape(len(codes), model.architecture_["n_positions"], -1)
+    return codes.reshape(len(codes), model.architecture_["codes"]["n_positions"], -1)
 
 
 def codebooks(model, codes):
     """`codebook_` with all its axes: (positions, codes of a position, n_codes, d)."""
     _, m, s = by_position(model, codes).shape
-    shared = model.architecture_["shared_codebook"]
+    shared = model.architecture_["codes"]["shared_codebook"]
     shape = (1 if shared else m, s, *model.codebook_.shape[-2:])
     return np.broadcast_to(model.codebook_.reshape(shape), (m, *shape[1:])).astype(np.float64)
 
@@ -100,9 +108,9 @@ def test_the_codebook_array_is_what_the_network_decodes(fitted):
     codes = model.transform(X[:40])
     own = vectors(model, codes)
     expected = {"residual": own.sum(axis=2), "product": own.reshape(*own.shape[:2], -1)}
-    expected = expected.get(model.architecture_["quantizer"], own[:, :, 0])
+    expected = expected.get(model.architecture_["codes"]["kind"], own[:, :, 0])
     layout = by_position(model, codes) if kind.startswith(("residual", "product")) else codes
-    found = model._network().quantizer.decode(torch.from_numpy(layout.astype(np.int64))).detach().numpy()
+    found = network_of(model).quantizer.decode(torch.from_numpy(layout.astype(np.int64))).detach().numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)  # float32
 
 
@@ -144,8 +152,9 @@ def test_greedy_residual_codes_take_what_the_earlier_ones_leave(data):
 def test_a_beam_finds_better_sums_than_the_greedy_search():
     model = _fit("residual", "wine")
     z, codes = encoded(model, WINE), model.transform(WINE)
-    quantizer = model._network().quantizer
-    greedy = quantizer._greedy_codes(torch.from_numpy(z).float(), quantizer._stages())
+    quantizer = network_of(model).quantizer
+    quantizer.beam_size = 1
+    greedy = quantizer.encode(torch.from_numpy(z).float())
     by_beam = np.square(z - vectors(model, codes).sum(axis=2)).mean()
     by_greed = np.square(z - vectors(model, greedy.flatten(1).numpy()).sum(axis=2)).mean()
     assert by_beam < by_greed
@@ -168,7 +177,7 @@ def test_counts_usage_and_bits_are_those_of_the_codes_of_the_training_rows(fitte
     model, _, X = fitted
     codes = model.transform(X)
     grid = by_position(model, codes)
-    if model.architecture_["shared_codebook"]:
+    if model.architecture_["codes"]["shared_codebook"]:
         columns = [grid[:, :, stage].ravel() for stage in range(grid.shape[2])]
     else:
         columns = list(codes.T)
@@ -194,7 +203,10 @@ def test_skops_needs_trust_in_the_estimators_alone(fitted):
     model, _, X = fitted
     file = skops.io.dumps(model)
     trusted = skops.io.get_untrusted_types(data=file)
-    assert sorted(trusted) == ["skvq.priors.pixelcnn.PixelCNN", "skvq.vqvae.estimator.VQVAETransformer"]
+    own = {"skvq.priors.pixelcnn.PixelCNN", "skvq.vqvae.estimator.VQVAETransformer"}
+    if not isinstance(model.quantizer, str):
+        own.add(f"skvq.vqvae.codes.{type(model.quantizer).__name__}")
+    assert set(trusted) == own
     np.testing.assert_array_equal(skops.io.loads(file, trusted=trusted).transform(X[:9]), model.transform(X[:9]))
 
 
@@ -210,8 +222,13 @@ def test_the_prior_draws_rows_and_scores_them(fitted):
 
 def test_every_kind_is_cloned_with_its_parameters(fitted):
     model, kind, _ = fitted
-    parameters = clone(model).get_params()
-    assert {name: parameters[name] for name in KINDS[kind]} == KINDS[kind]
+    codes, copied = KINDS[kind], clone(model).quantizer
+    if isinstance(codes, str):
+        assert copied == codes
+    else:
+        assert type(copied) is type(codes)
+        assert copied is not codes
+        assert copied.get_params() == codes.get_params()
 
 
 @pytest.mark.parametrize("data", DATA)
@@ -230,33 +247,40 @@ def test_a_prefix_of_residual_codes_is_decoded_and_the_next_stage_adds_to_it(dat
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"quantizer": "lattice"}, "quantizer='lattice' must be one of"),
-        ({"codes_per_position": 0}, "codes_per_position == 0"),
-        ({"quantizer": "vector", "codes_per_position": 2}, "codes_per_position=2 has no effect with vector codes"),
-        ({"quantizer": "vector", "beam_size": 3}, "beam_size=3 has no effect with vector codes"),
-        ({"search_dim": 2}, "search_dim=2 has no effect with residual codes"),
-        ({"similarity": "cosine"}, "similarity='cosine' cannot be had for residual codes"),
-        ({"codebook_update": "simvq", "similarity": "cosine"}, "do not go together"),
-        ({"quantizer": "finite_scalar", "commitment_weight": 0.25}, "commitment_weight=0.25 has no effect"),
-        ({"quantizer": "finite_scalar", "code_dim": 7}, "code_dim=7 must be 'auto' or 1"),
-        ({"quantizer": "finite_scalar", "n_codes": 1}, "n_codes must be at least 2"),
-        ({"quantizer": "product", "code_shape": 2, "code_dim": 7}, "code_dim=7 must be a multiple of the 2 codes"),
-        ({"shared_codebook": "yes"}, "shared_codebook='yes' must be one of"),
-        ({"gradient_estimator": "gumbel"}, "gradient_estimator='gumbel' must be one of"),
+        ({"quantizer": VectorCodes(similarity="cosine", codebook_update="simvq")}, "'simvq' and .* do not go together"),
+        ({"quantizer": "finite_scalar", "commitment_weight": 0.25}, "commitment_weight=0.25 has no effect with finite"),
+        ({"quantizer": FiniteScalarCodes(), "codebook_weight": 2.0}, "codebook_weight=2.0 has no effect with finite"),
+        ({"quantizer": "finite_scalar", "n_codes": 1}, "n_codes must be at least 2, got 1"),
+        ({"quantizer": ProductCodes(code_dim=7), "code_shape": 2}, "code_dim=7 must be a multiple of the 2 codes"),
     ],
 )
-def test_parameters_that_mean_nothing_together_are_refused(parameters, message):
+def test_parameters_that_mean_nothing_together_are_refused_before_anything_is_trained(parameters, message):
     with pytest.raises(ValueError, match=message):
-        VQVAETransformer(**FAST | parameters).fit(WINE)
+        VQVAETransformer(**FAST | {"max_iter": 10**9} | parameters).fit(WINE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameter"),
+    [
+        (VectorCodes, "codes_per_position"),
+        (VectorCodes, "beam_size"),
+        (ResidualCodes, "search_dim"),
+        (ResidualCodes, "similarity"),
+        (FiniteScalarCodes, "code_dim"),
+    ],
+)
+def test_a_kind_of_codes_has_no_parameter_that_means_nothing_to_it(kind, parameter):
+    with pytest.raises(ValueError, match=f"Invalid parameter '{parameter}' for estimator {kind.__name__}"):
+        VQVAETransformer(quantizer=kind()).set_params(**{f"quantizer__{parameter}": 2})
 
 
 def test_a_shared_codebook_of_a_table_is_one():
-    model = VQVAETransformer(**FAST | {"quantizer": "vector", "shared_codebook": True, "prior": None}).fit(WINE)
+    model = VQVAETransformer(**FAST | {"quantizer": VectorCodes(shared_codebook=True), "prior": None}).fit(WINE)
     assert model.codebook_.shape == (8, 4)
 
 
 def test_positions_of_images_can_have_a_codebook_each():
-    model = VQVAETransformer(**FAST | {"shared_codebook": False, "prior": None}).fit(IMAGES)
+    model = VQVAETransformer(**FAST | {"quantizer": VectorCodes(shared_codebook=False), "prior": None}).fit(IMAGES)
     assert model.codebook_.shape == (16, 8, 32)
     assert model.transform(IMAGES).shape == (300, 16)
 
@@ -285,7 +309,7 @@ def test_a_larger_budget_of_a_table_never_gives_fewer_bits(n_rows):
     used = []
     for max_bits in range(1, 8 * 13 + 20):
         found = codes_for_bits(max_bits, (13,), n_rows)
-        used.append(found["code_shape"][0] * np.log2(found["n_codes"]))
+        used.append(found.grid[0] * np.log2(found.n_codes))
         useful = min(max_bits, 8 * 13)
         assert 0.6 * useful < used[-1] <= useful
     assert used == sorted(used)
@@ -305,18 +329,16 @@ def test_residual_codes_of_a_table_with_few_rows_for_each_are_hardly_trained_and
 
 def test_what_says_how_codebooks_learn_reaches_each_of_them():
     given = {"ema_decay": 0.9, "revival_threshold": 0.3, "gradient_estimator": "rotation"}
-    for kind in ("vector", "residual", "product"):
-        model = VQVAETransformer(**FAST | given | {"quantizer": kind, "prior": None, "max_iter": 1}).fit(IMAGES)
-        quantizer = model._network().quantizer
+    options = FAST | {"prior": None, "max_iter": 1}
+    for kind in (VectorCodes, ResidualCodes, ProductCodes):
+        quantizer = network_of(VQVAETransformer(**options, quantizer=kind(**given)).fit(IMAGES)).quantizer
         learning = [part for part in quantizer.modules() if isinstance(part, CodebookQuantizer)]
         assert learning
         assert all((part.decay, part.revival_threshold, part.follow_rate) == (0.9, 0.3, 0.1) for part in learning)
-        outer = quantizer.quantizer if kind == "product" else quantizer
+        outer = quantizer.quantizer if kind is ProductCodes else quantizer
         assert outer.estimate is rotation
-    model = VQVAETransformer(**FAST | given | {"code_shape": ((2, 2), (4, 4)), "prior": None, "max_iter": 1}).fit(
-        IMAGES
-    )
-    assert model._network().quantizer.estimate is rotation
+    model = VQVAETransformer(**options, code_shape=((2, 2), (4, 4)), quantizer=VectorCodes(**given)).fit(IMAGES)
+    assert network_of(model).quantizer.estimate is rotation
 
 
 def test_a_budget_beyond_any_use_is_cut_and_trains():
@@ -326,15 +348,99 @@ def test_a_budget_beyond_any_use_is_cut_and_trains():
 
 
 def test_directions_are_counted_where_nearness_is_an_angle():
+    codes = VectorCodes(similarity="cosine", code_dim=1)
     with pytest.warns(UserWarning, match="more than the 2 different vectors"):
-        model = VQVAETransformer(
-            **FAST | {"quantizer": "vector", "similarity": "cosine", "code_dim": 1, "n_codes": 16, "prior": None}
-        ).fit(WINE)
+        model = VQVAETransformer(**FAST | {"quantizer": codes, "n_codes": 16, "prior": None}).fit(WINE)
     assert model.n_codes_ == 2
 
 
-def test_a_budget_does_not_go_with_what_it_decides():
-    with pytest.raises(ValueError, match="max_bits=16 decides code_shape, n_codes.*leave n_codes=8 at 'auto'"):
-        VQVAETransformer(8, max_bits=16).fit(WINE)
-    with pytest.raises(ValueError, match="max_bits == 0"):
-        VQVAETransformer(max_bits=0).fit(WINE)
+@pytest.mark.parametrize(
+    ("X", "codes", "shape"),
+    [
+        (IMAGES, "vector", (2, 2)),
+        (IMAGES, VectorCodes(code_dim=8), (2, 2)),
+        (IMAGES, "residual", (2, 2, 2)),
+        (IMAGES, "product", (2, 2, 2)),
+        (IMAGES, "finite_scalar", (2, 2)),
+        (WINE, "vector", (15,)),
+        (WINE, "residual", (15,)),
+        (WINE, "product", (15,)),
+        (WINE, "finite_scalar", (15,)),
+    ],
+)
+def test_a_budget_of_bits_goes_with_every_kind_of_codes(X, codes, shape):
+    model = VQVAETransformer(**FAST | {"n_codes": "auto", "max_bits": 60, "quantizer": codes, "prior": None}).fit(X)
+    assert model.code_shape_ == shape
+    assert model.transform(X).shape == (len(X), np.prod(shape))
+    assert 0 < np.log2(model.n_codes_) * np.prod(shape) <= 60
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_codes": 8}, "decides code_shape and n_codes; leave n_codes=8 at 'auto', or max_bits at None"),
+        ({"code_shape": (4,)}, r"decides code_shape and n_codes; leave code_shape=\(4,\) at 'auto'"),
+        (
+            {"quantizer": ResidualCodes(codes_per_position=2)},
+            "decides how many codes a position has; leave codes_per_position=2 of the quantizer at 'auto'",
+        ),
+    ],
+)
+def test_a_budget_does_not_go_with_what_it_decides(parameters, message):
+    with pytest.raises(ValueError, match=f"max_bits=16 {message}"):
+        VQVAETransformer(max_bits=16, **parameters).fit(WINE)
+
+
+NAMES = {"vector": VectorCodes, "residual": ResidualCodes, "product": ProductCodes, "finite_scalar": FiniteScalarCodes}
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_stands_for_an_instance_with_its_defaults(name, data):
+    by_name = _fit(name.replace("_", " "), data)
+    by_instance = VQVAETransformer(**FAST, quantizer=NAMES[name]()).fit(DATA[data])
+    assert by_instance.architecture_ == by_name.architecture_
+    np.testing.assert_array_equal(by_instance.codebook_, by_name.codebook_)
+    np.testing.assert_array_equal(by_instance.transform(DATA[data]), by_name.transform(DATA[data]))
+
+
+def test_auto_is_vector_codes_for_images_and_residual_ones_for_tables():
+    for data, name in (("digits", "vector"), ("wine", "residual")):
+        model = VQVAETransformer(**FAST).fit(DATA[data])
+        assert model.architecture_ == _fit(name, data).architecture_
+        np.testing.assert_array_equal(model.codebook_, _fit(name, data).codebook_)
+
+
+def test_parameters_of_the_codes_are_reached_through_the_estimator():
+    model = VQVAETransformer(quantizer=ResidualCodes(beam_size=3))
+    assert model.get_params()["quantizer__beam_size"] == 3
+    assert "quantizer__beam_size" not in model.get_params(deep=False)
+    assert "quantizer__beam_size" not in VQVAETransformer(quantizer="residual").get_params()
+    copied = clone(model).set_params(quantizer__beam_size=5, quantizer__codes_per_position=2)
+    assert (copied.quantizer.beam_size, copied.quantizer.codes_per_position) == (5, 2)
+    assert model.quantizer.beam_size == 3
+    copied.set_params(quantizer=ProductCodes(), quantizer__code_dim=8)  # the new instance, then its parameter
+    assert copied.quantizer.get_params() == ProductCodes(code_dim=8).get_params()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"quantizer__beam_size": 3}, r"while quantizer='auto' is no instance; pass quantizer=ResidualCodes\(\)"),
+        ({"quantizer": "residual", "quantizer__beam_size": 3}, "while quantizer='residual' is no instance; pass"),
+        ({"prior__channels": 8}, r"while prior='pixelcnn' is no instance; pass prior=PixelCNN\(\) first"),
+        ({"prior": None, "prior__channels": 8}, r"while prior=None is no instance; pass prior=PixelCNN\(\) first"),
+    ],
+)
+def test_a_parameter_of_a_name_cannot_be_set_and_the_message_says_what_to_pass(parameters, message):
+    nested = next(name for name in parameters if "__" in name)
+    with pytest.raises(ValueError, match=f"{nested} cannot be set {message}"):
+        VQVAETransformer().set_params(**parameters)
+
+
+def test_the_codes_that_were_passed_are_left_alone_and_may_serve_several_estimators():
+    codes = ResidualCodes(codes_per_position=2)
+    before = dict(vars(codes))
+    first, second = (VQVAETransformer(**FAST | {"quantizer": codes, "prior": None}).fit(WINE) for _ in range(2))
+    assert vars(codes) == before
+    np.testing.assert_array_equal(first.codebook_, second.codebook_)

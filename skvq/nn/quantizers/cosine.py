@@ -8,7 +8,7 @@ code's direction is that of the sum of the unit vectors given to it, as in spher
 implicit one of :mod:`~skvq.nn.quantizers.vector` among vectors of length 1: the unit vector that minimises its sum of
 squares is
 
-    e ← (e + g s) / |e + g s|,    g = w η K / B
+    e ← (N e + w η s) / |N e + w η s|
 
 References
 ----------
@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from .base import Cluster, Quantized
-from .vector import CodebookQuantizer, EMAVectorQuantizer, VectorQuantizer
+from .vector import CodebookQuantizer, EMAVectorQuantizer, VectorQuantizer, move
 
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
@@ -83,8 +83,8 @@ class CosineVectorQuantizer(_OnSphere, VectorQuantizer):
     """
 
     def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
-        turned = unit(self.codebook + self._gain(counts) * sums)
-        self.codebook.copy_(torch.where(finite & (counts[:, :, None] > 0), turned, self.codebook))
+        turned = unit(self.mass[:, :, None] * self.codebook + self.codebook_weight * self.STEP * sums)
+        move(self.codebook, turned, finite & (counts[:, :, None] > 0))
 
 
 class CosineEMAVectorQuantizer(_OnSphere, EMAVectorQuantizer):

@@ -4,10 +4,10 @@ Follows Zhu et al. (2024) [1]_: codebook = C W with frozen coefficients C (n_cod
 batch says of its codes reaches the codes that it did not choose through W, which is what keeps them from dying.
 
 Departures. W starts as the identity, so that a codebook from data can be set, as the coefficients. W moves by the
-implicit step of :mod:`~skvq.nn.quantizers.vector` among codebooks of this form. With N the diagonal matrix of the
-counts of a batch and S the sums of its vectors, (n_codes, d), that is
+implicit step of :mod:`~skvq.nn.quantizers.vector` among codebooks of this form. With the diagonal matrices N of the
+counts of a batch and M of the running counts, and S the sums of its vectors, (n_codes, d), that is
 
-    W ← W + A⁻¹ g Cᵀ (S - N C W),    A = Cᵀ (I + g N) C + ε I
+    W ← W + A⁻¹ g Cᵀ (S - N C W),    A = Cᵀ (M + g N) C + ε I,    g = w η
 
 where ε, a small share of the mean of the diagonal, holds back the directions in which the coefficients hardly vary. No
 weight makes the step unstable. A code can still be revived: its coefficients become those that W maps to the wanted
@@ -72,9 +72,10 @@ class SimVQQuantizer(CodebookQuantizer):
         self.register_buffer("map", torch.eye(self.code_dim).repeat(self.n_groups, 1, 1))
 
     def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
-        gain, n = self._gain(counts), counts[:, :, None]
+        gain, n = self.codebook_weight * self.STEP, counts[:, :, None]
         transposed = self.coefficients.transpose(1, 2)
-        matrix = transposed @ ((1.0 + gain * n / at_most) * self.coefficients)  # (n_groups, d, d)
+        held = self.mass[:, :, None] + gain * n / at_most
+        matrix = transposed @ (held * self.coefficients)  # (n_groups, d, d)
         diagonal = matrix.diagonal(dim1=1, dim2=2)
         diagonal += _HELD_BACK * diagonal.mean(dim=1, keepdim=True) + _NO_LENGTH
         pull = torch.where(finite, gain * (sums - n * self.codebook), 0.0)

@@ -6,18 +6,18 @@ each code (`EMAVectorQuantizer`, appendix A.1 of [1]_, and [2]_).
 
 **Steps and their weight.** A codebook moves itself, in `learn`, whichever way it learns; no optimiser of the network
 touches it. An optimiser such as Adam divides a gradient by its own size, so that a weight of the codebook term would
-change nothing. Here `codebook_weight` w says how far a batch moves the codebook: it counts as w batches. With the
-number n_k and the sum s_k of the vectors of a batch that code k received, B vectors and K codes in all,
+change nothing. Here `codebook_weight` w says how far a batch moves the codebook. With the number n_k and the sum s_k of
+the vectors of a batch that code k received,
 
     running means    N_k ← ρ^w N_k + (1 - ρ^w) n_k,   m_k ← ρ^w m_k + (1 - ρ^w) s_k,   e_k = m_k / N_k
-    gradient         e_k ← (e_k + g s_k) / (1 + g n_k),   g = w η K / B
+    gradient         N_k ← ρ N_k + (1 - ρ) n_k,       e_k ← (N_k e_k + w η s_k) / (N_k + w η n_k)
 
-The gradient step is the implicit (proximal) one [5]_, the e that minimises η w Σ_i |z_i - e_code(i)|² + B / K Σ_k
-|e_k - e_k(before)|²: near a gradient step of the codebook term while g n_k is small, and never beyond the mean of the
-vectors, however large w is. A code with an average number of vectors goes the share w η / (1 + w η) of the way to their
-mean. Other codebooks take the same step within what they can be: unit vectors in
-:mod:`~skvq.nn.quantizers.cosine`, linear maps of a table in :mod:`~skvq.nn.quantizers.simvq`. w = 0 leaves the
-codebook where it is.
+With running means a batch counts as w batches. The gradient step is the implicit (proximal) one [5]_: the e that
+minimises w η Σ_i |z_i - e_code(i)|² + Σ_k N_k |e_k - e_k(before)|². It is a gradient step of the codebook term while
+w η is small, of the length w η / N_k, because the curvature of the term along e_k is the number of its vectors; so a
+usual batch takes the code the share w η / (1 + w η) of the way to their mean, and none takes it beyond. Other codebooks
+take the same step within what they can be: unit vectors in :mod:`~skvq.nn.quantizers.cosine`, linear maps of a table
+in :mod:`~skvq.nn.quantizers.simvq`. w = 0 leaves a codebook where it is.
 
 Departures. All terms are means over elements. Running counts start at 1 and running sums at the codebook itself, not at
 zero. A code that got nothing in a batch moves only with the codebook as a whole. A batch with a non-finite value moves
@@ -133,7 +133,7 @@ class CodebookQuantizer(Quantizer):
     """Search, lookup, running counts and revival, which all ways of learning a codebook share.
 
     A way of learning adds `_step`, and `_register` and `_write` where its codebook is made of something else.
-    `STEP` is η, the step by gradient of a code with an average number of vectors where the weight is 1.
+    `STEP` is η, the length of a step by gradient where the weight is 1.
 
     Parameters
     ----------
@@ -249,8 +249,8 @@ class CodebookQuantizer(Quantizer):
         if self.follow_rate > 0:
             rate = 1.0 - self._kept(1.0 - self.follow_rate, at_most)
             self._follow(torch.where(finite, rate * drift(self.codebook, counts, sums), 0.0))
-        _move(self.mass, torch.lerp(counts, self.mass, self._kept(self.decay, at_most)), finite)
-        _move(self.idle, torch.where(counts > 0, 0.0, self.idle + 1.0), finite)
+        move(self.mass, torch.lerp(counts, self.mass, self._count_decay(at_most)), finite)
+        move(self.idle, torch.where(counts > 0, 0.0, self.idle + 1.0), finite)
         self._step(counts, sums, finite, at_most)
 
     def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
@@ -333,9 +333,9 @@ class CodebookQuantizer(Quantizer):
         """What is left after `codebook_weight` batches where one leaves a share, in [0, 1]: see `learn`."""
         return max(share**self.codebook_weight, min(share, 1.0 - at_most))
 
-    def _gain(self, counts: torch.Tensor) -> torch.Tensor:
-        """The factor g = w η K / B of a gradient step: counts (n_groups, n_codes) → (n_groups, 1, 1)."""
-        return self.codebook_weight * self.STEP * self.n_codes / counts.sum(dim=1)[:, None, None]
+    def _count_decay(self, at_most: float) -> float:
+        """Share of the past in running counts after a batch."""
+        return self.decay
 
     def _follow(self, movement: torch.Tensor) -> None:
         """Move the whole codebook by (n_groups, n_codes, d)."""
@@ -359,7 +359,8 @@ class CodebookQuantizer(Quantizer):
         return z.reshape(-1, self.n_groups, d)
 
 
-def _move(state: torch.Tensor, value: torch.Tensor, where: torch.Tensor) -> None:
+def move(state: torch.Tensor, value: torch.Tensor, where: torch.Tensor) -> None:
+    """Give a state its new value, in place, where a mask that broadcasts is true."""
     state.copy_(torch.where(where, value, state))
 
 
@@ -375,24 +376,24 @@ def _draw(weights: torch.Tensor, n_draws: int, generator: torch.Generator) -> to
 class VectorQuantizer(CodebookQuantizer):
     """A quantiser whose codebook moves by gradient steps on the codebook term.
 
-    e ← (e + g s) / (1 + g n), g = w η K / B: see :mod:`~skvq.nn.quantizers.vector`.
+    e ← (N e + g s) / (N + g n) with g = codebook_weight · η: see :mod:`~skvq.nn.quantizers.vector`.
 
     Parameters
     ----------
     n_codes, code_dim, n_groups, codebook_weight, decay, revival_threshold, gradient_estimator, follow_rate, generator
-        As in :class:`CodebookQuantizer`. `decay` is that of the running counts, by which unused codes are known.
+        As in :class:`CodebookQuantizer`. `decay` is that of the running counts alone.
 
     Attributes
     ----------
     codebook : Tensor of shape (n_groups, n_codes, code_dim), float32
     mass : Tensor of shape (n_groups, n_codes), float32
-        Running counts.
+        Running counts, N.
     """
 
     def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
-        gain, n = self._gain(counts), counts[:, :, None]
-        movement = gain * (sums - n * self.codebook) / (1.0 + gain * n / at_most)
-        self.codebook.add_(torch.where(finite, movement, 0.0))
+        gain, n = self.codebook_weight * self.STEP, counts[:, :, None]
+        movement = gain * (sums - n * self.codebook) / (self.mass[:, :, None] + gain * n / at_most)
+        move(self.codebook, self.codebook + movement, finite & (n > 0))
 
 
 class EMAVectorQuantizer(CodebookQuantizer):
@@ -430,10 +431,13 @@ class EMAVectorQuantizer(CodebookQuantizer):
         super()._register(codebook)
         self.register_buffer("sums", codebook.clone())
 
+    def _count_decay(self, at_most: float) -> float:
+        return self._kept(self.decay, at_most)
+
     def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
-        _move(self.sums, torch.lerp(sums, self.sums, self._kept(self.decay, at_most)), finite)
+        move(self.sums, torch.lerp(sums, self.sums, self._count_decay(at_most)), finite)
         received = counts[:, :, None] > 0  # without new vectors m / N is e up to rounding, until both fade to zero
-        _move(self.codebook, self._mean_vectors(), finite & received)
+        move(self.codebook, self._mean_vectors(), finite & received)
 
     def _follow(self, movement: torch.Tensor) -> None:
         super()._follow(movement)

@@ -72,10 +72,10 @@ def test_a_gradient_step_minimises_its_sum_of_squares_among_unit_vectors(n_group
     for group, code in np.ndindex(n_groups, 6):
         of = directions[codes == code] if n_groups == 1 else directions[:, group][codes[:, group] == code]
         after = quantizer.codebook[group, code].double().numpy()
-        batch = 120 / n_groups
+        mass = float(quantizer.mass[group, code])
 
-        def value(e, of=of, start=before[group, code], batch=batch):
-            near = np.square(e - start).sum(axis=-1) * batch / 6
+        def value(e, of=of, start=before[group, code], mass=mass):
+            near = np.square(e - start).sum(axis=-1) * mass
             return near + weight * CosineVectorQuantizer.STEP * np.square(of[:, None] - e).sum(axis=(0, -1))
 
         assert np.linalg.norm(after) == pytest.approx(1.0)

@@ -40,20 +40,20 @@ def test_codes_are_the_nearest_of_the_mapped_coefficients(n_groups):
 @pytest.mark.parametrize("weight", [0.1, 1.0, 100.0])
 def test_a_step_is_the_least_squares_map_of_vectors_and_old_codebook(n_groups, weight):
     quantizer = mapped(n_groups, codebook_weight=weight)
-    coefficients, before = quantizer.coefficients.double().numpy(), quantizer.codebook.double().numpy()
+    coefficients, before = quantizer.coefficients.double().numpy(), quantizer.map.double().numpy().copy()
     z = normal(20, 3, 4, seed=1)
     codes = quantizer(z).codes.numpy()
     np.testing.assert_array_equal(quantizer.coefficients, coefficients.astype(np.float32))
     for group in range(n_groups):
         of, x = (codes.ravel(), z.reshape(60, 4)) if n_groups == 1 else (codes[:, group], z[:, group])
-        pull, hold = np.sqrt(weight * SimVQQuantizer.STEP), np.sqrt(len(x) / 10)
-        inputs = np.vstack([pull * coefficients[group][of], hold * coefficients[group]])
-        targets = np.vstack([pull * x.double().numpy(), hold * before[group]])
+        pull, held = np.sqrt(weight * SimVQQuantizer.STEP), quantizer.mass[group].double().sqrt().numpy()[:, None]
+        inputs = np.vstack([pull * coefficients[group][of], held * coefficients[group]])
+        targets = np.vstack([pull * x.double().numpy(), held * coefficients[group] @ before[group]])
+        ridge = np.sqrt(1e-4 * np.square(inputs).sum() / 4) * np.eye(4)
+        inputs, targets = np.vstack([inputs, ridge]), np.vstack([targets, ridge @ before[group]])
         expected = np.linalg.lstsq(inputs, targets, rcond=None)[0]
-        np.testing.assert_allclose(quantizer.map[group], expected, atol=1e-3)  # directions are held back by 1e-4
-        assert (
-            np.abs(quantizer.map[group].numpy() - np.linalg.lstsq(coefficients[group], before[group])[0]).max() > 1e-3
-        )
+        np.testing.assert_allclose(quantizer.map[group], expected, atol=1e-5)
+        assert np.abs(expected - before[group]).max() > 1e-2
 
 
 def test_a_step_moves_codes_that_got_nothing():
