@@ -1,4 +1,4 @@
-"""What a figure has to be read with: processor, threads, versions; and the data of the examples."""
+"""Print processor, threads and versions beside the figures; make the data of the examples importable."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What each choice about the codes is worth, on images and tables: one changed at a time, held-out R².
+"""The worth of each choice about the codes, on images and tables: one changed at a time, held-out R².
 
     python benchmarks/ablation.py
     python benchmarks/ablation.py --sets wine digits --variants default rotation

@@ -1,4 +1,4 @@
-"""Which network and recipe for images: R² on held-out rows after equal seconds of training, on several sets.
+"""Networks and recipes for images: R² on held-out rows after equal seconds of training, on several sets.
 
     python benchmarks/image_networks.py --data fashion digits colour --seconds 60 --block default conv position
     python benchmarks/image_networks.py --batch-size 32 128 --commitment-weight 0.05 0.25 1

@@ -1,4 +1,4 @@
-"""How much new images look like real ones: pictures, and three figures of each generator.
+"""Likeness of new images to real ones: pictures, and three figures of each generator.
 
 Fréchet distance
     between Gaussians with the mean and covariance of the features of generated and of test images (Dowson & Landau

@@ -1,4 +1,4 @@
-"""Real images for the examples and benchmarks, read from this machine where they lie here already."""
+"""Real images for the examples and benchmarks, read from this machine if they are installed."""
 
 import gzip
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The picture that both image examples end with."""
+"""The picture at the end of both image examples."""
 
 import numpy as np
 

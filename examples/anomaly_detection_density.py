@@ -4,15 +4,16 @@ Anomalies by their density
 
 Images that a VQ-VAE and the PixelCNN of its codes find unlikely.
 
-The models are fitted to images of all digits but one. Test images of these digits are normal, those of the digit left
-out are anomalies; the area under the ROC curve (1: perfect, 0.5: chance) says how well a score tells them apart.
-``score_samples`` of `VQVAETransformer` adds log p(codes), by the PixelCNN, to log p(image | codes), by the error of the
-reconstruction. The other two scores are the error of an autoencoder and an isolation forest's.
+The models are fitted to images of all digits but one. Test images of these digits are normal, and images of the digit
+left out are anomalies. The area under the ROC curve (1: perfect, 0.5: chance) says how well a score tells them apart.
+``score_samples`` of `VQVAETransformer` is the sum of log p(codes), from the PixelCNN, and log p(image | codes), from
+the error of the reconstruction. The other two scores come from an autoencoder (its error) and an isolation forest.
 
-A density is not always the better detector, as this shows: a model may find images simpler than those it knows more
-likely than them (Nalisnick et al., "Do Deep Generative Models Know What They Don't Know?", ICLR 2019). A 1 among other
-digits is such an image, and the autoencoder, which only asks whether it can draw it, wins on all three digits here. Run
-it with ``python examples/anomaly_detection_density.py``; it takes a few minutes on two cores and writes
+A density is not always the better detector: a model may find simple images more likely than the images that it knows
+(Nalisnick et al., "Do Deep Generative Models Know What They Don't Know?", ICLR 2019). A 1 among other digits is such an
+image. The error of the autoencoder wins on all three digits here.
+
+Run the example with ``python examples/anomaly_detection_density.py``. It takes a few minutes on two cores and writes
 ``anomaly_density.png``.
 """
 

@@ -2,16 +2,16 @@
 Fashion-MNIST
 =============
 
-The main job on Fashion-MNIST: 60,000 images of 28 × 28 pixels as 7 × 7 codes, and new images from a PixelCNN.
+The whole way on Fashion-MNIST: 60,000 images of 28 × 28 pixels as 7 × 7 codes, and new images from a PixelCNN.
 
 Run it with ``python examples/fashion_mnist.py``; the whole training set takes some thirteen minutes on
 two cores, ``--rows 6000`` about three. It writes ``fashion_mnist.png``.
 """
 
 # %%
-# Beside this file it needs ``_datasets.py`` and ``_figure.py`` of the folder ``examples``. The picture is of a
-# :doc:`comparison of samplers </benchmarks>`: test images, their reconstructions and, as ``vqvae``, samples like those
-# that this draws.
+# The example also needs ``_datasets.py`` and ``_figure.py`` from the folder ``examples``. The picture comes from a
+# :doc:`comparison of samplers </benchmarks>`. It shows test images, their reconstructions, and under the name ``vqvae``
+# samples like those of this example.
 #
 # .. image:: /samples_fashion_mnist.png
 #    :alt: Images of clothes, their reconstructions, and new ones by several models

@@ -2,7 +2,7 @@
 The weight of a VAE's divergence
 ================================
 
-What the weight of the divergence trades: reconstruction against closeness of the posterior to N(0, I).
+The weight of the divergence trades reconstruction against closeness of the posterior to N(0, I).
 
 A grid search over ``kl_weight`` on the digits of scikit-learn; draws its results, and samples at each weight. Run it
 with ``python examples/kl_weight.py``; it takes about two minutes on a core and writes ``kl_weight.png``.

@@ -10,9 +10,9 @@ epoch, and rules of your own for when to stop.
 # Scores after every epoch
 # ------------------------
 #
-# :class:`~sklearn.callback.ScoringMonitor` calls its scorers after every epoch with the model as it would be if
-# training ended there. It passes the training rows; a scorer that ignores them can look at others. Here it sees both:
-# how much of the variance of 8 × 8 digits an autoencoder of eight numbers gives back.
+# After every epoch :class:`~sklearn.callback.ScoringMonitor` calls its scorers with the model that training would
+# return if it ended there. It passes the training rows, but a scorer may ignore them and use other rows. Here one
+# scorer does each: they measure how much of the variance of 8 × 8 digits an autoencoder reproduces from eight numbers.
 
 import matplotlib.pyplot as plt
 from sklearn.callback import ProgressBar, ScoringMonitor
@@ -48,9 +48,9 @@ figure.tight_layout()
 # A bar, and a rule for stopping
 # ------------------------------
 #
-# A callback is any object with the four methods below; one that returns True ends the training there. The fit of a
-# VQ-VAE has two stages, and so two bars: the autoencoder, and the prior over its codes. What stops one of them leaves
-# the other alone.
+# A callback is any object with the four methods below. If ``on_fit_task_end`` returns True, the training ends. The fit
+# of a VQ-VAE has two stages, the autoencoder and the prior over its codes, and so two bars. A callback that stops one
+# of them does not stop the other.
 
 
 class StopAt:
@@ -81,8 +81,8 @@ print(f"autoencoder: {model.n_iter_} epochs, prior: {model.prior_.n_iter_} epoch
 # After the fit
 # -------------
 #
-# Callbacks are for ``fit``. What takes long with a fitted model, here new digits from the prior, shows its progress
-# inside a block of :func:`skvq.progress`: without ``delay=0`` only what takes more than half a second does.
+# Callbacks are for ``fit``. Long calls on a fitted model, such as new digits from the prior, show their progress inside
+# a block of :func:`skvq.progress`. Without ``delay=0`` it shows only calls that take more than half a second.
 
 with progress(delay=0):
     X_new = model.sample(2000, random_state=0)

@@ -2,18 +2,19 @@
 Looking at a model
 ==================
 
-The displays of :mod:`skvq.display` draw what an estimator has learned. Like scikit-learn's they are made by
-``from_estimator``, draw on an ``ax`` if they are given one, and keep what they drew on in ``figure_`` and ``ax_``.
+The displays of :mod:`skvq.display` draw what an estimator has learned. They work like scikit-learn's:
+``from_estimator`` makes them, they draw on an ``ax`` if you pass one, and ``figure_`` and ``ax_`` hold the matplotlib
+objects.
 """
 
 # sphinx_gallery_thumbnail_number = 3
 
 # %%
-# How training went
-# -----------------
+# The course of the training
+# --------------------------
 #
 # ``LossCurveDisplay`` has a panel for each term of the loss. The dashed line is the epoch whose weights were kept: the
-# one that reconstructs the held-out images best. What should fall is ``reconstruction``. The other two measure how far
+# one that reconstructs the held-out images best. ``reconstruction`` should fall. The other two terms measure how far
 # the encoder's vectors are from the codebook's, and grow as these vectors spread.
 
 import matplotlib.pyplot as plt
@@ -41,7 +42,7 @@ LossCurveDisplay.from_estimator(model)
 plt.show()
 
 # %%
-# The prior is an estimator of its own, and so are its curves. ``terms`` picks some of them, and ``ax`` says where to.
+# The prior is an estimator with curves of its own. ``terms`` picks some of the curves, and ``ax`` the place to draw.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 LossCurveDisplay.from_estimator(model, terms="reconstruction", ax=axes[0])
@@ -50,19 +51,19 @@ axes[1].set_title("the prior: nats a code")
 plt.show()
 
 # %%
-# What codes keep of an image
-# ---------------------------
+# Images and their codes
+# ----------------------
 #
-# Test images, what their codes are decoded to, and the codes themselves, a colour for each. Codes have no order, and
-# neither have the colours.
+# Test images, their reconstructions from the codes, and the codes themselves with a colour for each. Neither codes nor
+# colours have an order.
 
 ReconstructionDisplay.from_estimator(model, X_test, n_images=10)
 CodeMapDisplay.from_estimator(model, X_test, n_images=10)
 plt.show()
 
 # %%
-# ``CodebookUsageDisplay`` shows how often each code occurs. Above the dashed line are the codes that are used more than
-# all would be if they were equally frequent: here the one for an empty corner, above all.
+# ``CodebookUsageDisplay`` shows how often each code occurs. The dashed line is the frequency that all codes would have
+# if they were equally frequent. The code that is furthest above it here is the one for an empty corner.
 
 CodebookUsageDisplay.from_estimator(model)
 plt.show()
@@ -80,8 +81,8 @@ plt.show()
 # Continuous components
 # ---------------------
 #
-# ``LatentDisplay`` shows where images lie in the space of an encoder; of more than two components it takes the first
-# two principal ones.
+# ``LatentDisplay`` shows images as points in the space of an encoder. If that has more than two components, it draws
+# the first two principal ones.
 
 vae = VAETransformer(8, hidden_layer_sizes=(128,), max_iter=15, random_state=0).fit(X)
 LatentDisplay.from_estimator(vae, X_test, y_test)
@@ -112,11 +113,11 @@ LatentTraversalDisplay.from_estimator(autoencoder, wine)
 plt.show()
 
 # %%
-# What a bit buys
-# ---------------
+# Quality over bits
+# -----------------
 #
-# ``RateDistortionDisplay`` joins models of one name. An entropy coder spends fewer bits on a row than the codes take as
-# they are, since some occur more often than others.
+# ``RateDistortionDisplay`` joins the models of one name by a line. Some codes occur more often than others, so an
+# entropy coder spends fewer bits on a row than the plain codes take.
 
 models = {
     f"{name} codes": [
@@ -129,10 +130,11 @@ RateDistortionDisplay.from_estimators(models, wine[1::2])
 plt.show()
 
 # %%
-# What a first layer looks for
+# The weights of a first layer
 # ----------------------------
 #
-# A perceptron, with no hidden layer, has an image of weights for each class: red speaks for the class, blue against it.
+# A perceptron has no hidden layer, so its weights are an image for each class. Red pixels speak for the class, blue
+# pixels against it.
 
 perceptron = MLPClassifier((), alpha=10.0, solver="lbfgs").fit(X.reshape(-1, 64) / 16, y)
 WeightsDisplay.from_estimator(perceptron, image_shape=(8, 8))

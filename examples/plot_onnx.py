@@ -9,8 +9,8 @@ scikit-learn.
 # %%
 # Encoder and decoder
 # -------------------
-# What is exported goes from the X that you have to the codes, and from codes to rows in your units: the layout of
-# images and the internal standardisation are in it.
+# The exported encoder takes your X and returns codes, and the decoder returns rows in your units. The layout of images
+# and the internal standardisation are inside.
 
 from time import perf_counter
 
@@ -45,8 +45,8 @@ plt.show()
 # %%
 # A pipeline
 # ----------
-# skl2onnx converts whole pipelines once it knows the estimators of this package. A single row, as a service gets them,
-# is answered without what validation and many small steps cost in Python.
+# skl2onnx converts whole pipelines once it knows the estimators of this package. A service that gets single rows
+# answers them faster, because validation and many small steps cost time in Python.
 
 register_converters()
 rows = X.reshape(len(X), -1)

@@ -2,13 +2,13 @@
 Codes, reconstructions and samples of digits
 ============================================
 
-The main job on the digits of scikit-learn: codes, reconstructions, a classifier on codes, new samples.
+The whole way on the digits of scikit-learn: codes, reconstructions, a classifier on codes, new samples.
 
 Run it with ``python examples/quickstart.py``; it takes about a minute on two cores and writes ``quickstart.png``.
 """
 
 # %%
-# Beside this file it needs ``_figure.py`` of the folder ``examples``.
+# The example also needs ``_figure.py`` from the folder ``examples``.
 #
 # .. image:: /quickstart.png
 #    :alt: Digits, their reconstructions, their codes and new samples

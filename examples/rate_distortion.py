@@ -2,7 +2,7 @@
 How many bits a row needs
 =========================
 
-The quality of reconstructions over the size of codes, by grid search.
+Quality of the reconstructions over the size of the codes, by grid search.
 
 ``GridSearchCV`` tries budgets of bits (``max_bits``) on the digits of scikit-learn; ``score`` is the R² of images
 that a fit has not seen. What to take is the smallest budget that reaches a target, here an R² of 0.9. An entropy

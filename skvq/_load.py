@@ -1,4 +1,4 @@
-"""`skvq.load`: estimators from files of `save`, of which nothing is trusted."""
+"""`skvq.load`: read an estimator from a file of `save` without trusting the file."""
 
 from __future__ import annotations
 

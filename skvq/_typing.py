@@ -40,5 +40,5 @@ ImageShape: TypeAlias = tuple[int, int] | tuple[int, int, int] | None
 
 
 def typed(decorator: Any) -> Callable[[Method], Method]:
-    """Say of a decorator without annotations that what it returns has the signature of what it is given."""
+    """Annotate a decorator: what it returns has the signature of its argument."""
     return decorator

@@ -1,7 +1,7 @@
-"""How well codes use their codebooks, and what a model's likelihood means in bits.
+"""Usage, perplexity and bits of codes, and the likelihood of a model in bits.
 
-Which codes belong to one codebook is said by `codebooks`: the number of the codebook of each position, in any form that
-broadcasts over the shape of one sample. For codes (n_samples, ...):
+The argument `codebooks` says which codes belong to one codebook. It holds the number of the codebook of each position,
+in any form that broadcasts over the shape of one sample. For codes (n_samples, ...):
 
 =============================  =============================================================
 codes                          codebooks
@@ -14,7 +14,7 @@ any shape, one codebook        None (the default)
 (n, m1 + m2), two levels       ``np.repeat([0, 1], [m1, m2])``
 =============================  =============================================================
 
-All of it counts over the codes that are passed, so pass those of a whole pass: a batch uses fewer codes than an epoch.
+Every measure counts over the codes that are passed. Pass the codes of all rows: a batch uses fewer codes than they do.
 """
 
 from __future__ import annotations

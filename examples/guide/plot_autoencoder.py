@@ -21,7 +21,7 @@ images = images.reshape(-1, 8, 8)
 train, test, _, y_test = train_test_split(images, y, random_state=0)
 
 # %%
-# The share of the variance of test images that comes back, over the number of components.
+# The share of the variance of test images that is reproduced, over the number of components.
 
 components = (2, 4, 8, 16)
 autoencoders = {k: AutoEncoderTransformer(k, max_iter=25, random_state=0).fit(train) for k in components}
@@ -56,7 +56,7 @@ for line, (name, shown) in zip(axes, lines.items()):
 plt.show()
 
 # %%
-# With two components, the code is a map of the images. Colours are the digits, which neither of the two has seen.
+# With two components, the code is a map of the images. The colours are the digits; neither model has seen them.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 LatentDisplay.from_estimator(autoencoders[2], test, y_test, ax=axes[0])
@@ -66,7 +66,8 @@ axes[1].set_title("PCA")
 plt.show()
 
 # %%
-# What the code cannot hold is an anomaly score. Upside down, most digits are none that the model knows.
+# The error of the reconstruction is an anomaly score. Most digits turned upside down are unlike any that the model
+# knows.
 
 errors = {"test images": test, "upside down": test[:, ::-1]}
 figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")

@@ -2,7 +2,7 @@
 Gradient descent and its relatives
 ==================================
 
-What a step does on the surface of the loss, and what the solvers make of the same network.
+Steps on the surface of a loss, and four solvers on the same network.
 """
 
 import warnings
@@ -16,10 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 from skvq import MLPClassifier, MLPRegressor
 
 # %%
-# A linear neuron with two weights has a loss that can be drawn. The inputs have different variances, so that the valley
-# is long: plain descent zigzags across it or creeps along it, momentum rolls on, Adam scales every weight's step by the
-# size of its gradients. ``partial_fit`` on all rows is one step; all three start from the same weights, which a step of
-# next to no length shows.
+# A linear neuron with two weights has a loss that can be drawn. The inputs have different variances, so the valley is
+# long. Plain descent zigzags across it or creeps along it, momentum rolls on, and Adam scales the step of each weight
+# by the size of its gradients. One call of ``partial_fit`` on all rows is one step. All three start from the same
+# weights, which a step of almost no length shows.
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 2)) * [3.0, 0.6]
@@ -71,8 +71,8 @@ ax.legend()
 plt.show()
 
 # %%
-# The rate matters more than the solver. Too small: no progress in the time there is. Too large: the loss jumps, or
-# grows without bound, which ends the fit with an error that names the epoch and the rate.
+# The rate matters more than the solver. If it is too small, there is little progress in the given time. If it is too
+# large, the loss jumps, or it grows without bound and the fit ends with an error that names the epoch and the rate.
 
 figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for rate in (0.0001, 0.001, 0.01, 0.1, 0.5):

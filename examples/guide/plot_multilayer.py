@@ -45,8 +45,8 @@ axes[1].legend()
 plt.show()
 
 # %%
-# Cybenko (1989): one hidden layer of logistic units comes arbitrarily near to any continuous function on a bounded
-# region, if it is wide enough. The theorem says nothing about how the weights are found; here L-BFGS looks for them.
+# Cybenko (1989): one hidden layer of logistic units approximates any continuous function on a bounded region as closely
+# as you want, if it is wide enough. The theorem does not say how to find the weights; here L-BFGS looks for them.
 
 x = np.linspace(-3, 3, 300)[:, None]
 target = np.sin(3 * x[:, 0]) * np.exp(-0.3 * x[:, 0] ** 2) + 0.3 * np.abs(x[:, 0])

@@ -31,8 +31,8 @@ ax.legend()
 plt.show()
 
 # %%
-# With a threshold, weights of 1 and a bias of -1.5 a neuron is true where both inputs are: AND. A bias of -0.5 makes
-# OR.
+# A neuron with a threshold, weights of 1 and a bias of -1.5 is AND: it is true if both inputs are. With a bias of -0.5
+# it is OR.
 
 inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 for gate, bias in (("AND", -1.5), ("OR", -0.5)):

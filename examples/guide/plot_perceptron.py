@@ -11,7 +11,7 @@ import numpy as np
 from skvq import MLPClassifier
 
 # %%
-# Rosenblatt's rule (1958): where the threshold unit is wrong, add the row to its weights or subtract it. If a
+# Rosenblatt's rule (1958): if the threshold unit is wrong, add the row to its weights or subtract it. If a
 # separating line exists, the rule finds one in finitely many steps; if none exists, it never stops.
 
 inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
@@ -35,7 +35,7 @@ for gate, y in gates.items():
 
 # %%
 # The same three problems for a neuron with a logistic activation, trained by gradient descent on its log-loss. Its best
-# answer to XOR is to say nothing: probability one half everywhere.
+# answer to XOR is a probability of one half everywhere.
 
 X = np.repeat(inputs, 25, axis=0) + 0.12 * np.random.default_rng(0).normal(size=(100, 2))
 a, b = np.meshgrid(np.linspace(-0.6, 1.6, 150), np.linspace(-0.6, 1.6, 150))

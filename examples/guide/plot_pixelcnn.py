@@ -15,9 +15,9 @@ from skvq import PixelCNN
 from skvq.nn.grids.pixelcnn import GatedPixelCNN
 
 # %%
-# The mask of a first layer hides the position itself and all that come after it, in raster order; those of later layers
-# (B) show the position itself, which then holds nothing but what came before. A stack of such layers has a blind spot
-# to the upper right: to get there, a path would have to go right along a row. Two stacks, one for the rows above and
+# The mask of a first layer hides the position itself and all later ones in raster order. The masks of later layers (B)
+# show the position itself, because its features then depend on earlier positions alone. A stack of such layers has a
+# blind spot to the upper right: a path to it would have to go right along a row. Two stacks, one for the rows above and
 # one for the row to the left, have none.
 
 size, target = 13, (8, 6)
@@ -77,7 +77,7 @@ uniform = -64 * np.log(4)
 print(f"log p of a grid: {model.score(grids):.1f} nats (uniform: {uniform:.1f})")
 
 # %%
-# Five grids while they are drawn: after 0, 16, 32, 48 and 64 positions. What is still to come is grey.
+# Five grids while they are drawn: after 0, 16, 32, 48 and 64 positions. Positions that are not drawn yet are grey.
 
 drawn = model.sample(5, random_state=3).reshape(5, 64)
 figure, axes = plt.subplots(5, 5, figsize=(5.6, 5.8), layout="constrained")

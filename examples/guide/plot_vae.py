@@ -18,8 +18,8 @@ images, y = load_digits(return_X_y=True)
 images = images.reshape(-1, 8, 8)
 
 # %%
-# Two components, to see them. Left the posterior means; right what the decoder makes of a grid of points that cuts the
-# prior N(0, I) into cells of equal probability; the ticks are quantiles of N(0, 1).
+# Two components can be drawn. The left picture has the posterior means. The right one has the decoded images of a grid
+# of points that cuts the prior N(0, I) into cells of equal probability; its ticks are quantiles of N(0, 1).
 
 vae = VAETransformer(2, max_iter=30, random_state=0).fit(images)
 quantiles = norm.ppf(np.linspace(0.04, 0.96, 12))
@@ -37,7 +37,7 @@ axes[1].tick_params(length=0)
 plt.show()
 
 # %%
-# The two terms of the bound while it trains: how well an image is explained, and what its code costs.
+# The two terms of the bound during training: how well an image is explained, and the cost of its code.
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 2.9), layout="constrained")
 for ax, term, label in zip(

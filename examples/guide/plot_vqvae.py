@@ -17,8 +17,7 @@ images = load_digits().images
 train, test = train_test_split(images, random_state=0)
 
 # %%
-# A small network, so that it trains in seconds; the default is larger. 64 codes on a grid of 4 × 4 make 96 bits an
-# image.
+# A small network trains in seconds; the default is larger. 64 codes on a grid of 4 × 4 make 96 bits an image.
 
 model = VQVAETransformer(n_codes=64, channels=32, n_blocks=1, max_iter=8, prior=None, random_state=0).fit(train)
 print(f"R² of test images {model.score(test):.3f}, perplexity {model.perplexity_:.1f} of {model.n_codes_}")
@@ -26,8 +25,8 @@ ReconstructionDisplay.from_estimator(model, test, n_images=10)
 plt.show()
 
 # %%
-# The codes of the same images: a colour for each code. Neighbouring numbers have nothing in common, so neither have the
-# colours.
+# The codes of the same images, with a colour for each code. Codes with neighbouring numbers have nothing in common, and
+# so their colours mean nothing either.
 
 CodeMapDisplay.from_estimator(model, test, n_images=10)
 plt.show()
@@ -39,8 +38,8 @@ CodebookUsageDisplay.from_estimator(model)
 plt.show()
 
 # %%
-# What a code says: the codes of one image, of which one position (second row, second column) is given other codes, from
-# the nearest in the codebook to the farthest. The patch there changes, and little else.
+# The meaning of a code: one position (second row, second column) of one image gets other codes, from the nearest in the
+# codebook to the farthest. The patch there changes, and little else.
 
 codes = model.transform(test[:1])
 distances = np.linalg.norm(model.codebook_ - model.codebook_[codes[0, 5]], axis=1)

@@ -1,1 +1,1 @@
-"""The autoencoder: continuous features, reconstructions, and how badly a row is reconstructed."""
+"""The autoencoder: continuous features, reconstructions, and the error of each reconstruction."""

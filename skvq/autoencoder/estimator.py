@@ -1,4 +1,4 @@
-"""AutoEncoderTransformer: continuous features, reconstructions, and how badly a row is reconstructed."""
+"""AutoEncoderTransformer: continuous features, reconstructions, and the error of each reconstruction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The autoencoder [1]_, its variants, and what they are penalised for.
+"""The autoencoder [1]_, its variants, and their penalties.
 
 Codes are real numbers, non-negative ones (`relu`), or in (0, 1) (`sigmoid`). The sparsity penalties :func:`sparsity_l1`
 and :func:`sparsity_kl` [2]_ belong to the last two; :func:`jacobian_penalty` makes an autoencoder contractive [3]_.

@@ -1,4 +1,4 @@
-"""Build an autoencoder, start it from data, and say what its training minimises."""
+"""Build an autoencoder, start it from data, and define the objective of its training."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Sizes and starts that networks with a bottleneck share, those of the autoencoder and of the VAE."""
+"""Sizes and starts of networks with a bottleneck: the autoencoder and the VAE."""
 
 import math
 

@@ -1,7 +1,7 @@
 """scikit-learn's callbacks: the tasks of a fit, as `sklearn.callback` sees them.
 
-This is the only place that knows that module. Where it is missing (before scikit-learn 1.9) estimators have no
-`set_callbacks`, and all that follows does nothing.
+This is the only module that imports it. Before scikit-learn 1.9 it does not exist: then estimators have no
+`set_callbacks`, and everything here does nothing.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""Where and how a network computes: its device, the precision of its training, its threads."""
+"""Device, precision and number of threads of a network's computations."""
 
 import threading
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Passes of many rows through a fitted network, a block at a time, and who may watch them."""
+"""Pass many rows through a fitted network, one block at a time, and report the progress to a watcher."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""Rows of X: images or tables, as a network sees them, and back in the units and the layout of X."""
+"""Row layouts: images and tables as rows for a network, and back in the units and the layout of X."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Checks of parameters, by scikit-learn's constraints.
 
 An estimator names its constraints in ``_parameter_constraints``, and ``self._validate_params()`` holds its parameters
-to them. The arguments of a method are held to theirs by :func:`check_arguments`. Whatever one constraint cannot say,
-such as two parameters that do not go together, is a function beside the estimator.
+to them. :func:`check_arguments` does the same for the arguments of a method. A rule that no single constraint can
+state, such as two parameters that do not go together, is a function beside the estimator.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Progress bars for long passes over rows, in the blocks where a user asks for them."""
+"""Progress bars for long passes over rows, inside the blocks of :func:`skvq.progress`."""
 
 import time
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Activation functions as ONNX operators, in float32 and float64.
 
-onnxruntime has no kernels of float64 for some of ONNX's activations, so these are put together from simpler operators.
+For some of ONNX's activations onnxruntime has no float64 kernels, so these are composed of simpler operators.
 """
 
 from __future__ import annotations

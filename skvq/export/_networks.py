@@ -1,6 +1,6 @@
 """The torch modules of encoders and decoders as ONNX operators.
 
-One function a module, which mirrors its `forward`; `run` chooses among them.
+Every module has one function that mirrors its `forward`; `run` chooses among them.
 """
 
 from __future__ import annotations

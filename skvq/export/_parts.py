@@ -1,4 +1,4 @@
-"""What of a fitted estimator becomes a graph: from the user's X to what its method returns."""
+"""Parts of fitted estimators as graphs, from the user's X to the result of a method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The converters by which skl2onnx takes steps of this package as parts of a pipeline."""
+"""Converters with which skl2onnx exports the steps of this package in a pipeline."""
 
 from __future__ import annotations
 

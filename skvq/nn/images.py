@@ -1,8 +1,8 @@
 """Encoder and decoder of images: a linear path from patches to code vectors, and a convolutional network beside it.
 
 An image is cut into one patch per code position, and all layers work on the grid of positions. The linear path starts
-at the principal components of the patches (`start_from_pca`); the network beside it starts at zero, so that training
-begins at the best linear code of its kind and never below it.
+at the principal components of the patches (`start_from_pca`), and the network beside it starts at zero. So training
+begins at the best linear code of its kind.
 
 A block of the network has three residual parts: a depthwise 3×3 convolution [1]_, a linear map over the positions [2]_,
 and a two-layer network over the channels. It departs from both sources: the map over positions has a matrix of its own

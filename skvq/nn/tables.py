@@ -1,9 +1,8 @@
 """Encoder and decoder for tables: a linear path, and a network on top of it that starts at zero.
 
 The linear path starts at the principal components, dealt to the positions so that the bits of each position have equal
-work. That start is what optimised product quantisation calls its parametric solution [1]_; here it is where training
-begins. The network's last layer starts at zero, so that training leaves the linear solution only as far as the data ask
-for.
+work. Optimised product quantisation calls this its parametric solution [1]_; here training begins with it. The last
+layer of the network starts at zero, so training moves away from the linear solution only as far as the data require.
 
 Departures from [1]_. The reference balances the product of all variances; here a component counts by the bits that
 reverse water-filling [2]_ gives it, so that components too small for the budget do not weigh.

@@ -1,4 +1,4 @@
-"""Check what a model of grids is given besides grids of codes: class labels, and partly known grids."""
+"""Check the class labels and the partly known grids that a model of grids is given."""
 
 import math
 

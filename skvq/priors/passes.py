@@ -1,7 +1,7 @@
 """Pass many grids and their classes through a network: the loss, likelihoods and samples.
 
-A class reaches the network as a one-hot condition, so that the network's map of the condition holds one vector per
-class for every gate. Where a network takes classes, a row holds the index of its class behind the codes.
+A class reaches the network as a one-hot condition, so the network's map of the condition holds one vector per class for
+every gate. For a network with classes, a row holds its codes and then the index of its class.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Passes of many rows through a fitted VAE, a batch at a time: its bounds, and what its posterior looks like."""
+"""Pass many rows through a fitted VAE, one batch at a time, for its bounds and its posterior."""
 
 from typing import NamedTuple
 

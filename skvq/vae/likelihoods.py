@@ -1,8 +1,8 @@
-"""What a decoder's output says about a row: the distributions p(x | z) of a variational autoencoder.
+"""The distributions p(x | z) of a variational autoencoder, with the decoder's output as their parameters.
 
 All share one interface: ``log_prob(x, output)`` in nats, ``mean(output)``, ``draw(output, generator)``, and
-``encoder_input(x)``, what the encoder is shown of a row. The variance of a Gaussian is not learned by gradient but as a
-running maximum-likelihood estimate, the mean squared error, which is the optimum that a gradient would seek [1]_.
+``encoder_input(x)``, the form in which the encoder sees a row. The variance of a Gaussian is not learned by gradient
+but as a running maximum-likelihood estimate, the mean squared error: the optimum that a gradient would seek [1]_.
 
 References
 ----------

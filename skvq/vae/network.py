@@ -1,4 +1,4 @@
-"""Build a variational autoencoder, start it from data, and say what its training minimises."""
+"""Build a variational autoencoder, start it from data, and define the objective of its training."""
 
 import math
 

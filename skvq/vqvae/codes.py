@@ -1,4 +1,4 @@
-"""Kinds of codes as parameters with parameters: a user's choice, and the specification that follows for some rows."""
+"""Kinds of codes: values of `quantizer` with parameters of their own, which specify the codes of some rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of a VQ-VAE: their ranges, which go together, and the values that "auto" stands for."""
+"""Parameters of a VQ-VAE: their ranges, the combinations that are allowed, and the values of "auto"."""
 
 import math
 import numbers

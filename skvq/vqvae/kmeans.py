@@ -1,8 +1,8 @@
 """Codebooks that start at the k-means centres of encoded data.
 
-Up to `EXACT_CODES` centres scikit-learn's k-means finds them. Beyond that its start, k-means++, which draws one centre
-after the other, takes minutes; there a codebook grows as in Linde, Buzo and Gray (1980) [1]_, twice as large after each
-pass over the vectors.
+scikit-learn's k-means finds up to `EXACT_CODES` centres. For more of them its start, k-means++, would take minutes,
+because it draws one centre after the other. Then a codebook grows as in Linde, Buzo and Gray (1980) [1]_: each pass
+over the vectors doubles it.
 
 Departures. New centres are not copies of the old ones, pushed a little apart, but vectors drawn with probability
 proportional to their squared error, many at a time [2]_. At full size the centres that would be missed least are taken

@@ -1,7 +1,7 @@
-"""Build a VQ-VAE, start it from data, and say what its training minimises.
+"""Build a VQ-VAE, start it from data, and define the objective of its training.
 
-The start puts the linear paths at the principal components, and the codebooks at the k-means centres of what these
-encode the rows to.
+The start puts the linear paths at the principal components of the rows, and the codebooks at the k-means centres of the
+encoded rows.
 """
 
 import functools

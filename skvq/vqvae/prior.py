@@ -1,4 +1,4 @@
-"""The prior over the codes of a VQ-VAE: any density estimator of codes, told what the codes are."""
+"""The prior over the codes of a VQ-VAE: a density estimator together with the specification of its codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code specifications: how the codes of a row are laid out, and the codebooks behind them, one class for each kind.
+"""Code specifications: the layout of the codes of a row and the codebooks behind them, one class for each kind.
 
 A specification is decided once, before training, and kept as JSON. It alone knows the shapes, the prefixes and the
 codebooks of its kind; everything else asks it.

@@ -56,13 +56,14 @@ def test_bad_x_is_refused(X, message):
         ("device", 3, ("'str'", "'torch.device'")),
     ],
 )
-def test_a_parameter_out_of_range_is_named(name, value, accepted, refuses):
-    with refuses("AutoEncoderTransformer", name, value, *accepted):
+def test_a_parameter_out_of_range_is_named(name, value, accepted, refusal):
+    with pytest.raises(ValueError, match=refusal("AutoEncoderTransformer", name, value, *accepted)):
         AutoEncoderTransformer(**FAST | {name: value}).fit(WINE)
 
 
-def test_masking_takes_a_share_for_its_level(refuses):
-    with refuses("noise='masking'", "noise_level", 1.5, "a float in the range [0.0, 1.0]"):
+def test_masking_takes_a_share_for_its_level(refusal):
+    message = refusal("noise='masking'", "noise_level", 1.5, "a float in the range [0.0, 1.0]")
+    with pytest.raises(ValueError, match=message):
         AutoEncoderTransformer(**FAST, noise="masking", noise_level=1.5).fit(WINE)
     assert AutoEncoderTransformer(**FAST, noise="gaussian", noise_level=1.5).fit(WINE).n_iter_ == 1
 

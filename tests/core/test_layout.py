@@ -202,6 +202,7 @@ def test_standardised_rows_have_mean_zero_and_variance_one():
     pixels = RowLayout.of(images).rows(IMAGES.reshape(20, -1), "cpu").take(slice(None)).double()
     assert float(pixels.mean()) == pytest.approx(0.0, abs=1e-6)
     assert float(pixels.std(correction=0)) == pytest.approx(1.0, abs=1e-6)
+    assert float(pixels.std(dim=0, correction=0).amax()) > 1.1  # of all pixels together, not of each
 
 
 def test_a_layout_is_kept_in_attributes_and_read_from_them():

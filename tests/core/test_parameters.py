@@ -1,5 +1,6 @@
 """Constraints of parameters: the numbers, the sizes and the arguments that are accepted."""
 
+import re
 from numbers import Integral, Real
 
 import numpy as np
@@ -71,13 +72,28 @@ def test_sizes_may_have_to_be_at_least_so_many():
     assert str(Sizes(at_least=1)) == "a positive integer or a sequence of at least 1 positive integers"
 
 
-def test_arguments_are_held_to_their_constraints_and_the_first_wrong_one_is_named(refuses):
+def test_arguments_are_held_to_their_constraints_and_the_first_wrong_one_is_named(refusal):
     constraints = {"first": [None, POSITIVE_INTEGER], "second": [FRACTION]}
     assert check_arguments("Some.method", constraints, first=None, second=0.5) is None
-    with refuses("Some.method", "first", 0, "None", "an int in the range [1, inf)"):
+    with pytest.raises(ValueError, match=refusal("Some.method", "first", 0, "None", "an int in the range [1, inf)")):
         check_arguments("Some.method", constraints, first=0, second=2.0)
-    with refuses("Some.method", "second", 2.0, "a float in the range [0.0, 1.0)"):
+    with pytest.raises(ValueError, match=refusal("Some.method", "second", 2.0, "a float in the range [0.0, 1.0)")):
         check_arguments("Some.method", constraints, first=1, second=2.0)
+    with pytest.raises(TypeError):  # as scikit-learn's error, it is of both kinds
+        check_arguments("Some.method", constraints, first=1, second=2.0)
+
+
+def test_the_pattern_of_a_message_holds_it_to_all_that_is_accepted(refusal):
+    message = "The 'n' parameter of Some must be None or an int in the range [1, inf). Got 0 instead."
+    assert re.search(refusal("Some", "n", 0, "an int in the range [1, inf)", "None"), message)
+    for owner, name, value, accepted in (
+        ("Other", "n", 0, "None"),
+        ("Some", "m", 0, "None"),
+        ("Some", "n", 1, "None"),
+        ("Some", "n", 0, "'auto'"),
+        ("Some", "n", 0, "instead"),
+    ):
+        assert not re.search(refusal(owner, name, value, accepted), message)
 
 
 def test_auto_is_a_string_and_nothing_that_equals_it_element_by_element():

@@ -170,6 +170,7 @@ def test_blocks_that_end_in_another_order_leave_nothing_behind():
 
 
 @pytest.mark.parametrize("delay", [-1, float("nan"), "1", True])
-def test_a_delay_that_is_none_is_named(delay, refuses):
-    with refuses("progress", "delay", delay, "a float in the range [0.0, inf)"), progress(delay=delay):
+def test_a_delay_that_is_none_is_named(delay, refusal):
+    message = refusal("progress", "delay", delay, "a float in the range [0.0, inf)")
+    with pytest.raises(ValueError, match=message), progress(delay=delay):
         pass

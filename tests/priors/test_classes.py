@@ -202,8 +202,8 @@ def test_labels_that_the_model_does_not_know_are_named(model):
         model.sample(5, y=["flat", "mixed"])
 
 
-def test_the_class_choice_is_checked(refuses):
-    with refuses("PixelCNN", "class_conditional", "yes", "bool"):
+def test_the_class_choice_is_checked(refusal):
+    with pytest.raises(ValueError, match=refusal("PixelCNN", "class_conditional", "yes", "bool")):
         PixelCNN(class_conditional="yes", **QUICK).fit(*stripes(30, 11))
 
 

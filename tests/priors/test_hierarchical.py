@@ -130,13 +130,13 @@ def test_rows_of_another_length_or_layout_are_refused(model):
         model.score_samples(np.full((3, 6), 3))
 
 
-def test_a_parameter_out_of_range_is_named(refuses):
+def test_a_parameter_out_of_range_is_named(refusal):
     for name, value, accepted in (
         ("kernel_size", 2, "a positive odd integer"),
         ("channels", 0, "an int in the range [1, inf)"),
         ("dropout", 1.0, "'auto'"),
     ):
-        with refuses("HierarchicalPixelCNN", name, value, accepted):
+        with pytest.raises(ValueError, match=refusal("HierarchicalPixelCNN", name, value, accepted)):
             HierarchicalPixelCNN(SHAPES, **QUICK | {name: value}).fit(echoes(20, 0))
 
 

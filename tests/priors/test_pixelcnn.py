@@ -154,8 +154,8 @@ def test_what_is_no_grid_of_codes_is_refused(X, message):
         ("validation_fraction", 1.5, ("a float in the range (0.0, 1.0)",)),
     ],
 )
-def test_a_parameter_out_of_range_is_named(name, value, accepted, grids, refuses):
-    with refuses("PixelCNN", name, value, *accepted):
+def test_a_parameter_out_of_range_is_named(name, value, accepted, grids, refusal):
+    with pytest.raises(ValueError, match=refusal("PixelCNN", name, value, *accepted)):
         PixelCNN(**SMALL | {name: value}).fit(grids.reshape(-1, 12))
 
 

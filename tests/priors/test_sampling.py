@@ -117,8 +117,8 @@ def test_batches_change_nothing_and_are_reported(model, monkeypatch, capsys):
         ("n_candidates", True, "an int in the range [1, inf)"),
     ],
 )
-def test_an_argument_out_of_range_is_named(model, name, value, accepted, refuses):
-    with refuses("PixelCNN.sample", name, value, accepted):
+def test_an_argument_out_of_range_is_named(model, name, value, accepted, refusal):
+    with pytest.raises(ValueError, match=refusal("PixelCNN.sample", name, value, accepted)):
         model.sample(**{name: value})
 
 

@@ -134,8 +134,8 @@ def test_a_grid_search_chooses_by_likelihood():
         ("class_conditional", "yes", "bool"),
     ],
 )
-def test_a_parameter_out_of_range_is_named(name, value, accepted, refuses):
-    with refuses("CausalTransformer", name, value, accepted):
+def test_a_parameter_out_of_range_is_named(name, value, accepted, refusal):
+    with pytest.raises(ValueError, match=refusal("CausalTransformer", name, value, accepted)):
         CausalTransformer(**SMALL | {name: value}).fit(repeats(50, 8))
 
 

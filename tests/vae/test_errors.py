@@ -37,8 +37,8 @@ FAST = {"n_components": 2, "hidden_layer_sizes": (8,), "max_iter": 2}
         ("early_stopping", "yes", ("'auto'", "bool")),
     ],
 )
-def test_a_parameter_out_of_range_is_named(name, value, accepted, refuses):
-    with refuses("VAETransformer", name, value, *accepted):
+def test_a_parameter_out_of_range_is_named(name, value, accepted, refusal):
+    with pytest.raises(ValueError, match=refusal("VAETransformer", name, value, *accepted)):
         VAETransformer(**FAST | {name: value}).fit(WINE)
 
 
@@ -123,24 +123,19 @@ def test_values_that_are_not_finite_are_refused(fitted, bad):
 
 
 @pytest.mark.parametrize(
-    ("call", "name", "value", "accepted"),
+    ("method", "arguments", "accepted"),
     [
-        (lambda model: model.sample(0), "n_samples", 0, "an int in the range [1, inf)"),
-        (lambda model: model.sample(2, observation_noise="yes"), "observation_noise", "yes", "bool"),
-        (lambda model: model.traverse(2), "component", 2, "an int in the range [0, 1]"),
-        (lambda model: model.reconstruct(WINE, n_draws=0), "n_draws", 0, "an int in the range [1, inf)"),
-        (
-            lambda model: model.score_samples(WINE, n_importance_samples=0),
-            "n_importance_samples",
-            0,
-            "None or an int in the range [1, inf)",
-        ),
+        ("sample", {"n_samples": 0}, "an int in the range [1, inf)"),
+        ("sample", {"observation_noise": "yes"}, "bool"),
+        ("traverse", {"component": 2}, "an int in the range [0, 1]"),
+        ("reconstruct", {"X": WINE, "n_draws": 0}, "an int in the range [1, inf)"),
+        ("score_samples", {"X": WINE, "n_importance_samples": 0}, "None or an int in the range [1, inf)"),
     ],
 )
-def test_arguments_out_of_range_are_named(fitted, call, name, value, accepted, refuses):
-    method = {"n_samples": "sample", "observation_noise": "sample", "component": "traverse", "n_draws": "reconstruct"}
-    with refuses(f"VAETransformer.{method.get(name, 'score_samples')}", name, value, accepted):
-        call(fitted)
+def test_arguments_out_of_range_are_named(fitted, method, arguments, accepted, refusal):
+    name, value = list(arguments.items())[-1]
+    with pytest.raises(ValueError, match=refusal(f"VAETransformer.{method}", name, value, accepted)):
+        getattr(fitted, method)(**arguments)
 
 
 def test_values_to_traverse_must_be_numbers(fitted):

@@ -64,8 +64,8 @@ def test_bad_x_is_refused(X, message):
         ("validation_fraction", 1.0, ("a float in the range (0.0, 1.0)",)),
     ],
 )
-def test_a_parameter_out_of_range_is_named(name, value, accepted, refuses):
-    with refuses("VQVAETransformer", name, value, *accepted):
+def test_a_parameter_out_of_range_is_named(name, value, accepted, refusal):
+    with pytest.raises(ValueError, match=refusal("VQVAETransformer", name, value, *accepted)):
         VQVAETransformer(**FAST | {name: value}).fit(WINE)
 
 
@@ -85,8 +85,8 @@ def test_a_parameter_out_of_range_is_named(name, value, accepted, refuses):
         (FiniteScalarCodes, "shared_codebook", "yes", ("'auto'", "bool")),
     ],
 )
-def test_a_parameter_of_the_codes_out_of_range_is_named(kind, name, value, accepted, refuses):
-    with refuses(kind.__name__, name, value, *accepted):
+def test_a_parameter_of_the_codes_out_of_range_is_named(kind, name, value, accepted, refusal):
+    with pytest.raises(ValueError, match=refusal(kind.__name__, name, value, *accepted)):
         VQVAETransformer(**FAST, quantizer=kind(**{name: value})).fit(WINE)
 
 

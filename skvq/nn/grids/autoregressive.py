@@ -1,4 +1,4 @@
-"""What networks share that give every code of a grid a distribution given the codes before it, in raster order."""
+"""Autoregressive networks over grids: a distribution for every code given the codes before it, in raster order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every position of a grid is told: of the codes before it, and of another grid that is known as a whole."""
+"""Context of every position of a grid: the codes before it, and another grid that is known as a whole."""
 
 from __future__ import annotations
 

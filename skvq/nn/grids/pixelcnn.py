@@ -3,7 +3,7 @@
 Follows "Conditional Image Generation with PixelCNN Decoders" (van den Oord et al., 2016b): a vertical stack that sees
 the rows above, a horizontal stack that sees the row to the left, gated activations, no blind spot.
 
-Departs from it where grids of codes are not images:
+Departs from it, because grids of codes are not images:
 
 - the first, shifted convolutions are sums of looked-up vectors (see :mod:`~skvq.nn.grids.context`), cheap enough to
   see the whole grid up to 8x8, or all of a row of up to 32 codes, at once; in such a row the weights belong to pairs of

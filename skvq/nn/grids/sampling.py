@@ -1,6 +1,6 @@
 """Cached evaluation of a gated PixelCNN, one position at a time, in raster order.
 
-A loop of full forward passes computes ``h * w`` times what is needed once. Here every position computes only its own
+A loop of full forward passes repeats every computation ``h * w`` times. Here every position computes only its own
 column of every layer: the vertical stack is computed for one row at a time, when the row above it is complete, and the
 horizontal stack for one position at a time, from the few columns to its left that its kernels read. All work is
 float32 matrix products on the weights of :class:`~skvq.nn.grids.pixelcnn.GatedPixelCNN`.

@@ -3,7 +3,7 @@
 A decoder-only transformer [1]_ [2]_ with normalisation before each block: learned positions, causal self-attention of
 several heads, feed-forward blocks of four times the width with GELU.
 
-Departs from it where short grids and few rows ask for it:
+Departs from it for short grids and few rows:
 
 - the input of a position holds, besides the code before it, the other earlier codes near it, those above it among
   them. They enter as looked-up vectors, one for each offset (see :mod:`~skvq.nn.grids.context`), so that the first

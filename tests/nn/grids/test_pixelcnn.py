@@ -416,6 +416,8 @@ def test_dropout_in_training_leaves_codes_out_of_the_sums_of_all_later_positions
             rows = model.earlier.offsets[bag] + codes.flatten(1)[:, source]
             expected[:, target] += kept[:, source, None] * table[rows]
     torch.testing.assert_close(sums, expected)
-    dropped = model._dropped_codes(codes)
-    assert set(dropped.flatten().tolist()) == {0.0, 2.0}
-    assert model.eval()._dropped_codes(codes) is None
+    weights = []
+    model.earlier.register_forward_pre_hook(lambda _, inputs: weights.append(inputs[2]))
+    model(codes), model.eval()(codes)
+    assert set(weights[0].flatten().tolist()) == {0.0, 2.0}
+    assert weights[1] is None
