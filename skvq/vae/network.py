@@ -18,7 +18,7 @@ ELBO_DRAWS = 8
 
 
 def build_vae(architecture, generator):
-    """Return the VAE of an :class:`~skvq.vae.defaults.Architecture`, with weights drawn from `generator`."""
+    """Return the VAE of an Architecture, with weights drawn from `generator`."""
     n_components, sizes = architecture.n_components, architecture.sizes
     return VAE(
         build_encoder(sizes, 2 * n_components, generator),

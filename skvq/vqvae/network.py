@@ -94,7 +94,7 @@ def build_ends(architecture, generator):
 
 
 def build_vqvae(architecture, generator):
-    """Return the VQVAE of an :class:`~skvq.vqvae.defaults.Architecture`, with weights drawn from `generator`."""
+    """Return the VQVAE of an Architecture, with weights drawn from `generator`."""
     encoder, decoder = build_ends(architecture, generator)
     codes = architecture.codes
     return VQVAE(encoder, codes.build(generator), decoder, n_positions=codes.side_by_side)
