@@ -21,7 +21,8 @@ types: $(VENV)/.types
 
 unit: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m pytest -p scikit_learn_suite --pyargs sklearn.neural_network.tests.test_mlp
-	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest
+	# A process for each core, each of one thread: two processes of two threads each would be slower than one.
+	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

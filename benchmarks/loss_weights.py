@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from skvq import VectorCodes, VQVAETransformer
 
-CODEBOOK, COMMITMENT = (0.0, 0.01, 0.1, 1.0, 10.0), (0.1, 1.0, 10.0)
+CODEBOOK, COMMITMENT = (0.0, 0.01, 0.1, 1.0, 10.0), (0.1, 1.0, 10.0, 100.0)
 N_IMAGES = 600
 UPDATES = {"ema": "running means", "gradient": "gradient steps"}
 
@@ -45,19 +45,20 @@ def draw(scores, path):
     """Draw one panel for each way of learning, a line for each commitment weight."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(scores), figsize=(8, 3.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(scores), figsize=(8, 3.6), sharey=True, layout="constrained")
     places = np.arange(len(CODEBOOK))
     for axis, (update, values) in zip(axes, scores.items()):
         for column, weight in enumerate(COMMITMENT):
             of_seeds = values[:, :, column]
-            axis.plot(places, of_seeds.mean(axis=0), marker="o", label=f"commitment_weight = {weight:g}")
+            axis.plot(places, of_seeds.mean(axis=0), marker="o", label=f"commitment_weight {weight:g}")
             axis.fill_between(places, of_seeds.min(axis=0), of_seeds.max(axis=0), alpha=0.2)
         axis.set(
             title=UPDATES[update], xlabel="codebook_weight", xticks=places, xticklabels=[f"{w:g}" for w in CODEBOOK]
         )
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("R² of held-out digits")
-    axes[0].legend(fontsize=8)
+    lines, names = axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=len(COMMITMENT), fontsize=8)
     figure.savefig(path, dpi=80)
 
 

@@ -79,7 +79,7 @@ class Request:
     row_shape: tuple[int, ...]
     n_rows: int
     grid: tuple[int, ...]
-    coarse_grid: tuple[int, ...] | None = None
+    coarse_grid: tuple[int, int] | None = None
     n_codes: int | None = None
     codes_per_position: int | None = None
 

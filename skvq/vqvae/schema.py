@@ -10,7 +10,6 @@ from ..priors.base import GridDensity
 from ..priors.schema import CAUSAL_TRANSFORMER, HIERARCHICAL_PIXELCNN, PIXELCNN
 from .defaults import Architecture, check_combinations
 from .network import build_vqvae
-from .specs import CODEBOOKS
 
 # Prefixes that a search follows, and axes of finite scalar codes.
 LARGEST_BEAM, MOST_LEVELS = 4096, 64
@@ -37,27 +36,13 @@ def check_parameters(estimator):
         estimator.prior.check_parameters()
 
 
-def check_codes(codes, is_image, limits):
-    """Raise ValueError where what a CodeSpec says of the codes of a VQ-VAE does not go together."""
-    one_vector = codes.side_by_side == 1 and not is_image and codes.stages == math.prod(codes.grid)
-    most = {"residual": limits.n_arrays // 2, "product": codes.code_dim}  # a stage has two arrays at least
-    require(codes.is_image == is_image, "code_shape and row_shape")
-    require(codes.n_positions == math.prod(codes.grid) or one_vector, "n_positions and the grid")
-    require(codes.stages <= most.get(codes.kind, 1), "codes_per_position and the arrays that there are")
-    require(codes.code_dim % codes.splits == 0, "code_dim and codes_per_position")
-    if codes.kind == "finite_scalar":
-        require(math.prod(codes.levels) == codes.n_codes and len(codes.levels) == codes.code_dim, "levels and n_codes")
-    else:
-        require((codes.codebook.update, codes.codebook.similarity) in CODEBOOKS, "update and similarity")
-    require(codes.kind != "two_grids" or codes.shared_codebook, "two grids that share no codebook")
-
-
 def check(estimator, limits):
     """Raise ValueError where the values of a VQVAETransformer do not go together."""
     architecture, prior = _architecture(estimator, limits, BOUNDS_OF_CODES), getattr(estimator, "prior_", None)
     codes, is_image = architecture.codes, len(architecture.row_shape) == 3
     check_rows(estimator, architecture.row_shape, codes.grid)
-    check_codes(codes, is_image, limits)
+    require(codes.is_image == is_image, "grid and row_shape")
+    codes.check(limits.n_arrays)
     for size, of_images in (("channels", True), ("n_blocks", True), ("hidden_layer_sizes", False)):
         require((getattr(architecture, size) is not None) == (is_image == of_images), f"row_shape and {size}")
     require(estimator.n_codes_ == codes.n_codes, "n_codes_ and architecture_")

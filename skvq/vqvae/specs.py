@@ -20,7 +20,7 @@ from ..nn.quantizers.projected import ProjectedQuantizer
 from ..nn.quantizers.residual import ResidualQuantizer
 from ..nn.quantizers.simvq import SimVQQuantizer
 from ..nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
-from ..persistence.records import from_json, to_json
+from ..persistence.records import from_json, require, to_json
 
 # (update, similarity) → the module that searches and learns a codebook that way.
 CODEBOOKS = {
@@ -57,6 +57,10 @@ class CodebookSpec:
     ema_decay: float
     revival_threshold: float
     follow_rate: float
+
+    def check(self):
+        """Raise ValueError for an update and a similarity that do not go together."""
+        require((self.update, self.similarity) in CODEBOOKS, "update and similarity")
 
     def build(self, n_codes, code_dim, n_groups, generator, codebook_weight):
         """Return the module with `n_groups` codebooks (n_codes, code_dim), drawn from `generator`."""
@@ -107,6 +111,10 @@ class CodeSpec:
         `codebook_weight` says how far a batch moves them in training; it is no part of a fitted model.
         """
         raise TypeError(f"{type(self).__name__} does not say how its quantiser is built")
+
+    def check(self, n_arrays):
+        """Raise ValueError for fields, read from a file of `n_arrays` arrays of weights, that do not go together."""
+        require(self.n_positions == math.prod(self.grid), "n_positions and the grid")
 
     @property
     def is_image(self):
@@ -210,6 +218,11 @@ class VectorSpec(CodeSpec):
     codebook: CodebookSpec
     search_dim: int | None
 
+    def check(self, n_arrays):
+        """See :meth:`CodeSpec.check`."""
+        super().check(n_arrays)
+        self.codebook.check()
+
     def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
         if self.search_dim is None:
@@ -229,6 +242,12 @@ class SeveralCodesSpec(CodeSpec):
     codebook: CodebookSpec
     codes_per_position: int
 
+    def check(self, n_arrays):
+        """See :meth:`CodeSpec.check`; all codes of a table's row may be those of one position."""
+        if self.is_image or self.n_positions > 1 or self.codes_per_position != math.prod(self.grid):
+            super().check(n_arrays)
+        self.codebook.check()
+
     @property
     def stages(self):
         """Number of codes of a position."""
@@ -246,6 +265,11 @@ class ResidualSpec(SeveralCodesSpec):
 
     kind = "residual"
     beam_size: int
+
+    def check(self, n_arrays):
+        """See :meth:`CodeSpec.check`; a stage has two arrays at least."""
+        super().check(n_arrays)
+        require(self.codes_per_position <= n_arrays // 2, "codes_per_position and the arrays that there are")
 
     def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
@@ -277,6 +301,11 @@ class ProductSpec(SeveralCodesSpec):
 
     kind = "product"
 
+    def check(self, n_arrays):
+        """See :meth:`CodeSpec.check`."""
+        super().check(n_arrays)
+        require(self.code_dim % self.codes_per_position == 0, "code_dim and codes_per_position")
+
     def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
         inner = self.codebook.build(
@@ -301,6 +330,11 @@ class FiniteScalarSpec(CodeSpec):
     kind = "finite_scalar"
     levels: tuple[int, ...]
 
+    def check(self, n_arrays):
+        """See :meth:`CodeSpec.check`."""
+        super().check(n_arrays)
+        require(len(self.levels) == self.code_dim and math.prod(self.levels) == self.n_codes, "levels and n_codes")
+
     def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module; nothing is drawn."""
         return FiniteScalarQuantizer(self.levels, n_groups=self.n_groups)
@@ -317,6 +351,12 @@ class TwoGridSpec(CodeSpec):
     kind = "two_grids"
     codebook: CodebookSpec
     coarse_grid: tuple[int, int]
+
+    def check(self, n_arrays):
+        """See :meth:`CodeSpec.check`."""
+        super().check(n_arrays)
+        self.codebook.check()
+        require(self.shared_codebook, "two grids that share no codebook")
 
     def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""

@@ -165,7 +165,7 @@ class CodebookQuantizer(Quantizer):
         Running counts, N.
     """
 
-    STEP = 0.02
+    STEP = 0.02  # as good as Adam's steps were on digits, wine and Fashion-MNIST
     codebook: torch.Tensor
     mass: torch.Tensor
     idle: torch.Tensor
