@@ -1,4 +1,4 @@
-"""What of this folder holds no doctests: the configuration, and what the build writes."""
+"""Files of this folder without doctests: the configuration, and those that the build writes."""
 
 from importlib.util import find_spec
 

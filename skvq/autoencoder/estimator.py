@@ -412,7 +412,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         )
 
     def _learned(self, fitting):
-        return {"n_components_": fitting.architecture["n_components"]}
+        return {"n_components_": fitting.architecture.n_components}
 
     def _rows(self, X):
         """Return the standardised Rows of an X that is like that of `fit`."""

@@ -5,7 +5,6 @@ import torch
 from ..core.bottleneck import start_axes
 from ..core.estimator import Start
 from ..nn.bottleneck import build_decoder, build_encoder, set_linear, whiten
-from ..persistence.records import to_json
 from ..training.loop import Objective
 from .module import AutoEncoder, LogLoss, SquaredError, TransposedDecoder, jacobian_penalty, sparsity_kl, sparsity_l1
 
@@ -73,7 +72,7 @@ def start_from_data(architecture, rows, generator):
         set_linear(module.decoder.linear, matrix, bias - matrix @ code_mean)
         if module.decoder.network is not None and code_activation == "identity":
             whiten(module.decoder.network, start.variances.sqrt())
-    return Start(module.to(rows.device), to_json(architecture))
+    return Start(module.to(rows.device), architecture)
 
 
 def code_directions(start, code_activation):

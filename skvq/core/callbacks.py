@@ -124,9 +124,3 @@ class Epochs:
         """Close it; return whether training is to stop here."""
         self.record()
         return self.task._call("end", self.context, self.fitted)
-
-
-def learned_by(copied, estimator):
-    """Return the attributes, a dict, that a copy has learned beyond its estimator."""
-    known = vars(estimator)
-    return {name: value for name, value in vars(copied).items() if name not in known or known[name] is not value}

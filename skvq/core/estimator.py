@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Device, Method, RandomState
+from ..persistence.records import to_json
 from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.loop import Loop, Settings
@@ -55,14 +56,14 @@ class Start:
     Attributes
     ----------
     module : torch.nn.Module
-    architecture : dict
-        JSON-able; the module can be built from it again.
+    architecture : object
+        A frozen dataclass; from its JSON the module can be built again.
     notes : dict
         Whatever else was found out about the rows, by name.
     """
 
     module: torch.nn.Module
-    architecture: dict
+    architecture: object
     notes: dict = field(default_factory=dict)
 
 
@@ -110,7 +111,7 @@ class Fitting:
     """
 
     module: torch.nn.Module
-    architecture: dict
+    architecture: object
     rows: Rows
     held_out: Rows | None
     generator: torch.Generator
@@ -275,11 +276,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             name: tensor.detach().cpu().numpy().copy()  # numpy() alone would alias the live weights
             for name, tensor in fitting.module.state_dict().items()
         }
-        return {"architecture_": fitting.architecture, "weights_": weights, **learned}
+        return {"architecture_": to_json(fitting.architecture), "weights_": weights, **learned}
 
     def _fitted_so_far(self, fitting):
         """Return the attributes that `fit` would have set, had training ended now; training goes on untouched."""
-        module = self._build(fitting.architecture, torch.Generator())
+        module = self._build(to_json(fitting.architecture), torch.Generator())
         module.load_state_dict(fitting.module.state_dict())
         module.requires_grad_(False).to(fitting.rows.device).eval()
         generator = torch.Generator()

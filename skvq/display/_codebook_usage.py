@@ -1,4 +1,4 @@
-"""How often each code of a VQ-VAE occurs."""
+"""Display of how often each code of a VQ-VAE occurs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the weights of a network look like, found out without memory for them."""
+"""Find the shapes of a network's weights without memory for them."""
 
 import torch
 from torch.overrides import TorchFunctionMode

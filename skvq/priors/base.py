@@ -19,7 +19,7 @@ from ..core.device import resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.layout import check_image_shape, check_rows
 from ..core.parameters import DRAWS, check_arguments
-from ..persistence.records import from_json, to_json
+from ..persistence.records import from_json
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .defaults import GridSizes
@@ -328,7 +328,7 @@ def start_at_marginals(sizes, rows, generator):
     """Return the Start of a network that knows how often each code occurs at each position of the rows."""
     module = sizes.build(generator)
     module.set_marginals(unpack(module, rows.sample(MARGINAL_ROWS, generator))[0])
-    return Start(module.to(rows.device, memory_format=torch.channels_last), to_json(sizes))
+    return Start(module.to(rows.device, memory_format=torch.channels_last), sizes)
 
 
 def likelihood_objective(start, generator):

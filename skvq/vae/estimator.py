@@ -484,7 +484,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def _objective(self, start, generator):
         return VAEObjective(
             start.module,
-            n_components=start.architecture["n_components"],
+            n_components=start.architecture.n_components,
             kl_weight=self.kl_weight,
             kl_warmup=self.kl_warmup,
             free_bits=self.free_bits,
@@ -494,7 +494,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def _learned(self, fitting):
         """Set the noise variance to its best estimate, and return it with what is read off the posteriors."""
         module, rows, generator = fitting.module, fitting.rows, fitting.generator
-        n_components = fitting.architecture["n_components"]
+        n_components = fitting.architecture.n_components
         noise = matched_noise(ELBO_DRAWS, n_components, generator).to(rows.device)
         summary = inference.summarise(module, inference.some(self._summarised(fitting), SUMMARY_ROWS, generator), noise)
         learned = {

@@ -7,7 +7,6 @@ import torch
 from ..core.bottleneck import start_axes
 from ..core.estimator import Start
 from ..nn.bottleneck import build_decoder, build_encoder, set_linear
-from ..persistence.records import to_json
 from ..training.loop import Objective
 from .likelihoods import Gaussian, build_likelihood
 from .module import VAE, matched_noise, probabilistic_pca
@@ -63,7 +62,7 @@ def start_from_data(architecture, rows, generator, *, kl_weight):
     if hasattr(module.likelihood, "set_variance"):
         module.likelihood.set_variance(torch.full_like(module.likelihood.variance, solution.noise_variance))
     notes = {"supported": int((unweighted.decoder > 0).sum())}
-    return Start(module.to(rows.device), to_json(architecture), notes)
+    return Start(module.to(rows.device), architecture, notes)
 
 
 def output_start(likelihood, mean):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from sklearn.base import BaseEstimator
@@ -13,12 +15,14 @@ from ..core.parameters import (
     FRACTION,
     INNER_FRACTION,
     POSITIVE_INTEGER,
+    Number,
     StrOptions,
     is_auto,
 )
 from ..nn.quantizers.finite_scalar import levels_for
 from .specs import (
     CODEBOOKS,
+    LARGEST_BEAM,
     ROWS_PER_CODE,
     CodebookSpec,
     CodeSpec,
@@ -111,12 +115,17 @@ def automatic_n_codes(n_vectors):
     return 2 ** max(1, min(8, int(math.log2(max(1, n_vectors / ROWS_PER_CODE)))))
 
 
-class Codes(BaseEstimator):
-    """Base of the kinds of codes: a subclass has parameters and returns a specification for a request."""
+class Codes(BaseEstimator, ABC):
+    """Base of the kinds of codes: a subclass has parameters and returns a specification for a request.
 
+    `has_codebook` says whether there is a codebook, on which the loss weights act.
+    """
+
+    has_codebook = False
+
+    @abstractmethod
     def spec(self, request: Request) -> CodeSpec:
         """Return the :class:`~skvq.vqvae.specs.CodeSpec` for a :class:`Request`, with every "auto" decided."""
-        raise TypeError(f"{type(self).__name__} does not say what its codes are")
 
     def check(self) -> None:
         """Raise ValueError for parameters that are out of range or do not go together."""
@@ -135,6 +144,8 @@ class Codes(BaseEstimator):
 
 class LearnedCodes(Codes):
     """Base of the kinds of codes that have a codebook."""
+
+    has_codebook = True
 
     def check(self) -> None:
         """Raise ValueError for parameters that are out of range or do not go together."""
@@ -274,7 +285,7 @@ class VectorCodes(LearnedCodes):
         for name, values in accepted.items():
             if getattr(self, name) not in values:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} cannot be had for codes on the two grids "
+                    f"{name}={getattr(self, name)!r} does not go with codes on the two grids "
                     f"code_shape={(request.coarse_grid, request.grid)}; pass {' or '.join(map(repr, values))}"
                 )
 
@@ -290,8 +301,8 @@ class ResidualCodes(LearnedCodes):
         Number s of codes of a position. "auto": 2 for images. For tables "auto" makes one vector of the whole row, and
         the m codes of `code_shape` its stages.
     beam_size : int or "auto", default="auto"
-        Number of prefixes that the search follows (in training 16 at most); 1 is the greedy search. "auto": 64 for
-        tables, 16 from 10,000 rows on; for images 5 up to 16 positions, 1 above.
+        Number of prefixes that the search follows, from 1, the greedy search, to 4096; in training 16 at most. "auto":
+        64 for tables, 16 from 10,000 rows on; for images 5 up to 16 positions, 1 above.
     code_dim : int or "auto", default="auto"
         Length of the vector of a position. "auto": 32 for images, 64 where a cell has 128 values or more; for tables 4,
         or as many as there are columns, up to 64, for the one vector of a row.
@@ -322,7 +333,7 @@ class ResidualCodes(LearnedCodes):
 
     _parameter_constraints = LEARNED | {
         "codes_per_position": [AUTO, POSITIVE_INTEGER],
-        "beam_size": [AUTO, POSITIVE_INTEGER],
+        "beam_size": [AUTO, Number(Integral, 1, LARGEST_BEAM, closed="both")],
     }
 
     def __init__(

@@ -4,6 +4,8 @@ import math
 import numbers
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..core.estimator import Budget
 from ..core.parameters import (
     AUTO,
@@ -11,20 +13,21 @@ from ..core.parameters import (
     POSITIVE_INTEGER,
     ROWS,
     HasMethods,
+    Number,
     StrOptions,
     as_sizes,
     is_auto,
 )
 from ..nn.images import automatic_grid
-from ..persistence.records import from_json, to_json
-from .codes import KINDS, Codes, FiniteScalarCodes, Request, ResidualCodes, VectorCodes
-from .specs import ROWS_PER_CODE, CodeSpec, spec_from_json, spec_to_json
+from ..persistence.records import from_json
+from .codes import KINDS, Codes, LearnedCodes, Request, ResidualCodes, VectorCodes
+from .specs import ROWS_PER_CODE, CodeSpec, spec_from_json
 
 # Bits of a code where a budget of bits is given: of a table, and of each residual code of an image; and bits that a
 # position of an image gets at least before the grid is made coarser.
 TABLE_BITS, MANY_ROWS_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 8, 6
-# Bits that a column of a table has use for.
-MOST_COLUMN_BITS = 8
+# Bits that a value of a row has use for.
+MOST_VALUE_BITS = 8
 # Rows of a table from which on its codes get MANY_ROWS_BITS.
 MANY_ROWS = 1_000
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
@@ -32,6 +35,8 @@ FEWEST_ROWS_FOR_A_NETWORK = 500
 NETWORK_SIZES = (256, 256)
 # Epochs of a table that has few rows for its residual codes.
 FEW_EPOCHS = 3
+# The losses are computed in float32.
+LOSS_WEIGHT = Number(numbers.Real, 0, float(np.finfo(np.float32).max), closed="both")
 PRIOR_NAMES = ("pixelcnn", "transformer")
 PRIOR_METHODS = ["fit", "sample", "score_samples"]
 
@@ -40,8 +45,8 @@ CONSTRAINTS = ROWS | {
     "code_shape": "no_validation",  # its message says more: `check_code_shape`
     "max_bits": [None, POSITIVE_INTEGER],
     "quantizer": [StrOptions({"auto", *KINDS}), Codes],
-    "codebook_weight": [NON_NEGATIVE],
-    "commitment_weight": [NON_NEGATIVE],
+    "codebook_weight": [LOSS_WEIGHT],
+    "commitment_weight": [LOSS_WEIGHT],
     "prior": [StrOptions(set(PRIOR_NAMES)), HasMethods(PRIOR_METHODS), None],
     "input_noise": [AUTO, NON_NEGATIVE],
 }
@@ -68,13 +73,9 @@ class Architecture:
     n_blocks: int | None = None
     hidden_layer_sizes: tuple[int, ...] | None = None
 
-    def to_json(self):
-        """Return the architecture as a JSON-able dict."""
-        return to_json(self) | {"codes": spec_to_json(self.codes)}
-
     @classmethod
     def from_json(cls, data, *limits):
-        """Return the architecture that :meth:`to_json` made the dict from, within the limits of `from_json`."""
+        """Return the architecture that `to_json` made the dict from, within the limits of `from_json`."""
         others = {name: value for name, value in data.items() if name != "codes"}
         return cls(**vars(from_json(_Sizes, others, *limits)), codes=spec_from_json(data["codes"], *limits))
 
@@ -105,13 +106,15 @@ def check_combinations(estimator):
             f"max_bits={estimator.max_bits} decides how many codes a position has; leave "
             f"codes_per_position={codes_per_position!r} of the quantizer at 'auto', or max_bits at None"
         )
-    if isinstance(estimator.quantizer, FiniteScalarCodes) or estimator.quantizer == "finite_scalar":
-        for name in ("codebook_weight", "commitment_weight"):
-            if getattr(estimator, name) != 1.0:
-                raise ValueError(
-                    f"{name}={getattr(estimator, name)!r} has no effect with finite scalar codes, which learn no "
-                    "codebook; leave it at 1.0"
-                )
+    codes = estimator.quantizer
+    if isinstance(codes, str):
+        codes = KINDS.get(codes, LearnedCodes)
+    for name in () if codes.has_codebook else ("codebook_weight", "commitment_weight"):
+        if getattr(estimator, name) != 1.0:
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} has no effect on codes without a codebook; leave it at 1.0, or "
+                "pass another kind of codes as quantizer"
+            )
 
 
 def automatic_code_shape(row_shape):
@@ -183,12 +186,13 @@ def check_code_shape(code_shape, row_shape):
         If it has another length, or an image has fewer pixels than the grid has cells along a side.
     """
     accepted = "'auto' or (m,)" if len(row_shape) == 1 else "'auto', (h, w), or two such grids"
-    shape = (code_shape,) if isinstance(code_shape, numbers.Integral) else code_shape
+    is_one = isinstance(code_shape, numbers.Integral) and not isinstance(code_shape, bool)
+    shape = (code_shape,) if is_one else code_shape
     valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
     if not valid or len(shape) != (1 if len(row_shape) == 1 else 2):
         kind = "tables (rows of pixels need image_shape)" if len(row_shape) == 1 else "images"
         several = (
-            "; how many codes a position has is said by quantizer=ResidualCodes(codes_per_position=...)"
+            "; for several codes a position pass quantizer=ResidualCodes(codes_per_position=...)"
             if len(row_shape) == 3
             else ""
         )
@@ -216,7 +220,7 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True):
     A table gets codes of 3 to 5 bits, from 1,000 rows on of 7 to 9. An image gets the grid of `automatic_code_shape`,
     with one code for each position, or several of about 8 bits from 12 bits a position on; where that would leave less
     than 6 bits a position, the grid is halved, down to one vector for the whole image. A code gets eight training
-    vectors on average, and a column of a table 8 bits at most.
+    vectors on average, and a value of a row 8 bits at most.
 
     Parameters
     ----------
@@ -245,12 +249,13 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True):
     BitBudget(grid=(7, 7), n_codes=256, codes_per_position=2)
     """
     if len(row_shape) == 1:
-        max_bits = min(max_bits, MOST_COLUMN_BITS * row_shape[0])
+        max_bits = min(max_bits, MOST_VALUE_BITS * row_shape[0])
         about = TABLE_BITS if n_rows < MANY_ROWS else MANY_ROWS_BITS
         # The first of the sizes that leave the fewest bits over: more bits to spend are never fewer bits spent.
         bits = max((about, about + 1, about - 1), key=lambda size: max_bits // size * size)
         bits = min(bits, max_bits)
         return BitBudget((max_bits // bits,), 2**bits)
+    max_bits = min(max_bits, MOST_VALUE_BITS * math.prod(row_shape))
     grid = automatic_code_shape(row_shape)
     while math.prod(grid) > 1 and max_bits < LEAST_POSITION_BITS * math.prod(grid):
         grid = tuple(math.ceil(cells / 2) for cells in grid)

@@ -28,8 +28,11 @@ from .defaults import CONSTRAINTS, Architecture, automatic_training, check_combi
 from .network import VQObjective, build_vqvae, start_from_data
 from .prior import CodePrior, check_prior
 
-# The instances that names stand for in nested parameters, for the message of an error.
-INSTANCES = {"prior": "prior=PixelCNN()", "quantizer": "quantizer=ResidualCodes() or another kind of codes"}
+# Instances with parameters that can be set, for the message of an error.
+INSTANCES = {
+    "prior": "prior=PixelCNN() or HierarchicalPixelCNN() (for codes on two grids)",
+    "quantizer": "quantizer=ResidualCodes() or another kind of codes",
+}
 
 
 def _has_prior(estimator):
@@ -50,10 +53,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     ----------
     n_codes : int or "auto", default="auto"
         Number K of codes in a codebook. "auto" takes a power of two from 2 to 256, the largest that leaves every code
-        eight training vectors on average. K is cut, with a warning, to the number of different vectors there are.
+        eight training vectors on average. K is cut to the number of different vectors
+        there are, with a warning where you passed it.
     code_shape : tuple of int, pair of such, or "auto", default="auto"
         Positions of a row: a grid (h, w) for images, (m,) for tables. Two grids ((h, w), (h', w')) make two levels of
-        codes [6]_, coarse ones and, for what these leave, fine ones, with a codebook each. "auto": a cell of s × s
+        codes [3]_, coarse ones and, for what these leave, fine ones, with a codebook each. "auto": a cell of s × s
         pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells (28 × 28 gives 7 × 7,
         8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
     max_bits : int or None, default=None
@@ -69,8 +73,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         levels; nothing is learned. "auto": "vector" for images, "residual" for tables. The parameters of an instance
         are reached as ``quantizer__beam_size`` and so on.
     codebook_weight : float, default=1.0
-        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). A batch moves
-        it as far as so many batches would; 0 leaves it at its start. See Notes.
+        Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). With a
+        weight of 2 a batch moves the codebook as far as two batches do; 0 leaves it at its start (with a
+        `search_dim` the maps around it still learn). See Notes.
     commitment_weight : float, default=1.0
         Weight of ||z - sg[z_q]||², which keeps the encoder near its codes (γ in some texts, β in [1]_, where it is 0.25
         on sums over elements; on means over elements 1 was the best of 0.05, 0.25 and 1).
@@ -210,11 +215,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     ----------
     .. [1] A. van den Oord, O. Vinyals, K. Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017.
     .. [2] A. van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", NeurIPS 2016.
-    .. [3] C. Fifty et al., "Restructuring Vector Quantization with the Rotation Trick", arXiv:2410.06424, 2024.
-    .. [4] Y. Zhu et al., "Addressing Representation Collapse in Vector Quantized Models with One Linear Layer",
-       arXiv:2411.02038, 2024.
-    .. [5] J. Yu et al., "Vector-quantized Image Modeling with Improved VQGAN", ICLR 2022.
-    .. [6] A. Razavi, A. van den Oord, O. Vinyals, "Generating Diverse High-Fidelity Images with VQ-VAE-2", NeurIPS
+    .. [3] A. Razavi, A. van den Oord, O. Vinyals, "Generating Diverse High-Fidelity Images with VQ-VAE-2", NeurIPS
        2019; the two levels are joined as in :mod:`skvq.nn.quantizers.multiscale`.
 
     Examples
@@ -329,7 +330,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
         if self.prior is not None:
-            check_prior(self.prior, X, y, held_out, y_val)
+            check_prior(self.prior, plan_codes(self, layout.row_shape, X.shape[0]), X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
         codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
@@ -366,7 +367,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         layout = RowLayout.of(self)
         X = layout.check(self, X)
         held_out = None if X_val is None else layout.check(self, X_val)
-        check_prior(self.prior, X, y, held_out, y_val)
+        check_prior(self.prior, self._spec, X, y, held_out, y_val)
         task.begin(1, "fit-prior")
         self._fit_prior(self._encode(X), y, held_out, y_val, self._generator(), task)
         task.end()
@@ -599,9 +600,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         for name in params:
             outer, _, inner = name.partition("__")
             value = params.get(outer, getattr(self, outer, None))
-            if inner and outer in INSTANCES and (value is None or isinstance(value, str)):
+            if inner and outer in INSTANCES and not hasattr(type(value), "get_params"):
                 raise ValueError(
-                    f"{name} cannot be set while {outer}={value!r} is no instance; pass {INSTANCES[outer]} first"
+                    f"{outer}={value!r} has no parameter {inner!r}: pass an instance, {INSTANCES[outer]}, and set "
+                    f"{name} on that"
                 )
         return super().set_params(**params)
 
@@ -662,7 +664,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _learned(self, fitting):
         """Return codebook and codes in use, with the codes of all rows of `fit` in the notes."""
-        network, spec = fitting.module, Architecture.from_json(fitting.architecture).codes
+        network, spec = fitting.module, fitting.architecture.codes
         all_rows = fitting.rows.unrestricted()
         n_columns = spec.codes_per_row
         if fitting.held_out is None:

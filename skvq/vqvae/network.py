@@ -139,7 +139,7 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
     with torch.no_grad():
         error = F.mse_loss(module(sample)[0], sample).sqrt()
-    return Start(module, replace(architecture, codes=codes).to_json(), {"error": float(error)})
+    return Start(module, replace(architecture, codes=codes), {"error": float(error)})
 
 
 def start_sample(rows, generator):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inspect import signature
+import math
+from inspect import Parameter, signature
 
 import numpy as np
 import torch
@@ -10,39 +11,88 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 
 from ..core.codes import check_codes
-from ..priors.arguments import learn_classes
+from ..core.device import resolve_device
+from ..priors.arguments import class_indices, learn_classes
 from ..priors.base import GridDensity
 from ..priors.hierarchical import HierarchicalPixelCNN
 from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
-from .specs import TwoGridSpec
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
 
 
-def check_prior(prior, X, y, held_out, y_val):
-    """Raise ValueError, before anything is trained, for a prior that cannot be fitted, or that will miss its classes.
+def check_prior(prior, spec, X, y, held_out, y_val):
+    """Raise an error, before anything is trained, for a prior that cannot be fitted to the codes or will miss classes.
 
     Parameters
     ----------
     prior : str, estimator or None
         The parameter.
+    spec : CodeSpec
+        The codes; of `n_codes` an upper bound.
     X, held_out : ndarray or CSR matrix of shape (n, n_features), or None
         Training and held-out rows.
     y, y_val : array-like or None
         Their classes, for a class-conditional prior.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With what to pass instead.
     """
+    if prior is not None and not isinstance(prior, str):
+        _check_instance(prior)
     if isinstance(prior, GridDensity):
         prior.check_parameters()
+        resolve_device(prior.device)
+        _check_codes(prior, spec)
     if not takes_classes(prior):
         return
     if y is None:
         raise ValueError("this prior has class_conditional=True and requires y, but y is None")
-    learn_classes(X, y)
+    classes, _ = learn_classes(X, y)
     if (held_out is None) != (y_val is None):
         raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")
     if held_out is not None:
         check_consistent_length(held_out, y_val)
+        class_indices(y_val, classes, held_out.shape[0])
+
+
+def _check_instance(prior):
+    """Raise TypeError for what is no estimator of codes."""
+    if isinstance(prior, type):
+        raise TypeError(f"prior={prior.__name__} is a class; pass an instance, prior={prior.__name__}()")
+    if not hasattr(prior, "get_params"):
+        raise TypeError(f"prior={prior!r} is no scikit-learn estimator: it has no get_params")
+    taken = signature(prior.sample).parameters
+    if "random_state" not in taken and not any(part.kind is Parameter.VAR_KEYWORD for part in taken.values()):
+        raise TypeError(f"prior={prior!r} cannot be seeded: its sample takes no random_state")
+
+
+def _check_codes(prior, spec):
+    """Raise ValueError for a model of grids whose sizes are not those of the codes."""
+    if prior.n_codes is not None and prior.n_codes < spec.n_codes:
+        raise ValueError(
+            f"the prior has n_codes={prior.n_codes}, but the codebooks have up to {spec.n_codes} codes; leave n_codes "
+            "of the prior at None"
+        )
+    if not isinstance(prior, HierarchicalPixelCNN):
+        if prior.grid_shape is not None and math.prod(prior.grid_shape) != spec.codes_per_row:
+            raise ValueError(
+                f"the prior has grid_shape={prior.grid_shape!r}, but a row has {spec.codes_per_row} codes; leave "
+                "grid_shape of the prior at None"
+            )
+        return
+    if spec.grid_shapes is None:
+        raise ValueError(
+            "HierarchicalPixelCNN is a prior for codes on two grids; pass code_shape=((h1, w1), (h2, w2)), or "
+            "prior=PixelCNN()"
+        )
+    if prior.grid_shapes is not None and tuple(map(tuple, prior.grid_shapes)) != spec.grid_shapes:
+        raise ValueError(
+            f"the prior has grid_shapes={prior.grid_shapes!r}, but the codes are on {spec.grid_shapes}; leave "
+            "grid_shapes of the prior at None"
+        )
 
 
 def takes_classes(prior):
@@ -81,7 +131,7 @@ class CodePrior:
         prior : str, estimator or None
             A name, an estimator, which is cloned, or None for a PixelCNN.
         spec : CodeSpec
-            Tells the estimator the number of codes and the grid, where it has such parameters and they are None.
+            Tells the estimator the number of codes and their grids, where it has such parameters and they are None.
         generator : torch.Generator
             Seeds an estimator without a seed.
         **shared
@@ -94,15 +144,15 @@ class CodePrior:
         known = estimator.get_params(deep=False)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         told = {"n_codes": spec.n_codes, "grid_shape": spec.prior_shape, "random_state": seed}
+        if spec.grid_shapes is not None:
+            told["grid_shapes"] = spec.grid_shapes
         estimator.set_params(**{name: value for name, value in told.items() if known.get(name, value) is None})
         return cls(estimator, spec)
 
     @staticmethod
     def _named(name, spec):
         """Return the unfitted estimator of a name; of codes on two grids a PixelCNN is a hierarchical one."""
-        if name == "pixelcnn" and isinstance(spec, TwoGridSpec):
-            return HierarchicalPixelCNN(spec.code_shape)
-        return PRIORS[name]()
+        return HierarchicalPixelCNN() if name == "pixelcnn" and spec.grid_shapes else PRIORS[name]()
 
     def fit(self, codes, y, held_out, y_val, task):
         """Fit the estimator to codes (n, codes_per_row), with their classes where it takes them; return it.

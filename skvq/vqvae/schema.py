@@ -10,9 +10,10 @@ from ..priors.base import GridDensity
 from ..priors.schema import CAUSAL_TRANSFORMER, HIERARCHICAL_PIXELCNN, PIXELCNN
 from .defaults import Architecture, check_combinations
 from .network import build_vqvae
+from .specs import LARGEST_BEAM
 
-# Prefixes that a search follows, and axes of finite scalar codes.
-LARGEST_BEAM, MOST_LEVELS = 4096, 64
+# Most axes of finite scalar codes.
+MOST_LEVELS = 64
 
 
 def _levels(value, limits):

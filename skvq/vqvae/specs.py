@@ -5,6 +5,7 @@ codebooks of its kind; everything else asks it.
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -20,8 +21,10 @@ from ..nn.quantizers.projected import ProjectedQuantizer
 from ..nn.quantizers.residual import ResidualQuantizer
 from ..nn.quantizers.simvq import SimVQQuantizer
 from ..nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
-from ..persistence.records import from_json, require, to_json
+from ..persistence.records import from_json, require
 
+# Most prefixes that a search for residual codes can follow.
+LARGEST_BEAM = 4096
 # (update, similarity) → the module that searches and learns a codebook that way.
 CODEBOOKS = {
     ("ema", "euclidean"): EMAVectorQuantizer,
@@ -78,7 +81,7 @@ class CodebookSpec:
 
 
 @dataclass(frozen=True)
-class CodeSpec:
+class CodeSpec(ABC):
     """The codes of a row: what all kinds have in common.
 
     A subclass adds its own fields and says how its module is built; what differs from one code for every position of
@@ -105,12 +108,12 @@ class CodeSpec:
     code_dim: int
     shared_codebook: bool
 
+    @abstractmethod
     def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`.
 
         `codebook_weight` says how far a batch moves them in training; it is no part of a fitted model.
         """
-        raise TypeError(f"{type(self).__name__} does not say how its quantiser is built")
 
     def check(self, n_arrays):
         """Raise ValueError for fields, read from a file of `n_arrays` arrays of weights, that do not go together."""
@@ -153,6 +156,11 @@ class CodeSpec:
         """The grid (h, w) that a prior takes the codes of a row for; s codes of a position lie side by side."""
         rows = self.grid[0] if self.is_image else 1
         return rows, self.codes_per_row // rows
+
+    @property
+    def grid_shapes(self):
+        """The coarse grid and the fine one, None where there is one grid."""
+        return None
 
     @property
     def decodable_widths(self):
@@ -270,6 +278,7 @@ class ResidualSpec(SeveralCodesSpec):
         """See :meth:`CodeSpec.check`; a stage has two arrays at least."""
         super().check(n_arrays)
         require(self.codes_per_position <= n_arrays // 2, "codes_per_position and the arrays that there are")
+        require(self.codebook.similarity == "euclidean", "residual codes that are compared by angle")
 
     def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
@@ -356,6 +365,7 @@ class TwoGridSpec(CodeSpec):
         """See :meth:`CodeSpec.check`."""
         super().check(n_arrays)
         self.codebook.check()
+        require(self.codebook.similarity == "euclidean", "two grids of codes that are compared by angle")
         require(self.shared_codebook, "two grids that share no codebook")
 
     def build(self, generator, codebook_weight=1.0):
@@ -375,9 +385,14 @@ class TwoGridSpec(CodeSpec):
         return self.n_coarse + self.n_positions
 
     @property
-    def code_shape(self):
+    def grid_shapes(self):
         """The coarse grid and the fine one."""
         return self.coarse_grid, self.grid
+
+    @property
+    def code_shape(self):
+        """The coarse grid and the fine one."""
+        return self.grid_shapes
 
     @property
     def prior_shape(self):
@@ -409,11 +424,6 @@ def _directions(vectors, codebook):
 SPECS = {spec.kind: spec for spec in (VectorSpec, ResidualSpec, ProductSpec, FiniteScalarSpec, TwoGridSpec)}
 
 
-def spec_to_json(spec):
-    """Return a specification as a JSON-able dict, its kind among the entries."""
-    return {"kind": spec.kind} | to_json(spec)
-
-
 def spec_from_json(data, *limits):
-    """Return the specification that :func:`spec_to_json` made the dict from, within the limits of `from_json`."""
+    """Return the specification that `to_json` made the dict from, within the limits of `from_json`."""
     return from_json(SPECS[data["kind"]], {name: value for name, value in data.items() if name != "kind"}, *limits)

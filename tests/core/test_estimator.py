@@ -1,6 +1,7 @@
 """The template of a fit, on the smallest network there is: one that learns the mean of the rows."""
 
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,11 +12,19 @@ from torch import nn
 
 from skvq.core.callbacks import FitTask, with_callbacks
 from skvq.core.estimator import Budget, Fitting, NetworkEstimator, Recipe, Start, forgets_failure
+from skvq.persistence.records import from_json
 from skvq.training.batches import Rows
 from skvq.training.loop import Objective
 
 X = np.random.default_rng(0).normal(3.0, 1.0, size=(40, 2))
 FAR = X + 100.0
+
+
+@dataclass(frozen=True)
+class Width:
+    """The architecture of a Centre."""
+
+    width: int
 
 
 class Centre(nn.Module):
@@ -88,16 +97,16 @@ class MeanEstimator(NetworkEstimator):
 
     @staticmethod
     def _build(architecture, generator):
-        return Centre(architecture["width"])
+        return Centre(from_json(Width, architecture).width)
 
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, self.automatic)
         self.promised_ = self._n_training(rows, holds_out)
         return Recipe(
-            {"width": rows.shape[0]},
+            Width(rows.shape[0]),
             Budget(max_iter=7, batch_size=8, learning_rate_init=0.05),
             holds_out,
-            lambda architecture, rows, generator: Start(Centre(architecture["width"]), architecture, {"started": True}),
+            lambda architecture, rows, generator: Start(Centre(architecture.width), architecture, {"started": True}),
             lambda start, generator: SquaredDistance(start.module),
             monitor=self.monitor,
             judges_itself=self.judges,
@@ -222,7 +231,7 @@ def test_what_was_fitted_so_far_leaves_the_training_untouched():
     with torch.no_grad():
         module.centre.copy_(torch.tensor([3.0, 4.0]))
     generator = torch.Generator().manual_seed(3)
-    fitting = Fitting(module, {"width": 2}, Rows(X), None, generator, {"started": True})
+    fitting = Fitting(module, Width(2), Rows(X), None, generator, {"started": True})
     before, state = module.centre.detach().clone(), generator.get_state()
     found = model._fitted_so_far(fitting)
     assert found["norm_"] == pytest.approx(5.0)

@@ -1,4 +1,4 @@
-"""What the displays draw: the artists hold the data that they are said to show."""
+"""Contents of the displays: the artists hold the data that they are said to show."""
 
 import matplotlib as mpl
 import numpy as np

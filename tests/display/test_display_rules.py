@@ -1,4 +1,4 @@
-"""What all displays keep to: where they draw, what they refuse, and that matplotlib is optional."""
+"""Rules that all displays keep to: where they draw, what they refuse, and that matplotlib is optional."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What MLPRegressor and MLPClassifier refuse, and that they say why."""
+"""Input and parameters that MLPRegressor and MLPClassifier refuse, with the reason."""
 
 import copy
 import warnings

@@ -9,7 +9,6 @@ from sklearn.decomposition import PCA
 from skvq import VAETransformer
 from skvq.core.layout import standardisation
 from skvq.nn.bottleneck import BottleneckSizes
-from skvq.persistence.records import to_json
 from skvq.training.batches import Rows
 from skvq.vae.defaults import Architecture, plan
 from skvq.vae.module import matched_noise
@@ -45,7 +44,7 @@ def test_every_network_starts_at_probabilistic_pca(wine, hidden_layer_sizes):
     X = wine.take(slice(None)).double().numpy()
     assert bound(start.module, wine) == pytest.approx(PCA(3).fit(X).score(X), rel=2e-3)  # n against n - 1
     assert start.notes == {"supported": 3}
-    assert start.architecture == to_json(description)
+    assert start.architecture == description
 
 
 @pytest.mark.parametrize("network", ["flat", "grid"])

@@ -97,9 +97,9 @@ def test_every_kind_has_its_specification():
         (ResidualCodes(), r"code_shape=\(\(2, 2\), \(4, 4\)\) have one code a position; .* not ResidualCodes\(\)"),
         (ProductCodes(code_dim=8), r"have one code a position; .* not ProductCodes\(code_dim=8\)"),
         (FiniteScalarCodes(), r"need codebooks; pass quantizer='vector' or VectorCodes\(\)"),
-        (VectorCodes(similarity="cosine"), "similarity='cosine' cannot be had .*; pass 'euclidean'"),
-        (VectorCodes(shared_codebook=False), "shared_codebook=False cannot be had .*; pass 'auto' or True"),
-        (VectorCodes(search_dim=4), "search_dim=4 cannot be had .*; pass None"),
+        (VectorCodes(similarity="cosine"), "similarity='cosine' does not go with .*; pass 'euclidean'"),
+        (VectorCodes(shared_codebook=False), "shared_codebook=False does not go with .*; pass 'auto' or True"),
+        (VectorCodes(search_dim=4), "search_dim=4 does not go with .*; pass None"),
     ],
 )
 def test_two_grids_have_vector_codes_with_one_codebook_each(codes, message):
@@ -132,6 +132,6 @@ def test_codes_are_cloned_with_their_parameters(kind):
     assert copied.set_params(shared_codebook="auto").spec(TABLE) == kind().spec(TABLE)
 
 
-def test_a_kind_without_a_specification_says_so():
-    with pytest.raises(TypeError, match="Codes does not say what its codes are"):
-        Codes().spec(TABLE)
+def test_a_kind_without_a_specification_cannot_be_made():
+    with pytest.raises(TypeError, match="abstract"):
+        Codes()

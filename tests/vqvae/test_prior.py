@@ -5,9 +5,11 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_digits
+from sklearn.mixture import GaussianMixture
 
 from skvq import CausalTransformer, HierarchicalPixelCNN, PixelCNN, ResidualCodes, VQVAETransformer
 from skvq.core.callbacks import FitTask
+from skvq.training.loop import Loop
 from skvq.vqvae.prior import CodePrior, check_prior, given_options, takes_classes
 from skvq.vqvae.specs import CodebookSpec, ResidualSpec, TwoGridSpec, VectorSpec
 
@@ -16,6 +18,7 @@ GRID = {"n_codes": 5, "code_dim": 4, "shared_codebook": True, "codebook": CODEBO
 VECTOR = VectorSpec((2, 3), 6, **GRID, search_dim=None)
 RESIDUAL = ResidualSpec((2, 3), 6, **GRID, codes_per_position=2, beam_size=1)
 TWO_GRIDS = TwoGridSpec((4, 4), 16, **GRID, coarse_grid=(2, 2))
+SPEC = VectorSpec((2, 2), 4, 4, 4, True, CODEBOOK, None)
 X = np.arange(12.0).reshape(6, 2)
 
 
@@ -143,16 +146,17 @@ def test_a_prior_that_keeps_nothing_cannot_complete():
 
 
 def test_a_prior_is_checked_before_anything_is_trained():
-    check_prior("pixelcnn", X, None, None, None)
-    check_prior(Recorder(), X, None, None, None)
-    check_prior(Recorder(class_conditional=True), X, ["a"] * 6, None, None)
+    check_prior("pixelcnn", SPEC, X, None, None, None)
+    check_prior(Recorder(), SPEC, X, None, None, None)
+    check_prior(Recorder(class_conditional=True), SPEC, X, ["a"] * 6, None, None)
     for arguments, message in (
-        ((PixelCNN(channels=0), X, None, None, None), "The 'channels' parameter of PixelCNN must be"),
-        ((Recorder(True), X, None, None, None), "requires y, but y is None"),
-        ((Recorder(True), X, ["a"] * 5, None, None), "inconsistent numbers of samples"),
-        ((Recorder(True), X, ["a"] * 6, X, None), "X_val and y_val must be passed together"),
-        ((Recorder(True), X, ["a"] * 6, None, ["a"]), "X_val and y_val must be passed together"),
-        ((Recorder(True), X, ["a"] * 6, X[:2], ["a"]), "inconsistent numbers of samples"),
+        ((PixelCNN(channels=0), SPEC, X, None, None, None), "The 'channels' parameter of PixelCNN must be"),
+        ((Recorder(True), SPEC, X, None, None, None), "requires y, but y is None"),
+        ((Recorder(True), SPEC, X, ["a"] * 5, None, None), "inconsistent numbers of samples"),
+        ((Recorder(True), SPEC, X, ["a"] * 6, X, None), "X_val and y_val must be passed together"),
+        ((Recorder(True), SPEC, X, ["a"] * 6, None, ["a"]), "X_val and y_val must be passed together"),
+        ((Recorder(True), SPEC, X, ["a"] * 6, X[:2], ["a"]), "inconsistent numbers of samples"),
+        ((Recorder(True), SPEC, X, ["a"] * 6, X[:1], ["b"]), "none of the classes"),
     ):
         with pytest.raises(ValueError, match=message):
             check_prior(*arguments)
@@ -170,3 +174,38 @@ def test_a_named_prior_follows_the_device_of_its_estimator_and_an_instance_keeps
     assert model.prior_.device == "cpu"
     model.set_params(prior="pixelcnn").sample(2, random_state=0)
     assert model.prior_.device == "auto"
+
+
+WRONG_PRIORS = {
+    "a class": (PixelCNN, TypeError, r"prior=PixelCNN is a class; pass an instance, prior=PixelCNN\(\)"),
+    "other grids": (PixelCNN(grid_shape=(3, 3)), ValueError, "grid_shape=.* a row has 4 codes; leave grid_shape"),
+    "too few codes": (
+        PixelCNN(n_codes=2),
+        ValueError,
+        "n_codes=2, but the codebooks have up to 4 codes; leave",
+    ),
+    "a model of two grids": (HierarchicalPixelCNN(), ValueError, "for codes on two grids; pass code_shape="),
+    "no seed": (GaussianMixture(), TypeError, "its sample takes no random_state"),
+    "an absent device": (PixelCNN(device="cuda:99"), ValueError, "device='cuda:99' is not available"),
+}
+
+
+@pytest.mark.parametrize(("prior", "error", "message"), WRONG_PRIORS.values(), ids=WRONG_PRIORS.keys())
+def test_a_prior_that_cannot_be_fitted_is_refused_before_the_autoencoder_is_trained(prior, error, message, monkeypatch):
+    monkeypatch.setattr(Loop, "run", lambda loop: pytest.fail("something was trained"))
+    with pytest.raises(error, match=message):
+        VQVAETransformer(4, (2, 2), prior=prior).fit(load_digits().images[:40])
+
+
+def test_an_instance_for_two_grids_is_told_of_them_like_the_prior_of_that_name():
+    options = {"n_codes": 4, "code_shape": ((2, 2), (3, 3)), "channels": 8, "n_blocks": 0, "max_iter": 1}
+    images = load_digits().images[:40]
+    named, instance = (
+        VQVAETransformer(**options, random_state=0, prior=prior).fit(images)
+        for prior in ("pixelcnn", HierarchicalPixelCNN())
+    )
+    assert named.prior_.grid_shapes_ == instance.prior_.grid_shapes_ == ((2, 2), (3, 3))
+    np.testing.assert_array_equal(named.sample(3, random_state=0), instance.sample(3, random_state=0))
+    other = HierarchicalPixelCNN(((1, 4), (3, 3)))
+    with pytest.raises(ValueError, match="grid_shapes=.*, but the codes are on"):
+        VQVAETransformer(**options, prior=other).fit(images)

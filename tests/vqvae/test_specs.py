@@ -9,6 +9,7 @@ import torch
 from sklearn.datasets import load_digits, load_wine
 
 from skvq import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
+from skvq.persistence.records import to_json
 from skvq.vqvae.defaults import Architecture
 from skvq.vqvae.network import build_vqvae
 from skvq.vqvae.specs import (
@@ -21,7 +22,6 @@ from skvq.vqvae.specs import (
     TwoGridSpec,
     VectorSpec,
     spec_from_json,
-    spec_to_json,
 )
 
 WINE, IMAGES = load_wine().data, load_digits().images[:120, :7]
@@ -139,17 +139,17 @@ def test_exactly_the_decodable_widths_are_decoded(case):
 
 def test_a_specification_goes_through_json_unchanged(case):
     _, _, spec, _ = case
-    data = json.loads(json.dumps(spec_to_json(spec)))
+    data = json.loads(json.dumps(to_json(spec)))
     assert data["kind"] == spec.kind
     assert spec_from_json(data) == spec
-    assert spec_from_json(spec_to_json(spec.with_codes(4))) == replace(spec, n_codes=4)
+    assert spec_from_json(to_json(spec.with_codes(4))) == replace(spec, n_codes=4)
 
 
 def test_an_architecture_goes_through_json_unchanged(case):
     model, _, _, _ = case
     architecture = Architecture.from_json(model.architecture_)
-    assert json.loads(json.dumps(architecture.to_json())) == model.architecture_
-    assert Architecture.from_json(architecture.to_json()) == architecture
+    assert json.loads(json.dumps(to_json(architecture))) == model.architecture_
+    assert Architecture.from_json(to_json(architecture)) == architecture
 
 
 def test_codebooks_and_counts_are_read_off_the_quantiser_in_the_order_of_the_codes(case):
@@ -206,12 +206,11 @@ SIZES = {"n_codes": 8, "code_dim": 6, "codebook": CODEBOOK}
 @pytest.mark.parametrize(("update", "similarity"), CODEBOOKS)
 def test_a_codebook_is_built_as_it_says(update, similarity):
     spec = CodebookSpec(update, similarity, "rotation", 0.9, 0.3, follow_rate=0.2)
-    module = spec.build(8, 6, 3, torch.Generator().manual_seed(0))
+    module = spec.build(8, 6, 3, torch.Generator().manual_seed(0), codebook_weight=0.5)
     assert type(module) is CODEBOOKS[update, similarity]
     assert module.codebook.shape == (3, 8, 6)
-    assert (module.decay, module.revival_threshold) == (0.9, 0.3)
-    if similarity == "euclidean" and update != "simvq":
-        assert module.follow_rate == 0.2
+    assert (module.decay, module.revival_threshold, module.codebook_weight) == (0.9, 0.3, 0.5)
+    assert module.follow_rate == 0.2
 
 
 def test_few_rows_for_the_residual_codes_of_a_table_alone_make_training_useless():

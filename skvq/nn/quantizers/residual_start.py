@@ -1,4 +1,4 @@
-"""Where the codebooks of residual codes start: stage after stage, at the clusters of what the prefixes before it leave.
+"""Start the codebooks of residual codes, stage after stage, at the clusters of what the prefixes before it leave.
 
 With a beam, a stage learns from what several prefixes of each vector leave. Codebooks that start so fit the sample less
 closely than the nearest prefixes alone would make them, and new vectors better.

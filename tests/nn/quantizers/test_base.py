@@ -1,4 +1,4 @@
-"""What all quantisers promise, whatever their kind."""
+"""Promises that all quantisers keep, whatever their kind."""
 
 import copy
 
