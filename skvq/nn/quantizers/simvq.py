@@ -52,7 +52,7 @@ class SimVQQuantizer(CodebookQuantizer):
         Running counts.
     """
 
-    STEP = 0.2  # ten times that of free codes: W is a mean over all vectors of a batch
+    STEP = 0.05  # larger than that of free codes: W is a mean over all vectors of a batch
     coefficients: torch.Tensor
     map: torch.Tensor
 
