@@ -103,7 +103,7 @@ def _(quantizer: ProductQuantizer, graph, codes, n_positions):
 
 @encode.register
 def _(quantizer: ResidualQuantizer, graph, z, n_positions):
-    stages = quantizer._stages()
+    stages = list(quantizer.quantizers)
     if quantizer.beam_size > 1:
         return _beam(quantizer, stages, graph, z, n_positions)
     codes = []
@@ -117,7 +117,7 @@ def _(quantizer: ResidualQuantizer, graph, z, n_positions):
 @decode.register
 def _(quantizer: ResidualQuantizer, graph, codes, n_positions):
     total = None
-    for i, stage in enumerate(quantizer._stages()):
+    for i, stage in enumerate(quantizer.quantizers):
         own = graph.reshape(graph.slice(codes, i, i + 1, 2), -1, n_positions)
         vectors = decode(stage, graph, own, n_positions)
         total = vectors if total is None else graph.add("Add", total, vectors)
