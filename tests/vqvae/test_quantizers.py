@@ -145,7 +145,7 @@ def test_a_beam_finds_better_sums_than_the_greedy_search():
     model = _fit("residual", "wine")
     z, codes = encoded(model, WINE), model.transform(WINE)
     quantizer = model._network().quantizer
-    greedy = quantizer._greedy_codes(torch.from_numpy(z).float(), quantizer._stages())
+    greedy = quantizer._greedy_codes(torch.from_numpy(z).float(), quantizer.quantizers)
     by_beam = np.square(z - vectors(model, codes).sum(axis=2)).mean()
     by_greed = np.square(z - vectors(model, greedy.flatten(1).numpy()).sum(axis=2)).mean()
     assert by_beam < by_greed
