@@ -37,8 +37,8 @@ def test_codes_are_the_nearest_of_the_mapped_coefficients(n_groups):
 
 
 @GROUPS
-@pytest.mark.parametrize("weight", [0.1, 1.0, 100.0])
-def test_a_step_is_the_least_squares_map_of_vectors_and_old_codebook(n_groups, weight):
+@pytest.mark.parametrize("weight", [1.0, 30.0, 1000.0])
+def test_a_step_is_the_least_squares_map_held_back_by_the_old_one(n_groups, weight):
     quantizer = mapped(n_groups, codebook_weight=weight)
     coefficients, before = quantizer.coefficients.double().numpy(), quantizer.map.double().numpy().copy()
     z = normal(20, 3, 4, seed=1)
@@ -46,14 +46,13 @@ def test_a_step_is_the_least_squares_map_of_vectors_and_old_codebook(n_groups, w
     np.testing.assert_array_equal(quantizer.coefficients, coefficients.astype(np.float32))
     for group in range(n_groups):
         of, x = (codes.ravel(), z.reshape(60, 4)) if n_groups == 1 else (codes[:, group], z[:, group])
-        pull, held = np.sqrt(weight * SimVQQuantizer.STEP), quantizer.mass[group].double().sqrt().numpy()[:, None]
-        inputs = np.vstack([pull * coefficients[group][of], held * coefficients[group]])
-        targets = np.vstack([pull * x.double().numpy(), held * coefficients[group] @ before[group]])
-        ridge = np.sqrt(1e-4 * np.square(inputs).sum() / 4) * np.eye(4)
-        inputs, targets = np.vstack([inputs, ridge]), np.vstack([targets, ridge @ before[group]])
+        mass = quantizer.mass[group].double().numpy()[:, None]
+        pull, held = np.sqrt(weight * SimVQQuantizer.STEP), np.sqrt((mass * np.square(coefficients[group])).sum() / 4)
+        inputs = np.vstack([pull * coefficients[group][of], held * np.eye(4)])
+        targets = np.vstack([pull * x.double().numpy(), held * before[group]])
         expected = np.linalg.lstsq(inputs, targets, rcond=None)[0]
         np.testing.assert_allclose(quantizer.map[group], expected, atol=1e-5)
-        assert np.abs(expected - before[group]).max() > 1e-2
+        assert np.abs(expected - before[group]).max() > 1e-3
 
 
 def test_a_step_moves_codes_that_got_nothing():
