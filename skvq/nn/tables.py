@@ -197,7 +197,7 @@ def deal_components(variances, n_positions, code_dim, n_bits):
 
 
 @torch.no_grad()
-def start_from_pca(encoder, decoder, x, bits_per_position=8.0):
+def start_from_pca(encoder, decoder, x, bits_per_code=8.0, n_parts=1):
     """Set the linear paths, in place, to the principal components of a sample.
 
     Slots beyond the rank of the sample encode to zero. The components keep their variances (they are not whitened), so
@@ -209,8 +209,10 @@ def start_from_pca(encoder, decoder, x, bits_per_position=8.0):
     decoder : DenseDecoder
     x : Tensor of shape (n, n_features), float
         Standardised rows; any n >= 1.
-    bits_per_position : float, default=8.0
-        log₂ of the number of codes at a position.
+    bits_per_code : float, default=8.0
+        log₂ of the number of codes.
+    n_parts : int, default=1
+        Number of parts of the vector of a position that have a code each; the components are dealt to all of them.
     """
     x = x.detach().to("cpu", torch.float64)
     mean = x.mean(0)
@@ -219,8 +221,8 @@ def start_from_pca(encoder, decoder, x, bits_per_position=8.0):
     variances = scales[kept].square() / len(x)
     weight = torch.zeros(encoder.n_positions * encoder.code_dim, x.shape[1], dtype=torch.float64)
     if len(kept):
-        n_bits = encoder.n_positions * max(1.0, bits_per_position)
-        slots = deal_components(variances, encoder.n_positions, encoder.code_dim, n_bits)
+        n_codes = encoder.n_positions * n_parts
+        slots = deal_components(variances, n_codes, encoder.code_dim // n_parts, n_codes * max(1.0, bits_per_code))
         weight[slots] = components[kept[: len(slots)]]
     encoder.linear.weight.copy_(weight)
     encoder.linear.bias.copy_(-weight @ mean)

@@ -621,6 +621,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return build_vqvae(Architecture.from_json(architecture), generator)
 
     def _check_parameters(self):
+        if isinstance(self.quantizer, type):
+            name = self.quantizer.__name__
+            raise TypeError(f"quantizer={name} is a class; pass an instance, quantizer={name}()")
         self._validate_params()
         check_combinations(self)
 

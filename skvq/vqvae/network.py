@@ -128,7 +128,7 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
     if codes.is_image:
         images.start_from_pca(encoder, decoder, sample.cpu())
     else:
-        tables.start_from_pca(encoder, decoder, sample, bits_per_position=math.log2(codes.n_codes))
+        tables.start_from_pca(encoder, decoder, sample, math.log2(codes.n_codes), n_parts=codes.splits)
     encoder.to(rows.device), decoder.to(rows.device)
     positions_per_codebook = codes.n_positions // codes.n_groups
     n_rows = math.ceil(sample_size(codes.n_codes) / positions_per_codebook)

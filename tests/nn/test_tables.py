@@ -83,7 +83,7 @@ def test_distances_between_vectors_start_as_distances_between_rows():
 def test_a_single_code_per_position_starts_like_any_other():
     x = torch.from_numpy(correlated_rows(20, 6, 6))
     encoder, decoder = pair(6, 2, 3)
-    start_from_pca(encoder, decoder, x, bits_per_position=0.0)
+    start_from_pca(encoder, decoder, x, bits_per_code=0.0)
     assert torch.allclose(decoder(encoder(x.float())), x.float(), atol=1e-4)
 
 

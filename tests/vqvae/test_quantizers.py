@@ -460,3 +460,16 @@ def test_the_codes_that_were_passed_are_left_alone_and_may_serve_several_estimat
     first, second = (VQVAETransformer(**FAST | {"quantizer": codes, "prior": None}).fit(WINE) for _ in range(2))
     assert vars(codes) == before
     np.testing.assert_array_equal(first.codebook_, second.codebook_)
+
+
+def test_every_part_of_a_tables_product_codes_has_components_to_stand_for():
+    options = {"n_codes": 16, "code_shape": (8,), "quantizer": ProductCodes(), "max_iter": 1, "random_state": 0}
+    model = VQVAETransformer(**options, prior=None).fit(WINE)  # 13 columns for eight parts
+    assert ((model.code_counts_ > 0).sum(axis=1) > 8).all()
+
+
+def test_the_class_of_codes_in_place_of_an_instance_is_refused_by_name():
+    with pytest.raises(
+        TypeError, match=r"quantizer=ResidualCodes is a class; pass an instance, quantizer=ResidualCodes\(\)"
+    ):
+        VQVAETransformer(quantizer=ResidualCodes, prior=None).fit(WINE)
