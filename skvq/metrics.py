@@ -225,8 +225,27 @@ def _positive_integer(value, name):
     return int(value)
 
 
-def code_counts(codes, n_codes, codebooks):
-    """How often each code occurs, (n_codebooks, n_codes), and the number of positions of each codebook."""
+def code_counts(
+    codes: ArrayLike, n_codes: int, codebooks: ArrayLike | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how often each code of each codebook occurs, and the number of positions of each codebook.
+
+    Parameters
+    ----------
+    codes, n_codes, codebooks
+        As in :func:`codebook_usage`.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_codebooks, n_codes), int64
+    n_positions : ndarray of shape (n_codebooks,), int64
+
+    Examples
+    --------
+    >>> from skvq.metrics import code_counts
+    >>> code_counts([[0, 1], [0, 2]], n_codes=4)[0]
+    array([[2, 1, 1, 0]])
+    """
     codes = np.asarray(codes)
     n_codes = _positive_integer(n_codes, "n_codes")
     if codes.dtype.kind not in "iu":

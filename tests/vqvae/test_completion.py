@@ -235,8 +235,8 @@ def test_new_images_are_drawn_from_two_levels_and_completed(two):
         ({"quantizer": "residual"}, "have one code a position; pass quantizer='vector' or VectorCodes"),
         ({"quantizer": ProductCodes()}, "have one code a position; .*, not ProductCodes"),
         ({"quantizer": "finite_scalar"}, "need codebooks; pass quantizer='vector' or VectorCodes"),
-        ({"quantizer": VectorCodes(similarity="cosine")}, "similarity='cosine' cannot be had .* pass 'euclidean'"),
-        ({"quantizer": VectorCodes(search_dim=2)}, "search_dim=2 cannot be had .* pass None"),
+        ({"quantizer": VectorCodes(similarity="cosine")}, "similarity='cosine' does not go with .* pass 'euclidean'"),
+        ({"quantizer": VectorCodes(search_dim=2)}, "search_dim=2 does not go with .* pass None"),
         ({"quantizer": VectorCodes(shared_codebook=False)}, "shared_codebook=False .* pass 'auto' or True"),
     ],
 )
