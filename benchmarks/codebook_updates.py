@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from _datasets import load_fashion_mnist  # isort: skip
 
-from skvq import VQVAETransformer
+from skvq import ResidualCodes, VectorCodes, VQVAETransformer
 
 UPDATES = {
     "running means": {},
@@ -51,7 +51,8 @@ def main():
                 continue  # residual codes, the default of tables, have no cosine
             started, scores = time.perf_counter(), []
             for seed in range(arguments.seeds):
-                model = VQVAETransformer(prior=None, random_state=seed, **parameters | options).fit(train)
+                codes = (ResidualCodes if name == "wine" else VectorCodes)(**options)
+                model = VQVAETransformer(quantizer=codes, prior=None, random_state=seed, **parameters).fit(train)
                 scores.append(model.score(test))
             seconds = (time.perf_counter() - started) / arguments.seeds
             cells = " ".join(f"{score:.4f}" for score in scores)
