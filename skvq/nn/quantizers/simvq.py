@@ -4,14 +4,14 @@ Follows Zhu et al. (2024) [1]_: codebook = C W with frozen coefficients C (n_cod
 batch says of its codes reaches the codes that it did not choose through W, which is what keeps them from dying.
 
 Departures. W starts as the identity, so that a codebook from data can be set, as the coefficients. W moves by the
-implicit gradient step of :mod:`~skvq.nn.quantizers.vector`: to the W that minimises w η Σ_i |z_i - (C W)_code(i)|² +
-τ |W - W(before)|². With the diagonal matrix N of the counts of a batch and the sums S of its vectors, (n_codes, d),
+implicit step of :mod:`~skvq.nn.quantizers.vector` among codebooks of this form. With the diagonal matrices N of the
+counts of a batch and M of the running counts, and S the sums of its vectors, (n_codes, d), that is
 
-    W ← W + (τ I + g Cᵀ N C)⁻¹ g Cᵀ (S - N C W),    g = w η,    τ = tr(Cᵀ M C) / d
+    W ← W + A⁻¹ g Cᵀ (S - N C W),    A = Cᵀ (M + g N) C + l² I,    g = w η
 
-where the running counts M make τ the mean curvature of the term. Directions in which the coefficients vary little move
-little, and no weight makes the step unstable. A code can still be revived: its coefficients become those that W maps to
-the wanted vector, in the least-squares sense.
+where l² is the mean squared length of coefficients: W is held back by one vector for each dimension, so that batches of
+few vectors do not fit directions in which the coefficients hardly vary. No weight makes the step unstable. A code can
+still be revived: its coefficients become those that W maps to the wanted vector, in the least-squares sense.
 
 References
 ----------
@@ -51,6 +51,7 @@ class SimVQQuantizer(CodebookQuantizer):
         Running counts.
     """
 
+    STEP = 0.05  # longer than that of free codes: W is a mean over all vectors of a batch
     coefficients: torch.Tensor
     map: torch.Tensor
 
@@ -72,9 +73,10 @@ class SimVQQuantizer(CodebookQuantizer):
     def _step(self, counts: torch.Tensor, sums: torch.Tensor, finite: torch.Tensor, at_most: float) -> None:
         gain, n = self.codebook_weight * self.STEP, counts[:, :, None]
         transposed = self.coefficients.transpose(1, 2)
-        matrix = transposed @ (gain * n / at_most * self.coefficients)  # (n_groups, d, d)
-        held = (self.mass * self.coefficients.square().mean(dim=2)).sum(dim=1, keepdim=True)  # (n_groups, 1)
-        matrix.diagonal(dim1=1, dim2=2).add_(held + _NO_LENGTH)
+        held = self.mass[:, :, None] + gain * n / at_most
+        matrix = transposed @ (held * self.coefficients)  # (n_groups, d, d)
+        lengths = (self.mass * self.coefficients.square().sum(dim=2)).sum(dim=1) / self.mass.sum(dim=1)
+        matrix.diagonal(dim1=1, dim2=2).add_(lengths[:, None] + _NO_LENGTH)
         pull = torch.where(finite, gain * (sums - n * self.codebook), 0.0)
         self.map.add_(torch.linalg.solve(matrix, transposed @ pull))
 

@@ -47,9 +47,11 @@ def test_a_step_is_the_least_squares_map_held_back_by_the_old_one(n_groups, weig
     for group in range(n_groups):
         of, x = (codes.ravel(), z.reshape(60, 4)) if n_groups == 1 else (codes[:, group], z[:, group])
         mass = quantizer.mass[group].double().numpy()[:, None]
-        pull, held = np.sqrt(weight * SimVQQuantizer.STEP), np.sqrt((mass * np.square(coefficients[group])).sum() / 4)
-        inputs = np.vstack([pull * coefficients[group][of], held * np.eye(4)])
-        targets = np.vstack([pull * x.double().numpy(), held * before[group]])
+        length = np.sqrt((mass * np.square(coefficients[group])).sum() / mass.sum())
+        pull, held = np.sqrt(weight * SimVQQuantizer.STEP), np.sqrt(mass)
+        inputs = np.vstack([pull * coefficients[group][of], held * coefficients[group], length * np.eye(4)])
+        old = np.vstack([held * coefficients[group], length * np.eye(4)]) @ before[group]
+        targets = np.vstack([pull * x.double().numpy(), old])
         expected = np.linalg.lstsq(inputs, targets, rcond=None)[0]
         np.testing.assert_allclose(quantizer.map[group], expected, atol=1e-5)
         assert np.abs(expected - before[group]).max() > 1e-3
