@@ -4,7 +4,7 @@
 
 `codebook_weight` (β) says how far the codebook moves towards its vectors, `commitment_weight` (γ) how strongly the
 vectors are held near their codes. Every cell is the mean over seeds of the mean over two folds, with the spread
-(largest less smallest) over seeds behind it. The network is small and all its epochs are run: about two minutes on
+(largest less smallest) over seeds behind it. The network is small and all its epochs are run: about three minutes on
 one core.
 """
 
