@@ -6,10 +6,11 @@ from numbers import Integral
 
 from ..core.estimator import Budget
 from ..core.inference import ROW_BLOCK
-from ..core.parameters import AUTO, COUNT, FRACTION, POSITIVE_INTEGER, TRAINING, Number, Sizes
+from ..core.parameters import AUTO, COUNT, DRAWS, FRACTION, POSITIVE_INTEGER, TRAINING, Number, Sizes, StrOptions
 from ..nn.grids.levels import TwoLevelPixelCNN
 from ..nn.grids.pixelcnn import GatedPixelCNN
 from ..nn.grids.transformer import CausalGridTransformer
+from ..nn.nade import ColumnCodes, OrderlessNetwork
 
 # From this many rows on a model underfits within its budget rather than overfits.
 MANY_ROWS = 10_000
@@ -45,6 +46,18 @@ STACKS = GRIDS | {
     "dilations": [Sizes(at_least=1)],
 }
 TRANSFORMER = GRIDS | {"d_model": [POSITIVE_INTEGER], "n_layers": [COUNT], "n_heads": [POSITIVE_INTEGER]}
+
+NADE = TRAINING | {
+    "n_bins": [AUTO, POSITIVE_INTEGER],
+    "n_units": [AUTO, POSITIVE_INTEGER],
+    "n_blocks": [COUNT],
+    "dropout": [AUTO, FRACTION],
+    "n_orders": [POSITIVE_INTEGER],
+    "categorical_features": "no_validation",  # its messages say more: `core.tables.columns`
+    "handle_unknown": [StrOptions({"error", "ignore"})],
+}
+# Arguments of what completes rows.
+COMPLETION = DRAWS | {"n_draws": [POSITIVE_INTEGER], "strategy": [StrOptions({"draw", "mean"})]}
 
 
 @dataclass(frozen=True)
@@ -199,3 +212,68 @@ def automatic_training(n_rows, *, learning_rates=(4e-3, 4e-3), bfloat16_pays=Fal
         learning_rate_init=learning_rates[0 if few else 1],
         bfloat16_pays=bfloat16_pays and not few,
     )
+
+
+@dataclass(frozen=True)
+class NADESizes:
+    """What an OrderlessNetwork is built from: see there, and ColumnCodes.
+
+    Attributes
+    ----------
+    n_coarse, n_fine : tuple of int, one for each column
+    is_number : tuple of bool
+    n_blocks, n_bins, n_units, degree : int
+    dropout : float
+    free_codes : bool
+    """
+
+    n_coarse: tuple[int, ...]
+    n_fine: tuple[int, ...]
+    is_number: tuple[bool, ...]
+    n_blocks: int
+    n_bins: int
+    n_units: int
+    degree: int
+    dropout: float
+    free_codes: bool
+
+    def build(self, generator):
+        """Return the network, with weights drawn from `generator`."""
+        return OrderlessNetwork(
+            ColumnCodes(self.n_coarse, self.n_fine, self.is_number),
+            width=self.n_units,
+            n_blocks=self.n_blocks,
+            embedding_dim=EMBEDDING_DIM,
+            degree=self.degree,
+            free_codes=self.free_codes,
+            dropout=self.dropout,
+            generator=generator,
+        )
+
+
+# Rows of a table below which an orderless network overfits more than it learns, unless it is small and smooth.
+FEW_TABLE_ROWS = 2_000
+# Length of the vector that stands for a known code of a column.
+EMBEDDING_DIM = 16
+
+
+def automatic_nade(n_rows):
+    """Return the sizes that "auto" stands for in an OrderlessNADE of so many rows, and what goes with them."""
+    if n_rows < FEW_TABLE_ROWS:
+        return {"n_bins": 16, "n_units": 128, "degree": 4, "dropout": 0.3, "free_codes": False}
+    return {"n_bins": 32, "n_units": 256, "degree": 8, "dropout": 0.1 if n_rows < MANY_ROWS else 0.0, "free_codes": True}
+
+
+def nade_training(n_rows):
+    """Return the Budget of an OrderlessNADE: 600 steps of 64 rows, 1,500 of 128 from 2,000 rows on, 3,000 of 256 from
+    10,000 on; at least one epoch.
+
+    Examples
+    --------
+    >>> [nade_training(n).max_iter for n in (100, 1_000, 5_000, 20_000, 1_000_000)]
+    [300, 37, 37, 37, 1]
+    """
+    n_steps, batch_size, rate = (600, 64, 1e-3) if n_rows < FEW_TABLE_ROWS else (1_500, 128, 2e-3)
+    if n_rows >= MANY_ROWS:
+        n_steps, batch_size = 3_000, 256
+    return Budget(max(1, n_steps // math.ceil(n_rows / batch_size)), batch_size, rate)

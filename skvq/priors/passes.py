@@ -13,7 +13,11 @@ import torch.nn.functional as F
 
 from ..core.inference import batches, fill_block, job
 from ..nn.grids.sampling import draw
+from ..nn.nade import hidden_columns, orderless_loss
 from ..training.loop import Objective
+
+# Rows that an orderless network is at least evaluated on; where there are fewer, they count several times.
+LEAST_EVALUATED = 512
 
 
 def with_classes(codes, indices):
@@ -42,6 +46,35 @@ class LikelihoodObjective(Objective):
     def terms(self, batch):
         """Return the loss of rows (b, h * w) int64, or (b, h * w + 1) with the class at the end."""
         return {"loss": self.module.nll(*unpack(self.module, batch))}
+
+
+class OrderlessObjective(Objective):
+    """The negative log-likelihood of rows of a table's codes over all orders of columns, in nats per column.
+
+    In training a random number of random columns is hidden from each row. In evaluation what is hidden is always the
+    same, and few rows are looked at several times.
+
+    Parameters
+    ----------
+    start : Start
+        With an OrderlessNetwork.
+    generator : torch.Generator
+        Draws what is hidden.
+    """
+
+    def __init__(self, start, generator):
+        super().__init__(start.module)
+        self.generator = generator
+        self.evaluated = hidden_columns(LEAST_EVALUATED, start.module.n_columns, generator)
+
+    def terms(self, batch):
+        """Return the loss of rows (b, n_columns) of codes, int64."""
+        if self.module.training:
+            known = hidden_columns(len(batch), batch.shape[1], self.generator)
+        else:
+            batch = batch.repeat(math.ceil(LEAST_EVALUATED / len(batch)), 1)
+            known = self.evaluated.repeat(math.ceil(len(batch) / LEAST_EVALUATED), 1)[: len(batch)]
+        return {"loss": orderless_loss(self.module, batch, known.to(batch.device))}
 
 
 @torch.no_grad()

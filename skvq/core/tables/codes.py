@@ -1,0 +1,175 @@
+"""One code for each cell of a table, for models of discrete rows, and cells drawn from codes."""
+
+import numpy as np
+import torch
+
+from ...nn.nade import ColumnCodes
+
+# A column of no more pieces than this has no fine codes.
+MOST_WITHOUT_FINE = 64
+
+
+class _Labels:
+    """The codes of a category or boolean: the index of the level."""
+
+    is_number = False
+    n_fine = 1
+
+    def __init__(self, column):
+        self.n_coarse = len(column.levels)
+
+    def codes(self, cells):
+        return cells.astype(np.int64)
+
+    def values(self):
+        return np.full(self.n_coarse, np.nan)
+
+    def present(self):
+        return np.ones(self.n_coarse, dtype=bool)
+
+    def cells(self, codes, uniform):
+        return codes.astype(np.float64)
+
+    def log_density(self, cells, log_prob):
+        return log_prob
+
+
+class _Pieces:
+    """The codes of a numeric column: the pieces of its marginal, in coarse groups of about equal mass.
+
+    Parameters
+    ----------
+    column : Column
+    n_bins : int
+        Number of groups, more where atoms stand alone. A column of few pieces has a group for each.
+    """
+
+    is_number = True
+
+    def __init__(self, column, n_bins):
+        self.marginal, self.discrete = column.marginal, column.kind != "real"
+        mass = np.array(column.marginal.mass)
+        n_pieces = len(mass)
+        if n_pieces <= MOST_WITHOUT_FINE:
+            group = np.arange(n_pieces)
+        else:
+            alone = mass > 0.5 / n_bins
+            rest = np.where(alone, 0.0, mass)
+            middle = (np.cumsum(rest) - rest / 2) / rest.sum()
+            bins = np.minimum((n_bins * middle).astype(np.int64), n_bins - 1)
+            starts = np.ones(n_pieces, dtype=bool)
+            starts[1:] = alone[1:] | alone[:-1] | (bins[1:] != bins[:-1])
+            group = np.cumsum(starts) - 1
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        self.n_coarse = int(group[-1]) + 1
+        self.n_fine = int(np.bincount(group).max())
+        self.code_of_piece = group * self.n_fine + np.arange(n_pieces) - first[group]
+        self.piece_of_code = np.zeros(self.n_coarse * self.n_fine, dtype=np.int64)
+        self.piece_of_code[self.code_of_piece] = np.arange(n_pieces)
+
+    def codes(self, cells):
+        return self.code_of_piece[self.marginal.piece_of(cells)]
+
+    def values(self):
+        """Return the standard-normal scores of the codes, divided by their standard deviation."""
+        mass = np.array(self.marginal.mass)
+        scores = self.marginal.scores
+        mean = mass @ scores
+        scale = np.sqrt(mass @ np.square(scores - mean)) or 1.0
+        found = np.zeros(len(self.piece_of_code))
+        found[self.code_of_piece] = (scores - mean) / scale
+        return found
+
+    def present(self):
+        there = np.zeros(len(self.piece_of_code), dtype=bool)
+        there[self.code_of_piece] = True
+        return there
+
+    def cells(self, codes, uniform):
+        return self.marginal.draw_in(self.piece_of_code[codes], uniform)
+
+    def log_density(self, cells, log_prob):
+        """Return the log density of cells whose codes have the log probabilities `log_prob`.
+
+        Values that are in no piece have the density that the marginal spares for them.
+        """
+        marginal = self.marginal
+        known = np.log1p(-marginal.stray) + log_prob + marginal.log_within(cells, discrete=self.discrete)
+        return np.logaddexp(known, marginal.log_stray(cells, discrete=self.discrete))
+
+
+class TableCodes:
+    """The way from the cells of a table to one code for each, and back.
+
+    A category's code is the index of its level. A number's code is the piece of its marginal that it lies in, an atom or
+    a stretch of values; a cell that is drawn for the code lies anywhere in the stretch, on the column's grid if it has
+    one. A column with missing cells has one more coarse code for them.
+
+    Parameters
+    ----------
+    columns : Columns
+    n_bins : int
+        Coarse codes of a numeric column.
+    """
+
+    def __init__(self, columns, n_bins):
+        self.columns = columns
+        self.parts = [_Labels(column) if column.is_discrete else _Pieces(column, n_bins) for column in columns]
+        self.has_missing = [column.missing > 0 for column in columns]
+        self.codes = ColumnCodes(
+            tuple(part.n_coarse + missing for part, missing in zip(self.parts, self.has_missing)),
+            tuple(part.n_fine for part in self.parts),
+            tuple(part.is_number and part.n_coarse > 1 for part in self.parts),
+        )
+
+    def missing_codes(self):
+        """Return for each column the coarse code of its missing cells, None where it has none."""
+        return [part.n_coarse if missing else None for part, missing in zip(self.parts, self.has_missing)]
+
+    def rows(self, cells):
+        """Return the codes of cells (n, n_columns): ndarray of int32.
+
+        A missing cell of a column that had none in `fit` gets the code 0.
+        """
+        rows = np.zeros(cells.shape, dtype=np.int32)
+        for column, part in enumerate(self.parts):
+            values = cells[:, column].astype(np.float64)
+            seen = ~np.isnan(values)
+            rows[seen, column] = part.codes(values[seen])
+            if self.has_missing[column]:
+                rows[~seen, column] = part.n_coarse * part.n_fine
+        return rows
+
+    def cells(self, rows, uniform):
+        """Return cells, float64 (n, n_columns), drawn for codes; `uniform` of the same shape says where in a stretch."""
+        cells = np.empty(rows.shape)
+        for column, part in enumerate(self.parts):
+            missing = rows[:, column] >= part.n_coarse * part.n_fine
+            cells[:, column] = np.where(
+                missing, np.nan, part.cells(np.where(missing, 0, rows[:, column]), uniform[:, column])
+            )
+        return cells
+
+    def log_density(self, cells, log_probs):
+        """Return the log density of each cell, a log probability for what is discrete: ndarray (n, n_columns).
+
+        `log_probs` (n, n_columns) are the log probabilities of the cells' codes.
+        """
+        found = log_probs.copy()
+        for column, part in enumerate(self.parts):
+            seen = ~np.isnan(cells[:, column])
+            values = cells[seen, column].astype(np.float64)
+            found[seen, column] = part.log_density(values, log_probs[seen, column])
+        return found
+
+    def start(self, network, rows):
+        """Start an OrderlessNetwork from rows of codes, Tensor of int64 (n, n_columns)."""
+        values, present = [], []
+        for part, missing, n_coarse in zip(self.parts, self.has_missing, self.codes.n_coarse):
+            beyond = (n_coarse - part.n_coarse) * part.n_fine
+            values.append(torch.from_numpy(np.append(part.values(), np.full(beyond, np.nan))).float())
+            there = np.append(part.present(), np.zeros(beyond, dtype=bool))
+            if missing:
+                there[part.n_coarse * part.n_fine] = True
+            present.append(torch.from_numpy(there))
+        network.start_from(rows, values, present)

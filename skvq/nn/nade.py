@@ -1,0 +1,349 @@
+"""An orderless autoregressive network over the columns of a table, each of which holds one code of a row.
+
+The network predicts every unknown column from any set of known ones, so that a row can be drawn, completed or scored in
+any order of its columns [1]_. Training hides a random number of random columns.
+
+A column with many codes is predicted in two steps, coarse to fine: code = coarse · n_fine + fine. Codes of numbers lie
+on a line; what the network says of them is smooth in their value, a polynomial of low degree in the logits, and with
+`free_codes` it may say something else of each code as well.
+
+Departures from [1]_. The network has residual blocks; what is known is embedded, column by column, before the first
+layer; and the network starts at the marginals, since the weights behind its outputs start at zero.
+
+References
+----------
+.. [1] B. Uria, I. Murray, H. Larochelle, "A Deep and Tractable Density Estimator", ICML 2014.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .draws import Dropout, linear, uniform
+from .grids.sampling import choose
+
+# Width of what the prediction of fine codes is made from, for each column.
+FINE_WIDTH = 32
+# Logit of a fine code that no coarse code has.
+NEVER = -30.0
+
+
+class ColumnCodes(NamedTuple):
+    """The codes of the columns of a table.
+
+    Attributes
+    ----------
+    n_coarse, n_fine : tuple of int, one for each column
+        Number of coarse codes, and of fine codes in each of them; 1 where there are none.
+    is_number : tuple of bool
+        Whether the codes lie on a line.
+    """
+
+    n_coarse: tuple[int, ...]
+    n_fine: tuple[int, ...]
+    is_number: tuple[bool, ...]
+
+    @property
+    def n_columns(self):
+        """Number of columns."""
+        return len(self.n_coarse)
+
+    @property
+    def starts(self):
+        """Where the coarse codes of each column start, all columns in a row, and at the end their number."""
+        return _starts(self.n_coarse)
+
+    @property
+    def token_starts(self):
+        """Where the codes of each column start, all columns in a row, and at the end their number."""
+        return _starts([coarse * fine for coarse, fine in zip(self.n_coarse, self.n_fine)])
+
+    @property
+    def with_fine(self):
+        """Columns that have fine codes."""
+        return [column for column, n_fine in enumerate(self.n_fine) if n_fine > 1]
+
+    @property
+    def numbers(self):
+        """Columns of numbers."""
+        return [column for column, is_number in enumerate(self.is_number) if is_number]
+
+
+def _starts(sizes):
+    starts = [0]
+    for size in sizes:
+        starts.append(starts[-1] + size)
+    return starts
+
+
+class _Block(nn.Module):
+    """x + network(x), (b, width) → (b, width), where the network's last layer starts at zero."""
+
+    def __init__(self, width, dropout, generator):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.hidden, self.out = linear(width, width, generator), linear(width, width, None)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x):
+        return x + self.out(self.dropout(F.silu(self.hidden(self.norm(x)))))
+
+
+class OrderlessNetwork(nn.Module):
+    """Predicts the code of every column from those of any known columns.
+
+    Rows of codes (64, 10) with a mask (64, 10) of the known columns give log-probabilities (64, 10) of all of them.
+
+    Parameters
+    ----------
+    codes : ColumnCodes
+    width : int
+        Width of the network.
+    n_blocks : int
+        Residual blocks.
+    embedding_dim : int
+        Length of the vector that stands for a known code.
+    degree : int
+        Degree of the polynomial that the logits of numbers are.
+    free_codes : bool
+        Whether codes of numbers have embeddings and logits of their own as well.
+    dropout : float in [0, 1)
+    generator : torch.Generator
+        Draws the starting weights.
+    """
+
+    def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, dropout, generator):
+        super().__init__()
+        self.codes = codes
+        n_columns, n_codes, with_fine = codes.n_columns, codes.starts[-1], codes.with_fine
+        self.embedding = uniform((n_codes, embedding_dim), 10, generator)
+        self.first = linear(n_columns * (embedding_dim + 3), width, generator)
+        self.dropout = Dropout(dropout)
+        self.blocks = nn.Sequential(*(_Block(width, dropout, generator) for _ in range(n_blocks)))
+        self.norm = nn.LayerNorm(width)
+        self.head = linear(width, n_codes, None)
+        self.smooth = linear(width, len(codes.numbers) * degree, None)
+        self.register_buffer("polynomials", torch.zeros(len(codes.numbers) * degree, n_codes))
+        self.register_buffer("values", torch.zeros(codes.token_starts[-1]))  # of every code of every column
+        self.register_buffer("own", torch.full((n_codes, 1), 1.0 if free_codes else 0.0))
+        for column in range(n_columns):
+            if not codes.is_number[column]:
+                self.own[codes.starts[column] : codes.starts[column + 1]] = 1.0
+        most_fine = max(codes.n_fine)
+        most_coarse = max((codes.n_coarse[column] for column in with_fine), default=1)
+        self.fine_embedding = uniform((len(with_fine), most_fine, embedding_dim), 10, generator)
+        self.fine_own = 1.0 if free_codes else 0.0
+        self.fine_hidden = linear(width, len(with_fine) * FINE_WIDTH, generator)
+        self.fine_given = uniform((len(with_fine), most_coarse, FINE_WIDTH), 10, generator)
+        self.fine_head = nn.Parameter(torch.zeros(len(with_fine), FINE_WIDTH, most_fine))
+        self.fine_bias = nn.Parameter(torch.zeros(len(with_fine), most_coarse, most_fine))
+        self._index(most_coarse)
+
+    def _index(self, most_coarse):
+        """Keep where things are: of no use in a file."""
+        codes = self.codes
+        starts, token_starts = codes.starts, codes.token_starts
+        widest = torch.arange(max(codes.n_coarse))
+        n_coarse = torch.tensor(codes.n_coarse)[:, None]
+        places = torch.minimum(widest[None], n_coarse - 1) + torch.tensor(starts[:-1])[:, None]
+        for name, value in {
+            "starts": torch.tensor(starts[:-1]),
+            "token_starts": torch.tensor(token_starts[:-1]),
+            "n_fine": torch.tensor(codes.n_fine),
+            "places": places,  # of the coarse codes of each column, (n_columns, widest)
+            "beyond": widest[None] >= n_coarse,
+            "with_fine": torch.tensor(codes.with_fine, dtype=torch.int64),
+        }.items():
+            self.register_buffer(name, value, persistent=False)
+
+    @property
+    def n_columns(self):
+        """Number of columns of a row."""
+        return self.codes.n_columns
+
+    @torch.no_grad()
+    def start_from(self, rows, values, present, *, prior_rows=1.0):
+        """Set the biases to the marginals of rows of codes, and tell the network the values of the codes of numbers.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (n, n_columns), int64
+        values : list of Tensor
+            For each column the value of each of its codes, about standard normal; zeros where they have none.
+        present : list of Tensor of bool
+            For each column which of its codes there are: a coarse code may have fewer fine ones than another.
+        prior_rows : float, default=1.0
+            Rows that are added to the counts of a column, equally over its coarse codes.
+        """
+        codes = self.codes
+        coarse, fine = self._split(rows)
+        self.values.copy_(torch.cat(values))
+        for column in range(codes.n_columns):
+            start, stop = codes.starts[column], codes.starts[column + 1]
+            counts = torch.bincount(coarse[:, column], minlength=stop - start).float() + prior_rows / (stop - start)
+            self.head.bias[start:stop] = (counts / counts.sum()).log()
+        degree = len(self.polynomials) // max(1, len(codes.numbers))
+        for index, column in enumerate(codes.numbers):
+            start, stop = codes.starts[column], codes.starts[column + 1]
+            shape = (codes.n_coarse[column], codes.n_fine[column])
+            there = present[column].view(shape)
+            centres = (values[column].view(shape) * there).sum(dim=1) / there.sum(dim=1).clamp_min(1)
+            # Of codes that are no numbers, such as that of a missing cell, the value is NaN.
+            known = torch.isfinite(centres)
+            self.own[start:stop][~known] = 1.0
+            centres = torch.where(known, centres, 0.0)
+            angles = torch.arccos((centres / centres.abs().max().clamp_min(1e-6)).clamp(-1, 1))
+            orders = torch.arange(1, degree + 1)[:, None]
+            self.polynomials[index * degree : (index + 1) * degree, start:stop] = (orders * angles).cos() * known
+        self.values.nan_to_num_(nan=0.0)
+        for index, column in enumerate(codes.with_fine):
+            n_coarse, n_fine = codes.n_coarse[column], codes.n_fine[column]
+            counts = torch.bincount(rows[:, column], minlength=n_coarse * n_fine).view(n_coarse, n_fine).float()
+            there = present[column].view(n_coarse, n_fine)
+            self.fine_bias[index].fill_(NEVER)
+            self.fine_bias[index, :n_coarse, :n_fine] = torch.where(there, (counts + 0.5).log(), NEVER)
+
+    def _split(self, rows):
+        """Return the coarse and the fine codes, (b, n_columns) each, of rows of codes."""
+        coarse = torch.div(rows, self.n_fine, rounding_mode="floor")
+        return coarse, rows - coarse * self.n_fine
+
+    def context(self, rows, known):
+        """Return what the network makes of the known columns, (b, width).
+
+        `rows` (b, n_columns) are codes, int64, `known` (b, n_columns) is 1.0 where they are known.
+        """
+        coarse, fine = self._split(rows)
+        x = F.embedding(coarse + self.starts, self.embedding * self.own)  # (b, n_columns, embedding_dim)
+        if len(self.with_fine) and self.fine_own:
+            each = torch.arange(len(self.with_fine), device=rows.device)
+            x = x.index_add(1, self.with_fine, self.fine_embedding[each, fine[:, self.with_fine]])
+        value = self.values[rows + self.token_starts][..., None]
+        x = torch.cat([x, value, value.square(), torch.ones_like(value)], dim=-1) * known[..., None]
+        h = self.blocks(self.dropout(self.first(x.flatten(1))))
+        return F.silu(self.norm(h))
+
+    def _coarse_logits(self, h):
+        """Return the logits of the coarse codes of all columns in a row, (b, n_codes)."""
+        logits = F.linear(h, self.head.weight * self.own, self.head.bias)
+        return logits + self.smooth(h) @ self.polynomials
+
+    def _coarse_logits_of(self, h, column):
+        """Return the logits of the coarse codes of one column, (b, n_coarse)."""
+        part = slice(self.codes.starts[column], self.codes.starts[column + 1])
+        logits = F.linear(h, self.head.weight[part] * self.own[part], self.head.bias[part])
+        return logits + self.smooth(h) @ self.polynomials[:, part]
+
+    def _fine_logits(self, h, coarse):
+        """Return the logits of the fine codes given the coarse ones (b, n_with_fine): (b, n_with_fine, most_fine)."""
+        each = torch.arange(len(self.with_fine), device=h.device)
+        g = self.fine_hidden(h).view(len(h), len(each), FINE_WIDTH)
+        g = F.silu(g + self.fine_given[each, coarse])
+        return torch.einsum("bjw,jwf->bjf", g, self.fine_head) + self.fine_bias[each, coarse]
+
+    def _fine_logits_of(self, h, coarse, index):
+        """Return the logits (b, most_fine) of the fine codes of the column ``with_fine[index]``, coarse ones (b,)."""
+        part = slice(index * FINE_WIDTH, (index + 1) * FINE_WIDTH)
+        g = F.linear(h, self.fine_hidden.weight[part], self.fine_hidden.bias[part])
+        g = F.silu(g + self.fine_given[index, coarse])
+        return g @ self.fine_head[index] + self.fine_bias[index, coarse]
+
+    def log_prob_terms(self, rows, known):
+        """Return log p(code of the column | known columns), in nats, for every column: (b, n_columns).
+
+        Of a column that is itself known the value has no meaning.
+        """
+        coarse, fine = self._split(rows)
+        h = self.context(rows, known)
+        logits = self._coarse_logits(h)[:, self.places].masked_fill(self.beyond, -torch.inf)
+        terms = logits.log_softmax(dim=-1).gather(-1, coarse[..., None])[..., 0]
+        if not len(self.with_fine):
+            return terms
+        logits = self._fine_logits(h, coarse[:, self.with_fine])
+        fine_terms = logits.log_softmax(dim=-1).gather(-1, fine[:, self.with_fine, None])[..., 0]
+        return terms.index_add(1, self.with_fine, fine_terms)
+
+    def log_prob_of(self, rows, known, column):
+        """Return log p(code of one column | known columns), in nats: (b,)."""
+        coarse, fine = (part[:, column] for part in self._split(rows))
+        h = self.context(rows, known)
+        terms = self._coarse_logits_of(h, column).log_softmax(dim=-1).gather(1, coarse[:, None])[:, 0]
+        if self.codes.n_fine[column] > 1:
+            logits = self._fine_logits_of(h, coarse, self.codes.with_fine.index(column))
+            terms = terms + logits.log_softmax(dim=-1).gather(1, fine[:, None])[:, 0]
+        return terms
+
+    @torch.no_grad()
+    def log_prob(self, rows, order):
+        """Return log p(row), in nats, with its columns in one order: (b,).
+
+        Parameters
+        ----------
+        rows : Tensor of shape (b, n_columns), int64
+        order : sequence of int
+            All columns; each is predicted from those before it.
+        """
+        known = torch.zeros(len(rows), self.n_columns, device=rows.device)
+        total = torch.zeros(len(rows), dtype=torch.float64, device="cpu" if rows.device.type == "mps" else rows.device)
+        for column in order:
+            total += self.log_prob_of(rows, known, column).to(total)
+            known[:, column] = 1.0
+        return total
+
+    @torch.no_grad()
+    def draw(self, rows, known, order, uniform, *, never=None, temperature=1.0, top_k=None, top_p=None):
+        """Draw the codes of the columns that are not known, given those that are.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (b, n_columns), int64
+            Changed in place and returned.
+        known : Tensor of shape (b, n_columns), float
+            1.0 where a code is given; changed in place.
+        order : sequence of int
+            The order in which unknown columns are drawn.
+        uniform : Tensor of shape (b, n_columns, 2)
+            In [0, 1); decides the draws.
+        never : list of int or None, default=None
+            For each column a coarse code that is not drawn, or None.
+        temperature, top_k, top_p
+            As in :func:`~skvq.nn.grids.sampling.choose`.
+        """
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        for column in order:
+            unknown = known[:, column] == 0
+            if bool(unknown.any()):
+                h = self.context(rows[unknown], known[unknown])
+                logits = self._coarse_logits_of(h, column)
+                if never is not None and never[column] is not None:
+                    logits[:, never[column]] = -torch.inf
+                codes = choose(logits, uniform[unknown, column, 0], **options)
+                if self.codes.n_fine[column] > 1:
+                    logits = self._fine_logits_of(h, codes, self.codes.with_fine.index(column))
+                    fine = choose(logits, uniform[unknown, column, 1], **options)
+                    codes = codes * self.codes.n_fine[column] + fine
+                rows[unknown, column] = codes
+            known[:, column] = 1.0
+        return rows
+
+
+def hidden_columns(n_rows, n_columns, generator):
+    """Return masks (n_rows, n_columns), 1.0 where a column is known: a uniform number from 0 to n_columns - 1 of them."""
+    rank = torch.rand(n_rows, n_columns, generator=generator).argsort(dim=1).argsort(dim=1)
+    n_known = torch.randint(n_columns, (n_rows, 1), generator=generator)
+    return (rank < n_known).float()
+
+
+def orderless_loss(network, rows, known):
+    """Return the negative log-likelihood of rows, in nats per column, estimated from the columns that are not known.
+
+    It is the mean over rows of the mean over their unknown columns; with known columns drawn by
+    :func:`hidden_columns` its expectation is that over all orders of columns ([1]_, equation 11, divided by the number
+    of columns).
+    """
+    unknown = 1.0 - known
+    terms = network.log_prob_terms(rows, known) * unknown
+    return -(terms.sum(dim=1) / unknown.sum(dim=1)).mean()
+

@@ -1,0 +1,89 @@
+"""Pass many rows of a table's codes through an orderless network: samples and likelihoods."""
+
+import numpy as np
+import torch
+
+from ..core.inference import batches, fill_block, job
+
+# Draws that a mean of completions is taken over.
+DRAWS_OF_A_MEAN = 32
+# Rows that are drawn or scored together.
+DRAWN_ROWS, SCORED_ROWS = 2048, 1024
+
+
+@torch.no_grad()
+def draw_rows(network, rows, known, orders, order, random, never, options):
+    """Return codes (n, n_columns), those of `rows` where they are known and drawn where they are not.
+
+    Parameters
+    ----------
+    network : OrderlessNetwork
+    rows : ndarray of shape (n, n_columns), int
+    known : ndarray of shape (n, n_columns), bool
+    orders : ndarray of shape (n_orders, n_columns), int64
+        Orders of the columns.
+    order : ndarray of shape (n,), int
+        The order in which each row is drawn.
+    random : RandomState
+        Decides the draws.
+    never : list of int or None
+        For each column a coarse code that is not drawn, or None; or None for all.
+    options : dict
+        `temperature`, `top_k` and `top_p`.
+    """
+    device, drawn = network.values.device, np.array(rows, dtype=np.int64)
+    pieces = [
+        (chosen, columns)
+        for index, columns in enumerate(orders)
+        for chosen in _pieces(np.flatnonzero(order == index), DRAWN_ROWS)
+    ]
+    with job("drawing rows", len(pieces)) as advance:
+        for chosen, columns in pieces:
+            uniform = torch.from_numpy(random.random_sample((len(chosen), rows.shape[1], 2)))
+            part = network.draw(
+                torch.from_numpy(drawn[chosen]).to(device),
+                torch.from_numpy(known[chosen]).float().to(device),
+                columns.tolist(),
+                uniform.to(device, torch.float32),
+                never=never,
+                **options,
+            )
+            drawn[chosen] = part.cpu().numpy()
+            if advance is not None:
+                advance()
+    return drawn
+
+
+def _pieces(indices, size):
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+@torch.no_grad()
+def log_probabilities(network, rows, counted, order):
+    """Return the log probability of each code given the codes of its row that come before it in an order of the columns.
+
+    Parameters
+    ----------
+    network : OrderlessNetwork
+    rows : Rows
+        Codes (n, n_columns).
+    counted : ndarray of shape (n, n_columns), bool
+        The others are unknown: nothing is predicted from them.
+    order : ndarray of shape (n_columns,), int
+        All columns.
+
+    Returns
+    -------
+    ndarray of shape (n, n_columns), float64
+    """
+    found, start = np.empty(counted.shape), 0
+    for batch in batches(rows, SCORED_ROWS, "scoring rows"):
+        stop = start + len(batch)
+        codes = fill_block(batch)
+        there = fill_block(torch.from_numpy(counted[start:stop]).float().to(codes.device))
+        known = torch.zeros_like(there)
+        for column in order.tolist():
+            found[start:stop, column] = network.log_prob_of(codes, known, column)[: len(batch)].cpu().double().numpy()
+            known[:, column] = there[:, column]
+        start = stop
+    return found
