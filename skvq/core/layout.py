@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -305,6 +306,50 @@ class RowLayout:
         for start, rows in pieces:
             X[start : start + len(rows)] = rows * self.scale + self.shift
         return X.reshape(n_rows, *self.x_shape)
+
+
+def is_table(estimator, X):
+    """Return whether X is laid out column by column: frames, objects, strings, missing cells, chosen categories.
+
+    Images, sparse matrices and arrays of numbers are rows of numbers.
+    """
+    if estimator.image_shape is not None or sparse.issparse(X):
+        return False
+    if _is_frame(X):
+        return not any(str(dtype).startswith("Sparse") for dtype in X.dtypes)
+    array = as_array(X)
+    array = array if isinstance(array, np.ndarray) else np.asarray(array)
+    if array.ndim != 2 or array.size == 0:
+        return False
+    chosen = estimator.categorical_features
+    if array.dtype.kind in "OUS" or not (chosen is None or isinstance(chosen, str)):
+        return True
+    with np.errstate(invalid="ignore"):
+        return array.dtype.kind == "f" and bool(np.isnan(array.min()))  # no memory of the array's size
+
+
+def _is_frame(X):
+    """Return whether X is a data frame of pandas or polars; neither is imported."""
+    modules = (sys.modules.get("pandas"), sys.modules.get("polars"))
+    return any(module is not None and isinstance(X, module.DataFrame) for module in modules)
+
+
+def fit_layout(estimator, X, *, standardize):
+    """Learn the layout that X asks for, a TableLayout or a RowLayout; return it, and X validated."""
+    if not is_table(estimator, X):
+        return RowLayout.fit(estimator, X, standardize=standardize)
+    from .tables.layout import TableLayout
+
+    return TableLayout.fit(estimator, X, standardize=standardize)
+
+
+def layout_of(estimator):
+    """Return the layout that a fitted estimator has learned."""
+    if not hasattr(estimator, "columns_"):
+        return RowLayout.of(estimator)
+    from .tables.layout import TableLayout
+
+    return TableLayout.of(estimator)
 
 
 def tag_rows(tags):

@@ -1,0 +1,361 @@
+"""The distribution of the cells of one numeric column, as atoms and stretches of values in ascending order."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+# A column of so few distinct values is made of atoms alone.
+FEW_VALUES = 64
+# Otherwise a value is an atom if this share of the cells holds it, and at least so many cells.
+ATOM_SHARE, ATOM_CELLS = 0.005, 5
+# Stretches: at most this many by quantiles, more in both tails, and on average so many cells in each.
+MOST_STRETCHES, CELLS_OF_A_STRETCH = 256, 5
+# Larger columns are represented by a sample of their cells.
+MOST_CELLS = 200_000
+MOST_DECIMALS = 6
+# Beyond it float64 holds no halves, so that a cell of a grid has no edges.
+LARGEST_ON_A_GRID = 2.0**51
+
+
+def decimals_of(values):
+    """Return the fewest decimals, up to 6, that represent all values exactly; None if more are needed.
+
+    Examples
+    --------
+    >>> decimals_of(np.array([1.0, 2.0])), decimals_of(np.array([0.5, 0.07])), decimals_of(np.array([1 / 3]))
+    (0, 2, None)
+    """
+    if np.abs(values).max() >= LARGEST_ON_A_GRID:
+        return None
+    for decimals in range(MOST_DECIMALS + 1):
+        if np.abs(values).max() * 10.0**decimals < LARGEST_ON_A_GRID and (np.round(values, decimals) == values).all():
+            return decimals
+    return None
+
+
+def _sample(values):
+    """Return at most MOST_CELLS of the values, spread over all of them, with the smallest and the largest."""
+    if len(values) <= MOST_CELLS:
+        return values
+    chosen = np.random.RandomState(0).randint(len(values), size=MOST_CELLS - 2)
+    return np.concatenate([values[chosen], [values.min(), values.max()]])
+
+
+def _levels(n_cells):
+    """Return the quantile levels at which `n_cells` cells are cut into stretches: even, and finer in the tails."""
+    n_stretches = int(np.clip(n_cells // CELLS_OF_A_STRETCH, 1, MOST_STRETCHES))
+    tail = 0.5 ** np.arange(1, 20) / n_stretches
+    tail = tail[tail * n_cells >= CELLS_OF_A_STRETCH]
+    return np.sort(np.concatenate([np.arange(1, n_stretches) / n_stretches, tail, 1 - tail]))
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """The distribution of the observed cells of a numeric column: pieces in ascending order.
+
+    A piece is an atom, a single value that many cells share, or a stretch of values over which mass is spread evenly.
+    Probability is counted from below: of n cells, each piece has its share of ``n / (n + 2)``, and ``1 / (n + 2)`` lies
+    beyond each end of the range, for values that were not seen. A value that lies in no piece, between atoms, can still
+    be mapped and has a density.
+
+    Attributes
+    ----------
+    left, right : tuple of float
+        Where each piece begins and ends; the same number for an atom. The ends of stretches are half way between
+        neighbouring values, or between neighbouring points of the grid; the first and the last are the smallest and
+        the largest value, on a grid half a step beyond them.
+    mass : tuple of float
+        Share of each piece; they sum to 1.
+    step : float or None
+        All values are multiples of it: 1 for integers, 0.01 for prices. None if six decimals do not represent them.
+    n : int
+        Number of cells seen.
+
+    Examples
+    --------
+    >>> marginal = Marginal.fit(np.array([0.0, 0.0, 0.0, 2.0]))
+    >>> marginal.left, marginal.mass, marginal.step
+    ((0.0, 2.0), (0.75, 0.25), 1.0)
+    >>> marginal.from_normal(marginal.to_normal(np.array([0.0, 2.0])))
+    array([0., 2.])
+    """
+
+    left: tuple[float, ...]
+    right: tuple[float, ...]
+    mass: tuple[float, ...]
+    step: float | None
+    n: int
+
+    @classmethod
+    def fit(cls, values):
+        """Return the marginal of values, ndarray (n,) of float64, finite, n > 0.
+
+        Of more than 200,000 values a sample is taken, and the smallest and the largest.
+        """
+        sample = _sample(values)
+        decimals = decimals_of(sample)
+        distinct, counts = np.unique(sample + 0.0, return_counts=True)  # + 0.0 makes -0.0 a zero
+        if len(distinct) <= FEW_VALUES:
+            is_atom = np.ones(len(distinct), dtype=bool)
+        else:
+            is_atom = counts >= max(ATOM_CELLS, ATOM_SHARE * len(sample))
+        step = None if decimals is None else 10.0**-decimals
+        first, last = _pieces(counts, is_atom)
+        left, right = _edges(distinct, counts, is_atom, first, last, step)
+        mass = np.add.reduceat(counts, first) / len(sample)
+        return cls(*(tuple(part.tolist()) for part in (left, right, mass)), step, len(values))
+
+    def check(self):
+        """Raise ValueError for fields that no fit gives."""
+        left, right, mass = self._left, self._right, np.array(self.mass)
+        if not 0 < len(left) == len(right) == len(mass) <= 2 * MOST_STRETCHES + 2 * round(1 / ATOM_SHARE):
+            raise ValueError("a marginal's numbers of pieces differ, or are too large")
+        finite = np.isfinite(np.concatenate([left, right, mass])).all() and np.isfinite(right[-1] - left[0])
+        if not finite or (left > right).any() or (right[:-1] > left[1:]).any():
+            raise ValueError("a marginal's pieces do not ascend")
+        if not (mass > 0).all() or abs(mass.sum() - 1) > 1e-6 or self.n < 1:
+            raise ValueError("a marginal's masses are no shares")
+        if self.step is not None and self.step not in [10.0**-decimals for decimals in range(MOST_DECIMALS + 1)]:
+            raise ValueError("a marginal's step is no power of ten")
+
+    @property
+    def low(self):
+        """The smallest value."""
+        return self._ends[0]
+
+    @property
+    def high(self):
+        """The largest value."""
+        return self._ends[1]
+
+    def to_normal(self, values):
+        """Return the standard-normal scores of values, float64 of the same shape.
+
+        An atom goes to the middle of its interval of probability, a stretch is linear in probability, and what lies
+        between pieces is interpolated. Beyond the range scores go on along a line, one for every standard deviation.
+        """
+        scores = ndtri(np.interp(values, *self.knots))
+        below, above = values < self._left[0], values > self._right[-1]
+        if below.any():
+            scores[below] = self._scores[0] + (values[below] - self._left[0]) / self.spread
+        if above.any():
+            scores[above] = self._scores[-1] + (values[above] - self._right[-1]) / self.spread
+        return scores
+
+    def from_normal(self, u, *, clip=True):
+        """Return the values that have the standard-normal scores `u`, ndarray of float64, on the grid if there is one.
+
+        Parameters
+        ----------
+        u : ndarray of float64
+        clip : bool, default=True
+            Whether values are cut to the range that was seen; else they go on along the lines of :meth:`to_normal`.
+        """
+        piece = np.clip(np.searchsorted(self._scores, u, side="right") - 1, 0, len(self.left) - 1)
+        lower = self._edges[piece]
+        within = np.clip((ndtr(u) - lower) / (self._edges[piece + 1] - lower), 0.0, 1.0)
+        values = self._at(piece, within)
+        if not clip:
+            beyond = (u < self._scores[0], u > self._scores[-1])
+            for outside, end, score in zip(beyond, self._ends, self._scores[[0, -1]]):
+                values[outside] = self._on_grid(end + (u[outside] - score) * self.spread)
+        return values
+
+    def normal_interval(self, values):
+        """Return the scores (u_lo, u_hi) between which lies the atom, or the cell of the grid, of each value.
+
+        They are the same for values that stand for themselves alone. The intervals of neighbouring atoms and cells of
+        the grid touch; the first begins, and the last ends, where the mass for unseen values does.
+        """
+        piece = self.piece_of(values)
+        atom = self.is_atom[piece] & (values == self._left[piece])
+        half = 0.0 if self.step is None else self.step / 2
+        known = (values >= self._left[piece]) & (values <= self._right[piece])
+        lower, upper = self.to_normal(values - half * known), self.to_normal(values + half * known)
+        lower[atom], upper[atom] = self._scores[piece[atom]], self._scores[piece[atom] + 1]
+        return lower, upper
+
+    def piece_of(self, values):
+        """Return the index of the piece that each value lies in, or is nearest to: ndarray of int64."""
+        piece = np.clip(np.searchsorted(self._left, values, side="right") - 1, 0, None)
+        following = np.minimum(piece + 1, len(self.left) - 1)
+        nearer = self._left[following] - values < values - self._right[piece]
+        return np.where((values > self._right[piece]) & nearer, following, piece)
+
+    def draw_in(self, pieces, uniform):
+        """Return values within given pieces.
+
+        Parameters
+        ----------
+        pieces : ndarray of int
+        uniform : ndarray of float64 in [0, 1], of the same shape
+            Where in its piece a value lies.
+        """
+        return self._at(pieces, uniform)
+
+    def log_density(self, values, *, discrete=False):
+        """Return the log probability of atoms and the log density of other values: ndarray of float64, finite.
+
+        Of the mass within the range, ``1 / (n + 2)`` is spread evenly over it, for values between pieces. The mass
+        beyond each end falls exponentially, by a factor e for every standard deviation. So everything finite has a
+        finite log density, and all of it integrates to 1.
+
+        Parameters
+        ----------
+        values : ndarray of float64
+        discrete : bool, default=False
+            Whether the column holds points of the grid only, such as integers: the log probability of a point then, and
+            all of them sum to 1.
+        """
+        discrete = discrete and self.step is not None
+        piece = self.piece_of(values)
+        width = self._right[piece] - self._left[piece]
+        unit = self.step if discrete else 1.0
+        atom = self.is_atom[piece] & (values == self._left[piece])
+        inside = (values >= self._left[piece]) & (values <= self._right[piece])
+        whole = self._right[-1] - self._left[0]
+        if discrete:
+            whole = self.high - self.low + self.step
+        stray = 1.0 / (self.n + 2) if whole > 0 else 0.0
+        share = np.array(self.mass)[piece] * (1 - stray)
+        density = np.where(inside & ~atom, share * unit / np.where(width > 0, width, 1.0), 0.0)
+        density[atom] = share[atom]
+        if whole > 0:
+            density += np.where(atom & (not discrete), 0.0, stray * unit / whole)
+        with np.errstate(divide="ignore"):
+            log_density = np.log(density) + np.log(self.n / (self.n + 2))
+        return self._with_tails(log_density, values, discrete)
+
+    def _with_tails(self, log_density, values, discrete):
+        """Return log densities, with those of values beyond the range put in."""
+        low, high = (self.low, self.high) if discrete else (self._left[0], self._right[-1])
+        distance = np.maximum(low - values, values - high)
+        beyond = distance > 0
+        log_tail = -np.log(self.n + 2)
+        if discrete:  # geometric: the first point beyond the range has distance `step`
+            rate = self.step / self.spread
+            log_tail += np.log(-np.expm1(-rate))
+            distance = distance - self.step
+        else:
+            log_tail -= np.log(self.spread)
+        with np.errstate(over="ignore"):
+            fall = np.minimum(distance[beyond] / self.spread, np.finfo(np.float64).max / 2)
+        log_density[beyond] = log_tail - fall
+        return log_density
+
+    def snap(self, values, *, clip=True):
+        """Return values on the grid, if there is one, and by default cut to the range that was seen."""
+        values = self._on_grid(values)
+        return np.clip(values, *self._ends) if clip else values
+
+    def _at(self, pieces, within):
+        """Return the values at shares `within` of pieces, on the grid if there is one."""
+        left = self._left[pieces]
+        return self.snap(left + within * (self._right[pieces] - left))
+
+    def _on_grid(self, values):
+        if self.step is None:
+            return values
+        return np.round(values, round(-np.log10(self.step))) + 0.0
+
+    @functools.cached_property
+    def spread(self):
+        """Standard deviation of the cells; where they do not vary, their size or 1."""
+        middle, width = (self._left + self._right) / 2, self._right - self._left
+        mass = np.array(self.mass)
+        origin = middle[0]
+        shifted = middle - origin
+        variance = mass @ (np.square(shifted) + np.square(width) / 12) - np.square(mass @ shifted)
+        if variance > np.square(1e-9 * np.abs(self._left).max()):
+            return float(np.sqrt(variance))
+        return max(float(np.abs(self._left[0])), self.step or 1.0)
+
+    @functools.cached_property
+    def _left(self):
+        return np.array(self.left, dtype=np.float64)
+
+    @functools.cached_property
+    def _right(self):
+        return np.array(self.right, dtype=np.float64)
+
+    @functools.cached_property
+    def is_atom(self):
+        """Whether each piece is an atom: ndarray of bool."""
+        return self._left == self._right
+
+    @functools.cached_property
+    def _ends(self):
+        """The smallest and the largest value."""
+        half = 0.0 if self.step is None else self.step / 2
+        low = self._left[0] + half * (not self.is_atom[0])
+        high = self._right[-1] - half * (not self.is_atom[-1])
+        return float(self._on_grid(low)), float(self._on_grid(high))
+
+    @functools.cached_property
+    def _edges(self):
+        """Probability below the start of each piece, and below the end of the last."""
+        below = np.concatenate([[0.0], np.cumsum(self.mass)])
+        return (1 + self.n * below / below[-1]) / (self.n + 2)
+
+    @functools.cached_property
+    def _scores(self):
+        return ndtri(self._edges)
+
+    @functools.cached_property
+    def knots(self):
+        """Values and the probabilities below them, between which all is linear: one of an atom, two of a stretch."""
+        lower, upper = self._edges[:-1], self._edges[1:]
+        middle = (lower + upper) / 2
+        values = np.stack([self._left, self._right], axis=1)
+        probabilities = np.stack([np.where(self.is_atom, middle, lower), np.where(self.is_atom, middle, upper)], axis=1)
+        keep = np.stack([np.ones(len(middle), dtype=bool), ~self.is_atom], axis=1)
+        return values[keep], probabilities[keep]
+
+
+def _pieces(counts, is_atom):
+    """Return the first and the last distinct value of each piece, as positions: atoms alone, others by quantiles."""
+    others = np.where(is_atom, 0, counts)
+    n_others = others.sum()
+    if n_others == 0:
+        positions = np.arange(len(counts))
+        return positions, positions
+    middle = (np.cumsum(others) - others / 2) / n_others
+    bins = np.searchsorted(_levels(n_others), middle, side="right")
+    starts = np.ones(len(counts), dtype=bool)
+    starts[1:] = is_atom[1:] | is_atom[:-1] | (bins[1:] != bins[:-1])
+    first = np.flatnonzero(starts)
+    return first, np.append(first[1:] - 1, len(counts) - 1)
+
+
+def _edges(distinct, counts, is_atom, first, last, step):
+    """Return where pieces begin and end, given their first and last distinct values.
+
+    Two stretches meet half way between their values. Towards an atom a stretch reaches no further than its own values
+    are apart on average, so that nothing is drawn from a wide gap; on a grid it reaches half a step.
+    """
+    left, right = distinct[first].copy(), distinct[last].copy()
+    stretch = ~is_atom[first]
+    half = distinct[:-1] + np.diff(distinct) / 2
+    if step is not None:
+        half_step = step / 2
+        left[stretch] -= half_step
+        right[stretch] += half_step
+        # Points of the grid that nobody has seen lie between two stretches: these meet in the middle, half way
+        # between points.
+        for_both = stretch[:-1] & stretch[1:]
+        low, high = right[:-1][for_both], left[1:][for_both]
+        middle = low + np.floor((high - low) / step / 2 + 1e-6) * step
+        right[:-1][for_both] = middle
+        left[1:][for_both] = middle
+        return left, right
+    n_values = last - first + 1
+    reach = np.where(n_values > 1, (distinct[last] - distinct[first]) / np.maximum(n_values - 1, 1), np.inf)
+    lower = np.concatenate([distinct[:1], half])[first]
+    upper = np.concatenate([half, distinct[-1:]])[last]
+    beside = np.concatenate([[False], is_atom[last[:-1]]])
+    left[stretch] = np.where(beside, np.maximum(lower, left - reach), lower)[stretch]
+    beside = np.concatenate([is_atom[first[1:]], [False]])
+    right[stretch] = np.where(beside, np.minimum(upper, right + reach), upper)[stretch]
+    return left, right

@@ -1,0 +1,199 @@
+"""Read one column of a frame or an array: its kind, and its cells as numbers, as indices of levels or as times."""
+
+import datetime
+import decimal
+import numbers
+from dataclasses import dataclass
+
+import narwhals as nw
+import numpy as np
+
+# Lengths of the units that dates and durations are counted in, in nanoseconds, longest first.
+UNITS = {"D": 86_400 * 10**9, "h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
+# Python's types in columns of objects, by the kind of column that they make.
+OBJECTS = {
+    "label": (str,),
+    "boolean": (bool, np.bool_),
+    "integer": (numbers.Integral,),
+    "real": (numbers.Real, decimal.Decimal),
+    "datetime": (datetime.datetime, np.datetime64),
+    "date": (datetime.date,),
+    "duration": (datetime.timedelta, np.timedelta64),
+}
+CELL_TYPES = "an argument must be a string, a boolean, a number, a date or a duration in each cell"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The cells of one column as they were read.
+
+    Attributes
+    ----------
+    kind : {"real", "integer", "boolean", "label", "date", "duration"}
+    dtype : str
+        From which the column can be made again.
+    values : ndarray of shape (n,)
+        float64 with NaN for missing cells: numbers, 0 and 1 of booleans, indices of `levels`. Times are int64, counts
+        of `base`, anything where cells are missing.
+    missing : ndarray of shape (n,), bool
+    levels : tuple or None
+        Distinct labels, ascending, or all that the dtype has, in its order.
+    fixed, ordered : bool
+        Whether the levels are those of the dtype, and whether it says that their order means something.
+    base : {"us", "ns"} or None
+        The unit of times.
+    """
+
+    kind: str
+    dtype: str
+    values: np.ndarray
+    missing: np.ndarray
+    levels: tuple | None = None
+    fixed: bool = False
+    ordered: bool = False
+    base: str | None = None
+
+
+def read(series, where):
+    """Return an Observed.
+
+    Parameters
+    ----------
+    series : pandas or polars Series, or ndarray of shape (n,)
+    where : str
+        What the column is called in messages.
+
+    Raises
+    ------
+    TypeError
+        For dtypes, or types of objects, that no cell can have.
+    ValueError
+        For infinite values, and objects of several types.
+    """
+    if isinstance(series, np.ndarray):
+        if series.dtype.kind in "OUS":
+            return _read_objects(series, "str" if series.dtype.kind in "US" else "object", where)
+        return _numbers("real", series.dtype.name, series.astype(np.float64), where)
+    column = nw.from_native(series, series_only=True)
+    dtype, name = column.dtype, str(series.dtype)
+    if dtype.is_integer() or dtype.is_float() or dtype.is_decimal():
+        kind = "integer" if dtype.is_integer() else "real"
+        values = column.cast(nw.Float64).to_numpy()
+        return _numbers(kind, name, np.array(values, dtype=np.float64), where)
+    if dtype == nw.Boolean:
+        values = np.array(column.cast(nw.Int8).cast(nw.Float64).to_numpy(), dtype=np.float64)
+        return Observed("boolean", name, values, np.isnan(values))
+    if dtype in (nw.Datetime, nw.Date, nw.Duration):
+        return _times(column, name)
+    if name == "category":
+        return _categories_of_pandas(series, where)
+    if dtype in (nw.Categorical, nw.Enum):
+        levels = tuple(dtype.categories) if dtype == nw.Enum else None
+        return _labels(column.to_list(), name.partition("(")[0], levels)
+    if dtype in (nw.String, nw.Object):
+        return _read_objects(np.array(column.to_list() + [None], dtype=object)[:-1], name, where)
+    if name == "Null":
+        values = np.full(len(series), np.nan)
+        return Observed("real", name, values, np.isnan(values))
+    raise TypeError(
+        f"{where} has dtype {name}; {CELL_TYPES} (numbers, booleans, strings, categories, dates, durations); "
+        "convert it or drop it"
+    )
+
+
+def is_missing(value):
+    """Return whether an object stands for a missing cell: None, NaN, NaT or pandas.NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)) and bool(value != value)
+
+
+def _numbers(kind, dtype, values, where):
+    if np.isinf(values).any():
+        raise ValueError(f"{where} holds infinite values (infinity); mark missing cells as NaN, cut what is too large")
+    return Observed(kind, dtype, values, np.isnan(values))
+
+
+def _labels(values, dtype, levels=None, ordered=False):
+    """Return the Observed of a list of labels, None for missing ones."""
+    fixed = levels is not None
+    levels = tuple(sorted(set(values) - {None})) if levels is None else levels
+    index = {level: float(position) for position, level in enumerate(levels)} | {None: np.nan}
+    codes = np.array([index[value] for value in values], dtype=np.float64)
+    return Observed("label", dtype, codes, np.isnan(codes), levels, fixed, ordered)
+
+
+def _categories_of_pandas(series, where):
+    levels = series.cat.categories.tolist()
+    others = {type(level).__name__ for level in levels if not isinstance(level, (str, bool, int, float))}
+    if others:
+        raise TypeError(
+            f"{where} has categories of type {', '.join(sorted(others))}; they must be strings, numbers or booleans: "
+            "convert it by .astype(str).astype('category')"
+        )
+    codes = series.cat.codes.to_numpy().astype(np.float64)
+    codes[codes < 0] = np.nan
+    return Observed("label", "category", codes, np.isnan(codes), tuple(levels), True, bool(series.cat.ordered))
+
+
+def _times(column, dtype):
+    """Return the Observed of a narwhals Series of dates or durations."""
+    missing = np.array(column.is_null().to_numpy(), dtype=bool)
+    seen = column.drop_nulls()
+    base = "ns" if getattr(seen.dtype, "time_unit", "us") == "ns" else "us"
+    if seen.dtype == nw.Duration:
+        kind, counts = "duration", seen.dt.total_nanoseconds() if base == "ns" else seen.dt.total_microseconds()
+    else:
+        kind, counts = "date", seen.dt.timestamp(base)
+    values = np.zeros(len(missing), dtype=np.int64)
+    values[~missing] = counts.to_numpy()
+    return Observed(kind, dtype, values, missing, base=base)
+
+
+def _read_objects(values, dtype, where):
+    """Return the Observed of an array of objects or strings, whose kind follows from the types that occur."""
+    objects = values.tolist() if values.dtype.kind in "US" else list(values)
+    kinds = {_kind_of_type(kind) for kind in set(map(type, objects))}
+    missing = np.zeros(len(objects), dtype=bool)
+    if not kinds <= {"label"}:
+        missing = np.array([is_missing(value) for value in objects], dtype=bool)
+    seen = [value for value, absent in zip(objects, missing) if not absent]
+    kind = _kind_of_objects(seen, where)
+    if kind == "label":
+        return _labels([None if absent else str(value) for value, absent in zip(objects, missing)], dtype)
+    if kind in ("date", "datetime", "duration"):
+        code = "timedelta64[us]" if kind == "duration" else "datetime64[us]"
+        if any(getattr(value, "tzinfo", None) is not None for value in seen):
+            raise TypeError(f"{where} holds objects with a time zone; convert it by pandas.to_datetime")
+        counts = np.zeros(len(objects), dtype=np.int64)
+        counts[~missing] = np.array(seen, dtype=code).view(np.int64)
+        name = f"object ({kind})" if dtype == "object" else dtype
+        return Observed("duration" if kind == "duration" else "date", name, counts, missing, base="us")
+    numbers_ = np.full(len(objects), np.nan)
+    numbers_[~missing] = [float(value) for value in seen]
+    if kind == "boolean":
+        return Observed("boolean", dtype, numbers_, missing)
+    return _numbers(kind, dtype, numbers_, where)
+
+
+def _kind_of_type(kind):
+    """Return the kind of column that objects of one type make, None for types that can be missing cells only."""
+    if kind is type(None) or kind.__name__ in ("NAType", "NaTType"):
+        return None
+    return next((name for name, kinds in OBJECTS.items() if issubclass(kind, kinds)), kind.__name__)
+
+
+def _kind_of_objects(seen, where):
+    types = {type(value) for value in seen}
+    kinds = {_kind_of_type(kind) for kind in types}
+    unknown = sorted(str(kind) for kind in kinds - set(OBJECTS))
+    if unknown:
+        raise TypeError(f"{where} holds objects of type {', '.join(unknown)}; {CELL_TYPES}")
+    if kinds <= {"integer", "real"}:
+        return "integer" if kinds == {"integer"} else "real"
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{where} mixes values of type {', '.join(sorted(kind.__name__ for kind in types))}; make them one type, "
+            "for example by .astype(str)"
+        )
+    return kinds.pop()

@@ -1,0 +1,285 @@
+"""Columns: frames and arrays become cells, and come back as they were."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from skvq.core.tables.columns import Columns
+from skvq.persistence.records import from_json, to_json
+
+SPEC = importlib.util.spec_from_file_location("tables", Path(__file__).with_name("tables.py"))
+tables = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(tables)
+
+
+@pytest.mark.parametrize("name", tables.pandas_columns())
+def test_a_column_of_pandas_comes_back_as_it_was(name):
+    frame = pd.DataFrame({name: tables.pandas_columns()[name]})
+    columns, cells = Columns.fit(frame)
+    columns.check()
+    assert cells.dtype == np.float64
+    np.testing.assert_array_equal(np.isnan(cells), frame.isna().to_numpy())
+    pd.testing.assert_frame_equal(columns.restore(cells), frame)
+    np.testing.assert_array_equal(columns.cells(frame), cells)
+
+
+@pytest.mark.parametrize("name", tables.polars_columns())
+def test_a_column_of_polars_comes_back_as_it_was(name):
+    frame = pl.DataFrame({name: tables.polars_columns()[name]})
+    columns, cells = Columns.fit(frame)
+    columns.check()
+    np.testing.assert_array_equal(np.isnan(cells[:, 0]), frame[name].is_null().to_numpy())
+    back = columns.restore(cells)
+    assert back.schema == frame.schema
+    assert back.equals(frame)
+    np.testing.assert_array_equal(columns.cells(frame), cells)
+
+
+def test_columns_survive_json():
+    for frame in (pd.DataFrame(tables.pandas_columns()), pl.DataFrame(tables.polars_columns())):
+        columns, cells = Columns.fit(frame)
+        again = from_json(Columns, json.loads(json.dumps(to_json(columns))))
+        assert again == columns
+        again.check()
+        np.testing.assert_array_equal(again.cells(frame), cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("uint8", "integer"),
+        ("Int64", "integer"),
+        ("object integers", "integer"),
+        ("float32", "real"),
+        ("boolean", "boolean"),
+        ("object booleans", "boolean"),
+        ("objects", "category"),
+        ("numbered", "category"),
+        ("object dates", "date"),
+        ("zone", "date"),
+        ("duration", "duration"),
+    ],
+)
+def test_the_kind_of_a_column_follows_from_its_dtype_and_its_objects(name, kind):
+    columns, _ = Columns.fit(pd.DataFrame({name: tables.pandas_columns()[name]}))
+    assert columns[0].kind == kind
+
+
+def test_a_column_knows_its_shares_and_moments():
+    frame = pd.DataFrame({"c": ["b", "a", None, "b"], "x": [1.0, np.nan, 3.0, 8.0]})
+    (category, number), _ = Columns.fit(frame)
+    assert category.levels == ("a", "b")
+    assert category.frequencies == (0.25, 0.5)
+    assert category.missing == number.missing == 0.25
+    assert (number.mean, number.std) == (4.0, pytest.approx(np.std([1, 3, 8])))
+    assert number.marginal.left == (1.0, 3.0, 8.0)
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "expected"),
+    [
+        (["2020-01-05", "2020-01-01"], "D", [4, 0]),
+        (["2020-01-01 03:00", "2020-01-02 00:00"], "h", [0, 21]),
+        (["2020-01-01 00:00:30", "2020-01-01 00:01:00"], "s", [0, 30]),
+        (["2020-01-01 00:00:00.000001", "2020-01-01 00:00:00.000000"], "us", [1, 0]),
+    ],
+)
+def test_dates_count_the_longest_unit_in_which_all_are_whole(times, unit, expected):
+    columns, cells = Columns.fit(pd.DataFrame({"t": pd.to_datetime(times)}))
+    assert columns[0].unit == unit
+    np.testing.assert_array_equal(cells[:, 0], expected)
+
+
+def test_nanoseconds_over_years_are_counted_in_a_unit_that_float64_can_hold():
+    times = pd.Series(np.array(["1900-01-01", "2020-01-01T00:00:00.000000001"], "datetime64[ns]"))
+    columns, cells = Columns.fit(pd.DataFrame({"t": times}))
+    assert columns[0].unit == "us"
+    assert columns.restore(cells)["t"].dt.floor("us").tolist() == times.dt.floor("us").tolist()
+
+
+def test_times_between_those_of_fit_keep_their_fractions():
+    columns, _ = Columns.fit(pd.DataFrame({"t": pd.to_datetime(["2020-01-01", "2020-01-03"])}))
+    cells = columns.cells(pd.DataFrame({"t": pd.to_datetime(["2020-01-02 12:00"])}))
+    assert cells[0, 0] == 1.5
+
+
+def test_cells_of_an_array_of_numbers_are_the_array_itself():
+    for dtype in ("float64", "float32", "int16"):
+        X = np.arange(6).reshape(3, 2).astype(dtype)
+        columns, cells = Columns.fit(X)
+        assert cells is X
+        assert columns.cells(X) is X
+        assert columns.restore(cells.astype(float)).dtype == ("float32" if dtype == "float32" else "float64")
+
+
+def test_an_array_of_objects_comes_back_as_one():
+    X = np.array([["a", 1, None, True], ["b", 2, 2.5, False], [None, 3, np.nan, True]], dtype=object)
+    columns, cells = Columns.fit(X)
+    assert [column.kind for column in columns] == ["category", "integer", "real", "boolean"]
+    np.testing.assert_array_equal(cells, [[0, 1, np.nan, 1], [1, 2, 2.5, 0], [np.nan, 3, np.nan, 1]])
+    back = columns.restore(cells)
+    assert back.dtype == object
+    assert back[:, 0].tolist() == ["a", "b", None]
+    assert [type(value) for value in back[1]] == [str, int, float, bool]
+
+
+def test_an_array_of_strings_comes_back_as_one():
+    X = np.array([["a", "x"], ["b", "yy"]])
+    columns, cells = Columns.fit(X)
+    np.testing.assert_array_equal(columns.restore(cells), X)
+    assert columns.restore(cells).dtype == X.dtype
+
+
+def test_whole_numbers_come_back_whole_and_within_their_dtype():
+    columns, _ = Columns.fit(pd.DataFrame({"u": np.array([1, 200], dtype=np.uint8), "i": [1, 2]}))
+    back = columns.restore(np.array([[-3.2, 1.4], [300.0, 1.6]]))
+    assert back["u"].tolist() == [0, 255]
+    assert back["i"].tolist() == [1, 2]
+    assert back.dtypes.astype(str).tolist() == ["uint8", "int64"]
+
+
+@pytest.mark.parametrize("categorical_features", [[True, False, False], [0], ["grade"], np.array([0])])
+def test_numbers_can_be_chosen_as_categories(categorical_features):
+    frame = pd.DataFrame({"grade": [3, 1, 3], "x": [0.5, 1.5, 2.5], "y": [1, 2, 3]})
+    columns, cells = Columns.fit(frame, categorical_features)
+    assert [column.kind for column in columns] == ["category", "real", "integer"]
+    assert columns[0].levels == (1, 3)
+    np.testing.assert_array_equal(cells[:, 0], [1, 0, 1])
+    pd.testing.assert_frame_equal(columns.restore(cells), frame)
+    with pytest.raises(ValueError, match='column "grade" holds levels that fit did not see: 2; pass handle_unknown'):
+        columns.cells(frame.assign(grade=[1, 2, 3]))
+
+
+def test_columns_of_an_array_can_be_chosen_as_categories():
+    X = np.array([[3.0, 0.5], [np.nan, 1.5], [1.0, 2.5]])
+    columns, cells = Columns.fit(X, [0])
+    np.testing.assert_array_equal(cells[:, 0], [1, np.nan, 0])
+    np.testing.assert_array_equal(columns.restore(cells), X)
+
+
+@pytest.mark.parametrize(
+    ("categorical_features", "message"),
+    [
+        ("auto", "categorical_features='auto' must be"),
+        ([True], r"boolean mask must have shape \(n_features,\)"),
+        ([5], "integer indices must be in"),
+        ([-1], "integer indices must be in"),
+        (["z"], "item value 'z' which is not a valid feature name"),
+        ([0.5], "must be an array-like of bool, int or str"),
+        ([[True, False]], "must be an array-like of bool, int or str"),
+        (["t", "c"], "it cannot be a category"),
+        (None, r'column "c" holds categories .* categorical_features=None does not name it'),
+        ([0], r'column "c" holds categories .* does not name it'),
+    ],
+)
+def test_a_choice_of_categories_that_does_not_fit_is_refused(categorical_features, message):
+    frame = pd.DataFrame({"x": [1.0, 2.0], "c": ["a", "b"], "t": pd.to_datetime(["2020-01-01", "2020-01-02"])})
+    with pytest.raises(ValueError, match=message):
+        Columns.fit(frame, categorical_features)
+
+
+def test_names_need_a_frame():
+    with pytest.raises(ValueError, match="X has no names"):
+        Columns.fit(np.ones((2, 2)), ["a"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "error", "message"),
+    [
+        (["x", 1], ValueError, 'column "a" mixes values of type int, str'),
+        ([1j, 2j], TypeError, 'column "a" has dtype complex128'),
+        ([[1], [2]], TypeError, 'column "a" holds objects of type list; an argument must be a string'),
+        ([b"x", b"y"], TypeError, 'column "a" holds objects of type bytes'),
+        ([None, None], ValueError, 'column "a" has no observed cell, all are missing; drop it'),
+        ([1.0, np.inf], ValueError, 'column "a" holds infinite values'),
+        ([str(i) for i in range(1001)], ValueError, 'column "a" has 1001 levels, .* drop it or group rare levels'),
+        (pd.cut([1, 2], 2), TypeError, 'column "a" has categories of type Interval'),
+    ],
+)
+def test_a_column_that_cannot_be_one_is_refused_by_name(cells, error, message):
+    with pytest.raises(error, match=message):
+        Columns.fit(pd.DataFrame({"a": cells}))
+
+
+@pytest.mark.parametrize("cells", [[[1]], [{"x": 1}], [b"x"], [None]])
+def test_a_column_of_polars_that_cannot_be_one_is_refused_by_name(cells):
+    with pytest.raises((TypeError, ValueError), match='column "a"'):
+        Columns.fit(pl.DataFrame({"a": cells}))
+
+
+def test_names_that_are_there_twice_and_empty_tables_are_refused():
+    with pytest.raises(ValueError, match="several columns named a"):
+        Columns.fit(pd.DataFrame(np.ones((2, 2)), columns=["a", "a"]))
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        Columns.fit(pd.DataFrame({"a": []}))
+    with pytest.raises(TypeError, match="names must be strings or integers"):
+        Columns.fit(pd.DataFrame({("a", "b"): [1]}))
+
+
+def test_integers_as_names_come_back():
+    frame = pd.DataFrame([[1.0, "a"], [2.0, "b"]])
+    columns, cells = Columns.fit(frame)
+    assert columns.restore(cells).columns.tolist() == [0, 1]
+
+
+def test_unknown_levels_are_an_error_or_missing():
+    columns, _ = Columns.fit(pd.DataFrame({"c": ["a", "b"]}))
+    later = pd.DataFrame({"c": ["b", "z", None]})
+    with pytest.raises(ValueError, match="column \"c\" holds levels that fit did not see: 'z'; pass handle_unknown"):
+        columns.cells(later)
+    np.testing.assert_array_equal(columns.cells(later, "ignore")[:, 0], [1, np.nan, np.nan])
+
+
+def test_a_later_table_needs_the_same_columns_of_the_same_kinds():
+    frame = tables.mixed_frame(30)
+    columns, cells = Columns.fit(frame)
+    np.testing.assert_array_equal(columns.cells(pl.from_pandas(frame)), cells)
+    with pytest.raises(ValueError, match="X has 6 columns, but fit saw 7"):
+        columns.cells(frame.iloc[:, :6])
+    with pytest.raises(ValueError, match="in this order"):
+        columns.cells(frame[frame.columns[::-1]])
+    with pytest.raises(ValueError, match='column "town" was of kind category .* and is now of kind real'):
+        columns.cells(frame.assign(town=0.5))
+    with pytest.raises(ValueError, match='column "age" was of kind integer .* and is now of kind category'):
+        columns.cells(frame.assign(age="x"))
+    with pytest.raises(ValueError, match='column "age" held integers in fit, and now holds 0.5'):
+        columns.cells(frame.assign(age=0.5))
+    with pytest.raises(ValueError, match='column "income" holds infinite values'):
+        columns.cells(frame.assign(income=np.inf))
+
+
+def test_missing_cells_may_come_later_and_turn_integers_into_floats():
+    columns, _ = Columns.fit(pd.DataFrame({"i": [1, 2], "c": ["a", "b"]}))
+    cells = columns.cells(pd.DataFrame({"i": [1.0, np.nan], "c": [None, None]}))
+    np.testing.assert_array_equal(cells, [[1, np.nan], [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("index", "change"),
+    [
+        (0, {"levels": ("a", "a")}),
+        (0, {"frequencies": (0.5, 0.4)}),
+        (0, {"frequencies": (1.0,)}),
+        (0, {"marginal": True}),
+        (0, {"dtype": "x" * 300}),
+        (0, {"unit": "D"}),
+        (1, {"marginal": None}),
+        (1, {"mean": float("nan")}),
+        (1, {"std": None}),
+        (1, {"missing": 1.0}),
+        (2, {"unit": "year"}),
+        (2, {"origin": 0.5}),
+        (3, {"levels": (True, False)}),
+    ],
+)
+def test_what_no_fit_gives_is_refused(index, change):
+    frame = pd.DataFrame({"c": ["a", "b"], "x": [1.0, 2.5], "t": pd.to_datetime(["2020-01-01", "2021-01-01"])})
+    columns, _ = Columns.fit(frame.assign(b=[True, False]))
+    fields = vars(columns[index]) | change
+    with pytest.raises(ValueError, match="a column's"):
+        type(columns[index])(**fields).check()
