@@ -11,17 +11,17 @@ import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._typing import Device, NDArray, RandomState, Self, TableLike, typed
+from .._typing import ArrayLike, Device, NDArray, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.parameters import DRAWS, check_arguments, is_auto
 from ..core.tables.codes import TableCodes
-from ..core.tables.columns import Columns
+from ..core.tables.columns import Column, Columns
 from ..core.tables.completion import averages, given_cells
-from ..core.tables.reading import read_table
+from ..core.tables.layout import as_table
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
 from . import schema
@@ -87,7 +87,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     Attributes
     ----------
-    columns_ : dict
+    columns_ : list of dict
         Kinds, levels and distributions of the columns (JSON-able).
     orders_ : ndarray of shape (n_orders, n_features), int64
         Orders of the columns.
@@ -144,6 +144,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     _schema = schema.ORDERLESS_NADE
     _parameter_constraints = NADE
+    _learned_beside = ("_table_in",)
+    _caches = ("_module", "_table")
 
     def __init__(
         self,
@@ -190,7 +192,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     @typed(with_callbacks)
     @forgets_failure
-    def fit(self, X: TableLike, y: object = None, *, X_val: TableLike | None = None) -> Self:
+    def fit(self, X: ArrayLike, y: object = None, *, X_val: ArrayLike | None = None) -> Self:
         """Learn the distribution of the rows of a table.
 
         Parameters
@@ -214,13 +216,16 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         """
         self._validate_params()
         task = FitTask(self, X, y)
-        columns, cells = read_table(self, X, self.categorical_features)
+        X = as_table(X)
+        validate_data(self, X, skip_check_array=True)
+        columns, cells = Columns.fit(X, self.categorical_features)
         held_out = None if X_val is None else self._check(columns, X_val)
         return self._fit_cells(columns, cells, held_out, task)
 
     def _fit_cells(self, columns, cells, held_out, task):
         """Fit to cells (n, n_features) of known columns; `held_out` are cells too, or None."""
-        self.columns_ = to_json(columns)
+        self.columns_ = [to_json(column) for column in columns]
+        self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
         generator = self._generator()
         orders = [torch.randperm(len(columns), generator=generator) for _ in range(self.n_orders)]
@@ -238,7 +243,9 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     def _check(self, columns, X):
         """Return the cells of X, a table like that of `fit`."""
-        return columns.cells(read_table(self, X), self.handle_unknown)
+        X = as_table(X)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        return columns.cells(X, self.handle_unknown)
 
     def _sizes_for(self, n_rows):
         """Return the sizes and choices for so many rows, by name, with every "auto" decided."""
@@ -265,7 +272,12 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     @property
     def _columns(self):
-        return from_json(Columns, self.columns_)
+        """The Columns of `fit`, built again if need be."""
+        found = self.__dict__.get("_table")
+        if found is None or found[0] is not self.columns_:
+            columns = tuple(from_json(Column, column) for column in self.columns_)
+            self._table = found = self.columns_, Columns(columns, self._table_in["frame"], self._table_in["dtype"])
+        return found[1]
 
     @property
     def _table_codes(self):
@@ -279,7 +291,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        given: dict | TableLike | None = None,
+        given: dict | ArrayLike | None = None,
     ) -> Any:
         """Draw new rows, or rows given some of their columns.
 
@@ -326,7 +338,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     def complete(
         self,
-        X: TableLike,
+        X: ArrayLike,
         *,
         n_draws: int = 1,
         strategy: Literal["draw", "mean"] = "draw",
@@ -375,7 +387,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             completed.append(columns.restore(whole))
         return completed[0] if len(completed) == 1 else completed
 
-    def score_samples(self, X: TableLike) -> NDArray[np.float64]:
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return log p(row) of every row, in nats: densities of real columns, in their units, probabilities of all others.
 
         Real values that many rows share have a probability of their own, so the likelihood is one with respect to a mix
@@ -402,7 +414,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             found.append(np.where(unknown, 0.0, codes.log_density(cells, log_probs)).sum(axis=1))
         return logsumexp(found, axis=0) - np.log(len(found))
 
-    def score(self, X: TableLike, y: object = None) -> float:
+    def score(self, X: ArrayLike, y: object = None) -> float:
         """Return the mean of `score_samples`, in nats per row.
 
         Parameters

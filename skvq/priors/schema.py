@@ -77,3 +77,4 @@ HIERARCHICAL_PIXELCNN = of_grids(
     "HierarchicalPixelCNN", TwoLevelSizes, 3, grid_shapes_=tuple[tuple[int, int], tuple[int, int]]
 )
 CAUSAL_TRANSFORMER = of_grids("CausalTransformer", TransformerSizes, 9)
+ORDERLESS_NADE = None

@@ -198,9 +198,8 @@ class Marginal:
     def log_density(self, values, *, discrete=False):
         """Return the log probability of atoms and the log density of other values: ndarray of float64, finite.
 
-        Of the mass within the range, ``1 / (n + 2)`` is spread evenly over it, for values between pieces. The mass
-        beyond each end falls exponentially, by a factor e for every standard deviation. So everything finite has a
-        finite log density, and all of it integrates to 1.
+        It is that of the pieces, times 1 - :meth:`stray`, and of what is spared for other values (:meth:`log_stray`). So
+        everything finite has a finite log density, and all of it integrates to 1.
 
         Parameters
         ----------
@@ -209,41 +208,59 @@ class Marginal:
             Whether the column holds points of the grid only, such as integers: the log probability of a point then, and
             all of them sum to 1.
         """
-        discrete = discrete and self.step is not None
-        piece = self.piece_of(values)
-        width = self._right[piece] - self._left[piece]
-        unit = self.step if discrete else 1.0
-        atom = self.is_atom[piece] & (values == self._left[piece])
-        inside = (values >= self._left[piece]) & (values <= self._right[piece])
-        whole = self._right[-1] - self._left[0]
-        if discrete:
-            whole = self.high - self.low + self.step
-        stray = 1.0 / (self.n + 2) if whole > 0 else 0.0
-        share = np.array(self.mass)[piece] * (1 - stray)
-        density = np.where(inside & ~atom, share * unit / np.where(width > 0, width, 1.0), 0.0)
-        density[atom] = share[atom]
-        if whole > 0:
-            density += np.where(atom & (not discrete), 0.0, stray * unit / whole)
-        with np.errstate(divide="ignore"):
-            log_density = np.log(density) + np.log(self.n / (self.n + 2))
-        return self._with_tails(log_density, values, discrete)
+        share = np.log(np.array(self.mass)[self.piece_of(values)]) + np.log1p(-self.stray(discrete=discrete))
+        within = share + self.log_within(values, discrete=discrete)
+        return np.logaddexp(within, self.log_stray(values, discrete=discrete))
 
-    def _with_tails(self, log_density, values, discrete):
-        """Return log densities, with those of values beyond the range put in."""
-        low, high = (self.low, self.high) if discrete else (self._left[0], self._right[-1])
+    def log_within(self, values, *, discrete=False):
+        """Return the log density of values within their pieces, each of which has mass 1; -inf for those in none."""
+        piece = self.piece_of(values)
+        inside = (values >= self._left[piece]) & (values <= self._right[piece])
+        width = np.where(self.is_atom[piece], 1.0, self._right[piece] - self._left[piece])
+        unit = np.where(self.is_atom[piece], 1.0, self._unit(discrete))
+        return np.where(inside, np.log(unit / width), -np.inf)
+
+    def log_stray(self, values, *, discrete=False):
+        """Return the log density of what is spared for values that were not seen; its mass is :meth:`stray`.
+
+        Of it, 1 / (n + 3) lies evenly over the range, and as much beyond each end, where it falls by a factor e for
+        every standard deviation. A value that is an atom has none of it, unless all values are points of a grid.
+        """
+        grid = discrete and self.step is not None
+        low, high = (self.low, self.high) if grid else (self._left[0], self._right[-1])
+        whole = high - low + (self.step if grid else 0.0)
+        each = -np.log(self.n + 3)
+        if whole > 0:
+            found = np.full(np.shape(values), each + np.log(self._unit(discrete) / whole))
+            if not grid:
+                piece = self.piece_of(values)
+                found[self.is_atom[piece] & (values == self._left[piece])] = -np.inf
+        else:
+            found = np.full(np.shape(values), -np.inf)
         distance = np.maximum(low - values, values - high)
         beyond = distance > 0
-        log_tail = -np.log(self.n + 2)
-        if discrete:  # geometric: the first point beyond the range has distance `step`
+        if grid:  # geometric: the first point beyond the range has distance `step`
             rate = self.step / self.spread
-            log_tail += np.log(-np.expm1(-rate))
-            distance = distance - self.step
+            each, distance = each + np.log(-np.expm1(-rate)), distance - self.step
         else:
-            log_tail -= np.log(self.spread)
+            each -= np.log(self.spread)
         with np.errstate(over="ignore"):
             fall = np.minimum(distance[beyond] / self.spread, np.finfo(np.float64).max / 2)
-        log_density[beyond] = log_tail - fall
-        return log_density
+        found[beyond] = each - fall
+        return found
+
+    def stray(self, *, discrete=False):
+        """Return the probability that is spared for values that were not seen."""
+        even = self._right[-1] > self._left[0] or (discrete and self.step is not None)
+        return (3.0 if even else 2.0) / (self.n + 3)
+
+    def _unit(self, discrete):
+        return self.step if discrete and self.step is not None else 1.0
+
+    @functools.cached_property
+    def scores(self):
+        """The standard-normal score of the middle of each piece, in probability: ndarray of float64."""
+        return ndtri((self._edges[:-1] + self._edges[1:]) / 2)
 
     def snap(self, values, *, clip=True):
         """Return values on the grid, if there is one, and by default cut to the range that was seen."""

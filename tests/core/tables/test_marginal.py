@@ -173,10 +173,10 @@ def test_everything_finite_has_a_finite_log_density(values):
 
 def test_a_value_between_atoms_has_the_density_that_is_spread_over_the_range():
     marginal = Marginal.fit(np.array([0.0, 4.0, 4.0]))
-    # 3/5 of all lies within the range, 1/5 of that is spread over a range of 4
-    assert np.exp(marginal.log_density(np.array([1.5])))[0] == pytest.approx(0.6 * 0.2 / 4)
+    # of 3 cells, a share of 1 / (3 + 3) is spread over a range of 4
+    assert np.exp(marginal.log_density(np.array([1.5])))[0] == pytest.approx(1 / 6 / 4)
     # as integers it is spread over five points
-    assert np.exp(marginal.log_density(np.array([2.0]), discrete=True))[0] == pytest.approx(0.6 * 0.2 / 5)
+    assert np.exp(marginal.log_density(np.array([2.0]), discrete=True))[0] == pytest.approx(1 / 6 / 5)
 
 
 def test_a_value_belongs_to_the_piece_that_is_nearest():
