@@ -124,8 +124,9 @@ class OrderlessNetwork(nn.Module):
         self.blocks = nn.Sequential(*(_Block(width, dropout, generator) for _ in range(n_blocks)))
         self.norm = nn.LayerNorm(width)
         self.head = linear(width, n_codes, None)
-        self.smooth = linear(width, len(codes.numbers) * degree, None)
-        self.register_buffer("polynomials", torch.zeros(len(codes.numbers) * degree, n_codes))
+        n_smooth = len(codes.numbers) * degree
+        self.smooth = linear(width, n_smooth, None) if n_smooth else None
+        self.register_buffer("polynomials", torch.zeros(n_smooth, n_codes))
         self.register_buffer("values", torch.zeros(codes.token_starts[-1]))  # of every code of every column
         self.register_buffer("own", torch.full((n_codes, 1), 1.0 if free_codes else 0.0))
         for column in range(n_columns):
@@ -135,7 +136,7 @@ class OrderlessNetwork(nn.Module):
         most_coarse = max((codes.n_coarse[column] for column in with_fine), default=1)
         self.fine_embedding = uniform((len(with_fine), most_fine, embedding_dim), 10, generator)
         self.fine_own = 1.0 if free_codes else 0.0
-        self.fine_hidden = linear(width, len(with_fine) * FINE_WIDTH, generator)
+        self.fine_hidden = linear(width, len(with_fine) * FINE_WIDTH, generator) if with_fine else None
         self.fine_given = uniform((len(with_fine), most_coarse, FINE_WIDTH), 10, generator)
         self.fine_head = nn.Parameter(torch.zeros(len(with_fine), FINE_WIDTH, most_fine))
         self.fine_bias = nn.Parameter(torch.zeros(len(with_fine), most_coarse, most_fine))
@@ -228,13 +229,13 @@ class OrderlessNetwork(nn.Module):
     def _coarse_logits(self, h):
         """Return the logits of the coarse codes of all columns in a row, (b, n_codes)."""
         logits = F.linear(h, self.head.weight * self.own, self.head.bias)
-        return logits + self.smooth(h) @ self.polynomials
+        return logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials
 
     def _coarse_logits_of(self, h, column):
         """Return the logits of the coarse codes of one column, (b, n_coarse)."""
         part = slice(self.codes.starts[column], self.codes.starts[column + 1])
         logits = F.linear(h, self.head.weight[part] * self.own[part], self.head.bias[part])
-        return logits + self.smooth(h) @ self.polynomials[:, part]
+        return logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials[:, part]
 
     def _fine_logits(self, h, coarse):
         """Return the logits of the fine codes given the coarse ones (b, n_with_fine): (b, n_with_fine, most_fine)."""
