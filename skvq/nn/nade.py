@@ -347,4 +347,3 @@ def orderless_loss(network, rows, known):
     unknown = 1.0 - known
     terms = network.log_prob_terms(rows, known) * unknown
     return -(terms.sum(dim=1) / unknown.sum(dim=1)).mean()
-

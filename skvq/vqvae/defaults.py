@@ -37,7 +37,7 @@ NETWORK_SIZES = (256, 256)
 FEW_EPOCHS = 3
 # The losses are computed in float32.
 LOSS_WEIGHT = Number(numbers.Real, 0, float(np.finfo(np.float32).max), closed="both")
-PRIOR_NAMES = ("pixelcnn", "transformer")
+PRIOR_NAMES = ("auto", "pixelcnn", "transformer", "nade")
 PRIOR_METHODS = ["fit", "sample", "score_samples"]
 
 CONSTRAINTS = ROWS | {

@@ -94,7 +94,11 @@ class _Pieces:
         Values that are in no piece have the density that the marginal spares for them.
         """
         marginal = self.marginal
-        known = np.log1p(-marginal.stray(discrete=self.discrete)) + log_prob + marginal.log_within(cells, discrete=self.discrete)
+        known = (
+            np.log1p(-marginal.stray(discrete=self.discrete))
+            + log_prob
+            + marginal.log_within(cells, discrete=self.discrete)
+        )
         return np.logaddexp(known, marginal.log_stray(cells, discrete=self.discrete))
 
 
