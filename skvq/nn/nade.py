@@ -331,7 +331,7 @@ class OrderlessNetwork(nn.Module):
 
 
 def hidden_columns(n_rows, n_columns, generator):
-    """Return masks (n_rows, n_columns), 1.0 where a column is known: a uniform number from 0 to n_columns - 1 of them."""
+    """Return masks (n_rows, n_columns), 1.0 where a column is known: from 0 to n_columns - 1 of them, equally often."""
     rank = torch.rand(n_rows, n_columns, generator=generator).argsort(dim=1).argsort(dim=1)
     n_known = torch.randint(n_columns, (n_rows, 1), generator=generator)
     return (rank < n_known).float()

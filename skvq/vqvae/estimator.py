@@ -535,9 +535,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """Return log p(x) of every row, or a lower bound on it, in nats and in the units of X.
 
         With a prior of rows, as tables have by default, it is that of :meth:`OrderlessNADE.score_samples`: densities of
-        real columns, probabilities of all others. With a prior of codes it is a bound. With the codes c of a row, ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives
-        the first term; the second is a Gaussian around the reconstruction, on standardised values, with one variance,
-        `noise_variance_`.
+        real columns, probabilities of all others. With a prior of codes it is a bound. With the codes c of a row,
+        ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives the first term; the second
+        is a Gaussian around the reconstruction, on standardised values, with one variance, `noise_variance_`.
 
         Parameters
         ----------

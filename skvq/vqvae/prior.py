@@ -173,7 +173,7 @@ class RowPrior:
         return cls(estimator.set_params(**tables))
 
     def fit(self, X, X_val, task):
-        """Fit the estimator to a table, with held-out rows or None; return it. The fit belongs to the FitTask `task`."""
+        """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it."""
         with task.delegate("prior", self.estimator):
             return self.estimator.fit(X, X_val=X_val)
 

@@ -105,9 +105,9 @@ class _Pieces:
 class TableCodes:
     """The way from the cells of a table to one code for each, and back.
 
-    A category's code is the index of its level. A number's code is the piece of its marginal that it lies in, an atom or
-    a stretch of values; a cell that is drawn for the code lies anywhere in the stretch, on the column's grid if it has
-    one. A column with missing cells has one more coarse code for them.
+    A category's code is the index of its level. A number's code is the piece of its marginal that it lies in, an atom
+    or a stretch of values; a cell that is drawn for the code lies anywhere in the stretch, on the column's grid if it
+    has one. A column with missing cells has one more coarse code for them.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class TableCodes:
         return rows
 
     def cells(self, rows, uniform):
-        """Return cells, float64 (n, n_columns), drawn for codes; `uniform` of the same shape says where in a stretch."""
+        """Return cells, float64 (n, n_columns), drawn for codes; `uniform`, of that shape, says where in a stretch."""
         cells = np.empty(rows.shape)
         for column, part in enumerate(self.parts):
             missing = rows[:, column] >= part.n_coarse * part.n_fine
