@@ -399,7 +399,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         return completed[0] if len(completed) == 1 else completed
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return log p(row) of every row, in nats: densities of real columns, in their units, and probabilities of others.
+        """Return log p(row) of every row in nats: densities of real columns, in their units, probabilities of others.
 
         Real values that many rows share have a probability of their own, so the likelihood is one with respect to a mix
         of lengths and counts. Integers and dates are whole numbers of their units. A missing cell has the probability
