@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pandas as pd
 from _table_generators import GENERATORS, generate, import_packages
-from _table_measures import measure
+from _table_measures import measure, utility
 from mixed_tables import TABLES, load_table, split_table
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -89,17 +89,19 @@ def run(options):
     """Append a line for each generator, table and seed that the file of results lacks."""
     for seed in options.seeds:
         for table in options.tables:
+            done = {(r["generator"], r["table"], r["seed"]) for r in read_results(options.results)}
+            generators = [name for name in options.generators if (name, table, seed) not in done]
+            if not generators:
+                continue
             train, test = split_table(load_table(table, options.cache), seed)
-            for generator in options.generators:
-                done = {(r["generator"], r["table"], r["seed"]) for r in read_results(options.results)}
-                if (generator, table, seed) in done:
-                    continue
+            real = utility(train, test, table, seed)
+            for generator in generators:
                 drawn, seconds = draw_in_child(generator, train, seed, options)
                 result = {"generator": generator, "table": table, "seed": seed}
                 if drawn is None:
                     result["error"] = seconds
                 else:
-                    result |= {"seconds": seconds, **measure(train, test, drawn, table, seed)}
+                    result |= {"seconds": seconds, **measure(train, test, drawn, table, seed, real)}
                 with Path(options.results).open("a") as file:
                     file.write(json.dumps(result) + "\n")
                 texts = [f"{k} {v:.3f}" if isinstance(v, float) else str(v) for k, v in result.items()]
