@@ -307,8 +307,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         held_out = None if X_val is None else layout.check(self, X_val)
         if layout.is_mixed:
             raise ValueError(
-                f"likelihood={self.likelihood!r} is one of numbers without missing cells, but X has columns of other "
-                "kinds, or missing cells; pass these columns encoded as numbers"
+                f"X contains missing cells (NaN), or columns that are no numbers, which likelihood={self.likelihood!r} "
+                "does not model; fill them, and pass these columns encoded as numbers"
             )
         for part in (X,) if held_out is None else (X, held_out):
             check_range(self.likelihood, part)
