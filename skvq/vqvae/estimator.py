@@ -63,9 +63,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
-        many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8; for
-        images a code a position, several residual ones from 12 bits a position on, on a coarser grid below 6 bits a
-        position. A value of a row gets 8 bits at most.
+        many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8, and
+        from 256 rows on of 8 where the budget is 16, 24 or 32 bits and the codes are residual ones, as they are by
+        default; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid below
+        6 bits a position. A value of a row gets 8 bits at most.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"} or instance, default="auto"
         How vectors become codes; a name stands for an instance with its defaults. :class:`VectorCodes`: the nearest of
         a codebook, one code a position. :class:`ResidualCodes`: several codes a position, each for what the ones before
