@@ -6,6 +6,7 @@ from .autoencoder.estimator import AutoEncoderTransformer
 from .core.progress import progress
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
+from .outliers import OutlierDetector
 from .priors.hierarchical import HierarchicalPixelCNN
 from .priors.pixelcnn import PixelCNN
 from .priors.transformer import CausalTransformer
@@ -21,6 +22,7 @@ __all__ = [
     "LoadError",
     "MLPClassifier",
     "MLPRegressor",
+    "OutlierDetector",
     "PixelCNN",
     "ProductCodes",
     "ResidualCodes",

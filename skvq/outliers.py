@@ -1,0 +1,287 @@
+"""`OutlierDetector`: say which rows are anomalies, by the scores of any estimator."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
+from sklearn.model_selection import KFold, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
+
+from ._typing import ArrayLike, MatrixLike, NDArray, Self
+from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
+
+# In the order in which "auto" looks for them; the sign makes high values normal.
+SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
+CONTAMINATION = [AUTO, Number(Real, 0, 0.5, closed="right")]
+# A density may give a score of minus infinity, which has no place between two others.
+LOWEST = -1e300
+
+
+class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
+
+    Any estimator with `score_samples` will do, high for normal rows: ``VAETransformer``, ``VQVAETransformer``, the
+    densities of codes, scikit-learn's ``GaussianMixture`` and ``KernelDensity``. So will any with
+    `reconstruction_error`, which is high for anomalies, such as ``AutoEncoderTransformer``, and a Pipeline that ends in
+    one of them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is cloned. One that is fitted already stays as it is inside of ``sklearn.frozen.FrozenEstimator``.
+    contamination : "auto" or float in (0, 0.5], default="auto"
+        Where the threshold lies. "auto": where the scores of held-out rows become improbable, see the notes. A number:
+        this share of the training rows is flagged. An estimator scores the rows that it has learned higher than new
+        ones, so that of new normal rows it flags more than this share.
+    score : {"auto", "score_samples", "reconstruction_error"}, default="auto"
+        The method to judge by. "auto" takes `score_samples` where the estimator has it.
+    cv : int, splitter or iterable of splits, default=5
+        With ``contamination="auto"``: the folds whose rows are scored by a clone that was fitted to the others. It is
+        as many fits beside that of `estimator_`. A number shuffles the rows, the same way each time.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted to all rows.
+    offset_ : float
+        The threshold: rows with a lower score are anomalies. It may be set.
+    training_scores_ : ndarray of shape (n,), float64
+        Scores of the training rows by `estimator_`.
+    held_out_scores_ : ndarray of shape (n,), float64
+        Scores of the training rows by estimators that were not fitted to them; only with ``contamination="auto"``.
+    score_ : str
+        The method that is judged by.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Those of `estimator_`, where it has them.
+
+    See Also
+    --------
+    skvq.VAETransformer : A density of tables and images.
+
+    Notes
+    -----
+    The rule of "auto" is stated in :func:`tail_threshold`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skvq import OutlierDetector, VAETransformer
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> benign, malignant = X[y == 1], X[y == 0]
+    >>> model = VAETransformer(likelihood="gaussian_per_feature", hidden_layer_sizes=(), max_iter=20, random_state=0)
+    >>> detector = OutlierDetector(model).fit(benign[:250])
+    >>> bool(np.mean(detector.predict(benign[250:]) == -1) < 0.1)
+    True
+    >>> bool(np.mean(detector.predict(malignant) == -1) > 0.6)
+    True
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit"])],
+        "contamination": CONTAMINATION,
+        "score": [AUTO, StrOptions(set(SIGNS))],
+        "cv": ["cv_object"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        contamination: float | Literal["auto"] = "auto",
+        score: Literal["auto", "score_samples", "reconstruction_error"] = "auto",
+        cv: Any = 5,
+    ) -> None:
+        self.estimator = estimator
+        self.contamination = contamination
+        self.score = score
+        self.cv = cv
+
+    def fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
+        """Fit the estimator to X, and find the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), or whatever the estimator takes
+            Normal rows, or rows most of which are normal.
+        y : None
+            Ignored.
+        **fit_params
+            Passed to the `fit` of the estimator; with metadata routing those that it requests.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            For an estimator without the score.
+        ValueError
+            For parameters out of range, and for scores that are not numbers.
+        """
+        self._validate_params()
+        self.score_ = _score_method(self.estimator, self.score)
+        if get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        self.estimator_ = clone(self.estimator).fit(X, **fit_params)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+        self.training_scores_ = _scores(self.estimator_, self.score_, X)
+        self.__dict__.pop("held_out_scores_", None)
+        if is_auto(self.contamination):
+            self.held_out_scores_ = self._held_out_scores(X, fit_params)
+        return self.set_threshold(self.contamination)
+
+    def set_threshold(self, contamination: float | Literal["auto"] = "auto", X: MatrixLike | None = None) -> Self:
+        """Move the threshold without a refit; set `offset_` to have one of your own.
+
+        Parameters
+        ----------
+        contamination : "auto" or float in (0, 0.5], default="auto"
+            A number: this share of the rows is flagged. "auto": the rule of :func:`tail_threshold`.
+        X : array-like, default=None
+            Rows to find the threshold by, such as normal ones that the estimator has not been fitted to. None takes the
+            training rows: their own scores for a number, for "auto" those of `held_out_scores_`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For "auto" without `X` after a fit with a number, which held no rows out.
+        """
+        check_is_fitted(self, "estimator_")
+        check_arguments("OutlierDetector.set_threshold", {"contamination": CONTAMINATION}, contamination=contamination)
+        if X is not None:
+            scores = self.score_samples(X)
+        elif not is_auto(contamination):
+            scores = self.training_scores_
+        elif hasattr(self, "held_out_scores_"):
+            scores = self.held_out_scores_
+        else:
+            raise ValueError(
+                "contamination='auto' needs rows that were not fitted to; pass X, or fit with contamination='auto'"
+            )
+        self.offset_ = tail_threshold(scores) if is_auto(contamination) else _quantile(scores, contamination)
+        return self
+
+    def predict(self, X: MatrixLike) -> NDArray[np.int64]:
+        """Return -1 for anomalies, whose score is below `offset_`, and 1 for normal rows.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+
+        Returns
+        -------
+        labels : ndarray of shape (n,), int64
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
+        """Return ``score_samples(X) - offset_``: negative for anomalies.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+
+        Returns
+        -------
+        decision : ndarray of shape (n,), float64
+        """
+        return self.score_samples(X) - self.offset_
+
+    def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
+        """Return the scores of the estimator, high for normal rows: a reconstruction error has its sign changed.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+
+        Returns
+        -------
+        scores : ndarray of shape (n,), float64
+        """
+        check_is_fitted(self, "estimator_")
+        return _scores(self.estimator_, self.score_, X)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what `fit` passes on: metadata that the `fit` of the estimator requests.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    def _held_out_scores(self, X, fit_params):
+        """Return the scores of all rows by clones that were fitted to the other folds, (n,)."""
+        n = _num_samples(X)
+        scores = np.full(n, np.nan)
+        for training, held_out in _folds(self.cv, n).split(np.zeros(n)):
+            inside = _check_method_params(X, fit_params, indices=training)
+            model = clone(self.estimator).fit(_safe_indexing(X, training), **inside)
+            scores[held_out] = _scores(model, self.score_, _safe_indexing(X, held_out))
+        if np.isnan(scores).any():
+            raise ValueError(f"cv={self.cv!r} must hold out every row once; {np.isnan(scores).sum()} were left")
+        return scores
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inside = get_tags(self.estimator)
+        tags.input_tags, tags.non_deterministic = inside.input_tags, inside.non_deterministic
+        return tags
+
+
+def tail_threshold(scores: ArrayLike) -> float:
+    """Return the score below which a row is improbable, given the scores of rows most of which are normal."""
+    scores = np.maximum(np.asarray(scores, dtype=np.float64), LOWEST)
+    median = np.median(scores)
+    return float(median - 3.0 * 1.4826 * np.median(np.abs(scores - median)))
+
+
+def _quantile(scores, share):
+    return float(np.percentile(np.maximum(scores, LOWEST), 100.0 * share))
+
+
+def _folds(cv, n):
+    """Return the splitter; a number of folds shuffles rows, which often come sorted, the same way each time."""
+    if isinstance(cv, int):
+        return KFold(min(cv, n) if n > 1 else cv, shuffle=True, random_state=0)
+    return check_cv(cv)
+
+
+def _score_method(estimator, score):
+    """Return the name of the method that an estimator is judged by; TypeError where it has none."""
+    last = _last_step(estimator)
+    names = list(SIGNS) if is_auto(score) else [score]
+    for name in names:
+        if hasattr(last, name):
+            return name
+    raise TypeError(f"estimator must have {' or '.join(names)}, got {estimator!r}")
+
+
+def _last_step(estimator):
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _scores(estimator, method, X):
+    """Return the scores of a fitted estimator, high for normal rows."""
+    if isinstance(estimator, Pipeline) and not hasattr(estimator, method):  # it passes on no reconstruction error
+        X, estimator = estimator[:-1].transform(X), estimator[-1]
+    scores = SIGNS[method] * np.asarray(getattr(estimator, method)(X), dtype=np.float64)
+    if np.isnan(scores).any():
+        raise ValueError(f"{method} of {estimator!r} is not a number for {np.isnan(scores).sum()} rows")
+    return scores
