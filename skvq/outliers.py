@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
+from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.model_selection import KFold, check_cv
@@ -22,10 +23,15 @@ SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
 CONTAMINATION = [AUTO, Number(Real, 0, 0.5, closed="right")]
 # A density may give a score of minus infinity, which has no place between two others.
 LOWEST = -1e300
+# The standard deviation of a normal distribution over its median and its mean absolute deviation, and how many of them
+# away a value is an outlier (Iglewicz and Hoaglin).
+DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
+# Share of the rows that the automatic threshold flags at least.
+LEAST_SHARE = 0.01
 
 
 class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
+    r"""Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
 
     Any estimator with `score_samples` will do, high for normal rows: ``VAETransformer``, ``VQVAETransformer``, the
     densities of codes, scikit-learn's ``GaussianMixture`` and ``KernelDensity``. So will any with
@@ -40,7 +46,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Where the threshold lies. "auto": where the scores of held-out rows become improbable, see the notes. A number:
         this share of the training rows is flagged. An estimator scores the rows that it has learned higher than new
         ones, so that of new normal rows it flags more than this share.
-    score : {"auto", "score_samples", "reconstruction_error"}, default="auto"
+    method : {"auto", "score_samples", "reconstruction_error"}, default="auto"
         The method to judge by. "auto" takes `score_samples` where the estimator has it.
     cv : int, splitter or iterable of splits, default=5
         With ``contamination="auto"``: the folds whose rows are scored by a clone that was fitted to the others. It is
@@ -56,7 +62,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Scores of the training rows by `estimator_`.
     held_out_scores_ : ndarray of shape (n,), float64
         Scores of the training rows by estimators that were not fitted to them; only with ``contamination="auto"``.
-    score_ : str
+    method_ : str
         The method that is judged by.
     n_features_in_, feature_names_in_ : int, ndarray of str
         Those of `estimator_`, where it has them.
@@ -67,7 +73,21 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    The rule of "auto" is stated in :func:`tail_threshold`.
+    The threshold of "auto" is
+
+    .. math:: \mathrm{median}(s) - 3.5 \cdot 1.4826 \cdot \mathrm{median}(\mathrm{median}(s) - s_i :
+        s_i \leq \mathrm{median}(s))
+
+    over the scores s of held-out rows, or their 1 % quantile if that is higher. The first is the modified z-score of
+    [1]_ with the median absolute deviation of the lower half, since scores have a longer tail there. It flags no fixed
+    share: 1.4 % of exponentially distributed scores and, if there are anomalies among the rows, most of them, as long
+    as they are fewer than a quarter. The second is for scores without a tail, of which the first would flag none. Each
+    row is scored by a model that has not seen it, as in cross-conformal prediction [2]_.
+
+    References
+    ----------
+    .. [1] B. Iglewicz, D. C. Hoaglin, "How to Detect and Handle Outliers", ASQC Quality Press, 1993.
+    .. [2] V. Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial Intelligence 74, 2015.
 
     Examples
     --------
@@ -87,7 +107,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"])],
         "contamination": CONTAMINATION,
-        "score": [AUTO, StrOptions(set(SIGNS))],
+        "method": [AUTO, StrOptions(set(SIGNS))],
         "cv": ["cv_object"],
     }
 
@@ -96,12 +116,12 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         estimator: Any,
         *,
         contamination: float | Literal["auto"] = "auto",
-        score: Literal["auto", "score_samples", "reconstruction_error"] = "auto",
+        method: Literal["auto", "score_samples", "reconstruction_error"] = "auto",
         cv: Any = 5,
     ) -> None:
         self.estimator = estimator
         self.contamination = contamination
-        self.score = score
+        self.method = method
         self.cv = cv
 
     def fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
@@ -128,14 +148,14 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             For parameters out of range, and for scores that are not numbers.
         """
         self._validate_params()
-        self.score_ = _score_method(self.estimator, self.score)
+        self.method_ = _score_method(self.estimator, self.method)
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
-        self.estimator_ = clone(self.estimator).fit(X, **fit_params)
+        self.estimator_ = clone(self.estimator).fit(X, None, **fit_params)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
-        self.training_scores_ = _scores(self.estimator_, self.score_, X)
+        self.training_scores_ = _scores(self.estimator_, self.method_, X)
         self.__dict__.pop("held_out_scores_", None)
         if is_auto(self.contamination):
             self.held_out_scores_ = self._held_out_scores(X, fit_params)
@@ -147,7 +167,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         contamination : "auto" or float in (0, 0.5], default="auto"
-            A number: this share of the rows is flagged. "auto": the rule of :func:`tail_threshold`.
+            A number: this share of the rows is flagged. "auto": the rule of the notes of :class:`OutlierDetector`.
         X : array-like, default=None
             Rows to find the threshold by, such as normal ones that the estimator has not been fitted to. None takes the
             training rows: their own scores for a number, for "auto" those of `held_out_scores_`.
@@ -214,7 +234,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         scores : ndarray of shape (n,), float64
         """
         check_is_fitted(self, "estimator_")
-        return _scores(self.estimator_, self.score_, X)
+        return _scores(self.estimator_, self.method_, X)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return what `fit` passes on: metadata that the `fit` of the estimator requests.
@@ -228,12 +248,13 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _held_out_scores(self, X, fit_params):
         """Return the scores of all rows by clones that were fitted to the other folds, (n,)."""
+        X = _with_rows(X)
         n = _num_samples(X)
         scores = np.full(n, np.nan)
         for training, held_out in _folds(self.cv, n).split(np.zeros(n)):
             inside = _check_method_params(X, fit_params, indices=training)
-            model = clone(self.estimator).fit(_safe_indexing(X, training), **inside)
-            scores[held_out] = _scores(model, self.score_, _safe_indexing(X, held_out))
+            model = clone(self.estimator).fit(_safe_indexing(X, training), None, **inside)
+            scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out))
         if np.isnan(scores).any():
             raise ValueError(f"cv={self.cv!r} must hold out every row once; {np.isnan(scores).sum()} were left")
         return scores
@@ -245,15 +266,42 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def tail_threshold(scores: ArrayLike) -> float:
-    """Return the score below which a row is improbable, given the scores of rows most of which are normal."""
+def tail_threshold(scores):
+    """Return the score below which a row is an anomaly, given scores of rows most of which are normal.
+
+    It lies 3.5 robust standard deviations below the median, or at the 1 % quantile if that is higher. The deviations
+    are those of the lower half, as scores have a longer tail there. Where more than half of them are 0, their mean
+    takes the place of their median.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n,)
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> print(f"{tail_threshold([-20.0, -3.0, -2.0, -1.0, 0.0, 1.0]):.2f}")
+    -9.28
+    """
     scores = np.maximum(np.asarray(scores, dtype=np.float64), LOWEST)
     median = np.median(scores)
-    return float(median - 3.0 * 1.4826 * np.median(np.abs(scores - median)))
+    deviations = median - scores[scores <= median]
+    deviation = DEVIATION_OF_MEDIAN * np.median(deviations) or DEVIATION_OF_MEAN * np.mean(deviations)
+    return max(float(median - N_DEVIATIONS * deviation), _quantile(scores, LEAST_SHARE))
 
 
 def _quantile(scores, share):
     return float(np.percentile(np.maximum(scores, LOWEST), 100.0 * share))
+
+
+def _with_rows(X):
+    """Return X in a form whose rows can be picked."""
+    if sparse.issparse(X):
+        return X.tocsr()
+    return X if hasattr(X, "__getitem__") else np.asarray(X)
 
 
 def _folds(cv, n):
@@ -263,10 +311,10 @@ def _folds(cv, n):
     return check_cv(cv)
 
 
-def _score_method(estimator, score):
+def _score_method(estimator, method):
     """Return the name of the method that an estimator is judged by; TypeError where it has none."""
     last = _last_step(estimator)
-    names = list(SIGNS) if is_auto(score) else [score]
+    names = list(SIGNS) if is_auto(method) else [method]
     for name in names:
         if hasattr(last, name):
             return name
