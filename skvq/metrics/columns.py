@@ -22,12 +22,15 @@ class EncodedTables:
         Names of the columns, those of the first table.
     levels : list
         For each column the list of its levels, over all tables; None for a column of numbers.
+    is_date : list of bool
+        Which columns of numbers are dates, in microseconds since 1970.
     values : list of ndarray (n_rows, n_columns), float64
         For each table its numbers and the positions of its levels. NaN is a missing cell.
     """
 
     names: list[str]
     levels: list[list[Any] | None]
+    is_date: list[bool]
     values: list[NDArray[np.float64]]
 
     @property
@@ -71,8 +74,9 @@ def encode_tables(**tables: Any) -> EncodedTables:
         found, values = _encode_column(column, parts)
         levels.append(found)
         encoded.append(values)
+    dates = [_is_date(column) for column in columns.values()]
     values = [np.stack([column[i] for column in encoded], axis=1) for i in range(len(tables))]
-    return EncodedTables(names, levels, values)
+    return EncodedTables(names, levels, dates, values)
 
 
 def _columns(table, name):
@@ -125,6 +129,12 @@ def _encode_column(column, parts):
     return levels, [np.array([np.nan if cell is None else position[cell] for cell in cells]) for cells in lists]
 
 
+def _is_date(column):
+    if isinstance(column, nw.Series):
+        return column.dtype in (nw.Date, nw.Datetime)
+    return column.dtype.kind == "M"
+
+
 def _read(column):
     """Return a column of numbers as a float64 array, any other one as a list of cells, None where missing."""
     if not isinstance(column, nw.Series):
@@ -148,7 +158,8 @@ def _numbers(array):
     """Return an array of numbers or dates as float64, NaN for NaT."""
     if array.dtype.kind not in "mM":
         return array.astype(np.float64)
-    return np.where(np.isnat(array), np.nan, array.view(np.int64).astype(np.float64))
+    microseconds = array.astype(f"{array.dtype.kind}8[us]")
+    return np.where(np.isnat(array), np.nan, microseconds.view(np.int64).astype(np.float64))
 
 
 def _numbers_if_all(cells, may_be):

@@ -22,6 +22,7 @@ def test_each_kind_of_column_is_numbers_or_levels():
     )
     encoded = encode_tables(X=frame)
     assert encoded.names == list(frame)
+    assert [name for name, is_date in zip(encoded.names, encoded.is_date) if is_date] == ["day"]
     assert encoded.levels == [*(None, None, [False, True], [False, True], ["a", "b"], ["s", "l"], None, None, None)]
     day = 86400e6
     expected = [
@@ -40,6 +41,7 @@ def test_polars_frames_are_encoded_like_those_of_pandas():
     )
     encoded = encode_tables(X=frame)
     assert encoded.levels == [None, ["a", "b"], [False, True], ["l", "s"], None]
+    assert encoded.is_date == [False] * 4 + [True]
     nan = np.nan
     expected = [[1, 1, 1, 1, 0], [nan, 0, nan, nan, 86400e6], [3, nan, 0, 0, nan]]
     np.testing.assert_array_equal(encoded.values[0], expected)
@@ -70,7 +72,8 @@ def test_images_are_rows_of_pixels():
 
 def test_dates_of_an_array_are_numbers():
     dates = np.array([["1970-01-02", "NaT"]], dtype="datetime64[s]")
-    np.testing.assert_array_equal(encode_tables(X=dates).values[0], [[86400, np.nan]])
+    np.testing.assert_array_equal(encode_tables(X=dates).values[0], [[86400e6, np.nan]])
+    assert encode_tables(X=dates).is_date == [True, True]
 
 
 def test_levels_of_several_types_are_kept_apart():
