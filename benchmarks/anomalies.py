@@ -64,6 +64,9 @@ METHODS = {
     ),
     "VQ-VAE": lambda seed: ours(VQVAETransformer(random_state=seed)),
     "autoencoder": lambda seed: ours(AutoEncoderTransformer(random_state=seed)),
+    "autoencoder, neighbours": lambda seed: OutlierDetector(
+        AutoEncoderTransformer(random_state=seed), contamination=0.1, method="neighbors"
+    ),
     "isolation forest": lambda seed: IsolationForest(random_state=seed),
     "local outlier factor": lambda seed: make_pipeline(StandardScaler(), LocalOutlierFactor(novelty=True)),
     "fifth neighbour": lambda seed: make_pipeline(StandardScaler(), FifthNeighbour()),

@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.model_selection import KFold, check_cv
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -20,6 +21,11 @@ from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_argumen
 
 # In the order in which "auto" looks for them; the sign makes high values normal.
 SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
+# What the estimator needs for each method.
+NEEDED = {name: (name,) for name in SIGNS} | {"neighbors": ("transform", "inverse_transform")}
+N_NEIGHBORS = 5
+# Share of the mean variance that is added to each before whitening.
+SHRINKAGE = 0.01
 CONTAMINATION = [AUTO, Number(Real, 0, 0.5, closed="right")]
 # A density may give a score of minus infinity, which has no place between two others.
 LOWEST = -1e300
@@ -46,8 +52,10 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Where the threshold lies. "auto": where the scores of held-out rows become improbable, see the notes. A number:
         this share of the training rows is flagged. An estimator scores the rows that it has learned higher than new
         ones, so that of new normal rows it flags more than this share.
-    method : {"auto", "score_samples", "reconstruction_error"}, default="auto"
-        The method to judge by. "auto" takes `score_samples` where the estimator has it.
+    method : {"auto", "score_samples", "reconstruction_error", "neighbors"}, default="auto"
+        What to judge by. The first two are methods of the estimator; "auto" takes `score_samples` where it is there.
+        "neighbors" is for tables of numbers and estimators with `transform` and `inverse_transform`, the autoencoder
+        above all: minus the distance to the fifth nearest training row, see the notes.
     cv : int, splitter or iterable of splits, default=5
         With ``contamination="auto"``: the folds whose rows are scored by a clone that was fitted to the others. It is
         as many fits beside that of `estimator_`. A number shuffles the rows, the same way each time.
@@ -63,7 +71,9 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     held_out_scores_ : ndarray of shape (n,), float64
         Scores of the training rows by estimators that were not fitted to them; only with ``contamination="auto"``.
     method_ : str
-        The method that is judged by.
+        What is judged by.
+    neighbors_ : estimator
+        The training rows that distances are taken to; only with ``method="neighbors"``.
     n_features_in_, feature_names_in_ : int, ndarray of str
         Those of `estimator_`, where it has them.
 
@@ -83,6 +93,11 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     share: 1.4 % of exponentially distributed scores and, if there are anomalies among the rows, most of them, as long
     as they are fewer than a quarter. The second is for scores without a tail, of which the first would flag none. Each
     row is scored by a model that has not seen it, as in cross-conformal prediction [2]_.
+
+    With ``method="neighbors"`` a row x, standardised, is described by its reconstruction and by what that leaves,
+    (x', x - x'). These descriptions are whitened by their covariance on the training rows, so that a small residual
+    counts as much as a large component, and the score is minus the distance to the fifth nearest training row. Training
+    rows count among their own neighbours.
 
     References
     ----------
@@ -107,7 +122,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"])],
         "contamination": CONTAMINATION,
-        "method": [AUTO, StrOptions(set(SIGNS))],
+        "method": [AUTO, StrOptions(set(NEEDED))],
         "cv": ["cv_object"],
     }
 
@@ -116,7 +131,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         estimator: Any,
         *,
         contamination: float | Literal["auto"] = "auto",
-        method: Literal["auto", "score_samples", "reconstruction_error"] = "auto",
+        method: Literal["auto", "score_samples", "reconstruction_error", "neighbors"] = "auto",
         cv: Any = 5,
     ) -> None:
         self.estimator = estimator
@@ -155,8 +170,11 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
-        self.training_scores_ = _scores(self.estimator_, self.method_, X)
-        self.__dict__.pop("held_out_scores_", None)
+        for name in ("neighbors_", "held_out_scores_"):
+            self.__dict__.pop(name, None)
+        if self.method_ == "neighbors":
+            self.neighbors_ = NeighborDistance().fit(_described(self.estimator_, X))
+        self.training_scores_ = self.score_samples(X)
         if is_auto(self.contamination):
             self.held_out_scores_ = self._held_out_scores(X, fit_params)
         return self.set_threshold(self.contamination)
@@ -234,7 +252,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         scores : ndarray of shape (n,), float64
         """
         check_is_fitted(self, "estimator_")
-        return _scores(self.estimator_, self.method_, X)
+        return _scores(self.estimator_, self.method_, X, getattr(self, "neighbors_", None))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return what `fit` passes on: metadata that the `fit` of the estimator requests.
@@ -253,8 +271,11 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         scores = np.full(n, np.nan)
         for training, held_out in _folds(self.cv, n).split(np.zeros(n)):
             inside = _check_method_params(X, fit_params, indices=training)
-            model = clone(self.estimator).fit(_safe_indexing(X, training), None, **inside)
-            scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out))
+            rows = _safe_indexing(X, training)
+            model, neighbors = clone(self.estimator).fit(rows, None, **inside), None
+            if self.method_ == "neighbors":
+                neighbors = NeighborDistance().fit(_described(model, rows))
+            scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out), neighbors)
         if np.isnan(scores).any():
             raise ValueError(f"cv={self.cv!r} must hold out every row once; {np.isnan(scores).sum()} were left")
         return scores
@@ -313,20 +334,56 @@ def _folds(cv, n):
 
 def _score_method(estimator, method):
     """Return the name of the method that an estimator is judged by; TypeError where it has none."""
-    last = _last_step(estimator)
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     names = list(SIGNS) if is_auto(method) else [method]
     for name in names:
-        if hasattr(last, name):
+        if all(hasattr(last, needed) for needed in NEEDED[name]):
             return name
-    raise TypeError(f"estimator must have {' or '.join(names)}, got {estimator!r}")
+    accepted = " or ".join(" and ".join(NEEDED[name]) for name in names)
+    raise TypeError(f"estimator must have {accepted}, got {estimator!r}")
 
 
-def _last_step(estimator):
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+def _described(estimator, X):
+    """Return the reconstruction of numeric rows beside what it leaves, (n, 2, n_features), float64."""
+    reconstruction = estimator.inverse_transform(estimator.transform(X))
+    try:
+        parts = (part.toarray() if sparse.issparse(part) else part for part in (X, reconstruction))
+        rows, restored = (np.asarray(part, dtype=np.float64).reshape(_num_samples(X), -1) for part in parts)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"method='neighbors' needs columns of numbers: {error}") from error
+    return np.stack([restored, rows - restored], axis=1)
 
 
-def _scores(estimator, method, X):
+class NeighborDistance(BaseEstimator):
+    """Minus the distance to the fifth nearest training row among whitened descriptions, (n, 2, n_features)."""
+
+    def fit(self, described, y=None):
+        """Learn scales, whitening and the training rows."""
+        deviation = described.sum(axis=1).std(axis=0)
+        self.scale_ = np.where(deviation > 0, deviation, 1.0)
+        flat = self._flat(described)
+        self.mean_ = flat.mean(axis=0)
+        variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(flat, rowvar=False, bias=True)))
+        variances = np.maximum(variances, 0.0) + SHRINKAGE * max(variances.mean(), np.finfo(np.float64).tiny)
+        self.whitening_ = axes / np.sqrt(variances)
+        self.nearest_ = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(flat))).fit(self._whitened(flat))
+        return self
+
+    def score_samples(self, described):
+        """Return minus the distances, (n,)."""
+        return -self.nearest_.kneighbors(self._whitened(self._flat(described)))[0][:, -1]
+
+    def _flat(self, described):
+        return (described / self.scale_).reshape(len(described), -1)
+
+    def _whitened(self, flat):
+        return (flat - self.mean_) @ self.whitening_
+
+
+def _scores(estimator, method, X, neighbors):
     """Return the scores of a fitted estimator, high for normal rows."""
+    if method == "neighbors":
+        return neighbors.score_samples(_described(estimator, X))
     if isinstance(estimator, Pipeline) and not hasattr(estimator, method):  # it passes on no reconstruction error
         X, estimator = estimator[:-1].transform(X), estimator[-1]
     scores = SIGNS[method] * np.asarray(getattr(estimator, method)(X), dtype=np.float64)

@@ -6,17 +6,19 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skvq import AutoEncoderTransformer, OutlierDetector, PixelCNN, VAETransformer, VQVAETransformer
 from skvq.outliers import tail_threshold
@@ -82,6 +84,57 @@ def test_codes_images_and_codebooks_are_judged(model, rows):
     labels = detector.predict(rows)
     assert labels.shape == (len(rows),)
     np.testing.assert_array_equal(labels == -1, detector.score_samples(rows) < detector.offset_)
+
+
+@pytest.mark.parametrize("n_components", [3, 13])
+def test_neighbours_are_nearest_by_the_covariance_of_reconstruction_and_residual(n_components):
+    train, new = WINE[::2], WINE[1::2]
+    model = scaled(PCA(n_components)).fit(train)
+    described = []
+    for rows in (train, new):
+        restored = model.inverse_transform(model.transform(rows))
+        described.append(np.hstack([restored, rows - restored]) / np.tile(train.std(axis=0), 2))
+    covariance = np.cov(described[0].T, bias=True)
+    shrunk = covariance + 0.01 * np.trace(covariance) / 26 * np.eye(26)
+    distances = cdist(described[1], described[0], "mahalanobis", VI=np.linalg.inv(shrunk))
+    detector = OutlierDetector(scaled(PCA(n_components)), method="neighbors", contamination=0.1).fit(train)
+    np.testing.assert_allclose(detector.score_samples(new), -np.sort(distances, axis=1)[:, 4], rtol=1e-6)
+
+
+def test_neighbours_of_held_out_rows_are_among_the_other_folds():
+    folds = KFold(3, shuffle=True, random_state=1)
+    detector = OutlierDetector(scaled(PCA(3)), method="neighbors", cv=folds).fit(WINE)
+    for training, held_out in folds.split(WINE):
+        other = OutlierDetector(scaled(PCA(3)), method="neighbors", contamination=0.1).fit(WINE[training])
+        np.testing.assert_allclose(detector.held_out_scores_[held_out], other.score_samples(WINE[held_out]))
+    assert not hasattr(detector.set_params(method="auto", estimator=Given()).fit(WINE), "neighbors_")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        AutoEncoderTransformer(2, max_iter=2, random_state=0),
+        VAETransformer(2, hidden_layer_sizes=(), max_iter=2, random_state=0),
+        VQVAETransformer(4, max_iter=2, prior=None, random_state=0),
+    ],
+)
+def test_a_row_far_from_all_others_has_no_near_neighbours(model):
+    detector = OutlierDetector(model, method="neighbors", cv=2).fit(WINE)
+    far = WINE[:3].copy()
+    far[:, 0] += 20.0
+    assert detector.predict(far).tolist() == [-1, -1, -1]
+    assert np.mean(detector.predict(WINE) == -1) < 0.15
+    again = pickle.loads(pickle.dumps(detector))
+    np.testing.assert_array_equal(again.score_samples(far), detector.score_samples(far))
+
+
+def test_neighbours_need_numbers_and_a_way_back():
+    with pytest.raises(TypeError, match="estimator must have transform and inverse_transform, got GaussianMixture"):
+        OutlierDetector(GaussianMixture(), method="neighbors").fit(WINE)
+    frame = pd.DataFrame({"a": ["x", "y"] * 10})
+    encoder = make_pipeline(OneHotEncoder(sparse_output=False))
+    with pytest.raises(ValueError, match="method='neighbors' needs columns of numbers"):
+        OutlierDetector(encoder, method="neighbors").fit(frame)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
