@@ -458,7 +458,7 @@ def test_parameters_of_the_codes_are_reached_through_the_estimator():
             "'residual' has no parameter 'beam_size': pass",
         ),
         ({"quantizer": ResidualCodes, "quantizer__beam_size": 3}, "has no parameter 'beam_size': pass an instance"),
-        ({"prior__channels": 8}, r"prior='pixelcnn' has no parameter 'channels': pass an instance, prior=PixelCNN\(\)"),
+        ({"prior__channels": 8}, r"prior='auto' has no parameter 'channels': pass an instance, prior=PixelCNN\(\)"),
         (
             {"prior": None, "prior__channels": 8},
             r"prior=None has no parameter 'channels': pass an",
