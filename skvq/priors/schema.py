@@ -98,10 +98,16 @@ BOUNDS_OF_NADE = BOUNDS | {
 
 
 def check_nade(estimator, limits):
-    """Raise ValueError where the values of an OrderlessNADE do not go together."""
+    """Raise ValueError where the architecture of an OrderlessNADE asks for more than there is."""
     sizes = from_json(NADESizes, estimator.architecture_, limits, BOUNDS_OF_NADE)
-    columns = check_columns(estimator)
-    require(TableCodes(columns, sizes.n_bins).codes == sizes.codes, "columns_ and architecture_")
+    require(len(sizes.n_coarse) == len(sizes.n_fine) == len(sizes.is_number), "the columns in architecture_")
+    require(len(sizes.n_coarse) == estimator.n_features_in_, "n_features_in_ and architecture_")
+
+
+def check_nade_columns(estimator):
+    """Raise ValueError where the columns of an OrderlessNADE do not go with its architecture."""
+    sizes = from_json(NADESizes, estimator.architecture_)
+    require(TableCodes(check_columns(estimator), sizes.n_bins).codes == sizes.codes, "columns_ and architecture_")
 
 
 def _orders(array):
@@ -119,5 +125,6 @@ ORDERLESS_NADE = Schema(
     },
     check_nade,
     check_device_and_seed,
+    check_nade_columns,
     optional=frozenset(NAMES),
 )

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits, load_wine
 import skvq
 from skvq import OrderlessNADE, PixelCNN, VQVAETransformer
 
-NADE = OrderlessNADE(n_units=32, max_iter=20)
+NADE = OrderlessNADE(n_units=32, max_iter=80)
 FAST = {"max_iter": 2, "hidden_layer_sizes": (), "random_state": 0}
 
 
