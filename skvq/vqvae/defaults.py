@@ -30,8 +30,9 @@ TABLE_BITS, MANY_ROWS_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 8, 6
 MOST_VALUE_BITS = 8
 # Rows of a table from which on its codes get MANY_ROWS_BITS.
 MANY_ROWS = 1_000
-# Rows of a table from which on its residual codes get MANY_ROWS_BITS in small budgets, which such codes spend in full.
-ENOUGH_ROWS, SMALL_BUDGETS = 2**MANY_ROWS_BITS, (16, 24, 32)
+# Rows of a table from which on its residual codes get MANY_ROWS_BITS in a small budget. At 32 bits these are better on
+# most tables, and worse by 0.004 R² on one of few different values.
+ENOUGH_ROWS, SMALL_BUDGET = 2**MANY_ROWS_BITS, 16
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
 FEWEST_ROWS_FOR_A_NETWORK = 500
 NETWORK_SIZES = (256, 256)
@@ -218,7 +219,7 @@ class BitBudget:
 
 def _table_bits(max_bits, n_rows, residual):
     """Return the bits of a code of a table: the first of the sizes that leave the fewest bits of the budget over."""
-    if residual and ENOUGH_ROWS <= n_rows < MANY_ROWS and max_bits in SMALL_BUDGETS:
+    if residual and ENOUGH_ROWS <= n_rows < MANY_ROWS and max_bits == SMALL_BUDGET:
         return MANY_ROWS_BITS
     about = TABLE_BITS if n_rows < MANY_ROWS else MANY_ROWS_BITS
     # More bits to spend are never fewer bits spent.
@@ -230,7 +231,7 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True):
     """Return the codes of a row that take no more than `max_bits`, and as much of it as there is use for.
 
     A table gets codes of 3 to 5 bits, from 1,000 rows on of 7 to 9. Residual codes of a table are of 8 bits from 256
-    rows on already where the budget is 16, 24 or 32 bits: there they have the higher R² of rows that were not fitted
+    rows on already where the budget is 16 bits: there they have the higher R² of rows that were not fitted
     (`benchmarks/rate_distortion.py widths`); with fewer rows codes of 4 bits have. A value gets 8 bits at most.
 
     An image gets the grid of `automatic_code_shape`, with one code for each position, or several of about 8 bits from
@@ -256,8 +257,8 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True):
 
     Examples
     --------
-    >>> [codes_for_bits(32, (13,), n_rows).grid for n_rows in (178, 300, 5_000)]
-    [(8,), (4,), (4,)]
+    >>> [codes_for_bits(16, (13,), n_rows).grid for n_rows in (178, 300, 5_000)]
+    [(4,), (2,), (2,)]
     >>> for bits in (64, 128, 392, 784):
     ...     print(codes_for_bits(bits, (28, 28, 1), 60_000))
     BitBudget(grid=(2, 2), n_codes=256, codes_per_position=2)

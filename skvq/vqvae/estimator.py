@@ -64,7 +64,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
         many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8, and
-        from 256 rows on of 8 where the budget is 16, 24 or 32 bits and the codes are residual ones, as they are by
+        from 256 rows on of 8 where the budget is 16 bits and the codes are residual ones, as they are by
         default; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid below
         6 bits a position. A value of a row gets 8 bits at most.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"} or instance, default="auto"
