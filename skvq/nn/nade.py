@@ -114,6 +114,16 @@ class OrderlessNetwork(nn.Module):
         Draws the starting weights.
     """
 
+    starts: torch.Tensor
+    token_starts: torch.Tensor
+    n_fine: torch.Tensor
+    places: torch.Tensor
+    beyond: torch.Tensor
+    with_fine: torch.Tensor
+    polynomials: torch.Tensor
+    values: torch.Tensor
+    own: torch.Tensor
+
     def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, dropout, generator):
         super().__init__()
         self.codes = codes

@@ -371,7 +371,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
         codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
-        if models_rows(prior):
+        if prior is not None and models_rows(prior):
             self._fit_row_prior(prior, layout, (table, X), (X_val, held_out), generator, task)
         elif prior is not None:
             self._fit_prior(prior, codes, y, held_out, y_val, generator, task)
