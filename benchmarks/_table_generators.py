@@ -170,7 +170,39 @@ def forest_diffusion(train, n, seed):
     return from_codes(drawn, train)
 
 
+def nade(train, n, seed):
+    """Return rows of an OrderlessNADE, the default prior of a VQVAETransformer of tables."""
+    import skvq
+
+    return skvq.OrderlessNADE(random_state=seed).fit(train).sample(n, random_state=seed)
+
+
+def vqvae(train, n, seed):
+    """Return rows of a VQVAETransformer at its defaults: its codes are fitted too."""
+    import skvq
+
+    return skvq.VQVAETransformer(random_state=seed).fit(train).sample(n, random_state=seed)
+
+
+def code_transformer(train, n, seed):
+    """Return rows drawn by way of the codes of a VQVAETransformer, with a transformer over them."""
+    import skvq
+
+    return skvq.VQVAETransformer(prior="transformer", random_state=seed).fit(train).sample(n, random_state=seed)
+
+
+def code_pixelcnn(train, n, seed):
+    """Return rows drawn by way of the codes of a VQVAETransformer, with a PixelCNN over them."""
+    import skvq
+
+    return skvq.VQVAETransformer(prior="pixelcnn", random_state=seed).fit(train).sample(n, random_state=seed)
+
+
 GENERATORS = {
+    "OrderlessNADE": nade,
+    "VQVAETransformer": vqvae,
+    "codes, transformer": code_transformer,
+    "codes, PixelCNN": code_pixelcnn,
     "train rows": train_rows,
     "independent": independent,
     "gaussian mixture": gaussian_mixture,
@@ -183,6 +215,10 @@ GENERATORS = {
 }
 
 PACKAGES = {
+    "OrderlessNADE": ["skvq"],
+    "VQVAETransformer": ["skvq"],
+    "codes, transformer": ["skvq"],
+    "codes, PixelCNN": ["skvq"],
     "gaussian mixture": ["sklearn.mixture"],
     "sdv copula": ["sdv.single_table"],
     "sdv tvae": ["sdv.single_table"],

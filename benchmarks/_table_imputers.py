@@ -143,7 +143,16 @@ def forest_diffusion(train, test, seed):
     return filled
 
 
+def nade(train, test, seed):
+    """Complete by the means of draws of an OrderlessNADE."""
+    import skvq
+
+    model = skvq.OrderlessNADE(random_state=seed).fit(train)
+    return model.complete(test, strategy="mean", random_state=seed)
+
+
 IMPUTERS = {
+    "OrderlessNADE": nade,
     "means": means,
     "neighbours": neighbours,
     "iterative": iterative,
@@ -153,6 +162,7 @@ IMPUTERS = {
 }
 
 PACKAGES = {
+    "OrderlessNADE": ["skvq"],
     "neighbours": ["sklearn.impute"],
     "iterative": ["sklearn.impute", "sklearn.linear_model"],
     "miceforest": ["miceforest"],
