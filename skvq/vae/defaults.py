@@ -95,7 +95,7 @@ def automatic_sizes(row_shape, n_rows):
     return (512, 256) if math.prod(row_shape) <= 512 else (1024, 512)
 
 
-def plan(estimator, row_shape, n_rows):
+def plan(estimator, row_shape, n_rows, n_columns=None):
     """Return the architecture for an estimator's parameters, with every "auto" decided.
 
     Parameters
@@ -105,6 +105,8 @@ def plan(estimator, row_shape, n_rows):
         (H, W, C) or (n_features,).
     n_rows : int
         Number of rows, those that may be held out among them.
+    n_columns : int, default=None
+        Number of columns of a table whose rows have more features; None: they are the features.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def plan(estimator, row_shape, n_rows):
     """
     n_components = estimator.n_components
     if is_auto(n_components):
-        n_components = automatic_n_components(math.prod(row_shape))
+        n_components = automatic_n_components(math.prod(row_shape) if n_columns is None else n_columns)
     sizes = bottleneck_sizes(estimator, row_shape, automatic_sizes(row_shape, n_rows))
     return Architecture(sizes, int(n_components), estimator.likelihood)
 
