@@ -63,7 +63,7 @@ class Bins:
         names = [shortened(levels[i]) for i in shown]
         if n_shown < len(levels):
             names.append(f"{len(levels) - n_shown} others")
-        return cls(np.arange(len(names) + 1) - 0.5, names, bin_of_level, False, False, has_missing)
+        return cls(np.arange(len(names) + 1, dtype=np.float64) - 0.5, names, bin_of_level, False, False, has_missing)
 
     def positions(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the bin of each value; missing ones are in the last, behind the gap."""
