@@ -54,7 +54,9 @@ class Bins:
         if levels is None:
             numbers = real[np.isfinite(real)]
             is_whole = bool(np.all(numbers == np.round(numbers)))
-            return cls(_edges(numbers, n_bins).astype(np.float64), None, None, encoded.is_date[column], is_whole, has_missing)
+            return cls(
+                _edges(numbers, n_bins).astype(np.float64), None, None, encoded.is_date[column], is_whole, has_missing
+            )
         counts = np.bincount(real[~np.isnan(real)].astype(int), minlength=len(levels))
         n_shown = len(levels) if len(levels) <= N_LEVELS else N_LEVELS - 1
         shown = np.sort(np.argsort(-counts, kind="stable")[:n_shown])
