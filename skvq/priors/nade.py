@@ -20,7 +20,7 @@ from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.parameters import DRAWS, check_arguments, is_auto
 from ..core.tables.codes import TableCodes
 from ..core.tables.columns import Column, Columns
-from ..core.tables.completion import averages, given_cells
+from ..core.tables.completion import averages, given_cells, like
 from ..core.tables.layout import as_table
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
@@ -369,7 +369,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         Returns
         -------
         X_complete : like the X of `fit`, or a list of `n_draws` such
-            A list where `n_draws` is more than 1, and they are not averaged.
+            A frame of pandas has the index of X. A list where `n_draws` is more than 1, and they are not averaged.
         """
         check_is_fitted(self, "weights_")
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
@@ -395,7 +395,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         for draw in draws:
             whole = cells.astype(np.float64)
             whole[incomplete] = draw
-            completed.append(columns.restore(whole))
+            completed.append(like(X, columns.restore(whole)))
         return completed[0] if len(completed) == 1 else completed
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -117,6 +117,29 @@ def test_the_mean_of_completions_is_nearer_than_a_draw(model):
     assert not several[0].equals(several[1])
 
 
+def test_completions_keep_the_index(model):
+    X = people(20, seed=6).iloc[::2].assign(age=np.nan)
+    assert model.complete(X, random_state=0).index.tolist() == X.index.tolist()
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.DataFrame({"a": ["x"] * 20, "b": [1.5] * 20, "c": [3] * 20}),
+        pd.DataFrame({"a": np.arange(40.0)}),
+        pd.DataFrame({"a": [f"{i}" for i in range(1000)] * 2, "b": range(2000)}),
+        pd.DataFrame({"a": [0.0, np.nan] * 10, "b": [True, None] * 10}),
+    ],
+    ids=["constant", "one column", "1,000 levels", "half missing"],
+)
+def test_tables_at_the_edges(X):
+    model = OrderlessNADE(n_units=8, max_iter=2, random_state=0).fit(X)
+    drawn = model.sample(30, random_state=0)
+    for name in X:
+        assert set(drawn[name].dropna()) <= set(X[name]), name
+    assert np.isfinite(model.score_samples(X)).all()
+
+
 def test_likelihoods_of_all_rows_sum_to_1():
     random = np.random.RandomState(0)
     a = random.choice(["x", "y", None], 300)
@@ -194,7 +217,7 @@ def test_held_out_rows_can_be_passed():
 
 
 def test_parameters_act():
-    X = people()
+    X = people(100)
     base = OrderlessNADE(**FAST).fit(X)
     assert OrderlessNADE(**FAST | {"n_units": 16}).fit(X).weights_["head.weight"].shape[1] == 16
     assert len(OrderlessNADE(**FAST, n_orders=2).fit(X).orders_) == 2
@@ -202,4 +225,4 @@ def test_parameters_act():
     for changed in ({"dropout": 0.0}, {"alpha": 0.0}, {"learning_rate_init": 0.01}, {"batch_size": 16}):
         assert OrderlessNADE(**FAST, **changed).fit(X).loss_curve_ != base.loss_curve_
     assert base.sample(300, temperature=0.1, random_state=0).age.nunique() < 25
-    assert base.sample(300, top_k=1, random_state=0).sex.nunique() == 1
+    assert base.sample(300, top_k=1, random_state=0).age.nunique() < 25

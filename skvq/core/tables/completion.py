@@ -87,6 +87,13 @@ def _as_series(values, column, where):
     return found
 
 
+def like(X, table):
+    """Return a table with the index of X, where both are frames of pandas."""
+    if frame_of(X) == frame_of(table) == "pandas":
+        table.index = X.index
+    return table
+
+
 def averages(columns, draws, known, cells):
     """Return cells whose unknown ones are the means, or the most frequent levels, of several draws.
 
