@@ -1,9 +1,9 @@
-"""Codes as features of mixed tables: a logistic regression on one-hot codes, beside bins and levels of the same width.
+"""Codes as features of mixed tables: logistic regression on one-hot codes, beside bins and levels of the same width.
 
 The codes are those of a VQVAETransformer at its defaults, with as many codes a row as there are columns ("one a
-column") or at its own choice. The bins are those of scikit-learn's KBinsDiscretizer (quantiles, numbers imputed by their
-medians) and OneHotEncoder, with as many bins as give about the width of the one-hot codes. Prints the accuracy on test rows, the
-width, and the CPU seconds; mean of the seeds.
+column") or at its own choice. The bins are those of scikit-learn's KBinsDiscretizer (quantiles, numbers imputed by
+their medians) and OneHotEncoder, with as many bins as give about the width of the one-hot codes. Prints the accuracy on
+test rows, the width, and the CPU seconds; mean of the seeds.
 
     python benchmarks/table_features.py --cache tables [--tables penguins ...] [--seeds 0 1 2]
 """
