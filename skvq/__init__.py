@@ -7,6 +7,7 @@ from .core.progress import progress
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
 from .priors.hierarchical import HierarchicalPixelCNN
+from .priors.nade import OrderlessNADE
 from .priors.pixelcnn import PixelCNN
 from .priors.transformer import CausalTransformer
 from .vae.estimator import VAETransformer
@@ -21,6 +22,7 @@ __all__ = [
     "LoadError",
     "MLPClassifier",
     "MLPRegressor",
+    "OrderlessNADE",
     "PixelCNN",
     "ProductCodes",
     "ResidualCodes",

@@ -62,6 +62,15 @@ def check_combinations(estimator):
         check_arguments("noise='masking'", constraints, noise_level=estimator.noise_level)
 
 
+def check_loss(loss, layout):
+    """Raise ValueError for a loss of probabilities on a table that holds more than numbers."""
+    if loss == "log_loss" and layout.is_mixed:
+        raise ValueError(
+            "loss='log_loss' takes numbers in [0, 1] for probabilities, but X has columns of other kinds, or missing "
+            "cells; pass loss='squared_error'"
+        )
+
+
 def check_unit_interval(X):
     """Raise ValueError unless all values of X, an ndarray or CSR matrix, are in [0, 1]."""
     values = X.data if sparse.issparse(X) else X

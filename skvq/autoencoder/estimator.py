@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,7 +15,7 @@ from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import RowLayout, as_array, tag_rows
+from ..core.layout import as_array, fit_layout, layout_of, tag_rows
 from ..persistence.records import from_json
 from . import schema
 from .defaults import (
@@ -22,6 +23,7 @@ from .defaults import (
     Architecture,
     automatic_training,
     check_combinations,
+    check_loss,
     check_unit_interval,
     plan,
     starts_at_optimum,
@@ -48,7 +50,16 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         (n, H, W, C). Without either, X is a table.
     standardize : bool, default=True
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
-        tables, one of each for images.
+        tables, one of each for images. Tables that hold more than numbers need it.
+    categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
+        The columns of a table that are categories, as in scikit-learn's HistGradientBoosting. "from_dtype": those of
+        dtype category, string or enumeration, and columns of objects that are strings. None: none, and strings are an
+        error. Otherwise a mask, indices, or names. See Notes for what else a column can be.
+    handle_unknown : {"error", "ignore"}, default="error"
+        What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
+    clip : bool, default=True
+        Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
+        missing cells come back as they are.
     network : {"auto", "dense", "convolutional"}, default="auto"
         Kind of the networks beside the linear path, for images; those of tables are dense. "auto": dense up to 4096
         values an image, where that learns more per second, convolutional above.
@@ -139,6 +150,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
         What the network has learned.
+    columns_ : list of dict
+        The columns of a table that is more than an array of numbers, as :class:`skvq.core.tables.columns.Column`
+        describes them (JSON-able): name, kind, dtype, levels, share of missing cells, marginal. Not there otherwise.
     n_features_in_ : int
         Number of values in a row.
     feature_names_in_ : ndarray of str
@@ -167,6 +181,16 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     more than 100 epochs. A linear model gets 1,500 steps of 64 rows, or, where it starts at its optimum, 100 small ones
     of 256.
 
+    A table may be a pandas or polars DataFrame, or an array of objects, and its columns real numbers, integers,
+    booleans, categories, dates and durations, with missing cells in any of them; arrays of numbers may have NaN. Every
+    column becomes a few features: a number its normal score by a map that keeps values which many rows share, and an
+    indicator of missing cells where there are some; a category an indicator for each level, a missing cell among them.
+    They are scaled so that every column counts alike in the loss (:class:`skvq.core.tables.layout.TableLayout`). A
+    missing cell in a column that had none in `fit` counts as its mean. A frame of numbers without missing cells gives
+    the same floats as an array. What comes back is a frame with the names, order, dtypes and levels that `fit` saw,
+    or an array where it saw one; integers are whole, numbers have no more decimals than those of `fit`, and cells may
+    be missing where some were.
+
     References
     ----------
     .. [1] G. E. Hinton, R. R. Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 313,
@@ -194,7 +218,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     _schema = schema.AUTOENCODER
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_images_in", "_dtype_in")
+    _learned_beside = ("_images_in", "_dtype_in", "_table_in")
 
     def __init__(
         self,
@@ -202,6 +226,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         *,
         image_shape: ImageShape = None,
         standardize: bool = True,
+        categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
+        handle_unknown: Literal["error", "ignore"] = "error",
+        clip: bool = True,
         network: Literal["auto", "dense", "convolutional"] = "auto",
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         activation: Literal["relu", "gelu", "silu", "tanh"] = "gelu",
@@ -232,26 +259,23 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.n_components = n_components
         self.image_shape = image_shape
         self.standardize = standardize
+        self.categorical_features = categorical_features
+        self.handle_unknown, self.clip = handle_unknown, clip
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.channels, self.n_blocks = channels, n_blocks
-        self.tied_weights = tied_weights
-        self.dropout = dropout
+        self.tied_weights, self.dropout = tied_weights, dropout
         self.loss = loss
         self.noise, self.noise_level = noise, noise_level
-        self.sparsity = sparsity
-        self.sparsity_weight = sparsity_weight
-        self.sparsity_target = sparsity_target
+        self.sparsity, self.sparsity_weight, self.sparsity_target = sparsity, sparsity_weight, sparsity_target
         self.contractive_weight = contractive_weight
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.precision = precision
         self.device = device
         self.random_state = random_state
@@ -264,8 +288,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
-            Any numeric dtype, finite; in [0, 1] with ``loss="log_loss"``.
+        X : DataFrame, array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
+            Any numeric dtype, finite; in [0, 1] with ``loss="log_loss"``. Tables may have columns of other kinds, and
+            missing cells.
         y : None
             Ignored.
         X_val : array-like like X, default=None
@@ -285,9 +310,10 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._validate_params()
         check_combinations(self)
         task = FitTask(self, X, y)
-        layout, X = RowLayout.fit(self, X, standardize=self.standardize)
+        layout, X = fit_layout(self, X, standardize=self.standardize)
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
+        check_loss(self.loss, layout)
         if self.loss == "log_loss":
             for values in (X,) if held_out is None else (X, held_out):
                 check_unit_interval(values)
@@ -322,7 +348,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise.
+            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
 
         Raises
         ------
@@ -334,10 +360,13 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if Z.shape[1] != self._n_features_out:
             raise ValueError(f"Z has {Z.shape[1]} columns, but this model has {self._n_features_out} components")
         pieces = inference.decode(self._network(), Z, resolve_device(self.device))
-        return RowLayout.of(self).restore(pieces, len(Z))
+        return layout_of(self).restore(pieces, len(Z))
 
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return how badly each row is reconstructed: the mean squared error of its standardised values.
+
+        Of a table with other columns than numbers it is the mean over columns of the error of their features, each
+        divided by what the best constant achieves on the rows of `fit`.
 
         High values are anomalies: rows unlike those that the model has learned to give back. Without standardisation
         the error of wide-ranging columns would drown all others. The values of the training rows are a scale to judge
@@ -354,10 +383,14 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         check_is_fitted(self, "weights_")
         _, squared_error, _ = self._reconstruct(X)
-        return squared_error / self.n_features_in_
+        return squared_error / math.prod(layout_of(self).row_shape)
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
+
+        Of a table with other columns than numbers it is the share of the variance of all features, scaled so that every
+        column counts alike: R² for numbers, of their normal scores, and the Brier skill score for categories, which is
+        R² of the indicators of their levels.
 
         Unlike the loss it can be compared across loss weights, so that a grid search over them means something.
 
@@ -416,7 +449,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _rows(self, X):
         """Return the standardised Rows of an X that is like that of `fit`."""
-        layout = RowLayout.of(self)
+        layout = layout_of(self)
         return layout.rows(layout.check(self, X), resolve_device(self.device))
 
     def _reconstruct(self, X):

@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from ..core.schema import NAMES, ROW_VALUES, check_row_parameters, read_components, row_arrays
+from ..core.schema import ROW_VALUES, SOME_ROWS, check_row_parameters, read_components, row_arrays
+from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
 from ..persistence.records import from_json
 from .defaults import Architecture, check_combinations
@@ -20,5 +21,6 @@ AUTOENCODER = Schema(
     row_arrays(build),
     partial(read_components, kind=Architecture),
     partial(check_row_parameters, check_combinations=check_combinations),
-    optional=frozenset(NAMES),
+    check_table,
+    optional=SOME_ROWS,
 )

@@ -275,6 +275,11 @@ class RowLayout:
         return rows
 
     @property
+    def is_mixed(self):
+        """Whether a table holds anything but numbers without missing cells: never, here."""
+        return False
+
+    @property
     def row_shape(self):
         """Shape of a row for the network: (H, W, C) for images, (n_features,) for tables."""
         return (len(self.shift),) if self.image_shape is None else with_channels(self.image_shape)
@@ -335,8 +340,20 @@ def _is_frame(X):
 
 
 def fit_layout(estimator, X, *, standardize):
-    """Learn the layout that X asks for, a TableLayout or a RowLayout; return it, and X validated."""
+    """Learn the layout that X asks for, a TableLayout or a RowLayout; return it, and X validated.
+
+    Raises
+    ------
+    ValueError
+        If `categorical_features` chooses columns of what has none: images and sparse matrices.
+    """
     if not is_table(estimator, X):
+        chosen = estimator.categorical_features
+        if not (chosen is None or isinstance(chosen, str)):
+            raise ValueError(
+                f"categorical_features={chosen!r} chooses columns of a table, but X holds images or is sparse; leave "
+                "it at 'from_dtype'"
+            )
         return RowLayout.fit(estimator, X, standardize=standardize)
     from .tables.layout import TableLayout
 
@@ -356,5 +373,7 @@ def tag_rows(tags):
     """Set scikit-learn's tags of a transformer of rows, and return them."""
     tags.input_tags.sparse = True
     tags.input_tags.three_d_array = True
+    tags.input_tags.allow_nan = True
+    tags.input_tags.categorical = True
     tags.transformer_tags.preserves_dtype = []
     return tags

@@ -78,6 +78,9 @@ ROWS = TRAINING | {
     "early_stopping": [AUTO, "boolean"],
     "image_shape": "no_validation",  # its message says more: `core.layout.check_image_shape`
     "standardize": ["boolean"],
+    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+    "handle_unknown": [StrOptions({"error", "ignore"})],
+    "clip": ["boolean"],
     "hidden_layer_sizes": [AUTO, Sizes()],
     "channels": [POSITIVE_INTEGER],
     "n_blocks": [COUNT],

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from ..persistence.kinds import CURVE, CURVES, deviations, labels, network_weights, one_array
 from ..persistence.records import from_json, layers, require, share
 from .layout import check_image_shape, with_channels
+from .tables.saved import COLUMNS
 
 DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d{1,3})?")
 NAMES = {"feature_names_in_": labels(lambda estimator: estimator.n_features_in_, distinct=False)}
@@ -23,7 +24,10 @@ ROW_VALUES = TRAINED_VALUES | {
     "image_shape_": tuple[int, int] | tuple[int, int, int] | None,
     "_images_in": bool,
     "_dtype_in": Literal["float32", "float64", "float128"],
+    "_table_in": dict,
 }
+# What only some of them hold: names of columns, and what is known of a table that is more than an array of numbers.
+SOME_ROWS = frozenset({*NAMES, "columns_", "_table_in"})
 BOUNDS = {"dropout": share, "n_blocks": layers(20)}
 
 
@@ -35,7 +39,7 @@ def per_feature(estimator):
 def row_arrays(build):
     """Return the arrays of a transformer of rows whose network ``build(architecture, generator)`` returns."""
     scaling = {"shift_": one_array(per_feature), "scale_": one_array(per_feature, valid=deviations)}
-    return TRAINED_ARRAYS | {"weights_": network_weights(build)} | scaling
+    return TRAINED_ARRAYS | {"weights_": network_weights(build), "columns_": COLUMNS} | scaling
 
 
 def check_device_and_seed(estimator):
@@ -56,6 +60,10 @@ def check_row_parameters(estimator, check_combinations=None):
 def check_rows(estimator, row_shape, grid):
     """Raise ValueError where a transformer's shape of a row, or its grid of cells, does not go with its images."""
     image_shape = estimator.image_shape_
+    if hasattr(estimator, "_table_in"):  # how many features its columns have is known later: `check_table`
+        require(image_shape is None and not estimator._images_in, "image_shape_ and _table_in")
+        require(len(row_shape) == 1 and (grid is None or len(grid) == 1), "columns_ and architecture_")
+        return
     expected = (estimator.n_features_in_,) if image_shape is None else with_channels(image_shape)
     require(row_shape == expected, "image_shape_ and architecture_")
     require(math.prod(expected) == estimator.n_features_in_, "image_shape_ and n_features_in_")

@@ -60,8 +60,20 @@ def _in_units(layout, graph, x, dtype):
     return graph.reshape(x, -1, *layout.x_shape)
 
 
+def _exported_layout(estimator):
+    """Return the RowLayout of a fitted estimator; ValueError for a table that is no array of numbers."""
+    if hasattr(estimator, "columns_") and estimator._table_in["scaling"] == "normal":
+        others = [column["kind"] for column in estimator.columns_ if column["kind"] not in ("real", "integer")]
+        found = f"columns of kind {others[0]}" if others else "missing cells"
+        raise ValueError(
+            f"this {type(estimator).__name__} was fitted to a table with {found}, whose cells ONNX has no form for; "
+            "only models of numbers without missing cells can be exported"
+        )
+    return RowLayout.of(estimator)
+
+
 def _encoder(estimator, dtype, output, add):
-    layout = RowLayout.of(estimator)
+    layout = _exported_layout(estimator)
 
     def build(graph, x):
         return [add(graph, _standardised(layout, graph, x))]
@@ -70,7 +82,7 @@ def _encoder(estimator, dtype, output, add):
 
 
 def _decoder(estimator, dtype, source, add):
-    layout = RowLayout.of(estimator)
+    layout = _exported_layout(estimator)
 
     def build(graph, z):
         return [_in_units(layout, graph, add(graph, z), dtype)]

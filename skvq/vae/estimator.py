@@ -19,7 +19,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import RowLayout, as_array, tag_rows
+from ..core.layout import as_array, fit_layout, layout_of, tag_rows
 from ..core.parameters import POSITIVE_INTEGER, Number, check_arguments
 from ..persistence.records import from_json
 from . import inference, schema
@@ -62,7 +62,17 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         (n, H, W, C). Without either, X is a table.
     standardize : bool, default=True
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
-        tables, one of each for images. The likelihoods "bernoulli" and "poisson" always take X as it is.
+        tables, one of each for images. Tables that hold more than numbers need it. The likelihoods "bernoulli" and
+        "poisson" always take X as it is.
+    categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
+        The columns of a table that are categories, as in scikit-learn's HistGradientBoosting. "from_dtype": those of
+        dtype category, string or enumeration, and columns of objects that are strings. None: none, and strings are an
+        error. Otherwise a mask, indices, or names. See Notes for what else a column can be.
+    handle_unknown : {"error", "ignore"}, default="error"
+        What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
+    clip : bool, default=True
+        Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
+        missing cells come back as they are.
     network : {"auto", "dense", "convolutional"}, default="auto"
         Kind of the networks beside the linear path, for images; those of tables are dense. "auto": dense up to 4096
         values an image, which learns more per second there, convolutional above.
@@ -143,6 +153,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
         What the network has learned.
+    columns_ : list of dict
+        The columns of a table that is more than an array of numbers, as :class:`skvq.core.tables.columns.Column`
+        describes them (JSON-able): name, kind, dtype, levels, share of missing cells, marginal. Not there otherwise.
     n_features_in_ : int
         Number of values in a row.
     feature_names_in_ : ndarray of str
@@ -197,7 +210,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     _schema = schema.VAE
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_images_in", "_dtype_in")
+    _learned_beside = ("_images_in", "_dtype_in", "_table_in")
 
     def __init__(
         self,
@@ -209,6 +222,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         free_bits: float = 0.0,
         image_shape: ImageShape = None,
         standardize: bool = True,
+        categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
+        handle_unknown: Literal["error", "ignore"] = "error",
+        clip: bool = True,
         network: Literal["auto", "dense", "convolutional"] = "auto",
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         channels: int = 64,
@@ -236,6 +252,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self.free_bits = free_bits
         self.image_shape = image_shape
         self.standardize = standardize
+        self.categorical_features = categorical_features
+        self.handle_unknown, self.clip = handle_unknown, clip
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.channels = channels
@@ -247,8 +265,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.precision = precision
@@ -263,7 +280,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
+        X : DataFrame, array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
             Any numeric dtype, finite.
         y : None
             Ignored.
@@ -285,9 +302,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         task = FitTask(self, X, y)
         # The values of counts and probabilities mean something; only a Gaussian may be standardised.
         standardize = self.standardize and self.likelihood.startswith("gaussian")
-        layout, X = RowLayout.fit(self, X, standardize=standardize)
+        layout, X = fit_layout(self, X, standardize=standardize)
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
+        if layout.is_mixed:
+            raise ValueError(
+                f"likelihood={self.likelihood!r} is one of numbers without missing cells, but X has columns of other "
+                "kinds, or missing cells; pass these columns encoded as numbers"
+            )
         for part in (X,) if held_out is None else (X, held_out):
             check_range(self.likelihood, part)
         device = resolve_device(self.device)
@@ -323,7 +345,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Returns
         -------
         X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise.
+            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
         """
         check_is_fitted(self, "weights_")
         z = check_array(as_array(X), dtype=np.float64, input_name="z")
@@ -424,7 +446,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_arguments("VAETransformer.reconstruct", {"n_draws": [POSITIVE_INTEGER]}, n_draws=n_draws)
         rows, generator = self._rows(X), _torch_generator(check_random_state(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
-        decoded = self._rows_from(np.stack(draws, axis=1).reshape(len(rows) * n_draws, -1))
+        decoded = np.asarray(self._rows_from(np.stack(draws, axis=1).reshape(len(rows) * n_draws, -1)))
         return decoded.reshape(len(rows), n_draws, *decoded.shape[1:])
 
     def traverse(
@@ -452,7 +474,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps
-        decoded = self._rows_from(z.reshape(-1, self._n_features_out))
+        decoded = np.asarray(self._rows_from(z.reshape(-1, self._n_features_out)))
         return decoded.reshape(*z.shape[:2], *decoded.shape[1:])
 
     @property
@@ -530,7 +552,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     def _rows(self, X):
         """Return the standardised Rows of an X that is like that of `fit`."""
-        layout = RowLayout.of(self)
+        layout = layout_of(self)
         X = layout.check(self, X)
         check_range(self.likelihood, X)
         return layout.rows(X, resolve_device(self.device))
@@ -542,7 +564,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             pieces = decode(network, z, device)
         else:
             pieces = inference.draw_rows(network, z, device, _torch_generator(random_state))
-        return RowLayout.of(self).restore(pieces, len(z))
+        return layout_of(self).restore(pieces, len(z))
 
     def __sklearn_tags__(self):
         return tag_rows(super().__sklearn_tags__())

@@ -5,7 +5,15 @@ import math
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
-from ..core.schema import NAMES, ROW_VALUES, check_row_parameters, per_feature, read_components, row_arrays
+from ..core.schema import (
+    ROW_VALUES,
+    SOME_ROWS,
+    check_row_parameters,
+    per_feature,
+    read_components,
+    row_arrays,
+)
+from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
 from ..persistence.kinds import one_array, positive, shares, within
 from ..persistence.records import from_json, require
@@ -56,7 +64,8 @@ def check(estimator, limits):
 
 
 def check_arrays(estimator):
-    """Raise ValueError for a VAETransformer of counts or probabilities that rescales them."""
+    """Raise ValueError for a VAETransformer of counts or probabilities that rescales them, and for a wrong table."""
+    check_table(estimator)
     if estimator.likelihood in ("bernoulli", "poisson"):
         require((estimator.shift_ == 0).all() and (estimator.scale_ == 1).all(), "likelihood and scale_")
 
@@ -73,5 +82,5 @@ VAE = Schema(
     check_row_parameters,
     check_arrays,
     {"mixture_": (MIXTURE,)},
-    frozenset({*NAMES, "mixture_"}),
+    SOME_ROWS | {"mixture_"},
 )

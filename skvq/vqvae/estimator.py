@@ -19,7 +19,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import RowLayout, as_array, tag_rows
+from ..core.layout import as_array, fit_layout, layout_of, tag_rows
 from ..core.parameters import is_auto
 from . import schema
 from .codes import Codes
@@ -84,7 +84,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         (n, H, W, C). Without either, X is a table.
     standardize : bool, default=True
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
-        tables, one of each for images.
+        tables, one of each for images. Tables that hold more than numbers need it.
+    categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
+        The columns of a table that are categories, as in scikit-learn's HistGradientBoosting. "from_dtype": those of
+        dtype category, string or enumeration, and columns of objects that are strings. None: none, and strings are an
+        error. Otherwise a mask, indices, or names. See Notes for what else a column can be.
+    handle_unknown : {"error", "ignore"}, default="error"
+        What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
+    clip : bool, default=True
+        Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
+        missing cells come back as they are.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
         Hidden layers of encoder and decoder, for tables only, beside a linear path; () is the linear path alone.
         "auto": (256, 256), or () below 500 training rows, where a network overfits more than it learns.
@@ -172,6 +181,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
         What the network has learned.
+    columns_ : list of dict
+        The columns of a table that is more than an array of numbers, as :class:`skvq.core.tables.columns.Column`
+        describes them (JSON-able): name, kind, dtype, levels, share of missing cells, marginal. Not there otherwise.
     n_features_in_ : int
         Number of values in a row.
     feature_names_in_ : ndarray of str
@@ -211,6 +223,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     Codes are int32, the smallest type that works wherever codes go: torch's embeddings take nothing smaller, and
     arithmetic on codes (``code * n_codes + next_code``) does not wrap.
 
+    A table may be a pandas or polars DataFrame, or an array of objects, and its columns real numbers, integers,
+    booleans, categories, dates and durations, with missing cells in any of them; arrays of numbers may have NaN. Every
+    column becomes a few features: a number its normal score by a map that keeps values which many rows share, and an
+    indicator of missing cells where there are some; a category an indicator for each level, a missing cell among them.
+    They are scaled so that every column counts alike in the loss (:class:`skvq.core.tables.layout.TableLayout`). A
+    missing cell in a column that had none in `fit` counts as its mean. A frame of numbers without missing cells gives
+    the same floats as an array. What comes back is a frame with the names, order, dtypes and levels that `fit` saw,
+    or an array where it saw one; integers are whole, numbers have no more decimals than those of `fit`, and cells may
+    be missing where some were.
+
     References
     ----------
     .. [1] A. van den Oord, O. Vinyals, K. Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017.
@@ -235,7 +257,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     _schema = schema.VQVAE
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_images_in", "_dtype_in")
+    _learned_beside = ("_images_in", "_dtype_in", "_table_in")
 
     def __init__(
         self,
@@ -248,6 +270,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         commitment_weight: float = 1.0,
         image_shape: ImageShape = None,
         standardize: bool = True,
+        categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
+        handle_unknown: Literal["error", "ignore"] = "error",
+        clip: bool = True,
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         channels: int = 192,
         n_blocks: int = 2,
@@ -274,6 +299,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.commitment_weight = commitment_weight
         self.image_shape = image_shape
         self.standardize = standardize
+        self.categorical_features = categorical_features
+        self.handle_unknown, self.clip = handle_unknown, clip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.channels = channels
         self.n_blocks = n_blocks
@@ -306,8 +333,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
-            Any numeric dtype, finite.
+        X : DataFrame, array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
+            Any numeric dtype, finite. Tables may have columns of other kinds, and missing cells.
         y : array-like of shape (n,), default=None
             Classes, for a prior with ``class_conditional=True``; ignored otherwise. The codes never see them.
         X_val, y_val : array-like like X and y, default=None
@@ -326,7 +353,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """
         task = FitTask(self, X, y)
         self._check_parameters()
-        layout, X = RowLayout.fit(self, X, standardize=self.standardize)
+        layout, X = fit_layout(self, X, standardize=self.standardize)
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
         if self.prior is not None:
@@ -364,7 +391,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_is_fitted(self, "weights_")
         self._check_parameters()
         task = FitTask(self, X, y)
-        layout = RowLayout.of(self)
+        layout = layout_of(self)
         X = layout.check(self, X)
         held_out = None if X_val is None else layout.check(self, X_val)
         check_prior(self.prior, self._spec, X, y, held_out, y_val)
@@ -386,7 +413,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             Row-major over `code_shape_`; of two grids the coarse one first.
         """
         check_is_fitted(self, "weights_")
-        return self._encode(RowLayout.of(self).check(self, X))
+        return self._encode(layout_of(self).check(self, X))
 
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
@@ -400,7 +427,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Returns
         -------
         X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise.
+            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
 
         Raises
         ------
@@ -419,6 +446,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
+
+        Of a table with other columns than numbers it is the share of the variance of all features, scaled so that every
+        column counts alike: R² for numbers, of their normal scores, and the Brier skill score for categories, which is
+        R² of the indicators of their levels.
 
         Unlike the loss it can be compared across loss weights, so that a grid search over them means something.
 
@@ -492,8 +523,18 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Returns
         -------
         log_prob : ndarray of shape (n,), float64
+
+        Raises
+        ------
+        ValueError
+            For tables that hold more than numbers, or missing cells: a Gaussian is no likelihood of those.
         """
         check_is_fitted(self, "prior_")
+        if layout_of(self).is_mixed:
+            raise ValueError(
+                "score_samples has a Gaussian likelihood, for tables of numbers without missing cells; score(X) "
+                "compares models of other tables"
+            )
         codes, squared_error, _ = self._reconstruct(X)
         log_variance = math.log(2 * math.pi * self.noise_variance_)
         log_likelihood = -0.5 * (squared_error / self.noise_variance_ + self.n_features_in_ * log_variance)
@@ -549,7 +590,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         images = check_values(X, self.image_shape_)
         known = check_mask(mask, images.shape, self.image_shape_)
         rows = np.where(known, images.reshape(known.shape), self.shift_)
-        layout = RowLayout.of(self)
+        layout = layout_of(self)
         codes = self._encode(layout.check(self, rows.reshape(images.shape)))
         drawn = self._code_prior().complete(
             codes,
@@ -706,19 +747,19 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _encode(self, X):
         """Return the codes of validated rows."""
-        rows = RowLayout.of(self).rows(X, resolve_device(self.device))
+        rows = layout_of(self).rows(X, resolve_device(self.device))
         return inference.encode(self._network(), rows, self._n_features_out, CODE_DTYPE)
 
     def _reconstruct(self, X):
         """Return the codes of X, the squared error of each row, (n,), and the variation of all, standardised."""
-        layout = RowLayout.of(self)
+        layout = layout_of(self)
         rows = layout.rows(layout.check(self, X), resolve_device(self.device))
         return inference.reconstruct(self._network(), rows, self._n_features_out, CODE_DTYPE)
 
     def _decode(self, codes):
         """Return the rows, in the units and the layout of X, that codes (n, codes_per_row) stand for."""
         pieces = inference.decode(self._network(), codes, resolve_device(self.device))
-        return RowLayout.of(self).restore(pieces, len(codes))
+        return layout_of(self).restore(pieces, len(codes))
 
     def __sklearn_tags__(self):
         return tag_rows(super().__sklearn_tags__())

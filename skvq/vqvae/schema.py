@@ -2,7 +2,8 @@
 
 import math
 
-from ..core.schema import BOUNDS, NAMES, ROW_VALUES, check_row_parameters, check_rows, row_arrays
+from ..core.schema import BOUNDS, ROW_VALUES, SOME_ROWS, check_row_parameters, check_rows, row_arrays
+from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
 from ..persistence.kinds import not_negative, one_array
 from ..persistence.records import between, require, share
@@ -80,6 +81,7 @@ VQVAE = Schema(
     },
     check,
     check_parameters,
+    check_table,
     estimators={"prior_": (PIXELCNN, HIERARCHICAL_PIXELCNN, CAUSAL_TRANSFORMER)},
-    optional=frozenset({*NAMES, "prior_"}),
+    optional=SOME_ROWS | {"prior_"},
 )

@@ -51,7 +51,7 @@ class Column:
         Of these cells; NaN for categories and booleans.
     """
 
-    name: str | int | None
+    name: str | int | float | None  # float lets a negative integer through `from_json`
     kind: Literal["real", "integer", "boolean", "category", "date", "duration"]
     dtype: str
     levels: tuple[str | int | float | bool, ...]
@@ -217,6 +217,8 @@ class Column:
                 raise ValueError("a column's frequencies are no shares")
         else:
             self.marginal.check()
+        if isinstance(self.name, float) or not all(isinstance(each, str) or np.isfinite(each) for each in self.levels):
+            raise ValueError("a column's name is no string or integer, or its levels are not finite")
         timed = self.kind in ("date", "duration")
         if timed != (self.unit is not None) or (timed and self.unit not in UNITS):
             raise ValueError("a column's kind and unit do not go together")

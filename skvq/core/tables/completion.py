@@ -77,7 +77,7 @@ def _as_series(values, column, where):
     values = [values] if one else list(values)
     if column.unit is not None:
         try:
-            return np.array(values, dtype="datetime64[us]" if column.kind == "date" else "timedelta64[us]")
+            values = np.array(values, dtype="datetime64[us]" if column.kind == "date" else "timedelta64[us]").tolist()
         except (ValueError, TypeError) as error:
             raise ValueError(f"{where}={values[0]!r} is no {column.kind}: {error}") from None
     found = np.empty(len(values), dtype=object)

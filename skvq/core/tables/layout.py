@@ -13,6 +13,8 @@ from ...training.batches import Rows
 from ..layout import standardisation
 from .columns import NUMERIC, Column, Columns, call, frame_of
 
+SCALINGS = ("standard", "none", "normal")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -152,7 +154,7 @@ class TableLayout:
     @property
     def is_mixed(self):
         """Whether the table holds anything but numbers without missing cells."""
-        return not _is_numeric(self.columns)
+        return not is_numeric(self.columns)
 
     @property
     def row_shape(self):
@@ -253,13 +255,7 @@ class TableLayout:
     @functools.cached_property
     def blocks(self):
         """The blocks of features, one for each column."""
-        blocks, start = [], 0
-        for column in self.columns:
-            has_score, n_levels, has_missing = not column.is_discrete, len(column.levels), column.missing > 0
-            stop = start + has_score + n_levels + has_missing
-            blocks.append(Block(start, stop, has_score, n_levels, has_missing))
-            start = stop
-        return tuple(blocks)
+        return blocks_of(self.columns)
 
     @functools.cached_property
     def factor(self):
@@ -335,7 +331,8 @@ class TableRows(Rows):
     """
 
     def __init__(self, X, layout, *, device="cpu", subset=None):
-        super().__init__(X, shape=layout.row_shape, device=device, subset=subset)
+        units = {"shift": layout.shift, "scale": layout.scale} if layout.scaling != "normal" else {}
+        super().__init__(X, shape=layout.row_shape, device=device, subset=subset, **units)
         self.layout = layout
 
     def restrict(self, subset):
@@ -360,6 +357,17 @@ class TableRows(Rows):
         return batch
 
 
+def blocks_of(columns):
+    """Return the Block of each column: a tuple."""
+    blocks, start = [], 0
+    for column in columns:
+        has_score, n_levels, has_missing = not column.is_discrete, len(column.levels), column.missing > 0
+        stop = start + has_score + n_levels + has_missing
+        blocks.append(Block(start, stop, has_score, n_levels, has_missing))
+        start = stop
+    return tuple(blocks)
+
+
 def as_table(X):
     """Return X as a frame or an ndarray of two dimensions, of numbers, strings or objects."""
     if frame_of(X) is not None:
@@ -378,12 +386,13 @@ def as_table(X):
     return X
 
 
-def _is_numeric(columns):
+def is_numeric(columns):
+    """Return whether all columns are numbers without missing cells."""
     return all(column.kind in NUMERIC and column.missing == 0 for column in columns)
 
 
 def _scaling(columns, standardize):
-    if _is_numeric(columns):
+    if is_numeric(columns):
         return "standard" if standardize else "none"
     if standardize:
         return "normal"

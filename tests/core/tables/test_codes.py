@@ -1,0 +1,99 @@
+"""Codes of cells: the way there and back, and densities that integrate to 1."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.integrate import quad
+
+from skvq.core.tables.codes import MOST_WITHOUT_FINE, TableCodes
+from skvq.core.tables.columns import Columns
+
+
+@pytest.fixture
+def table():
+    random = np.random.RandomState(0)
+    n = 2000
+    income = np.where(random.rand(n) < 0.3, 0.0, random.lognormal(10, 1, n).round(2))
+    income[::10] = np.nan
+    return pd.DataFrame(
+        {
+            "income": income,
+            "sex": pd.Categorical(random.choice(["f", "m"], n)),
+            "children": random.poisson(1.2, n),
+            "member": random.rand(n) < 0.4,
+        }
+    )
+
+
+def test_cells_drawn_for_the_codes_of_cells_have_the_same_codes(table):
+    columns, cells = Columns.fit(table)
+    codes = TableCodes(columns, 16)
+    rows = codes.rows(cells)
+    assert rows.dtype == np.int32
+    drawn = codes.cells(rows, np.random.RandomState(0).rand(*rows.shape))
+    np.testing.assert_array_equal(codes.rows(drawn), rows)
+    np.testing.assert_array_equal(np.isnan(drawn), np.isnan(cells))
+    np.testing.assert_array_equal(drawn[:, 1:], cells[:, 1:])
+    assert (drawn[cells[:, 0] == 0, 0] == 0).all()
+
+
+def test_codes_lie_below_their_number_and_coarse_codes_ascend(table):
+    columns, cells = Columns.fit(table)
+    table_codes = TableCodes(columns, 16)
+    rows, codes = table_codes.rows(cells), table_codes.codes
+    assert codes.n_fine[0] > 1  # an income has more pieces than are told apart at once
+    assert codes.n_fine[1:] == (1, 1, 1)
+    assert len(columns[0].marginal.mass) > MOST_WITHOUT_FINE
+    sizes = np.array(codes.n_coarse) * np.array(codes.n_fine)
+    assert (rows >= 0).all()
+    assert (rows < sizes).all()
+    seen = ~np.isnan(cells[:, 0])
+    order = np.argsort(cells[seen, 0])
+    assert (np.diff(rows[seen, 0][order]) >= 0).all()
+
+
+def test_values_of_codes_are_standard_normal_over_the_rows(table):
+    columns, cells = Columns.fit(table)
+    codes = TableCodes(columns, 16)
+    values = codes.parts[0].values()[codes.rows(cells)[~np.isnan(cells[:, 0]), 0]]
+    assert values.mean() == pytest.approx(0, abs=0.01)
+    assert values.std() == pytest.approx(1, abs=0.01)
+
+
+def test_densities_integrate_to_1_whatever_the_probabilities_of_the_codes():
+    cells = np.concatenate([np.zeros(100), np.random.RandomState(0).gamma(2.0, 1.0, 200)])[:, None]
+    columns, cells = Columns.fit(pd.DataFrame({"x": cells[:, 0]}))
+    codes = TableCodes(columns, 8)
+    pieces = codes.parts[0]
+    shares = np.random.RandomState(1).dirichlet(np.ones(len(columns[0].marginal.mass)))
+    log_probs = np.full(codes.codes.n_coarse[0] * codes.codes.n_fine[0], -np.inf)
+    log_probs[pieces.code_of_piece] = np.log(shares)
+
+    def density(x):
+        at = np.array([[x]])
+        return float(np.exp(codes.log_density(at, log_probs[codes.rows(at)]))[0, 0])
+
+    marginal = columns[0].marginal
+    edges = np.unique([*marginal.left, *marginal.right])
+    total = density(0.0)  # the atom
+    for low, high in zip(edges[:-1], edges[1:]):
+        total += quad(density, low, high, points=[(low + high) / 2])[0]
+    far = 40 * marginal.spread
+    total += quad(density, edges[0] - far, edges[0])[0] + quad(density, edges[-1], edges[-1] + far)[0]
+    assert total == pytest.approx(1, abs=1e-4)
+
+
+def test_probabilities_of_integers_sum_to_1_whatever_those_of_their_codes():
+    columns, cells = Columns.fit(pd.DataFrame({"n": [1, 1, 2, 7, 7, 7, 9]}))
+    codes = TableCodes(columns, 8)
+    points = np.arange(-400.0, 400.0)[:, None]
+    log_probs = np.log(np.array([0.1, 0.2, 0.3, 0.4]))[codes.rows(points)]
+    assert np.exp(codes.log_density(points, log_probs)).sum() == pytest.approx(1, abs=1e-9)
+
+
+def test_a_missing_cell_has_the_probability_of_its_code(table):
+    columns, cells = Columns.fit(table)
+    log_probs = np.full(cells.shape, -1.25)
+    found = TableCodes(columns, 16).log_density(cells, log_probs)
+    assert (found[np.isnan(cells)] == -1.25).all()
+    assert (found[:, 1] == -1.25).all()

@@ -1,0 +1,204 @@
+"""OrderlessNADE on tables whose distribution is known."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+
+from skvq import OrderlessNADE
+
+FAST = {"max_iter": 20, "n_units": 32, "random_state": 0}
+
+
+def people(n=400, seed=0):
+    """Return a table of all kinds of columns; women earn twice as much, and nobody under 18 has an income."""
+    random = np.random.RandomState(seed)
+    age = random.randint(10, 70, n)
+    sex = random.choice(["f", "m"], n)
+    income = np.where(age < 18, np.nan, np.where(sex == "f", 2000.0, 1000.0) + random.randint(0, 400, n))
+    return pd.DataFrame(
+        {
+            "age": age,
+            "sex": pd.Categorical(sex, categories=["m", "f", "x"]),
+            "income": income,
+            "member": pd.array(random.choice([True, False, None], n), dtype="boolean"),
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(random.randint(0, 1000, n), unit="D"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model():
+    return OrderlessNADE(n_units=64, max_iter=100, random_state=0).fit(people())
+
+
+def test_drawn_rows_are_a_frame_like_that_of_fit(model):
+    X, drawn = people(), model.sample(300, random_state=1)
+    assert drawn.dtypes.to_dict() == X.dtypes.to_dict()
+    assert drawn.columns.tolist() == X.columns.tolist()
+    assert drawn.age.between(X.age.min(), X.age.max()).all()
+    assert set(drawn.sex) == {"f", "m"}
+    assert drawn.member.isna().mean() == pytest.approx(1 / 3, abs=0.1)
+    assert drawn.income.dropna().mod(1).eq(0).all()
+
+
+def test_what_columns_have_to_do_with_each_other_is_learned(model):
+    drawn = model.sample(2000, random_state=0)
+    medians = drawn.groupby("sex", observed=True).income.median()
+    assert medians["f"] > 1.5 * medians["m"]
+    assert drawn.income.isna()[drawn.age < 16].mean() > 0.7
+    assert drawn.income.isna()[drawn.age > 20].mean() < 0.1
+
+
+def test_given_columns_are_kept_and_the_rest_follows(model):
+    drawn = model.sample(200, given={"sex": "f", "age": 40}, random_state=0)
+    assert (drawn.sex == "f").all()
+    assert (drawn.age == 40).all()
+    assert drawn.income.median() > 1800
+    drawn = model.sample(2, given={"sex": ["f", "m"], "member": None}, random_state=0)
+    assert drawn.sex.tolist() == ["f", "m"]
+    assert drawn.member.isna().all()
+
+
+def test_rows_are_given_as_a_frame_whose_missing_cells_are_drawn(model):
+    given = pd.DataFrame({"sex": ["m", "f"], "income": [np.nan, 2300.0]})
+    drawn = model.sample(2, given=given, random_state=0)
+    assert drawn.sex.tolist() == ["m", "f"]
+    assert drawn.income[1] == 2300
+    day = pd.Timestamp("2021-05-05")
+    assert (model.sample(5, given={"since": day}, random_state=0).since == day).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"wealth": 1}, "'wealth', but fit saw"),
+        ({"sex": "y"}, "levels that fit did not see: 'y'"),
+        ({"age": None}, "had no missing cell"),
+        ({"age": "old"}, "was of kind integer"),
+        ({"age": [1, 2, 3]}, "it must be one value, or 2"),
+        ({"since": "soon"}, "is no date"),
+        (np.zeros((2, 3)), "an array must have 5 columns"),
+    ],
+)
+def test_what_cannot_be_given_is_refused(model, given, message):
+    with pytest.raises(ValueError, match=message):
+        model.sample(2, given=given)
+
+
+def test_missing_cells_are_completed_and_the_others_kept(model):
+    X = people(100, seed=1)
+    holes = X.copy()
+    holes.loc[:49, "sex"] = None
+    holes.loc[25:75, "age"] = np.nan
+    complete = model.complete(holes, random_state=0)
+    assert not complete.isna().any().any()
+    assert complete.sex[50:].astype(str).tolist() == X.sex[50:].astype(str).tolist()
+    assert complete.dtypes["sex"] == X.dtypes["sex"]
+    assert complete.age[:25].tolist() == X.age[:25].tolist()
+    earners = X.income[:50].notna()
+    assert (complete.sex[:50].astype(str) == X.sex[:50].astype(str))[earners].mean() > 0.9
+
+
+def test_the_mean_of_completions_is_nearer_than_a_draw(model):
+    X = people(400, seed=2).dropna(subset=["income"])
+    holes = X.assign(income=np.nan, sex=None).astype({"sex": X.sex.dtype})
+    error = {
+        strategy: np.square(model.complete(holes, strategy=strategy, random_state=0).income - X.income).mean()
+        for strategy in ("draw", "mean")
+    }
+    assert error["mean"] < 0.8 * error["draw"]
+    several = model.complete(holes, n_draws=3, random_state=0)
+    assert len(several) == 3
+    assert not several[0].equals(several[1])
+
+
+def test_likelihoods_of_all_rows_sum_to_1():
+    random = np.random.RandomState(0)
+    a = random.choice(["x", "y", None], 300)
+    X = pd.DataFrame({"a": a, "b": random.rand(300) < np.where(a == "x", 0.9, 0.1), "c": random.randint(0, 3, 300)})
+    model = OrderlessNADE(**FAST).fit(X)
+    rows = list(itertools.product(["x", "y", None], [False, True], range(-60, 63)))
+    every = pd.DataFrame(rows, columns=["a", "b", "c"]).astype({"a": X.a.dtype})
+    assert np.exp(model.score_samples(every)).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_frequencies_of_drawn_rows_are_their_likelihoods():
+    random = np.random.RandomState(0)
+    a = random.randint(0, 2, 500)
+    X = pd.DataFrame({"a": a, "b": (a + (random.rand(500) < 0.2)) % 2, "c": random.randint(0, 2, 500)})
+    model = OrderlessNADE(**FAST).fit(X)
+    every = pd.DataFrame(list(itertools.product([0, 1], repeat=3)), columns=["a", "b", "c"])
+    n = 40_000
+    drawn = model.sample(n, random_state=0).value_counts(normalize=True)
+    shares = [drawn.get(tuple(row), 0.0) for row in every.to_numpy()]
+    # Five standard errors, and what is spared for values that were not seen.
+    np.testing.assert_allclose(shares, np.exp(model.score_samples(every)), atol=5 * np.sqrt(0.25 / n) + 0.01)
+
+
+def test_a_density_of_real_values_is_in_their_units(model):
+    X = people(seed=3)
+    cents = OrderlessNADE(**FAST).fit(X.assign(income=X.income * 1000 + 0.5))
+    euros = OrderlessNADE(**FAST).fit(X.assign(income=X.income + 0.0005))
+    scores = cents.score_samples(X.assign(income=X.income * 1000 + 0.5)), euros.score_samples(
+        X.assign(income=X.income + 0.0005)
+    )
+    earners = X.income.notna().to_numpy()
+    np.testing.assert_allclose((scores[1] - scores[0])[earners].mean(), np.log(1000), atol=0.05)
+
+
+def test_a_missing_cell_that_no_row_of_fit_had_is_left_out(model):
+    X = people(50, seed=4)
+    without = model.score_samples(X.assign(age=np.nan))
+    assert np.isfinite(without).all()
+    # what is left has a probability at least as high, but for the errors of a small network
+    assert (without > model.score_samples(X)).mean() > 0.95
+
+
+def test_unlikely_rows_have_low_scores(model):
+    X = people(200, seed=5).dropna(subset=["income"])
+    odd = X.assign(sex=np.where(X.sex == "f", "m", "f"))
+    odd["sex"] = pd.Categorical(odd.sex, categories=["m", "f", "x"])
+    assert model.score(odd) < model.score(X) - 1
+
+
+def test_polars_and_arrays_come_back_as_such():
+    X = people()
+    drawn = OrderlessNADE(**FAST).fit(pl.from_pandas(X)).sample(3, random_state=0)
+    assert drawn.schema == pl.from_pandas(X).schema
+    numbers = X[["age", "income"]].to_numpy()
+    drawn = OrderlessNADE(**FAST).fit(numbers).sample(3, random_state=0)
+    assert drawn.shape == (3, 2)
+    assert drawn.dtype == np.float64
+    model = OrderlessNADE(categorical_features=[0], **FAST).fit(np.round(numbers / 30))
+    assert set(model.sample(50, random_state=0)[:, 0]) <= {0.0, 1.0, 2.0}
+    assert (model.sample(20, given={0: 1.0}, random_state=0)[:, 0] == 1).all()
+
+
+def test_the_same_seed_gives_the_same_and_pickles_draw_alike(model):
+    again = clone(model).fit(people())
+    pd.testing.assert_frame_equal(again.sample(20, random_state=3), model.sample(20, random_state=3))
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.score_samples(people(20)), model.score_samples(people(20)))
+
+
+def test_held_out_rows_can_be_passed():
+    model = OrderlessNADE(**FAST).fit(people(), X_val=people(50, seed=9))
+    assert len(model.validation_loss_curve_) == model.n_iter_
+    assert clone(model).get_params() == model.get_params()
+
+
+def test_parameters_act():
+    X = people()
+    base = OrderlessNADE(**FAST).fit(X)
+    assert OrderlessNADE(**FAST | {"n_units": 16}).fit(X).weights_["head.weight"].shape[1] == 16
+    assert len(OrderlessNADE(**FAST, n_orders=2).fit(X).orders_) == 2
+    assert OrderlessNADE(**FAST, n_blocks=0).fit(X).weights_.keys() != base.weights_.keys()
+    for changed in ({"dropout": 0.0}, {"alpha": 0.0}, {"learning_rate_init": 0.01}, {"batch_size": 16}):
+        assert OrderlessNADE(**FAST, **changed).fit(X).loss_curve_ != base.loss_curve_
+    assert base.sample(300, temperature=0.1, random_state=0).age.nunique() < 25
+    assert base.sample(300, top_k=1, random_state=0).sex.nunique() == 1
