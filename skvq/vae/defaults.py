@@ -19,6 +19,7 @@ from ..core.parameters import (
     StrOptions,
     is_auto,
 )
+from ..core.tables.layout import Block
 from ..nn.bottleneck import BottleneckSizes
 
 LIKELIHOODS = ("gaussian", "gaussian_per_feature", "bernoulli", "poisson")
@@ -42,11 +43,15 @@ CONSTRAINTS = ROWS | {
 
 @dataclass(frozen=True)
 class Architecture:
-    """What the network of a VAE is built from."""
+    """What the network of a VAE is built from.
+
+    `blocks` are those of the columns of a mixed table, whose features a row has; None for rows of numbers.
+    """
 
     sizes: BottleneckSizes
     n_components: int
     likelihood: Literal["gaussian", "gaussian_per_feature", "bernoulli", "poisson"]
+    blocks: tuple[Block, ...] | None = None
 
 
 def check_range(likelihood, X):
@@ -95,7 +100,7 @@ def automatic_sizes(row_shape, n_rows):
     return (512, 256) if math.prod(row_shape) <= 512 else (1024, 512)
 
 
-def plan(estimator, row_shape, n_rows):
+def plan(estimator, row_shape, n_rows, blocks=None):
     """Return the architecture for an estimator's parameters, with every "auto" decided.
 
     Parameters
@@ -105,6 +110,8 @@ def plan(estimator, row_shape, n_rows):
         (H, W, C) or (n_features,).
     n_rows : int
         Number of rows, those that may be held out among them.
+    blocks : tuple of Block, default=None
+        Of the columns of a mixed table.
 
     Returns
     -------
@@ -114,7 +121,7 @@ def plan(estimator, row_shape, n_rows):
     if is_auto(n_components):
         n_components = automatic_n_components(math.prod(row_shape))
     sizes = bottleneck_sizes(estimator, row_shape, automatic_sizes(row_shape, n_rows))
-    return Architecture(sizes, int(n_components), estimator.likelihood)
+    return Architecture(sizes, int(n_components), estimator.likelihood, blocks)
 
 
 def automatic_training(sizes, n_rows, *, at_optimum=False):
@@ -147,7 +154,8 @@ def automatic_training(sizes, n_rows, *, at_optimum=False):
 def starts_at_optimum(estimator, architecture):
     """Return whether probabilistic PCA is what the loss is lowest at."""
     plain = estimator.free_bits == 0 and estimator.kl_warmup == 0
-    return architecture.sizes.is_linear and estimator.likelihood == "gaussian" and plain
+    numbers = estimator.likelihood == "gaussian" and architecture.blocks is None
+    return architecture.sizes.is_linear and numbers and plain
 
 
 def stops_early(sizes, n_rows):

@@ -19,10 +19,11 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import as_array, fit_layout, layout_of, tag_rows
-from ..core.parameters import POSITIVE_INTEGER, Number, check_arguments
+from ..core.layout import UNSCALED, as_array, fit_layout, layout_of, tag_rows
+from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, is_auto
 from ..persistence.records import from_json
 from . import inference, schema
+from .cells import ScoredRows
 from .defaults import CONSTRAINTS, Architecture, automatic_training, check_range, plan, starts_at_optimum, stops_early
 from .module import matched_noise
 from .network import ELBO_DRAWS, VAEObjective, build_vae, start_from_data
@@ -301,15 +302,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self._validate_params()
         task = FitTask(self, X, y)
         # The values of counts and probabilities mean something; only a Gaussian may be standardised.
-        standardize = self.standardize and self.likelihood.startswith("gaussian")
-        layout, X = fit_layout(self, X, standardize=standardize)
+        gaussian = self.likelihood in ("gaussian", "gaussian_per_feature")
+        why = UNSCALED if gaussian else (f"likelihood={self.likelihood!r}", "likelihood='gaussian'")
+        layout, X = fit_layout(self, X, standardize=self.standardize and gaussian, why=why)
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
-        if layout.is_mixed:
-            raise ValueError(
-                f"likelihood={self.likelihood!r} is one of numbers without missing cells, but X has columns of other "
-                "kinds, or missing cells; pass these columns encoded as numbers"
-            )
         for part in (X,) if held_out is None else (X, held_out):
             check_range(self.likelihood, part)
         device = resolve_device(self.device)
@@ -373,13 +370,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         constraints = {"n_importance_samples": [None, POSITIVE_INTEGER]}
         check_arguments("VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples)
         rows, generator, k = self._rows(X), torch.Generator().manual_seed(0), self._n_features_out
+        network, log_unit = self._network(), np.log(self.scale_).sum()
+        if layout_of(self).is_mixed:  # the units are in the likelihood of the cells
+            network, rows, log_unit = inference.of_cells(network), ScoredRows(rows), 0.0
         if n_importance_samples is None:
             noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
-            bound = inference.elbo(self._network(), rows, noise)
+            bound = inference.elbo(network, rows, noise)
         else:
             uniform = torch.rand(n_importance_samples, k, generator=generator, dtype=torch.float64)
-            bound = inference.importance_weighted(self._network(), rows, uniform)
-        return bound - np.log(self.scale_).sum()
+            bound = inference.importance_weighted(network, rows, uniform)
+        return bound - log_unit
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``score_samples(X)``: the ELBO in nats per row, whatever `kl_weight` was trained with.
@@ -396,7 +396,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         return float(self.score_samples(X).mean())
 
-    def sample(self, n_samples: int = 1, *, random_state: RandomState = None, observation_noise: bool = False) -> Reals:
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: RandomState = None,
+        observation_noise: bool | Literal["auto"] = "auto",
+    ) -> Reals:
         """Draw new rows: z from the prior N(0, I), or from `mixture_` if there is one, decoded.
 
         Parameters
@@ -405,18 +411,21 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             Number of rows.
         random_state : int, RandomState instance or None, default=None
             Seeds the draw.
-        observation_noise : bool, default=False
+        observation_noise : bool or "auto", default="auto"
             Draw from p(x | z) (as the density has it: with noise on every value, or whole counts) instead of returning
-            its mean E[x | z], which looks cleaner but varies less than X does.
+            its mean E[x | z], which looks cleaner but varies less than X does. "auto" does for mixed tables, where the
+            mean has the likeliest level of every category.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
         """
         check_is_fitted(self, "weights_")
-        constraints = {"n_samples": [POSITIVE_INTEGER], "observation_noise": ["boolean"]}
+        constraints = {"n_samples": [POSITIVE_INTEGER], "observation_noise": ["boolean", AUTO]}
         check_arguments("VAETransformer.sample", constraints, n_samples=n_samples, observation_noise=observation_noise)
         random = check_random_state(random_state)
+        if is_auto(observation_noise):
+            observation_noise = layout_of(self).is_mixed
         if hasattr(self, "mixture_"):
             mixture = copy.copy(self.mixture_).set_params(random_state=random)
             z = random.permutation(mixture.sample(n_samples)[0])  # they come sorted by component
@@ -486,7 +495,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         return build_vae(from_json(Architecture, architecture), generator)
 
     def _recipe(self, rows, held_out):
-        architecture = plan(self, rows.shape, len(rows))
+        blocks = rows.layout.blocks if layout_of(self).is_mixed else None
+        architecture = plan(self, rows.shape, len(rows), blocks)
         sizes = architecture.sizes
         holds_out = self._holds_out(held_out, stops_early(sizes, len(rows)))
         at_optimum = starts_at_optimum(self, architecture)
@@ -525,7 +535,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             "n_active_components_": int((summary.mean_variance > ACTIVE_VARIANCE).sum()),
             "noise_variance_": None,
         }
-        if self.likelihood == "gaussian":
+        if fitting.architecture.blocks is not None:
+            judged = inference.some(self._summarised(fitting), SUMMARY_ROWS, generator)
+            module.likelihood.set_variance(inference.best_variance(module, judged, noise))
+            learned["noise_variance_"] = self._noise_variance(module.likelihood, fitting.architecture.blocks)
+        elif self.likelihood == "gaussian":
             module.likelihood.set_variance(torch.tensor([summary.squared_error.mean()]))
             learned["noise_variance_"] = float(module.likelihood.variance)
         elif self.likelihood == "gaussian_per_feature":
@@ -534,6 +548,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         if self.aggregate == "gaussian_mixture":
             learned["mixture_"] = inference.fit_mixture(module, rows, self.n_mixture_components, generator)
         return learned
+
+    def _noise_variance(self, likelihood, blocks):
+        """Return `noise_variance_` of a mixed table: a value for each column, NaN for those without, or one."""
+        variance = likelihood.variance.cpu().double().numpy()
+        has_score = np.array([block.has_score for block in blocks])
+        if self.likelihood == "gaussian":
+            return float(variance[0]) if has_score.any() else None
+        found = np.full(len(blocks), np.nan)
+        found[has_score] = variance[: has_score.sum()]
+        return found
 
     def _summarised(self, fitting):
         """Return the rows that the fitted network is judged by: held-out ones that chose it, if there are enough."""

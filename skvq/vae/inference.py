@@ -8,12 +8,18 @@ from sklearn import config_context
 from sklearn.mixture import GaussianMixture
 
 from ..core.inference import BATCH, batches, fill_block, starts
-from .module import importance_weighted_bound, noise_of_rows
+from .module import VAE, importance_weighted_bound, noise_of_rows
+from .tables import CellLikelihood
 
 # Rows times draws that are decoded together.
 DECODED = 2048
 # Rows that a Gaussian mixture is fitted to.
 MIXTURE_ROWS = 20_000
+
+
+def of_cells(network):
+    """Return the VAE of a mixed table with the likelihood of its cells, for ScoredRows; the weights are shared."""
+    return VAE(network.encoder, network.decoder, CellLikelihood(network.likelihood)).eval()
 
 
 @torch.no_grad()
@@ -75,6 +81,18 @@ def summarise(network, rows, noise):
         means.append(posterior.mean[:n].cpu().double())
     variance = torch.cat(means).var(dim=0, unbiased=False)
     return PosteriorSummary((kl / len(rows)).numpy(), variance.numpy(), (squared_error / len(rows)).numpy())
+
+
+@torch.no_grad()
+def best_variance(network, rows, noise):
+    """Return the variances of a table's scores that fit all rows best; `noise` (s, 1, n_components) is every row's."""
+    total, likelihood = 0.0, network.likelihood
+    for batch in rows.in_order(max(1, DECODED // len(noise))):
+        filled = fill_block(batch)
+        outputs = network.outputs(network.posterior(filled).draw(noise))[:, : len(batch)]
+        found = torch.stack([likelihood.statistics(batch, output) for output in outputs])
+        total = total + len(batch) * found.double().mean(dim=0)
+    return likelihood.best_variance(total / len(rows))
 
 
 @torch.no_grad()

@@ -1,0 +1,254 @@
+"""The VAE on mixed tables: likelihoods that sum and integrate to 1, draws that follow them, frames in and out."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from scipy.stats import norm
+
+import skvq
+from skvq import VAETransformer
+from skvq.core.tables.columns import Columns
+from skvq.core.tables.layout import TableLayout, TableRows
+from skvq.vae.cells import ScoredRows
+from skvq.vae.likelihoods import build_likelihood
+from skvq.vae.tables import CellLikelihood, log_interval, table_start
+
+N = 400
+
+
+def mixed_frame(n=N, seed=0):
+    """Return a table of every kind whose columns depend on one another, with missing cells in three of them."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 3, n)
+    real = rng.lognormal(size=n) * (1 + kind)
+    count = rng.poisson(3 + 40 * kind) * 1.0
+    frame = pd.DataFrame(
+        {
+            "kind": pd.Categorical.from_codes(kind, ["a", "b", "c"]),
+            "real": np.where(rng.random(n) < 0.1, np.nan, real),
+            "zeros": np.where(rng.random(n) < 0.4, 0.0, rng.normal(50, 5, n)),
+            "count": pd.array(np.where(rng.random(n) < 0.2, np.nan, count), dtype="Int64"),
+            "flag": pd.array(np.where(rng.random(n) < 0.1, None, kind > 0), dtype="boolean"),
+            "day": pd.Timestamp("2024-02-20") + pd.to_timedelta(rng.integers(0, 400, n) + 100 * kind, unit="D"),
+            "whole": rng.integers(0, 4, n),
+        }
+    )
+    return frame
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return mixed_frame()
+
+
+@pytest.fixture(scope="module", params=["gaussian", "gaussian_per_feature"])
+def model(request, frame):
+    return VAETransformer(3, likelihood=request.param, max_iter=30, random_state=0).fit(frame)
+
+
+def layout_of_columns(frame):
+    columns, cells = Columns.fit(frame)
+    moments = [(0.3, 0.9) if column.marginal is not None else (0.0, 0.7) for column in columns]
+    shift, scale = np.array(moments).T
+    return TableLayout(columns, "normal", shift, scale), cells
+
+
+def log_prob_of(layout, cells, output, variance):
+    """Return the log-likelihood of cells (b, p) at one output (F,)."""
+    scores = [block for block in layout.blocks if block.has_score]
+    likelihood = build_likelihood("gaussian_per_feature", None, layout.blocks)
+    likelihood.set_features(layout)
+    likelihood.set_variance(torch.full((max(1, len(scores)),), variance))
+    (batch,) = ScoredRows(TableRows(cells, layout)).in_order(len(cells))
+    return CellLikelihood(likelihood).log_prob(batch, torch.tensor(output).float().expand(len(cells), -1)).numpy()
+
+
+@pytest.mark.parametrize("variance", [0.01, 0.5, 3.0])
+@pytest.mark.parametrize("name", ["count", "whole", "flag", "kind", "day"])
+def test_probabilities_of_all_values_of_a_discrete_column_sum_to_1(frame, name, variance):
+    layout, _ = layout_of_columns(frame[[name]])
+    column = layout.columns[0]
+    if column.is_discrete:
+        points = np.arange(len(column.levels)) * 1.0
+    else:
+        reach = 40 * column.std + 40
+        points = np.arange(np.floor(column.marginal.low - reach), column.marginal.high + reach)
+    cells = np.append(points, [np.nan] * (column.missing > 0))[:, None]
+    for output in np.random.default_rng(1).normal(size=(3, layout.row_shape[0])):
+        assert np.exp(log_prob_of(layout, cells, output, variance)).sum() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("variance", [0.01, 0.5, 3.0])
+@pytest.mark.parametrize("name", ["real", "zeros"])
+def test_the_density_of_a_real_column_and_the_probabilities_of_its_atoms_make_1(frame, name, variance):
+    layout, _ = layout_of_columns(frame[[name]])
+    column = layout.columns[0]
+    marginal = column.marginal
+    atoms = np.array(marginal.left)[marginal.is_atom]
+    reach = 40 * marginal.spread
+    ends = np.unique([*marginal.left, *marginal.right, marginal.low - reach, marginal.high + reach])
+    nodes, weights = np.polynomial.legendre.leggauss(80)  # the density is smooth between these ends
+    middle, half = (ends[1:] + ends[:-1]) / 2, np.diff(ends) / 2
+    points = (middle[:, None] + half[:, None] * nodes).ravel()
+    for output in np.random.default_rng(1).normal(size=(3, layout.row_shape[0])):
+        density = np.exp(log_prob_of(layout, points[:, None], output, variance))
+        integral = density @ (half[:, None] * weights).ravel()
+        rest = np.append(atoms, [np.nan] * (column.missing > 0))
+        whole = integral + np.exp(log_prob_of(layout, rest[:, None], output, variance)).sum()
+        assert whole == pytest.approx(1, abs=1e-4)  # quadrature of a density with steep ends
+
+
+def test_columns_are_independent_given_the_output(frame):
+    layout, cells = layout_of_columns(frame)
+    output = np.random.default_rng(1).normal(size=layout.row_shape[0])
+    together = log_prob_of(layout, cells, output, 0.5)
+    alone = 0.0
+    for index, (name, block) in enumerate(zip(frame, layout.blocks)):
+        part = TableLayout(
+            Columns(layout.columns.columns[index : index + 1], "pandas", ""),
+            "normal",
+            layout.shift[index : index + 1],
+            layout.scale[index : index + 1],
+        )
+        own = output[block.start : block.stop].copy()
+        own[: block.has_score] *= part.factor / layout.factor  # scores are in the units of the features
+        alone = alone + log_prob_of(part, cells[:, index : index + 1], own, 0.5)
+    np.testing.assert_allclose(together, alone, rtol=1e-4)
+
+
+def test_the_training_form_is_that_of_scores_and_levels(frame):
+    layout, cells = layout_of_columns(frame)
+    likelihood = build_likelihood("gaussian", None, layout.blocks)
+    likelihood.set_features(layout)
+    likelihood.set_variance(torch.tensor([0.4]))
+    output = torch.randn(len(cells), *layout.row_shape, generator=torch.Generator().manual_seed(0))
+    x = TableRows(cells, layout).take(slice(None))
+    found = likelihood.log_prob(x, output)
+    expected = np.zeros(len(cells))
+    outputs = output.double().numpy()
+    for index, (column, block) in enumerate(zip(layout.columns, layout.blocks)):
+        missing = np.isnan(cells[:, index])
+        if block.has_score:
+            filled = np.where(missing, column.marginal.low, cells[:, index])
+            score = (column.marginal.to_normal(filled) - layout.shift[index]) / layout.scale[index]
+            mean = outputs[:, block.start] / layout.factor
+            expected += np.where(missing, 0.0, norm.logpdf(score, mean, np.sqrt(0.4)))
+            if block.has_missing:
+                expected += -np.logaddexp(0, np.where(missing, -1, 1) * outputs[:, block.stop - 1])
+        else:
+            logits = outputs[:, block.start : block.stop]
+            level = np.where(missing, block.n_levels, cells[:, index]).astype(int)
+            expected += logits[np.arange(len(cells)), level] - np.logaddexp.reduce(logits, axis=1)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-4)
+    draws = likelihood.log_prob(x, torch.stack([output, output]))
+    torch.testing.assert_close(draws, torch.stack([found, found]))
+
+
+def test_statistics_give_the_best_variance_and_its_likelihood(frame):
+    layout, cells = layout_of_columns(frame)
+    x = TableRows(cells, layout).take(slice(None))
+    output = torch.randn(len(cells), *layout.row_shape, generator=torch.Generator().manual_seed(0))
+    for name in ("gaussian", "gaussian_per_feature"):
+        likelihood = build_likelihood(name, None, layout.blocks)
+        likelihood.set_features(layout)
+        statistics = likelihood.statistics(x, output)
+        best = likelihood.best_variance(statistics)
+        likelihood.set_variance(best)
+        nll = -float(likelihood.log_prob(x, output).mean())
+        assert likelihood.best_nll(statistics, None) == pytest.approx(nll, rel=1e-5)
+        for factor in (0.95, 1.05):
+            likelihood.set_variance(best * factor)
+            assert -float(likelihood.log_prob(x, output).mean()) > nll
+
+
+def test_the_running_variance_approaches_the_best_one(frame):
+    layout, cells = layout_of_columns(frame)
+    x = TableRows(cells, layout).take(slice(None))
+    output = torch.randn(len(cells), *layout.row_shape, generator=torch.Generator().manual_seed(0))
+    for name in ("gaussian", "gaussian_per_feature"):
+        likelihood = build_likelihood(name, None, layout.blocks)
+        likelihood.set_features(layout)
+        for _ in range(1500):
+            likelihood.track(x, output)
+        best = likelihood.best_variance(likelihood.statistics(x, output))
+        torch.testing.assert_close(likelihood.variance, best, rtol=1e-3, atol=0)
+        likelihood.eval().set_variance(torch.ones_like(best))
+        likelihood.track(x, output)
+        assert bool((likelihood.variance == 1).all())
+
+
+@pytest.mark.parametrize("name", ["kind", "flag", "count", "whole", "zeros"])
+def test_draws_have_the_probabilities_of_the_likelihood(frame, name):
+    layout, _ = layout_of_columns(frame[[name]])
+    likelihood = build_likelihood("gaussian", None, layout.blocks)
+    likelihood.set_features(layout)
+    likelihood.set_variance(torch.tensor([0.3]))
+    output = torch.randn(layout.row_shape, generator=torch.Generator().manual_seed(3))
+    n = 40_000
+    features = likelihood.draw(output.expand(n, -1), torch.Generator().manual_seed(0))
+    drawn = layout.cells_of(features.double().numpy())[:, 0]
+    column = layout.columns[0]
+    if column.is_discrete:
+        points = np.arange(len(column.levels)) * 1.0
+    elif name == "zeros":
+        points = np.array([0.0])
+    else:
+        points = np.unique(drawn[~np.isnan(drawn)])[1:-1]  # what lies beyond the ends is cut to them
+    points = np.append(points, [np.nan] * (column.missing > 0))
+    shares = [np.isnan(drawn).mean() if np.isnan(point) else (drawn == point).mean() for point in points]
+    expected = np.exp(log_prob_of(layout, points[:, None], output.numpy(), 0.3))
+    spared = 3 / (N * 0.7)  # for values that fit did not see, and that are never drawn
+    np.testing.assert_allclose(shares, expected, atol=5 * np.sqrt(0.25 / n) + spared)
+
+
+def test_a_missing_cell_is_left_out_where_fit_saw_none(frame):
+    layout, cells = layout_of_columns(frame[["kind", "zeros", "whole"]])
+    output = np.random.default_rng(1).normal(size=layout.row_shape[0])
+    blank = np.full((1, 3), np.nan)
+    assert log_prob_of(layout, blank, output, 0.5)[0] == 0.0
+    one = cells[:1].copy()
+    one[0, :2] = np.nan
+    alone, _ = layout_of_columns(frame[["whole"]])
+    own = output[-1:] * alone.factor / layout.factor
+    assert log_prob_of(layout, one, output, 0.5)[0] == pytest.approx(log_prob_of(alone, one[:, 2:], own, 0.5)[0])
+
+
+def test_the_logarithm_of_an_interval_keeps_its_digits_in_both_tails_and_when_narrow():
+    cases = [(-1.0, 2.0), (-np.inf, np.inf), (8.0, 9.0), (-9.0, -8.0), (30.0, 30.5), (-np.inf, -20.0), (3.0, np.inf)]
+    lower, upper = torch.tensor(cases, dtype=torch.float64).T
+    expected = []
+    for low, high in cases:
+        low, high = (-high, -low) if low > 0 else (low, high)
+        above, below = norm.logcdf(high), norm.logcdf(low)
+        expected.append(above + np.log1p(-np.exp(below - above)))
+    np.testing.assert_allclose(log_interval(lower, upper).numpy(), expected, rtol=1e-12, atol=1e-15)
+    middle = torch.tensor([0.0, 0.3, -5.0, 20.0], dtype=torch.float64)
+    for width in (1e-3, 1e-5, 1e-9, 1e-14):
+        found = log_interval(middle - width / 2, middle + width / 2).numpy()
+        true_width = ((middle + width / 2) - (middle - width / 2)).numpy()
+        x = middle.numpy()
+        second_order = np.log1p((x**2 - 1) * true_width**2 / 24)
+        np.testing.assert_allclose(found, norm.logpdf(x) + np.log(true_width) + second_order, atol=1e-7)
+    np.testing.assert_allclose(log_interval(middle, middle).numpy(), norm.logpdf(middle.numpy()))
+
+
+def test_the_start_is_no_worse_than_the_shares_of_the_levels(frame):
+    layout, cells = layout_of_columns(frame)
+    likelihood = build_likelihood("gaussian", None, layout.blocks)
+    likelihood.set_features(layout)
+    x = TableRows(cells, layout).take(slice(None))
+    levels, absent = likelihood.levels(x), likelihood.absent(x)
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    scores = []
+    for deviations in (noise, x + 0.1 * noise, x):
+        slope, bias = table_start(likelihood, deviations, x, len(x))
+        scores.append(float(likelihood.log_indicators(levels, absent, slope * deviations + bias).mean()))
+        constant = float(likelihood.log_indicators(levels, absent, bias.expand(len(x), -1)).mean())
+        assert scores[-1] >= constant - 1e-6
+    assert scores[0] < scores[1] - 1
+    assert scores[2] > -0.5
