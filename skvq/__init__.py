@@ -6,6 +6,7 @@ from .autoencoder.estimator import AutoEncoderTransformer
 from .core.progress import progress
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
+from .outliers import OutlierDetector
 from .priors.hierarchical import HierarchicalPixelCNN
 from .priors.nade import OrderlessNADE
 from .priors.pixelcnn import PixelCNN
@@ -23,6 +24,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "OrderlessNADE",
+    "OutlierDetector",
     "PixelCNN",
     "ProductCodes",
     "ResidualCodes",

@@ -17,6 +17,7 @@ from .persistence.documents import Draft
 from .persistence.records import check_keys
 from .persistence.save import FORMAT
 from .priors.hierarchical import HierarchicalPixelCNN
+from .priors.nade import OrderlessNADE
 from .priors.pixelcnn import PixelCNN
 from .priors.transformer import CausalTransformer
 from .vae.estimator import VAETransformer
@@ -27,8 +28,8 @@ from .vqvae.estimator import VQVAETransformer
 CLASSES = {
     kind.__name__: kind
     for kind in (
-        AutoEncoderTransformer, CausalTransformer, HierarchicalPixelCNN, MLPClassifier, MLPRegressor, PixelCNN,
-        VAETransformer, VQVAETransformer, *KINDS.values(),
+        AutoEncoderTransformer, CausalTransformer, HierarchicalPixelCNN, MLPClassifier, MLPRegressor, OrderlessNADE,
+        PixelCNN, VAETransformer, VQVAETransformer, *KINDS.values(),
     )
 }  # fmt: skip
 SCHEMAS = [kind._schema for kind in CLASSES.values() if hasattr(kind, "_schema")]

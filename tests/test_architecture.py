@@ -21,7 +21,7 @@ FLOORS = [
     {"training", "persistence", "metrics"},
     {"core"},
     {"priors", "mlp", "autoencoder", "vae"},
-    {"vqvae"},
+    {"vqvae", "outliers"},
     {"display", "export", "_load"},
     {"__init__"},
 ]

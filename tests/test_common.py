@@ -1,5 +1,8 @@
 """scikit-learn's own checks, on every estimator, with nothing expected to fail."""
 
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skvq import (
@@ -9,6 +12,7 @@ from skvq import (
     MLPClassifier,
     MLPRegressor,
     OrderlessNADE,
+    OutlierDetector,
     PixelCNN,
     ResidualCodes,
     VAETransformer,
@@ -30,6 +34,14 @@ ESTIMATORS = [
     MLPRegressor(max_iter=20),
     MLPRegressor("huber", (32,), "gelu", normalization="layer", learning_rate_init=0.02, max_iter=40),
     MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=50),
+    OutlierDetector(AutoEncoderTransformer(hidden_layer_sizes=(), max_iter=2, random_state=0), cv=2),
+    OutlierDetector(
+        AutoEncoderTransformer(hidden_layer_sizes=(), max_iter=2, random_state=0), method="neighbors", cv=2
+    ),
+    OutlierDetector(GaussianMixture(random_state=0)),
+    OutlierDetector(
+        make_pipeline(StandardScaler(), VAETransformer(hidden_layer_sizes=(), max_iter=2, random_state=0)), cv=2
+    ),
     PixelCNN(channels=8, n_layers=2, max_iter=3),
     PixelCNN(channels=8, n_layers=1, max_iter=3, class_conditional=True),
     VAETransformer(hidden_layer_sizes=(16,), max_iter=3),

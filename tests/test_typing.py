@@ -10,11 +10,7 @@ from skvq import display, export, metrics
 CLASSES = [getattr(module, name) for module in (skvq, display) for name in module.__all__]
 CLASSES = [kind for kind in CLASSES if inspect.isclass(kind) and not issubclass(kind, Exception)]
 FUNCTIONS = [skvq.load, skvq.progress, export.to_onnx, export.register_converters]
-FUNCTIONS += [
-    value
-    for name, value in vars(metrics).items()
-    if name[0] != "_" and inspect.isfunction(value) and value.__module__ == metrics.__name__
-]
+FUNCTIONS += [getattr(metrics, name) for name in metrics.__all__]
 
 
 def methods(kind):

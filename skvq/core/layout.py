@@ -275,10 +275,8 @@ class RowLayout:
             raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
         return rows
 
-    @property
-    def is_mixed(self):
-        """Whether a table holds anything but numbers without missing cells: never, here."""
-        return False
+    # Whether a table holds anything but numbers without missing cells, and whether its columns are known one by one.
+    is_mixed = has_columns = False
 
     @property
     def row_shape(self):

@@ -10,6 +10,7 @@ from ._code_map import CodeMapDisplay
 from ._codebook_usage import CodebookUsageDisplay
 from ._latent import LatentDisplay
 from ._loss_curve import LossCurveDisplay
+from ._marginals import MarginalsDisplay, PairsDisplay
 from ._rate_distortion import RateDistortionDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._sample import SampleDisplay
@@ -22,6 +23,8 @@ __all__ = [
     "LatentDisplay",
     "LatentTraversalDisplay",
     "LossCurveDisplay",
+    "MarginalsDisplay",
+    "PairsDisplay",
     "RateDistortionDisplay",
     "ReconstructionDisplay",
     "SampleDisplay",

@@ -114,6 +114,16 @@ class OrderlessNetwork(nn.Module):
         Draws the starting weights.
     """
 
+    starts: torch.Tensor
+    token_starts: torch.Tensor
+    n_fine: torch.Tensor
+    places: torch.Tensor
+    beyond: torch.Tensor
+    with_fine: torch.Tensor
+    polynomials: torch.Tensor
+    values: torch.Tensor
+    own: torch.Tensor
+
     def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, dropout, generator):
         super().__init__()
         self.codes = codes
@@ -331,7 +341,7 @@ class OrderlessNetwork(nn.Module):
 
 
 def hidden_columns(n_rows, n_columns, generator):
-    """Return masks (n_rows, n_columns), 1.0 where a column is known: a uniform number from 0 to n_columns - 1 of them."""
+    """Return masks (n_rows, n_columns), 1.0 where a column is known: from 0 to n_columns - 1 of them, equally often."""
     rank = torch.rand(n_rows, n_columns, generator=generator).argsort(dim=1).argsort(dim=1)
     n_known = torch.randint(n_columns, (n_rows, 1), generator=generator)
     return (rank < n_known).float()
@@ -347,4 +357,3 @@ def orderless_loss(network, rows, known):
     unknown = 1.0 - known
     terms = network.log_prob_terms(rows, known) * unknown
     return -(terms.sum(dim=1) / unknown.sum(dim=1)).mean()
-

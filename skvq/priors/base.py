@@ -22,6 +22,7 @@ from ..core.parameters import DRAWS, check_arguments
 from ..persistence.records import from_json
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
+from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
 from .defaults import GridSizes
 from .passes import (
     DrawReport,
@@ -132,9 +133,23 @@ class GridDensity(DensityMixin, NetworkEstimator):
             self.class_prior_ = np.bincount(classes) / len(classes)
         self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
         held_out = self._check_held_out(X_val, y_val)
-        self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
+        fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
+        if self._n_classes() > 1:
+            self._check_use_of_classes(fitting)
         task.end()
         return self
+
+    def _check_use_of_classes(self, fitting):
+        """Warn where the class makes no difference on the held-out rows, or on the training rows without enough."""
+        rows, which = fitting.held_out, "held-out"
+        if rows is None or len(rows) < FEWEST_HELD_OUT:
+            rows, which = fitting.rows, "training"
+        most = max(FEWEST_CHECKED_ROWS, CHECKED_PAIRS // len(self.classes_))
+        *codes, classes = rows.sample(most, fitting.generator).cpu().numpy().T
+        grids, size = self._grid_rows(np.stack(codes, axis=1)), self._learned_sizes.per_score()
+        log_likelihoods = class_log_likelihoods(self._network(), grids, size)
+        gains = class_gains(log_likelihoods, classes, self.class_prior_)
+        warn_of_useless_classes(type(self).__name__, gains, which)
 
     def _check_held_out(self, X_val, y_val):
         """Return the held-out rows that the network takes, None without any."""
@@ -325,9 +340,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
 
 def start_at_marginals(sizes, rows, generator):
-    """Return the Start of a network that knows how often each code occurs at each position of the rows."""
+    """Return the Start of a network that knows how often each code occurs at each position, in each class if any."""
     module = sizes.build(generator)
-    module.set_marginals(unpack(module, rows.sample(MARGINAL_ROWS, generator))[0])
+    module.set_marginals(*unpack(module, rows.sample(MARGINAL_ROWS, generator)))
     return Start(module.to(rows.device, memory_format=torch.channels_last), sizes)
 
 

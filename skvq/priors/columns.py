@@ -60,7 +60,7 @@ def _pieces(indices, size):
 
 @torch.no_grad()
 def log_probabilities(network, rows, counted, order):
-    """Return the log probability of each code given the codes of its row that come before it in an order of the columns.
+    """Return the log probability of each code given those of its row that come before it in an order of the columns.
 
     Parameters
     ----------

@@ -237,10 +237,15 @@ class NADESizes:
     dropout: float
     free_codes: bool
 
+    @property
+    def codes(self):
+        """The codes of the columns."""
+        return ColumnCodes(self.n_coarse, self.n_fine, self.is_number)
+
     def build(self, generator):
         """Return the network, with weights drawn from `generator`."""
         return OrderlessNetwork(
-            ColumnCodes(self.n_coarse, self.n_fine, self.is_number),
+            self.codes,
             width=self.n_units,
             n_blocks=self.n_blocks,
             embedding_dim=EMBEDDING_DIM,
@@ -261,7 +266,13 @@ def automatic_nade(n_rows):
     """Return the sizes that "auto" stands for in an OrderlessNADE of so many rows, and what goes with them."""
     if n_rows < FEW_TABLE_ROWS:
         return {"n_bins": 16, "n_units": 128, "degree": 4, "dropout": 0.3, "free_codes": False}
-    return {"n_bins": 32, "n_units": 256, "degree": 8, "dropout": 0.1 if n_rows < MANY_ROWS else 0.0, "free_codes": True}
+    return {
+        "n_bins": 32,
+        "n_units": 256,
+        "degree": 8,
+        "dropout": 0.1 if n_rows < MANY_ROWS else 0.0,
+        "free_codes": True,
+    }
 
 
 def nade_training(n_rows):

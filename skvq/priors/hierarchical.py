@@ -41,6 +41,8 @@ class HierarchicalPixelCNN(GridDensity):
         :class:`~skvq.PixelCNN`.
     class_conditional : bool, default=False
         Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise. The class enters both networks.
+        In rows of codes each class starts at the frequencies of its own codes. A warning tells where the class makes no
+        difference.
     dropout : float in [0, 1) or "auto", default="auto"
         Share of the gates, and of the codes that others are told of, that is dropped in training. "auto": 0.4 below
         10,000 rows, where the model overfits, else 0.

@@ -339,6 +339,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
     def complete(
         self,
         X: ArrayLike,
+        mask: ArrayLike | None = None,
         *,
         n_draws: int = 1,
         strategy: Literal["draw", "mean"] = "draw",
@@ -353,6 +354,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         ----------
         X : table like that of `fit`
             Columns that had no missing cells in `fit` may have some here.
+        mask : array-like of bool, of the shape of X, default=None
+            False where a cell is to be drawn although X has a value there.
         n_draws : int, default=1
             Number of completions, for multiple imputation; with ``strategy="mean"`` the draws that are averaged, 32 if
             this is 1.
@@ -373,6 +376,14 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         check_arguments("OrderlessNADE.complete", COMPLETION, n_draws=n_draws, strategy=strategy, **options)
         columns, random = self._columns, check_random_state(random_state)
         cells = self._check(columns, X)
+        if mask is not None:
+            mask = np.asarray(mask)
+            if mask.dtype != bool or mask.shape != cells.shape:
+                raise ValueError(
+                    f"mask has dtype {mask.dtype} and shape {mask.shape}; it must be of bool, and of the shape of X, "
+                    f"{cells.shape}"
+                )
+            cells = np.where(mask, cells, np.nan)
         incomplete = np.flatnonzero(np.isnan(cells).any(axis=1))
         some = cells[incomplete]
         if strategy == "mean" and n_draws == 1:
@@ -388,7 +399,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         return completed[0] if len(completed) == 1 else completed
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return log p(row) of every row, in nats: densities of real columns, in their units, probabilities of all others.
+        """Return log p(row) of every row in nats: densities of real columns, in their units, probabilities of others.
 
         Real values that many rows share have a probability of their own, so the likelihood is one with respect to a mix
         of lengths and counts. Integers and dates are whole numbers of their units. A missing cell has the probability

@@ -40,7 +40,8 @@ class PixelCNN(GridDensity):
         the last one. The first layer sees 7 rows and columns; more of a larger grid is seen for the same price with
         ``n_layers=4, dilations=(1, 2, 4, 7)``, say.
     class_conditional : bool, default=False
-        Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise.
+        Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise. In a row of codes each
+        class starts at the frequencies of its own codes. A warning tells where the class makes no difference.
     dropout : float in [0, 1) or "auto", default="auto"
         Share of the gates, and of the codes that others are told of, that is dropped in training. "auto": 0.4 below
         10,000 rows, where the model overfits, else 0.

@@ -1,13 +1,17 @@
-"""Schemas of the models of grids of codes: what a fitted one holds, so what a file of it may hold."""
+"""Schemas of the densities of codes and of rows of tables: what a fitted one holds, so what a file of it may hold."""
 
 import math
 from functools import partial
 
+import numpy as np
+
 from ..core.schema import BOUNDS, NAMES, TRAINED_ARRAYS, TRAINED_VALUES, check_device_and_seed
+from ..core.tables.codes import TableCodes
+from ..core.tables.saved import COLUMNS, check_columns
 from ..persistence.documents import Schema
-from ..persistence.kinds import labels, network_weights, one_array, shares
+from ..persistence.kinds import labels, network_weights, one_array, shares, within
 from ..persistence.records import between, from_json, from_zero, layers, require
-from .defaults import PixelCNNSizes, TransformerSizes, TwoLevelSizes
+from .defaults import NADESizes, PixelCNNSizes, TransformerSizes, TwoLevelSizes
 
 # Positions of a grid, of which every one is numbered when a network is built, and dilations.
 MOST_POSITIONS, MOST_DILATIONS, LARGEST_KERNEL = 4096, 256, 4095
@@ -77,4 +81,50 @@ HIERARCHICAL_PIXELCNN = of_grids(
     "HierarchicalPixelCNN", TwoLevelSizes, 3, grid_shapes_=tuple[tuple[int, int], tuple[int, int]]
 )
 CAUSAL_TRANSFORMER = of_grids("CausalTransformer", TransformerSizes, 9)
-ORDERLESS_NADE = None
+
+
+def _of_columns(value, limits):
+    return len(value) <= max(1, limits.n_values)
+
+
+BOUNDS_OF_NADE = BOUNDS | {
+    "n_coarse": _of_columns,
+    "n_fine": _of_columns,
+    "is_number": _of_columns,
+    "n_blocks": layers(6),
+    "n_bins": from_zero,
+    "degree": between(1, 64),
+}
+
+
+def check_nade(estimator, limits):
+    """Raise ValueError where the architecture of an OrderlessNADE asks for more than there is."""
+    sizes = from_json(NADESizes, estimator.architecture_, limits, BOUNDS_OF_NADE)
+    require(len(sizes.n_coarse) == len(sizes.n_fine) == len(sizes.is_number), "the columns in architecture_")
+    require(len(sizes.n_coarse) == estimator.n_features_in_, "n_features_in_ and architecture_")
+
+
+def check_nade_columns(estimator):
+    """Raise ValueError where the columns of an OrderlessNADE do not go with its architecture."""
+    sizes = from_json(NADESizes, estimator.architecture_)
+    require(TableCodes(check_columns(estimator), sizes.n_bins).codes == sizes.codes, "columns_ and architecture_")
+
+
+def _orders(array):
+    return within(array, 0) and bool((np.sort(array, axis=1) == np.arange(array.shape[1])).all())
+
+
+ORDERLESS_NADE = Schema(
+    "OrderlessNADE",
+    TRAINED_VALUES | {"_table_in": dict},
+    TRAINED_ARRAYS
+    | {
+        "weights_": network_weights(lambda sizes, generator: from_json(NADESizes, sizes).build(generator)),
+        "columns_": COLUMNS,
+        "orders_": one_array(lambda estimator: (estimator.n_orders, estimator.n_features_in_), "int64", _orders),
+    },
+    check_nade,
+    check_device_and_seed,
+    check_nade_columns,
+    optional=frozenset(NAMES),
+)

@@ -34,7 +34,8 @@ class CausalTransformer(GridDensity):
     n_heads : int, default=4
         Heads of the attention.
     class_conditional : bool, default=False
-        Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise.
+        Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise. In a row of codes each
+        class starts at the frequencies of its own codes. A warning tells where the class makes no difference.
     dropout : float in [0, 1) or "auto", default="auto"
         Share of the input, and of what each half of a block adds, that is dropped in training. "auto": 0.3 below 10,000
         rows, where the model overfits, else 0.

@@ -15,8 +15,8 @@ from ..core.schema import (
     read_components,
     row_arrays,
 )
-from ..core.tables.saved import check_table
 from ..core.tables.layout import blocks_of
+from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
 from ..persistence.kinds import one_array, positive, shares, within
 from ..persistence.records import from_json, from_zero, require, sizes, to_json

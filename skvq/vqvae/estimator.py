@@ -26,11 +26,11 @@ from .codes import Codes
 from .completion import check_mask, check_values, known_codes
 from .defaults import CONSTRAINTS, Architecture, automatic_training, check_combinations, plan, plan_codes, stops_early
 from .network import VQObjective, build_vqvae, start_from_data
-from .prior import CodePrior, check_prior
+from .prior import CodePrior, RowPrior, check_prior, models_rows, named_prior
 
 # Instances with parameters that can be set, for the message of an error.
 INSTANCES = {
-    "prior": "prior=PixelCNN() or HierarchicalPixelCNN() (for codes on two grids)",
+    "prior": "prior=PixelCNN(), HierarchicalPixelCNN() (for codes on two grids) or OrderlessNADE() (for tables)",
     "quantizer": "quantizer=ResidualCodes() or another kind of codes",
 }
 
@@ -39,7 +39,7 @@ def _has_prior(estimator):
     """Return whether there is, or after `fit` will be, a prior; say how to get one otherwise."""
     if estimator.prior is not None or hasattr(estimator, "prior_"):
         return True
-    raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='pixelcnn'")
+    raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -47,7 +47,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
     vector is replaced by the nearest of the learned ones in the codebook, whose index is the code; a decoder maps the
-    chosen vectors back. A PixelCNN [2]_ fitted to the codes makes it a density that can be sampled.
+    chosen vectors back. A prior makes it a density that can be sampled: for images a PixelCNN [2]_ fitted to the codes,
+    for tables a model of the rows themselves.
 
     Parameters
     ----------
@@ -62,9 +63,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
-        many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8; for
-        images a code a position, several residual ones from 12 bits a position on, on a coarser grid below 6 bits a
-        position. A value of a row gets 8 bits at most.
+        many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8, and
+        from 256 rows on of 8 where the budget is 16 bits and the codes are residual ones, as they are by
+        default; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid below
+        6 bits a position. A value of a row gets 8 bits at most.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"} or instance, default="auto"
         How vectors become codes; a name stands for an instance with its defaults. :class:`VectorCodes`: the nearest of
         a codebook, one code a position. :class:`ResidualCodes`: several codes a position, each for what the ones before
@@ -101,10 +103,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Width of the networks, for images only.
     n_blocks : int, default=2
         Blocks of the networks, for images only, beside a linear path; 0 is the linear path alone.
-    prior : {"pixelcnn", "transformer"}, density estimator, or None, default="pixelcnn"
-        Model of the codes, fitted after the autoencoder: a :class:`PixelCNN` (for codes on two grids a
-        :class:`HierarchicalPixelCNN`), a :class:`CausalTransformer`, or an instance of any, which is cloned. None fits
-        none: then there is no `sample` and no `score_samples`. See Notes for what another estimator needs.
+    prior : {"auto", "pixelcnn", "transformer", "nade"}, density estimator, or None, default="auto"
+        What `sample`, `score_samples` and `complete` draw from, fitted after the autoencoder. "nade", for tables: an
+        :class:`OrderlessNADE` of the rows, which knows the codes of single columns, not the codes of `transform`. The
+        others are models of the codes: a :class:`PixelCNN` (for codes on two grids a :class:`HierarchicalPixelCNN`), or
+        a :class:`CausalTransformer`. "auto": "nade" for tables of up to 500 columns, else "pixelcnn". An instance of
+        any is cloned. None fits none: then there is no `sample` and no `score_samples`. See Notes for why, and for what
+        another estimator needs.
     input_noise : float or "auto", default="auto"
         Standard deviation of Gaussian noise that is added to the standardised rows in training, while the
         reconstruction is compared with the clean ones. "auto": for tables the root mean squared error that the start
@@ -213,7 +218,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     4,000 steps of 256. Residual codes of a table that has fewer than eight rows for a code are as good as they get at
     their start: they get 3 epochs, and hold no rows out. The prior has a budget of its own, see :class:`PixelCNN`.
 
-    A prior is any estimator with ``fit(codes)``, ``sample(n_samples, random_state=...)`` that returns codes
+    Tables have a prior of rows by default since rows that were drawn by way of the codes, which keep what most columns
+    have in common and lose the rest, are told from real ones more easily (`benchmarks/synthetic_tables.py`).
+
+    A prior of codes is any estimator with ``fit(codes)``, ``sample(n_samples, random_state=...)`` that returns codes
     (n_samples, m), and ``score_samples(codes)`` in nats per row, where codes are (n, m) integers in [0, n_codes). Its
     parameters `n_codes`, `grid_shape` and `random_state` are set where it has them and they are None; if its ``fit``
     takes `X_val`, held-out codes are passed; if its `class_conditional` is true, ``fit`` gets the classes y, and
@@ -276,7 +284,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         channels: int = 192,
         n_blocks: int = 2,
-        prior: BaseEstimator | Literal["pixelcnn", "transformer"] | None = "pixelcnn",
+        prior: BaseEstimator | Literal["auto", "pixelcnn", "transformer", "nade"] | None = "auto",
         input_noise: float | Literal["auto"] = "auto",
         alpha: float = 0.0,
         batch_size: int | Literal["auto"] = "auto",
@@ -353,16 +361,20 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """
         task = FitTask(self, X, y)
         self._check_parameters()
+        table, prior = X, None
         layout, X = fit_layout(self, X, standardize=self.standardize)
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
         if self.prior is not None:
-            check_prior(self.prior, plan_codes(self, layout.row_shape, X.shape[0]), X, y, held_out, y_val)
+            prior = named_prior(self.prior, layout, X)
+            check_prior(prior, plan_codes(self, layout.row_shape, X.shape[0]), X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
         codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
-        if self.prior is not None:
-            self._fit_prior(codes, y, held_out, y_val, generator, task)
+        if prior is not None and models_rows(prior):
+            self._fit_row_prior(prior, layout, (table, X), (X_val, held_out), generator, task)
+        elif prior is not None:
+            self._fit_prior(prior, codes, y, held_out, y_val, generator, task)
         task.end()
         return self
 
@@ -377,7 +389,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     ) -> Self:
         """Fit a prior to the codes of X, new or in place of the present one; the autoencoder stays as it is.
 
-        It is the one that the parameter `prior` names, and where that is None a :class:`PixelCNN`.
+        It is the one that the parameter `prior` names, and where that is None the one of "auto".
 
         Parameters
         ----------
@@ -391,12 +403,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_is_fitted(self, "weights_")
         self._check_parameters()
         task = FitTask(self, X, y)
-        layout = layout_of(self)
+        layout, table = layout_of(self), X
         X = layout.check(self, X)
         held_out = None if X_val is None else layout.check(self, X_val)
-        check_prior(self.prior, self._spec, X, y, held_out, y_val)
+        prior = named_prior(self.prior, layout, X)
+        check_prior(prior, self._spec, X, y, held_out, y_val)
         task.begin(1, "fit-prior")
-        self._fit_prior(self._encode(X), y, held_out, y_val, self._generator(), task)
+        if models_rows(prior):
+            self._fit_row_prior(prior, layout, (table, X), (X_val, held_out), self._generator(), task)
+        else:
+            self._fit_prior(prior, self._encode(X), y, held_out, y_val, self._generator(), task)
         task.end()
         return self
 
@@ -478,8 +494,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         top_k: int | None = None,
         top_p: float | None = None,
         y: ArrayLike | None = None,
-    ) -> Reals:
-        """Draw new rows: codes from the prior, decoded.
+        given: dict[Any, Any] | MatrixLike | None = None,
+    ) -> Any:
+        """Draw new rows from the prior: of tables rows, or rows given some of their columns; of images codes, decoded.
 
         Parameters
         ----------
@@ -495,24 +512,33 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             Draw every code from the fewest codes, likeliest first, whose probabilities together reach `top_p`.
         y : label, or array-like of shape (n_samples,), default=None
             Classes to draw from, with a class-conditional prior; None draws them as often as they were in `fit`.
+        given : dict, or table of one row or of `n_samples` rows, default=None
+            Columns of a table that are known: ``{"sex": "female", "age": 40}``; all others are drawn given them. See
+            :meth:`OrderlessNADE.sample`. Only a prior of rows can be given columns.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
+        X : DataFrame if `fit` saw one, else ndarray of shape (n_samples, n_features), or of images if `fit` saw images
         """
-        check_is_fitted(self, "prior_")
-        codes = self._code_prior().sample(
-            n_samples, random_state=random_state, temperature=temperature, top_k=top_k, top_p=top_p, y=y
-        )
-        return self._decode(codes)
+        prior = self._fitted_prior()
+        options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
+        if isinstance(prior, RowPrior):
+            return prior.sample(n_samples, given=given, **options)
+        if given is not None:
+            raise ValueError(
+                f"given needs a prior of rows, but this one, {type(self.prior_).__name__}, is one of codes, each of "
+                "which depends on all columns; pass prior='nade', for tables"
+            )
+        return self._decode(prior.sample(n_samples, **options))
 
     @typed(available_if(_has_prior))
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return a lower bound on log p(x) of every row, in nats and in the units of X.
+        """Return log p(x) of every row, or a lower bound on it, in nats and in the units of X.
 
-        With the codes c of a row, ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives
-        the first term; the second is a Gaussian around the reconstruction, on standardised values, with one variance,
-        `noise_variance_`.
+        With a prior of rows, as tables have by default, it is that of :meth:`OrderlessNADE.score_samples`: densities of
+        real columns, probabilities of all others. With a prior of codes it is a bound. With the codes c of a row,
+        ``log p(x) = log sum_c' p(c') p(x | c') >= log p(c) + log p(x | c)``. The prior gives the first term; the second
+        is a Gaussian around the reconstruction, on standardised values, with one variance, `noise_variance_`.
 
         Parameters
         ----------
@@ -529,22 +555,24 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         ValueError
             For tables that hold more than numbers, or missing cells: a Gaussian is no likelihood of those.
         """
-        check_is_fitted(self, "prior_")
+        prior = self._fitted_prior()
+        if isinstance(prior, RowPrior):
+            return prior.score_samples(X, y)
         if layout_of(self).is_mixed:
             raise ValueError(
-                "score_samples has a Gaussian likelihood, for tables of numbers without missing cells; score(X) "
-                "compares models of other tables"
+                "with a prior of codes score_samples has a Gaussian likelihood, for tables of numbers without missing "
+                "cells; pass prior='nade'"
             )
         codes, squared_error, _ = self._reconstruct(X)
         log_variance = math.log(2 * math.pi * self.noise_variance_)
         log_likelihood = -0.5 * (squared_error / self.noise_variance_ + self.n_features_in_ * log_variance)
-        return self._code_prior().score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
+        return prior.score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
 
     @typed(available_if(_has_prior))
     def complete(
         self,
         X: MatrixLike,
-        mask: ArrayLike,
+        mask: ArrayLike | None = None,
         *,
         random_state: RandomState = None,
         temperature: float = 1.0,
@@ -552,56 +580,63 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         top_p: float | None = None,
         y: ArrayLike | None = None,
         n_candidates: int = 16,
-    ) -> Reals:
-        """Return images with their missing regions drawn from the prior, given what is known of them.
+        n_draws: int = 1,
+        strategy: Literal["draw", "mean"] = "draw",
+    ) -> Any:
+        """Return X with what is missing drawn from the prior, given what is known: cells of tables, regions of images.
 
-        Codes of patches that are known to the last pixel are kept, the others drawn (:meth:`PixelCNN.sample` with
+        Cells of tables are drawn given the other cells of their rows (:meth:`OrderlessNADE.complete`). Of images the
+        codes of patches that are known to the last pixel are kept, the others drawn (:meth:`PixelCNN.sample` with
         `given`) and decoded. What the encoder makes of a known patch depends on the missing pixels beside it, which it
         sees as the mean.
 
         Parameters
         ----------
-        X : array-like of images like that of :meth:`fit`
-            Values where `mask` is False are ignored; they may be NaN.
-        mask : array-like of bool
+        X : table or images like that of :meth:`fit`
+            Values where `mask` is False are ignored; those of images may be NaN.
+        mask : array-like of bool, default=None
             True where X is known: of the shape of X, or of one image for all of them; the axis of channels may be left
-            out.
+            out. None, for tables: what is not missing is known.
         random_state, temperature, top_k, top_p, y
             As in :meth:`sample`.
         n_candidates : int, default=16
-            Of so many draws of an image one is taken, by how likely it makes the known codes below and to the right of
-            what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`).
+            For images: of so many draws of an image one is taken, by how likely it makes the known codes below and to
+            the right of what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`).
+        n_draws : int, default=1
+            For tables: number of completions, of which a list is returned, or the mean with ``strategy="mean"``.
+        strategy : {"draw", "mean"}, default="draw"
+            For tables: draws, or the mean of numbers and the most frequent level of categories.
 
         Returns
         -------
-        X_complete : ndarray of the shape of X, in the dtype of :meth:`inverse_transform`
+        X_complete : like X; ndarray of the shape of X, in the dtype of :meth:`inverse_transform`, for images
             Known values are those of X, in that dtype.
 
         Raises
         ------
         ValueError
-            For tables, where every code depends on all columns, and for a mask of another shape.
+            For a mask of another shape; for tables, if the prior is one of codes, each of which depends on all columns.
         TypeError
-            If the prior's `sample` takes no `given`, `mask` and `n_candidates`.
+            For images, if the prior's `sample` takes no `given`, `mask` and `n_candidates`.
         """
-        check_is_fitted(self, "prior_")
+        prior = self._fitted_prior()
+        options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
+        if isinstance(prior, RowPrior):
+            return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
         if self.image_shape_ is None:
-            raise ValueError("complete is for images: every code of a table's row depends on all of its columns")
+            raise ValueError(
+                f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
+                "codes, each of which depends on all columns; pass prior='nade'"
+            )
+        if mask is None:
+            raise ValueError("mask=None is for tables; images need one, True where a pixel is known")
         images = check_values(X, self.image_shape_)
         known = check_mask(mask, images.shape, self.image_shape_)
         rows = np.where(known, images.reshape(known.shape), self.shift_)
         layout = layout_of(self)
         codes = self._encode(layout.check(self, rows.reshape(images.shape)))
-        drawn = self._code_prior().complete(
-            codes,
-            known_codes(known, layout.row_shape, self._spec),
-            random_state=random_state,
-            n_candidates=n_candidates,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            y=y,
-        )
+        patches = known_codes(known, layout.row_shape, self._spec)
+        drawn = prior.complete(codes, patches, n_candidates=n_candidates, **options)
         completed = self._decode(drawn).reshape(known.shape)
         return np.where(known, rows, completed).astype(completed.dtype).reshape(images.shape)
 
@@ -732,18 +767,28 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
         }
 
-    def _fit_prior(self, codes, y, held_out, y_val, generator, task):
+    def _fit_prior(self, prior, codes, y, held_out, y_val, generator, task):
+        """Fit a prior of codes."""
         shared = {"device": self.device, "precision": self.precision, "verbose": self.verbose}
-        prior = CodePrior.new(self.prior, self._spec, generator, **shared)
+        code_prior = CodePrior.new(prior, self._spec, generator, **shared)
         held_out = None if held_out is None else self._encode(held_out)
-        self.prior_ = prior.fit(codes, y, held_out, y_val, task)
+        self.prior_ = code_prior.fit(codes, y, held_out, y_val, task)
 
-    def _code_prior(self):
+    def _fit_row_prior(self, prior, layout, tables, held_out, generator, task):
+        """Fit a prior of rows; `tables` and `held_out` are pairs of what the user passed and its validated rows."""
+        shared = {"device": self.device, "precision": self.precision, "verbose": self.verbose}
+        of_tables = {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
+        row_prior = RowPrior.new(prior, generator, tables=of_tables, **shared)
+        as_passed = 0 if layout.has_columns else 1
+        self.prior_ = row_prior.fit(tables[as_passed], held_out[as_passed], task)
+
+    def _fitted_prior(self):
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
+        check_is_fitted(self, "prior_")
         named = self.prior is None or isinstance(self.prior, str)
         if named and "device" in self.prior_.get_params(deep=False):
             self.prior_.set_params(device=self.device)
-        return CodePrior(self.prior_, self._spec)
+        return RowPrior(self.prior_) if models_rows(self.prior_) else CodePrior(self.prior_, self._spec)
 
     def _encode(self, X):
         """Return the codes of validated rows."""

@@ -1,4 +1,4 @@
-"""The prior over the codes of a VQ-VAE: a density estimator together with the specification of its codes."""
+"""The prior of a VQ-VAE: a density estimator of its codes or, for tables, of the rows themselves."""
 
 from __future__ import annotations
 
@@ -7,18 +7,44 @@ from inspect import Parameter, signature
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 
 from ..core.codes import check_codes
 from ..core.device import resolve_device
+from ..core.parameters import is_auto
 from ..priors.arguments import class_indices, learn_classes
 from ..priors.base import GridDensity
 from ..priors.hierarchical import HierarchicalPixelCNN
+from ..priors.nade import OrderlessNADE
 from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
+# Columns of a table up to which "auto" is a model of its rows: drawing takes a pass of the network for each.
+MOST_COLUMNS = 500
+
+
+def named_prior(prior, layout, X):
+    """Return what the parameter `prior` stands for, "auto" and None replaced by a name.
+
+    Parameters
+    ----------
+    prior : str, estimator or None
+    layout : RowLayout or TableLayout
+    X : ndarray or CSR matrix of shape (n, n_features)
+        Validated.
+    """
+    if not (prior is None or is_auto(prior)):
+        return prior
+    is_table = layout.image_shape is None and not sparse.issparse(X)
+    return "nade" if is_table and X.shape[1] <= MOST_COLUMNS else "pixelcnn"
+
+
+def models_rows(prior):
+    """Return whether a prior, a name or an estimator, is one of rows, not of codes."""
+    return isinstance(prior, OrderlessNADE) or (isinstance(prior, str) and prior == "nade")
 
 
 def check_prior(prior, spec, X, y, held_out, y_val):
@@ -42,6 +68,14 @@ def check_prior(prior, spec, X, y, held_out, y_val):
     """
     if prior is not None and not isinstance(prior, str):
         _check_instance(prior)
+    if models_rows(prior):
+        if spec.is_image:
+            raise ValueError(
+                f"prior={prior!r} models the columns of tables, but X holds images; pass prior='pixelcnn' or "
+                "'transformer'"
+            )
+        if sparse.issparse(X):
+            raise ValueError(f"prior={prior!r} takes no sparse matrix; pass X.toarray(), or prior='pixelcnn'")
     if isinstance(prior, GridDensity):
         prior.check_parameters()
         resolve_device(prior.device)
@@ -107,6 +141,65 @@ def given_options(**options):
     }
 
 
+class RowPrior:
+    """A density estimator of the rows of a table, whose columns it draws in any order, given any others.
+
+    Parameters
+    ----------
+    estimator : OrderlessNADE
+        Fitted or not.
+    """
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    @classmethod
+    def new(cls, prior, generator, *, tables, **shared):
+        """Return the unfitted prior that a parameter asks for.
+
+        Parameters
+        ----------
+        prior : "nade" or OrderlessNADE
+        generator : torch.Generator
+            Seeds an estimator without a seed.
+        tables : dict
+            Parameters of tables, which it has in common with the VQ-VAE.
+        **shared
+            Further parameters that an estimator known by name shares with the VQ-VAE.
+        """
+        estimator = OrderlessNADE(**shared) if isinstance(prior, str) else clone(prior)
+        if estimator.random_state is None:
+            estimator.set_params(random_state=int(torch.randint(2**31 - 1, (), generator=generator)))
+        return cls(estimator.set_params(**tables))
+
+    def fit(self, X, X_val, task):
+        """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it."""
+        with task.delegate("prior", self.estimator):
+            return self.estimator.fit(X, X_val=X_val)
+
+    def sample(self, n_samples, *, y, **options):
+        """Return drawn rows, like the X of `fit`."""
+        self._refuse_classes(y)
+        return self.estimator.sample(n_samples, **options)
+
+    def score_samples(self, X, y=None):
+        """Return log p(row) of every row, in nats: ndarray (n,)."""
+        self._refuse_classes(y)
+        return self.estimator.score_samples(X)
+
+    def complete(self, X, *, y, **options):
+        """Return X with its missing cells drawn, given the others."""
+        self._refuse_classes(y)
+        return self.estimator.complete(X, **options)
+
+    @staticmethod
+    def _refuse_classes(y):
+        if y is not None:
+            raise ValueError(
+                "y is of no use to a prior of rows; let the labels be a column of X, and pass given={column: label}"
+            )
+
+
 class CodePrior:
     """A density estimator of the codes of one VQ-VAE.
 
@@ -128,8 +221,8 @@ class CodePrior:
 
         Parameters
         ----------
-        prior : str, estimator or None
-            A name, an estimator, which is cloned, or None for a PixelCNN.
+        prior : str or estimator
+            A name, or an estimator, which is cloned.
         spec : CodeSpec
             Tells the estimator the number of codes and their grids, where it has such parameters and they are None.
         generator : torch.Generator
@@ -137,8 +230,8 @@ class CodePrior:
         **shared
             Parameters that an estimator known by name shares with the VQ-VAE.
         """
-        if prior is None or isinstance(prior, str):
-            estimator = cls._named("pixelcnn" if prior is None else prior, spec).set_params(**shared)
+        if isinstance(prior, str):
+            estimator = cls._named(prior, spec).set_params(**shared)
         else:
             estimator = clone(prior)
         known = estimator.get_params(deep=False)

@@ -8,9 +8,10 @@ from ..persistence.documents import Schema
 from ..persistence.kinds import not_negative, one_array
 from ..persistence.records import between, require, share
 from ..priors.base import GridDensity
-from ..priors.schema import CAUSAL_TRANSFORMER, HIERARCHICAL_PIXELCNN, PIXELCNN
+from ..priors.schema import CAUSAL_TRANSFORMER, HIERARCHICAL_PIXELCNN, ORDERLESS_NADE, PIXELCNN
 from .defaults import Architecture, check_combinations
 from .network import build_vqvae
+from .prior import models_rows
 from .specs import LARGEST_BEAM
 
 # Most axes of finite scalar codes.
@@ -50,7 +51,9 @@ def check(estimator, limits):
     require(estimator.n_codes_ == codes.n_codes, "n_codes_ and architecture_")
     require(estimator.code_shape_ == codes.code_shape, "code_shape_ and architecture_")
     require(0 < estimator.noise_variance_ < math.inf, "noise_variance_ is not positive")
-    if prior is not None:
+    if models_rows(prior):
+        require(not is_image and prior.n_features_in_ == estimator.n_features_in_, "prior_ and n_features_in_")
+    elif prior is not None:
         n_codes = prior.n_codes_, prior.n_features_in_, prior._grids_in
         require(n_codes == (codes.n_codes, codes.codes_per_row, False), "prior_ and architecture_")
 
@@ -82,6 +85,6 @@ VQVAE = Schema(
     check,
     check_parameters,
     check_table,
-    estimators={"prior_": (PIXELCNN, HIERARCHICAL_PIXELCNN, CAUSAL_TRANSFORMER)},
+    estimators={"prior_": (PIXELCNN, HIERARCHICAL_PIXELCNN, CAUSAL_TRANSFORMER, ORDERLESS_NADE)},
     optional=SOME_ROWS | {"prior_"},
 )

@@ -19,7 +19,7 @@ def fitted():
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (np.where(np.arange(13) == 4, np.nan, WINE), "NaN"),
+        (np.where(np.arange(13) == 4, np.nan, WINE), "column 4 has no observed cell"),
         (np.where(np.arange(13) == 4, np.inf, WINE), "infinity"),
         (np.empty((0, 13)), r"0 sample\(s\)"),
         (np.empty((5, 0)), r"0 feature\(s\)"),

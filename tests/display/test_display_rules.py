@@ -61,6 +61,7 @@ def on_several_axes(models, ax):
     yield lambda: display.ReconstructionDisplay.from_estimator(table, TABLE, features=[0, 1, 2], ax=ax)
     yield lambda: display.LatentTraversalDisplay.from_estimator(table, ax=ax)
     yield lambda: display.LossCurveDisplay.from_estimator(table, ax=ax)
+    yield lambda: display.MarginalsDisplay.from_samples(TABLE[:90], TABLE[90:], columns=[0, 1, 2], ax=ax)
 
 
 @pytest.mark.parametrize("i", range(9))
@@ -83,7 +84,7 @@ def test_without_axes_there_is_a_new_figure_each_time(models, i):
     assert drawn.ax_ in drawn.figure_.axes
 
 
-@pytest.mark.parametrize("i", range(3))
+@pytest.mark.parametrize("i", range(4))
 def test_one_axes_is_divided_where_several_are_needed(models, i):
     figure, (left, right) = plt.subplots(1, 2)
     drawn = list(on_several_axes(models, right))[i]()
@@ -105,7 +106,7 @@ def test_axes_without_a_grid_are_divided_as_well(models):
     np.testing.assert_allclose(corners[:, 2:].max(axis=0), (0.9, 0.8))
 
 
-@pytest.mark.parametrize("i", range(3))
+@pytest.mark.parametrize("i", range(4))
 def test_an_array_of_axes_must_have_the_right_length(models, i):
     _, axes = plt.subplots(1, 3)
     drawn = list(on_several_axes(models, axes))[i]()
@@ -130,6 +131,9 @@ def test_styles_reach_the_artists(models):
     assert points.get_sizes() == [77]
     line = display.LossCurveDisplay.from_estimator(vae, terms="kl", line_kw={"linewidth": 7}).lines_["kl"]
     assert line.get_linewidth() == 7
+    patches = display.MarginalsDisplay.from_samples(TABLE, TABLE, columns=[0], real_kw={"linewidth": 7}).stairs_
+    assert [patch.get_linewidth() for patch in patches[0]] != [7, 7]
+    assert patches[0, 1].get_linewidth() == 7
     (stairs,) = display.CodebookUsageDisplay.from_estimator(codes, stairs_kw={"fill": False}).stairs_
     assert not stairs.get_fill()
 
@@ -207,6 +211,13 @@ def test_arrays_that_do_not_fit_are_refused():
         display.RateDistortionDisplay.from_predictions([1, 2], [0.5])
     with pytest.raises(ValueError, match="30 classes"):
         display.LatentDisplay.from_latents(np.zeros((30, 2)), [f"class {i}" for i in range(30)])
+    with pytest.raises(ValueError, match="columns names the column 'a'; there are x0, x1"):
+        display.MarginalsDisplay.from_samples(TABLE[:, :2], TABLE[:, :2], columns=["a"])
+    with pytest.raises(ValueError, match="columns=\\[\\] must name"):
+        display.MarginalsDisplay.from_samples(TABLE, TABLE, columns=[])
+    for pairs in ([], [(0, 1, 2)], [(0,)]):
+        with pytest.raises(ValueError, match="must be a list of tuples of two columns"):
+            display.PairsDisplay.from_samples(TABLE, TABLE, pairs=pairs)
 
 
 def test_scikit_learns_own_estimators_are_drawn_where_they_fit():
@@ -232,6 +243,8 @@ for draw in (
     lambda: display.ReconstructionDisplay.from_predictions(np.eye(3), np.eye(3)),
     lambda: display.LossCurveDisplay(history={"loss": [1.0]}).plot(),
     lambda: display.LatentDisplay.from_latents(np.eye(3)),
+    lambda: display.MarginalsDisplay.from_samples(np.eye(3), np.eye(3)),
+    lambda: display.PairsDisplay.from_samples(np.eye(3), np.eye(3)),
 ):
     try:
         draw()
@@ -241,7 +254,7 @@ for draw in (
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     imported, *lines = found.stdout.splitlines()
     assert imported == "False"
-    assert len(lines) == 3
+    assert len(lines) == 5
     assert all('pip install "skvq[plot]"' in line for line in lines)
     assert lines[1].startswith("LossCurveDisplay.plot needs matplotlib")
 

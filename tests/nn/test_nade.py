@@ -55,7 +55,11 @@ def test_an_untrained_network_knows_the_marginals():
 
 
 def test_a_fine_code_that_is_not_there_is_never_drawn():
-    present = [torch.ones(3, dtype=torch.bool), torch.ones(2, dtype=torch.bool), torch.tensor([True, False, True, True])]
+    present = [
+        torch.ones(3, dtype=torch.bool),
+        torch.ones(2, dtype=torch.bool),
+        torch.tensor([True, False, True, True]),
+    ]
     network = untrained(ALL_ROWS[ALL_ROWS[:, 2] != 1], present)
     terms = network.log_prob_terms(torch.tensor([[0, 0, 1]]), torch.zeros(1, 3))
     assert terms[0, 2] < -29

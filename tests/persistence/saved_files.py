@@ -36,6 +36,7 @@ def tables():
         },
         "projected": {"quantizer": skvq.VectorCodes(code_dim=4, search_dim=2), "code_shape": 2, "prior": None},
         "one position": {"code_shape": 1, "prior": None},
+        "missing cells": {"prior": None, "quantizer": "vector"},
         "hidden layers": {"hidden_layer_sizes": (8, 6), "prior": None},
         "class-conditional prior": {"prior": conditional},
         "transformer prior": {"prior": skvq.CausalTransformer(d_model=4, n_layers=1, n_heads=2, max_iter=2)},
@@ -45,11 +46,14 @@ def tables():
 def models():
     """Return small fitted estimators by name: every class, and every variant that is kept in another way."""
     X, y, images = data()
+    gaps = np.where(np.arange(240).reshape(60, 4) % 7 == 0, np.nan, X)
     names = np.array(["a", "ä b", "no"])[y]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of collapse, convergence and the like
         found = {
-            f"VQ-VAE, {name}": skvq.VQVAETransformer(**TABLE | options).fit(X, names)
+            f"VQ-VAE, {name}": skvq.VQVAETransformer(**TABLE | options).fit(
+                gaps if name == "missing cells" else X, names
+            )
             for name, options in tables().items()
         }
         found |= {
@@ -65,10 +69,10 @@ def models():
                 X.astype(int)
             ),
         }
-        return found | _with_vectors(X, images) | _predictors(X, y, names)
+        return found | _with_vectors(X, images, gaps) | _predictors(X, y, names)
 
 
-def _with_vectors(X, images):
+def _with_vectors(X, images, gaps):
     dense = {"n_components": 2, "hidden_layer_sizes": (6,), "max_iter": 2, "random_state": 0}
     network = {"n_components": 2, "network": "convolutional", "channels": 4, "max_iter": 2, "random_state": 0}
     return {
@@ -77,6 +81,8 @@ def _with_vectors(X, images):
             **dense, tied_weights=True, loss="log_loss", sparsity="kl", image_shape=(4, 4)
         ).fit(images.reshape(30, 16)),
         "autoencoder, convolutional": skvq.AutoEncoderTransformer(**network).fit(images.astype(np.float32)),
+        "autoencoder, missing cells": skvq.AutoEncoderTransformer(**dense).fit(gaps),
+        "VAE, objects": skvq.VAETransformer(**dense).fit(X.astype(object)),
         "VAE": skvq.VAETransformer(**dense).fit(X),
         "VAE, mixture": skvq.VAETransformer(**dense, aggregate="gaussian_mixture", n_mixture_components=2).fit(X),
         "VAE, a variance per feature": skvq.VAETransformer(**dense, likelihood="gaussian_per_feature").fit(X),

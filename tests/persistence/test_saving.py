@@ -27,8 +27,9 @@ import saved_files
 models = cache(saved_files.models)
 NAMES = [
     *(f"VQ-VAE, {name}" for name in saved_files.tables()), "VQ-VAE, images", "VQ-VAE, two grids", "PixelCNN",
-    "PixelCNN, classes", "CausalTransformer", "autoencoder", "autoencoder, tied", "autoencoder, convolutional", "VAE",
-    "VAE, mixture", "VAE, a variance per feature", "VAE, counts", "VAE, convolutional", "classifier",
+    "PixelCNN, classes", "CausalTransformer", "autoencoder", "autoencoder, tied",
+    "autoencoder, missing cells", "autoencoder, convolutional", "VAE", "VAE, objects", "VAE, mixture",
+    "VAE, a variance per feature", "VAE, counts", "VAE, convolutional", "classifier",
     "classifier, two classes", "classifier, indicators", "classifier, batch normalisation", "regressor",
     "regressor, quantiles", "regressor, lbfgs", "regressor, counts",
 ]  # fmt: skip

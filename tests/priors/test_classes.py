@@ -2,15 +2,18 @@
 
 import itertools
 import pickle
+import warnings
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import logsumexp
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skvq import PixelCNN
+from skvq import CausalTransformer, HierarchicalPixelCNN, PixelCNN
+from skvq.priors.classes import class_gains
 
 SMALL = {"channels": 8, "n_layers": 1, "max_iter": 30, "dropout": 0, "learning_rate_init": 0.01, "random_state": 0}
 
@@ -212,3 +215,48 @@ def test_the_class_is_learned_without_a_gated_layer():
     model = PixelCNN(class_conditional=True, **SMALL | {"n_layers": 0}).fit(X, X[:, 1])
     assert (model.sample(100, y=1, random_state=0)[:, 1] == 1).mean() > 0.9
     assert (model.sample(100, y=0, random_state=0)[:, 1] == 0).mean() > 0.9
+
+
+def rows_of_classes(n, n_codes, seed):
+    """Return rows of two codes, the first of which tells two classes apart seven times in ten, and their labels."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    first = np.where(rng.random(n) < 0.7, y, 1 - y) * (n_codes // 2) + rng.integers(0, n_codes // 2, n)
+    return np.column_stack([first, rng.integers(0, n_codes, n)]), y
+
+
+@pytest.mark.parametrize(
+    "prior", [PixelCNN(), CausalTransformer(), HierarchicalPixelCNN(((1, 1), (1, 1)))], ids=lambda p: type(p).__name__
+)
+def test_few_rows_of_many_codes_use_their_classes(prior):
+    prior = clone(prior).set_params(class_conditional=True, random_state=0)
+    X, y = rows_of_classes(500, 32, 0)
+    prior.fit(X, y)
+    X, y = rows_of_classes(500, 32, 1)
+    difference = prior.score_samples(X, y) - prior.score_samples(X, 1 - y)
+    assert difference.mean() > 0.15  # 0.34 by the true probabilities
+    drawn = [prior.sample(2000, y=label, random_state=0)[:, 0] >= 16 for label in (0, 1)]
+    assert np.mean(drawn[1]) - np.mean(drawn[0]) > 0.2  # 0.4 in the rows
+
+
+def test_a_warning_tells_of_shuffled_labels_and_not_of_real_ones():
+    X, y = rows_of_classes(500, 8, 0)
+    model = PixelCNN(class_conditional=True, channels=16, n_layers=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y)
+    shuffled = np.random.default_rng(0).permutation(y)
+    with pytest.warns(UserWarning, match="the class makes no difference.*50 held-out rows.*label a column") as caught:
+        model.fit(X, shuffled)
+    assert len(caught) == 1
+    with pytest.warns(UserWarning, match="450 training rows"):
+        model.set_params(early_stopping=False, max_iter=1).fit(X[:450], shuffled[:450])
+
+
+def test_the_gain_by_classes_is_that_of_the_classes_by_the_codes():
+    rng = np.random.default_rng(0)
+    log_likelihoods, classes, prior = rng.normal(size=(20, 3)), rng.integers(0, 3, 20), np.array([0.2, 0.3, 0.5])
+    joint = np.exp(log_likelihoods) * prior
+    posterior = joint / joint.sum(axis=1, keepdims=True)
+    expected = np.log(posterior[np.arange(20), classes] / prior[classes])
+    np.testing.assert_allclose(class_gains(log_likelihoods, classes, prior), expected)

@@ -144,8 +144,9 @@ def test_a_density_of_real_values_is_in_their_units(model):
     X = people(seed=3)
     cents = OrderlessNADE(**FAST).fit(X.assign(income=X.income * 1000 + 0.5))
     euros = OrderlessNADE(**FAST).fit(X.assign(income=X.income + 0.0005))
-    scores = cents.score_samples(X.assign(income=X.income * 1000 + 0.5)), euros.score_samples(
-        X.assign(income=X.income + 0.0005)
+    scores = (
+        cents.score_samples(X.assign(income=X.income * 1000 + 0.5)),
+        euros.score_samples(X.assign(income=X.income + 0.0005)),
     )
     earners = X.income.notna().to_numpy()
     np.testing.assert_allclose((scores[1] - scores[0])[earners].mean(), np.log(1000), atol=0.05)

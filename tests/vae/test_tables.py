@@ -1,6 +1,5 @@
 """The VAE on mixed tables: likelihoods that sum and integrate to 1, draws that follow them, frames in and out."""
 
-import itertools
 import pickle
 
 import numpy as np
@@ -252,3 +251,133 @@ def test_the_start_is_no_worse_than_the_shares_of_the_levels(frame):
         assert scores[-1] >= constant - 1e-6
     assert scores[0] < scores[1] - 1
     assert scores[2] > -0.5
+
+
+def assert_like(found, frame):
+    """Check that a frame has the columns, dtypes and values of another; missing cells where there were some."""
+    assert list(found.columns) == list(frame.columns)
+    assert list(found.dtypes) == list(frame.dtypes)
+    assert found["kind"].isin(["a", "b", "c"]).all()
+    assert found["zeros"].notna().all()
+    assert found["whole"].isin(range(4)).all()
+    assert found["day"].between(frame["day"].min(), frame["day"].max()).all()
+
+
+def test_frames_come_back_with_values_that_can_occur(model, frame):
+    z = model.transform(frame)
+    assert z.shape == (N, 3)
+    assert np.isfinite(z).all()
+    assert_like(model.inverse_transform(z), frame)
+    drawn = model.sample(2000, random_state=0)
+    assert_like(drawn, frame)
+    for name in ("real", "count", "flag"):
+        # five standard errors, and what the mean of the posteriors misses
+        assert drawn[name].isna().mean() == pytest.approx(frame[name].isna().mean(), abs=0.1)
+    assert (drawn["zeros"] == 0).mean() == pytest.approx((frame["zeros"] == 0).mean(), abs=0.15)
+    assert drawn.groupby("kind", observed=True)["count"].mean().is_monotonic_increasing
+
+
+def test_the_mean_of_a_sample_has_less_variety_than_its_draws(model):
+    by_default, drawn, mean = (
+        model.sample(300, random_state=0, **chosen)
+        for chosen in ({}, {"observation_noise": True}, {"observation_noise": False})
+    )
+    pd.testing.assert_frame_equal(by_default, drawn)
+    assert mean["whole"].nunique() <= drawn["whole"].nunique()
+    assert mean["count"].std() < drawn["count"].std()
+
+
+def test_later_rows_may_have_missing_cells_anywhere(model, frame):
+    later = frame.head(5).copy()
+    later["zeros"] = np.nan
+    later["kind"] = pd.Categorical([None] * 5, categories=["a", "b", "c"])
+    assert np.isfinite(model.transform(later)).all()
+    assert np.isfinite(model.score_samples(later)).all()
+
+
+def test_score_is_better_than_that_of_independent_columns_and_bounds_are_ordered(model):
+    held_out = mixed_frame(seed=1)
+    elbo = model.score_samples(held_out)
+    assert model.score(held_out) == pytest.approx(elbo.mean())
+    assert elbo.mean() < model.score_samples(held_out, n_importance_samples=50).mean() < elbo.mean() + 3
+    shuffled = held_out.apply(lambda column: column.sample(frac=1, random_state=len(column.name)).to_numpy())
+    assert elbo.mean() > model.score_samples(shuffled.astype(dict(held_out.dtypes))).mean() + 1
+
+
+def test_the_score_of_a_row_depends_on_no_other(model, frame):
+    together = model.score_samples(frame.head(40))
+    np.testing.assert_allclose(model.score_samples(frame.iloc[7:8]), together[7:8], rtol=1e-6)
+    weighted = model.score_samples(frame.head(40), n_importance_samples=10)
+    np.testing.assert_allclose(model.score_samples(frame.iloc[7:8], n_importance_samples=10), weighted[7:8], rtol=1e-6)
+
+
+def test_the_density_of_a_real_column_is_in_its_units():
+    frame = mixed_frame()[["kind", "real", "whole"]]
+    scaled = frame.assign(real=frame["real"] * 1000)
+    models = [VAETransformer(2, max_iter=5, random_state=0).fit(each) for each in (frame, scaled)]
+    scores = [model.score_samples(each) for model, each in zip(models, (frame, scaled))]
+    observed = frame["real"].notna().to_numpy()
+    np.testing.assert_allclose(scores[1], scores[0] - np.log(1000) * observed, atol=1e-2)
+
+
+def test_pandas_polars_and_objects_say_the_same(frame):
+    part = frame[["kind", "real", "whole", "count"]].astype({"count": "float64"})
+    model = VAETransformer(2, max_iter=3, random_state=0).fit(part)
+    schema = {"kind": pl.Enum(["a", "b", "c"]), "real": pl.Float64, "whole": pl.Int64, "count": pl.Float64}
+    columns = {name: [None if pd.isna(cell) else cell for cell in part[name]] for name in part}
+    polars = pl.DataFrame(columns, schema=schema)
+    other = VAETransformer(2, max_iter=3, random_state=0).fit(polars)
+    np.testing.assert_allclose(other.score_samples(polars), model.score_samples(part), rtol=1e-6)
+    drawn, expected = other.sample(50, random_state=0), model.sample(50, random_state=0)
+    assert drawn.schema == polars.schema
+    assert drawn["kind"].to_list() == expected["kind"].tolist()
+    objects = part.astype(object).to_numpy()
+    third = VAETransformer(2, max_iter=3, random_state=0).fit(objects)
+    np.testing.assert_allclose(third.score_samples(objects), model.score_samples(part), rtol=1e-6)
+    assert third.sample(5, random_state=0).dtype == object
+
+
+def test_a_fitted_table_is_kept_in_files_and_pickles(model, frame, tmp_path):
+    model.save(tmp_path / "model.safetensors")
+    expected = model.score_samples(frame.head(20))
+    for other in (skvq.load(tmp_path / "model.safetensors"), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other.score_samples(frame.head(20)), expected)
+        pd.testing.assert_frame_equal(other.sample(10, random_state=0), model.sample(10, random_state=0))
+        np.testing.assert_array_equal(other.noise_variance_, model.noise_variance_)
+
+
+def test_noise_variances_are_those_of_the_columns_with_scores(frame):
+    one, each = (
+        VAETransformer(2, likelihood=name, max_iter=2, random_state=0).fit(frame).noise_variance_
+        for name in ("gaussian", "gaussian_per_feature")
+    )
+    assert isinstance(one, float)
+    assert np.isnan(each).tolist() == [True, False, False, False, True, False, False]
+    only_levels = VAETransformer(2, max_iter=2, random_state=0).fit(frame[["kind", "flag"]])
+    assert only_levels.noise_variance_ is None
+    assert np.isfinite(only_levels.score(frame[["kind", "flag"]]))
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "poisson"])
+def test_a_likelihood_of_numbers_refuses_a_mixed_table(frame, likelihood):
+    message = (
+        f"likelihood='{likelihood}' takes values as they are, but column \"kind\" is of kind category; pass likelihood"
+    )
+    with pytest.raises(ValueError, match=message):
+        VAETransformer(likelihood=likelihood).fit(frame)
+    counts = np.where(np.eye(6) > 0, np.nan, 1.0)
+    with pytest.raises(ValueError, match=f"likelihood='{likelihood}' .* has missing cells"):
+        VAETransformer(likelihood=likelihood).fit(counts)
+
+
+def test_tables_of_numbers_are_scored_by_the_density_of_their_values(frame):
+    numbers = frame[["zeros", "whole"]]
+    model = VAETransformer(1, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(numbers)
+    same = VAETransformer(1, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(numbers.to_numpy())
+    np.testing.assert_allclose(model.score_samples(numbers), same.score_samples(numbers.to_numpy()), rtol=1e-6)
+
+
+def test_a_mixed_table_is_not_exported(model):
+    pytest.importorskip("onnx")
+    with pytest.raises(ValueError, match="ONNX has no form for"):
+        skvq.export.to_onnx(model)

@@ -89,10 +89,10 @@ def test_a_code_is_known_where_its_whole_patch_is():
     np.testing.assert_array_equal(two[0, 4:], expected.ravel())
 
 
-def test_tables_cannot_be_completed():
+def test_a_prior_of_codes_cannot_complete_tables():
     X = load_wine().data
     model = VQVAETransformer(4, 2, max_iter=1, prior=PixelCNN(channels=4, max_iter=1), random_state=0).fit(X)
-    with pytest.raises(ValueError, match="complete is for images"):
+    with pytest.raises(ValueError, match="complete needs a prior of rows"):
         model.complete(X, np.ones(X.shape, dtype=bool))
 
 

@@ -30,7 +30,6 @@ def generator(seed=0):
     ("prior", "spec", "kind", "grid_shape"),
     [
         ("pixelcnn", VECTOR, PixelCNN, (2, 3)),
-        (None, VECTOR, PixelCNN, (2, 3)),
         ("transformer", VECTOR, CausalTransformer, (2, 3)),
         ("pixelcnn", RESIDUAL, PixelCNN, (2, 6)),
         ("transformer", TWO_GRIDS, CausalTransformer, (1, 20)),

@@ -296,6 +296,7 @@ def test_positions_of_images_can_have_a_codebook_each():
     [
         (WINE, 16, (4,), 16),
         (WINE, 3, (1,), 8),
+        (load_diabetes().data, 16, (2,), 256),
         (IMAGES, 128, (4, 4), 256),
         (IMAGES, 60, (2, 2, 2), 128),
         (IMAGES, 20, (1, 1, 4), 32),
@@ -310,7 +311,23 @@ def test_a_budget_of_bits_is_used_and_kept(X, max_bits, code_shape, n_codes):
     assert model.bits_per_row_ <= max_bits
 
 
-@pytest.mark.parametrize("n_rows", [100, 5_000])
+def test_tables_of_256_to_1000_rows_get_wide_residual_codes_at_16_bits():
+    wide = {bits for bits in range(1, 105) if codes_for_bits(bits, (13,), 256).n_codes == 256}
+    assert wide == {16}
+    assert codes_for_bits(16, (13,), 255).n_codes == codes_for_bits(16, (13,), 999, residual=False).n_codes == 16
+    X, product = load_diabetes().data, ProductCodes(code_dim=4)
+    model = VQVAETransformer(**FAST | {"n_codes": "auto", "max_bits": 16, "prior": None, "quantizer": product}).fit(X)
+    assert model.n_codes_ == 16
+
+
+def test_max_bits_of_a_table_finds_the_better_width():
+    X = load_diabetes().data[np.random.default_rng(0).permutation(442)]
+    model = VQVAETransformer(max_bits=16, prior=None, random_state=0).fit(X[:300])
+    narrow = VQVAETransformer(16, 4, max_iter=50, prior=None, random_state=0).fit(X[:300])
+    assert model.score(X[300:]) > narrow.score(X[300:]) + 0.002
+
+
+@pytest.mark.parametrize("n_rows", [100, 500, 5_000])
 def test_a_larger_budget_of_a_table_never_gives_fewer_bits(n_rows):
     used = []
     for max_bits in range(1, 8 * 13 + 20):
@@ -441,7 +458,7 @@ def test_parameters_of_the_codes_are_reached_through_the_estimator():
             "'residual' has no parameter 'beam_size': pass",
         ),
         ({"quantizer": ResidualCodes, "quantizer__beam_size": 3}, "has no parameter 'beam_size': pass an instance"),
-        ({"prior__channels": 8}, r"prior='pixelcnn' has no parameter 'channels': pass an instance, prior=PixelCNN\(\)"),
+        ({"prior__channels": 8}, r"prior='auto' has no parameter 'channels': pass an instance, prior=PixelCNN\(\)"),
         (
             {"prior": None, "prior__channels": 8},
             r"prior=None has no parameter 'channels': pass an",

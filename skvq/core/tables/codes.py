@@ -94,16 +94,20 @@ class _Pieces:
         Values that are in no piece have the density that the marginal spares for them.
         """
         marginal = self.marginal
-        known = np.log1p(-marginal.stray(discrete=self.discrete)) + log_prob + marginal.log_within(cells, discrete=self.discrete)
+        known = (
+            np.log1p(-marginal.stray(discrete=self.discrete))
+            + log_prob
+            + marginal.log_within(cells, discrete=self.discrete)
+        )
         return np.logaddexp(known, marginal.log_stray(cells, discrete=self.discrete))
 
 
 class TableCodes:
     """The way from the cells of a table to one code for each, and back.
 
-    A category's code is the index of its level. A number's code is the piece of its marginal that it lies in, an atom or
-    a stretch of values; a cell that is drawn for the code lies anywhere in the stretch, on the column's grid if it has
-    one. A column with missing cells has one more coarse code for them.
+    A category's code is the index of its level. A number's code is the piece of its marginal that it lies in, an atom
+    or a stretch of values; a cell that is drawn for the code lies anywhere in the stretch, on the column's grid if it
+    has one. A column with missing cells has one more coarse code for them.
 
     Parameters
     ----------
@@ -141,7 +145,7 @@ class TableCodes:
         return rows
 
     def cells(self, rows, uniform):
-        """Return cells, float64 (n, n_columns), drawn for codes; `uniform` of the same shape says where in a stretch."""
+        """Return cells, float64 (n, n_columns), drawn for codes; `uniform`, of that shape, says where in a stretch."""
         cells = np.empty(rows.shape)
         for column, part in enumerate(self.parts):
             missing = rows[:, column] >= part.n_coarse * part.n_fine

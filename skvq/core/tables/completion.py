@@ -67,7 +67,9 @@ def _table_parts(columns, given):
     rows = np.asarray(given)
     rows = rows[None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] != len(columns):
-        raise ValueError(f"given has shape {rows.shape}; an array must have {len(columns)} columns, NaN where not known")
+        raise ValueError(
+            f"given has shape {rows.shape}; an array must have {len(columns)} columns, NaN where not known"
+        )
     return [(name, rows[:, index]) for name, index in _places(columns).items()]
 
 

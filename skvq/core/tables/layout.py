@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 from scipy.special import ndtri
 from sklearn.utils.validation import validate_data
 
@@ -91,6 +92,7 @@ class TableLayout:
     handle_unknown: str = "error"
 
     image_shape = None
+    has_columns = True
 
     @classmethod
     def fit(cls, estimator, X, *, standardize, why=UNSCALED):
@@ -374,6 +376,8 @@ def as_table(X):
     """Return X as a frame or an ndarray of two dimensions, of numbers, strings or objects."""
     if frame_of(X) is not None:
         return X
+    if sparse.issparse(X):
+        raise TypeError("Sparse data was passed, but sparse input is not supported here; pass X.toarray()")
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu().numpy()
     if not isinstance(X, np.ndarray):
@@ -381,6 +385,8 @@ def as_table(X):
         X = np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
     if X.ndim != 2:
         raise ValueError(f"Expected 2D array, got {X.ndim}D array instead. Reshape your data: X has shape {X.shape}")
+    if X.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: X has dtype {X.dtype}")
     if X.dtype.kind not in "biufOUS":
         raise TypeError(
             f"X has dtype {X.dtype}; it must be of numbers, strings or objects. Pass a data frame for others"

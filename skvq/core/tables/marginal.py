@@ -220,8 +220,8 @@ class Marginal:
     def log_density(self, values, *, discrete=False):
         """Return the log probability of atoms and the log density of other values: ndarray of float64, finite.
 
-        It is that of the pieces, times 1 - :meth:`stray`, and of what is spared for other values (:meth:`log_stray`). So
-        everything finite has a finite log density, and all of it integrates to 1.
+        It is that of the pieces, times 1 - :meth:`stray`, and of what is spared for other values (:meth:`log_stray`).
+        So everything finite has a finite log density, and all of it integrates to 1.
 
         Parameters
         ----------

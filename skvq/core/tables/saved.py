@@ -59,17 +59,27 @@ def _unpack(found):
 COLUMNS = Kind(_expected, _pack, _unpack)
 
 
-def check_table(estimator):
-    """Raise ValueError where the columns of an estimator that is read do not go with the rest of it."""
-    require(hasattr(estimator, "columns_") == hasattr(estimator, "_table_in"), "columns_ and _table_in")
-    if not hasattr(estimator, "columns_"):
-        return
+def check_columns(estimator, *further):
+    """Return the Columns of an estimator that is read; ValueError where they do not go with the rest of it.
+
+    `further` are the keys of `_table_in` beside "frame" and "dtype".
+    """
     table = estimator._table_in
-    check_keys(table, {"frame", "dtype", "scaling"})
-    require(table["frame"] in ("pandas", "polars", None) and table["scaling"] in SCALINGS, "_table_in")
+    check_keys(table, {"frame", "dtype", *further})
+    require(table["frame"] in ("pandas", "polars", None), "_table_in")
     columns = Columns(tuple(from_json(Column, column) for column in estimator.columns_), table["frame"], table["dtype"])
     columns.check()
     require(len(columns) == estimator.n_features_in_, "columns_ and n_features_in_")
-    require((table["scaling"] == "normal") != is_numeric(columns), "columns_ and _table_in")
+    return columns
+
+
+def check_table(estimator):
+    """Raise ValueError where the columns of a transformer that is read do not go with the rest of it."""
+    require(hasattr(estimator, "columns_") == hasattr(estimator, "_table_in"), "columns_ and _table_in")
+    if not hasattr(estimator, "columns_"):
+        return
+    columns, scaling = check_columns(estimator, "scaling"), estimator._table_in["scaling"]
+    require(scaling in SCALINGS, "_table_in")
+    require((scaling == "normal") != is_numeric(columns), "columns_ and _table_in")
     sizes = estimator.architecture_.get("sizes", estimator.architecture_)
     require(list(sizes["row_shape"]) == [blocks_of(columns)[-1].stop], "columns_ and architecture_")

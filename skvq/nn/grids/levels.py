@@ -83,11 +83,11 @@ class TwoLevelPixelCNN(AutoregressiveGrids):
         """The biases of both levels' logits, (1, h1 · w1 + h2 · w2, n_codes)."""
         return torch.cat([level.marginals.flatten(0, 1) for level in (self.coarse, self.fine)])[None]
 
-    def set_marginals(self, codes, smoothing=1.0):
-        """Start both levels at the log-frequencies of `codes` (b, 1, h1 · w1 + h2 · w2)."""
+    def set_marginals(self, codes, condition=None, *, smoothing=1.0):
+        """Start both levels at the log-frequencies of `codes` (b, 1, h1 · w1 + h2 · w2), given one-hot conditions."""
         coarse, fine = self._levels(codes)
-        self.coarse.set_marginals(coarse, smoothing)
-        self.fine.set_marginals(fine, smoothing)
+        self.coarse.set_marginals(coarse, condition, smoothing=smoothing)
+        self.fine.set_marginals(fine, condition, smoothing=smoothing)
 
     def forward(self, codes, condition=None):
         """Logits (b, 1, h1 · w1 + h2 · w2, n_codes), float32, of `codes` (b, 1, h1 · w1 + h2 · w2) int64."""

@@ -11,8 +11,9 @@ Departs from it, because grids of codes are not images:
 - a learned embedding of the target position enters both stacks;
 - a condition enters every gate, and the first sums of the horizontal stack with weights for every position (the paper
   has one or the other);
-- the logits have a bias per position, which :meth:`GatedPixelCNN.set_marginals` starts at the log-frequencies of the
-  training codes: a network whose head starts at zero then starts at the likelihood of independent positions;
+- the logits have a bias per position, in rows one per position and class, which :meth:`GatedPixelCNN.set_marginals`
+  starts at the log-frequencies of the training codes: a network whose head starts at zero then starts at the
+  likelihood of independent positions, in rows given the class;
 - the vertical stack is residual as well, and the first sums and the gates of all layers reach the head through one skip
   connection;
 - causality comes from the shape and the shift of the convolutions (a kernel that would be masked is a smaller kernel),
@@ -34,7 +35,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..draws import Dropout, default_generator, undrawn_linear
-from .autoregressive import AutoregressiveGrids
+from .autoregressive import AutoregressiveGrids, class_bias
 from .context import EarlierCodes, OtherCodes, shares_offsets
 from .sampling import gate, stream_logits
 
@@ -118,7 +119,7 @@ class GatedPixelCNN(AutoregressiveGrids):
         are made of: a code that is dropped is unknown to all positions of its grid.
     condition_size : int, default=0
         Length of a vector that enters every gate of both stacks (a one-hot class, say), and the first sums of the
-        horizontal one with weights for every position; 0 for none. Its norm should be about 1.
+        horizontal one and the logits of rows with weights for every position; 0 for none. Its norm should be about 1.
     context_shape : tuple of int (h1, w1), default=None
         Shape of another grid of codes, known as a whole, that enters every gate of both stacks and the first sums of
         the horizontal one at every position: see :class:`~skvq.nn.grids.context.OtherCodes`. None for none.
@@ -184,6 +185,7 @@ class GatedPixelCNN(AutoregressiveGrids):
         self.skip = undrawn_linear((n_layers + 1) * channels, 2 * channels)
         self.output = undrawn_linear(2 * channels, n_codes, bias=False)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
+        self.class_marginals = class_bias(condition_size, grid_shape, n_codes)
         self._initialise(generator)
 
     @torch.no_grad()
@@ -192,7 +194,7 @@ class GatedPixelCNN(AutoregressiveGrids):
         if generator is None:
             generator = default_generator()
         for name, parameter in self.named_parameters():
-            if name == "output.weight" or name == "marginals" or name.endswith("bias"):
+            if name in ("output.weight", "marginals", "class_marginals.weight") or name.endswith("bias"):
                 parameter.zero_()
             elif name.endswith("embedding.weight") or name.endswith("position"):
                 parameter.normal_(0.0, 1.0, generator=generator)
@@ -231,10 +233,10 @@ class GatedPixelCNN(AutoregressiveGrids):
                 terms = mapped if terms is None else [a + b for a, b in zip(terms, mapped, strict=True)]
             yield terms
 
-    def head(self, features, i=slice(None), j=slice(None)):
-        """Logits (..., n_codes), float32, of first sums and gates (..., (n_layers + 1) * c) at the positions (i, j)."""
+    def head(self, features, bias):
+        """Logits (..., n_codes), float32, of first sums and gates (..., (n_layers + 1) * c), with their bias."""
         hidden = F.relu(self.skip(features))
-        return self.output(hidden).float() + self.marginals[i, j]
+        return self.output(hidden).float() + bias
 
     def _dropped_codes(self, codes):
         """Weights (b, h * w) of the codes in the first sums, 0 or 1 / (1 - dropout), in training; None otherwise."""
@@ -263,7 +265,7 @@ class GatedPixelCNN(AutoregressiveGrids):
         for layer, terms in zip(self.layers, self._gate_terms(conditions, features), strict=True):
             v, x, gated = layer(v, x, terms)
             skipped.append(gated)
-        return self.head(torch.cat(skipped, dim=-1))
+        return self.head(torch.cat(skipped, dim=-1), self.bias(condition))
 
     def stream_logits(self, n, condition=None, context=None):
         """Yield the logits (n, n_codes) of one position after the other, and take the codes (n,) chosen there.

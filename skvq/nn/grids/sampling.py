@@ -136,7 +136,7 @@ class _HorizontalColumns:
             gated = gate(before_gate)
             self.features[:, (index + 1) * c : (index + 2) * c] = gated
             x = torch.addmm(x, gated, self.residuals[index])
-        return model.head(self.features, i, j)
+        return model.head(self.features, model.bias_at(target, told.condition))
 
 
 def stream_logits(model, n, condition=None, context=None) -> Generator[torch.Tensor, torch.Tensor, None]:

@@ -10,9 +10,10 @@ Departs from it for short grids and few rows:
   layer need not learn from the positions where "above" is. In a row the weights belong to pairs of positions, and the
   vectors of up to 31 codes enter;
 - the first position gets the learned position alone, where language models prepend a token for the start;
-- the logits have a bias per position, started at the log-frequencies of the training codes, and the head starts at
-  zero: the network starts at the likelihood of independent positions, as the PixelCNN of this package does;
-- a condition (a one-hot class) enters the input with weights for every position;
+- the logits have a bias per position, in rows one per position and class, started at the log-frequencies of the
+  training codes, and the head starts at zero: the network starts at the likelihood of independent positions, in rows
+  given the class, as the PixelCNN of this package does;
+- a condition (a one-hot class) enters the input and the logits of rows with weights for every position;
 - dropout acts on what the blocks add, not on the attention weights.
 
 References
@@ -32,7 +33,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..draws import Dropout, default_generator, undrawn_linear
-from .autoregressive import AutoregressiveGrids
+from .autoregressive import AutoregressiveGrids, class_bias
 from .context import EarlierCodes, shares_offsets
 
 # First standard deviation of the positions, the embedded codes, and what a class adds.
@@ -124,8 +125,8 @@ class CausalGridTransformer(AutoregressiveGrids):
     dropout : float in [0, 1), default=0.0
         On the input and on what each half of a block adds.
     condition_size : int, default=0
-        Length of a vector that enters the input with weights for every position (a one-hot class, say); 0 for none.
-        Its norm should be about 1.
+        Length of a vector (a one-hot class, say) that enters the input and the logits of rows with weights for every
+        position; 0 for none. Its norm should be about 1.
     generator : torch.Generator, optional
         Draws the initial weights; the global generator is never touched. Without one the weights are drawn from a
         generator seeded with 0 (as good as any, where a state dictionary is loaded next).
@@ -168,13 +169,14 @@ class CausalGridTransformer(AutoregressiveGrids):
         self.norm = nn.LayerNorm(d_model)
         self.output = undrawn_linear(d_model, n_codes, bias=False)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
+        self.class_marginals = class_bias(condition_size, grid_shape, n_codes)
         self._initialise(generator)
 
     @torch.no_grad()
     def _initialise(self, generator):
         """Draw the weights uniformly with variance 1 / fan-in; what a block adds is divided by sqrt(2 n_layers).
 
-        Biases, marginals and the output map start at zero, normalisations at the identity.
+        Biases, both marginals and the output map start at zero, normalisations at the identity.
         """
         if generator is None:
             generator = default_generator()
@@ -182,7 +184,7 @@ class CausalGridTransformer(AutoregressiveGrids):
             owner = self.get_submodule(name.rpartition(".")[0])
             if isinstance(owner, nn.LayerNorm):
                 parameter.fill_(1.0 if name.endswith("weight") else 0.0)
-            elif name in ("output.weight", "marginals") or name.endswith("bias"):
+            elif name in ("output.weight", "marginals", "class_marginals.weight") or name.endswith("bias"):
                 parameter.zero_()
             elif name in ("position", "embedding.weight"):
                 parameter.normal_(0.0, FIRST_INPUT, generator=generator)
@@ -193,9 +195,9 @@ class CausalGridTransformer(AutoregressiveGrids):
                 bound = math.sqrt(3.0 / fan_in)
                 parameter.uniform_(-bound, bound, generator=generator)
 
-    def head(self, x, position=slice(None)):
-        """Logits (..., n_codes), float32, of the last block's output (..., d) at the `position` in raster order."""
-        return self.output(self.norm(x)).float() + self.marginals.flatten(0, 1)[position]
+    def head(self, x, bias):
+        """Logits (..., n_codes), float32, of the last block's output (..., d), with their bias."""
+        return self.output(self.norm(x)).float() + bias
 
     def forward(self, codes, condition=None):
         """Logits (b, h, w, n_codes), float32, of `codes` (b, h, w) int64: each given all codes before it."""
@@ -209,7 +211,7 @@ class CausalGridTransformer(AutoregressiveGrids):
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)
-        return self.head(x).view(*codes.shape, self.n_codes)
+        return self.head(x.view(*codes.shape, -1), self.bias(condition))
 
     def stream_logits(self, n, condition=None) -> Generator[torch.Tensor, torch.Tensor, None]:
         """Yield the logits (n, n_codes) of one position after the other, and take the codes (n,) chosen there.
@@ -230,4 +232,4 @@ class CausalGridTransformer(AutoregressiveGrids):
                 x = x + F.linear(condition, self.condition_at.weight[t * d : (t + 1) * d])
             for block, cache in zip(self.blocks, caches, strict=True):
                 x = block.step(x, cache, t)
-            codes[:, t] = yield self.head(x, t)
+            codes[:, t] = yield self.head(x, self.bias_at(t, condition))

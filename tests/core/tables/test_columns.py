@@ -1,7 +1,7 @@
 """Columns: frames and arrays become cells, and come back as they were."""
 
-import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,8 @@ import pytest
 from skvq.core.tables.columns import Columns
 from skvq.persistence.records import from_json, to_json
 
-SPEC = importlib.util.spec_from_file_location("tables", Path(__file__).with_name("tables.py"))
-tables = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(tables)
+sys.path.insert(0, str(Path(__file__).parent))
+import mixed_tables as tables
 
 
 @pytest.mark.parametrize("name", tables.pandas_columns())

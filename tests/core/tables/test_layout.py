@@ -1,6 +1,6 @@
 """Layouts of mixed tables: blocks of features, alike in weight, and back."""
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,8 @@ from sklearn.base import BaseEstimator
 from skvq.core.layout import RowLayout, fit_layout, layout_of
 from skvq.core.tables.layout import TableLayout
 
-SPEC = importlib.util.spec_from_file_location("tables", Path(__file__).with_name("tables.py"))
-tables = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(tables)
+sys.path.insert(0, str(Path(__file__).parent))
+import mixed_tables as tables
 
 
 class Holder(BaseEstimator):

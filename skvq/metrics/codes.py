@@ -1,21 +1,4 @@
-"""Usage, perplexity and bits of codes, and the likelihood of a model in bits.
-
-The argument `codebooks` says which codes belong to one codebook. It holds the number of the codebook of each position,
-in any form that broadcasts over the shape of one sample. For codes (n_samples, ...):
-
-=============================  =============================================================
-codes                          codebooks
-=============================  =============================================================
-any shape, one codebook        None (the default)
-(n, m), one per position       ``range(m)``
-(n, h, w, s), one per stage    ``range(s)``, as the stages are the last axis
-(n, h * w * s), one per stage  ``np.tile(range(s), h * w)``
-(n, m, s), all of their own    ``np.arange(m * s).reshape(m, s)``
-(n, m1 + m2), two levels       ``np.repeat([0, 1], [m1, m2])``
-=============================  =============================================================
-
-Every measure counts over the codes that are passed. Pass the codes of all rows: a batch uses fewer codes than they do.
-"""
+"""Usage, perplexity and bits of codes, and the likelihood of a model in bits."""
 
 from __future__ import annotations
 
@@ -23,7 +6,7 @@ from typing import Literal, overload
 
 import numpy as np
 
-from ._typing import ArrayLike, NDArray
+from .._typing import ArrayLike, NDArray
 
 
 @overload
@@ -48,7 +31,7 @@ def codebook_usage(
         Size of a codebook.
     codebooks : array-like of int, default=None
         Which codebook each position has, from 0 and without gaps; it broadcasts over ``codes.shape[1:]``. None takes
-        one codebook for all: see the table at the top of this module.
+        one codebook for all: see the table in :mod:`skvq.metrics`.
     average : bool, default=True
         Whether to return the mean over codebooks, or one share for each.
 
@@ -94,7 +77,7 @@ def perplexity(
         Size of a codebook.
     codebooks : array-like of int, default=None
         Which codebook each position has, from 0 and without gaps; it broadcasts over ``codes.shape[1:]``. None takes
-        one codebook for all: see the table at the top of this module.
+        one codebook for all: see the table in :mod:`skvq.metrics`.
     average : bool, default=True
         Whether to take the mean of H over positions before the exponential, or to return one value for each codebook.
 
@@ -138,7 +121,7 @@ def bits_per_position(
         Size of a codebook.
     codebooks : array-like of int, default=None
         Which codebook each position has, from 0 and without gaps; it broadcasts over ``codes.shape[1:]``. None takes
-        one codebook for all: see the table at the top of this module.
+        one codebook for all: see the table in :mod:`skvq.metrics`.
     average : bool, default=True
         Whether to return the mean over positions, or one entropy for each codebook.
 
@@ -171,7 +154,7 @@ def bits_per_row(codes: ArrayLike, n_codes: int, *, codebooks: ArrayLike | None 
         Size of a codebook.
     codebooks : array-like of int, default=None
         Which codebook each position has, from 0 and without gaps; it broadcasts over ``codes.shape[1:]``. None takes
-        one codebook for all: see the table at the top of this module.
+        one codebook for all: see the table in :mod:`skvq.metrics`.
 
     Returns
     -------

@@ -1,0 +1,392 @@
+"""`OutlierDetector`: say which rows are anomalies, by the scores of any estimator."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
+from sklearn.model_selection import KFold, check_cv
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
+
+from ._typing import ArrayLike, MatrixLike, NDArray, Self
+from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
+
+# In the order in which "auto" looks for them; the sign makes high values normal.
+SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
+# What the estimator needs for each method.
+NEEDED = {name: (name,) for name in SIGNS} | {"neighbors": ("transform", "inverse_transform")}
+N_NEIGHBORS = 5
+# Share of the mean variance that is added to each before whitening.
+SHRINKAGE = 0.01
+CONTAMINATION = [AUTO, Number(Real, 0, 0.5, closed="right")]
+# A density may give a score of minus infinity, which has no place between two others.
+LOWEST = -1e300
+# The standard deviation of a normal distribution over its median and its mean absolute deviation, and how many of them
+# away a value is an outlier (Iglewicz and Hoaglin).
+DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
+# Share of the rows that the automatic threshold flags at least.
+LEAST_SHARE = 0.01
+
+
+class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+    r"""Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
+
+    Any estimator with `score_samples` will do, high for normal rows: ``VAETransformer``, ``VQVAETransformer``, the
+    densities of codes, scikit-learn's ``GaussianMixture`` and ``KernelDensity``. So will any with
+    `reconstruction_error`, which is high for anomalies, such as ``AutoEncoderTransformer``, and a Pipeline that ends in
+    one of them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is cloned. One that is fitted already stays as it is inside of ``sklearn.frozen.FrozenEstimator``.
+    contamination : "auto" or float in (0, 0.5], default="auto"
+        Where the threshold lies. "auto": where the scores of held-out rows become improbable, see the notes. A number:
+        this share of the training rows is flagged. An estimator scores the rows that it has learned higher than new
+        ones, so that of new normal rows it flags more than this share.
+    method : {"auto", "score_samples", "reconstruction_error", "neighbors"}, default="auto"
+        What to judge by. The first two are methods of the estimator; "auto" takes `score_samples` where it is there.
+        "neighbors" is for tables of numbers and estimators with `transform` and `inverse_transform`, the autoencoder
+        above all: minus the distance to the fifth nearest training row, see the notes.
+    cv : int, splitter or iterable of splits, default=5
+        With ``contamination="auto"``: the folds whose rows are scored by a clone that was fitted to the others. It is
+        as many fits beside that of `estimator_`. A number shuffles the rows, the same way each time.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted to all rows.
+    offset_ : float
+        The threshold: rows with a lower score are anomalies. It may be set.
+    training_scores_ : ndarray of shape (n,), float64
+        Scores of the training rows by `estimator_`.
+    held_out_scores_ : ndarray of shape (n,), float64
+        Scores of the training rows by estimators that were not fitted to them; only with ``contamination="auto"``.
+    method_ : str
+        What is judged by.
+    neighbors_ : estimator
+        The training rows that distances are taken to; only with ``method="neighbors"``.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Those of `estimator_`, where it has them.
+
+    See Also
+    --------
+    skvq.VAETransformer : A density of tables and images.
+
+    Notes
+    -----
+    The threshold of "auto" is
+
+    .. math:: \mathrm{median}(s) - 3.5 \cdot 1.4826 \cdot \mathrm{median}(\mathrm{median}(s) - s_i :
+        s_i \leq \mathrm{median}(s))
+
+    over the scores s of held-out rows, or their 1 % quantile if that is higher. The first is the modified z-score of
+    [1]_ with the median absolute deviation of the lower half, since scores have a longer tail there. It flags no fixed
+    share: 1.4 % of exponentially distributed scores and, if there are anomalies among the rows, most of them, as long
+    as they are fewer than a quarter. The second is for scores without a tail, of which the first would flag none. Each
+    row is scored by a model that has not seen it, as in cross-conformal prediction [2]_.
+
+    With ``method="neighbors"`` a row x, standardised, is described by its reconstruction and by what that leaves,
+    (x', x - x'). These descriptions are whitened by their covariance on the training rows, so that a small residual
+    counts as much as a large component, and the score is minus the distance to the fifth nearest training row. Training
+    rows count among their own neighbours.
+
+    References
+    ----------
+    .. [1] B. Iglewicz, D. C. Hoaglin, "How to Detect and Handle Outliers", ASQC Quality Press, 1993.
+    .. [2] V. Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial Intelligence 74, 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skvq import OutlierDetector, VAETransformer
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> benign, malignant = X[y == 1], X[y == 0]
+    >>> model = VAETransformer(likelihood="gaussian_per_feature", hidden_layer_sizes=(), max_iter=20, random_state=0)
+    >>> detector = OutlierDetector(model).fit(benign[:250])
+    >>> bool(np.mean(detector.predict(benign[250:]) == -1) < 0.1)
+    True
+    >>> bool(np.mean(detector.predict(malignant) == -1) > 0.6)
+    True
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit"])],
+        "contamination": CONTAMINATION,
+        "method": [AUTO, StrOptions(set(NEEDED))],
+        "cv": ["cv_object"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        contamination: float | Literal["auto"] = "auto",
+        method: Literal["auto", "score_samples", "reconstruction_error", "neighbors"] = "auto",
+        cv: Any = 5,
+    ) -> None:
+        self.estimator = estimator
+        self.contamination = contamination
+        self.method = method
+        self.cv = cv
+
+    def fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
+        """Fit the estimator to X, and find the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), or whatever the estimator takes
+            Normal rows, or rows most of which are normal.
+        y : None
+            Ignored.
+        **fit_params
+            Passed to the `fit` of the estimator; with metadata routing those that it requests.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            For an estimator without the score.
+        ValueError
+            For parameters out of range, and for scores that are not numbers.
+        """
+        self._validate_params()
+        self.method_ = _score_method(self.estimator, self.method)
+        if get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        self.estimator_ = clone(self.estimator).fit(X, None, **fit_params)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+        for name in ("neighbors_", "held_out_scores_"):
+            self.__dict__.pop(name, None)
+        if self.method_ == "neighbors":
+            self.neighbors_ = NeighborDistance().fit(_described(self.estimator_, X))
+        self.training_scores_ = self.score_samples(X)
+        if is_auto(self.contamination):
+            self.held_out_scores_ = self._held_out_scores(X, fit_params)
+        return self.set_threshold(self.contamination)
+
+    def set_threshold(self, contamination: float | Literal["auto"] = "auto", X: MatrixLike | None = None) -> Self:
+        """Move the threshold without a refit; set `offset_` to have one of your own.
+
+        Parameters
+        ----------
+        contamination : "auto" or float in (0, 0.5], default="auto"
+            A number: this share of the rows is flagged. "auto": the rule of the notes of :class:`OutlierDetector`.
+        X : array-like, default=None
+            Rows to find the threshold by, such as normal ones that the estimator has not been fitted to. None takes the
+            training rows: their own scores for a number, for "auto" those of `held_out_scores_`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For "auto" without `X` after a fit with a number, which held no rows out.
+        """
+        check_is_fitted(self, "estimator_")
+        check_arguments("OutlierDetector.set_threshold", {"contamination": CONTAMINATION}, contamination=contamination)
+        if X is not None:
+            scores = self.score_samples(X)
+        elif not is_auto(contamination):
+            scores = self.training_scores_
+        elif hasattr(self, "held_out_scores_"):
+            scores = self.held_out_scores_
+        else:
+            raise ValueError(
+                "contamination='auto' needs rows that were not fitted to; pass X, or fit with contamination='auto'"
+            )
+        self.offset_ = tail_threshold(scores) if is_auto(contamination) else _quantile(scores, contamination)
+        return self
+
+    def predict(self, X: MatrixLike) -> NDArray[np.int64]:
+        """Return -1 for anomalies, whose score is below `offset_`, and 1 for normal rows.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+
+        Returns
+        -------
+        labels : ndarray of shape (n,), int64
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
+        """Return ``score_samples(X) - offset_``: negative for anomalies.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+
+        Returns
+        -------
+        decision : ndarray of shape (n,), float64
+        """
+        return self.score_samples(X) - self.offset_
+
+    def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
+        """Return the scores of the estimator, high for normal rows: a reconstruction error has its sign changed.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+
+        Returns
+        -------
+        scores : ndarray of shape (n,), float64
+        """
+        check_is_fitted(self, "estimator_")
+        return _scores(self.estimator_, self.method_, X, getattr(self, "neighbors_", None))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what `fit` passes on: metadata that the `fit` of the estimator requests.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    def _held_out_scores(self, X, fit_params):
+        """Return the scores of all rows by clones that were fitted to the other folds, (n,)."""
+        X = _with_rows(X)
+        n = _num_samples(X)
+        scores = np.full(n, np.nan)
+        for training, held_out in _folds(self.cv, n).split(np.zeros(n)):
+            inside = _check_method_params(X, fit_params, indices=training)
+            rows = _safe_indexing(X, training)
+            model, neighbors = clone(self.estimator).fit(rows, None, **inside), None
+            if self.method_ == "neighbors":
+                neighbors = NeighborDistance().fit(_described(model, rows))
+            scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out), neighbors)
+        if np.isnan(scores).any():
+            raise ValueError(f"cv={self.cv!r} must hold out every row once; {np.isnan(scores).sum()} were left")
+        return scores
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inside = get_tags(self.estimator)
+        tags.input_tags, tags.non_deterministic = inside.input_tags, inside.non_deterministic
+        return tags
+
+
+def tail_threshold(scores):
+    """Return the score below which a row is an anomaly, given scores of rows most of which are normal.
+
+    It lies 3.5 robust standard deviations below the median, or at the 1 % quantile if that is higher. The deviations
+    are those of the lower half, as scores have a longer tail there. Where more than half of them are 0, their mean
+    takes the place of their median.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n,)
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> print(f"{tail_threshold([-20.0, -3.0, -2.0, -1.0, 0.0, 1.0]):.2f}")
+    -9.28
+    """
+    scores = np.maximum(np.asarray(scores, dtype=np.float64), LOWEST)
+    median = np.median(scores)
+    deviations = median - scores[scores <= median]
+    deviation = DEVIATION_OF_MEDIAN * np.median(deviations) or DEVIATION_OF_MEAN * np.mean(deviations)
+    return max(float(median - N_DEVIATIONS * deviation), _quantile(scores, LEAST_SHARE))
+
+
+def _quantile(scores, share):
+    return float(np.percentile(np.maximum(scores, LOWEST), 100.0 * share))
+
+
+def _with_rows(X):
+    """Return X in a form whose rows can be picked."""
+    if sparse.issparse(X):
+        return X.tocsr()
+    return X if hasattr(X, "__getitem__") else np.asarray(X)
+
+
+def _folds(cv, n):
+    """Return the splitter; a number of folds shuffles rows, which often come sorted, the same way each time."""
+    if isinstance(cv, int):
+        return KFold(min(cv, n) if n > 1 else cv, shuffle=True, random_state=0)
+    return check_cv(cv)
+
+
+def _score_method(estimator, method):
+    """Return the name of the method that an estimator is judged by; TypeError where it has none."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    names = list(SIGNS) if is_auto(method) else [method]
+    for name in names:
+        if all(hasattr(last, needed) for needed in NEEDED[name]):
+            return name
+    accepted = " or ".join(" and ".join(NEEDED[name]) for name in names)
+    raise TypeError(f"estimator must have {accepted}, got {estimator!r}")
+
+
+def _described(estimator, X):
+    """Return the reconstruction of numeric rows beside what it leaves, (n, 2, n_features), float64."""
+    reconstruction = estimator.inverse_transform(estimator.transform(X))
+    try:
+        parts = (part.toarray() if sparse.issparse(part) else part for part in (X, reconstruction))
+        rows, restored = (np.asarray(part, dtype=np.float64).reshape(_num_samples(X), -1) for part in parts)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"method='neighbors' needs columns of numbers: {error}") from error
+    return np.stack([restored, rows - restored], axis=1)
+
+
+class NeighborDistance(BaseEstimator):
+    """Minus the distance to the fifth nearest training row among whitened descriptions, (n, 2, n_features)."""
+
+    def fit(self, described, y=None):
+        """Learn scales, whitening and the training rows."""
+        deviation = described.sum(axis=1).std(axis=0)
+        self.scale_ = np.where(deviation > 0, deviation, 1.0)
+        flat = self._flat(described)
+        self.mean_ = flat.mean(axis=0)
+        variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(flat, rowvar=False, bias=True)))
+        variances = np.maximum(variances, 0.0) + SHRINKAGE * max(variances.mean(), np.finfo(np.float64).tiny)
+        self.whitening_ = axes / np.sqrt(variances)
+        self.nearest_ = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(flat))).fit(self._whitened(flat))
+        return self
+
+    def score_samples(self, described):
+        """Return minus the distances, (n,)."""
+        return -self.nearest_.kneighbors(self._whitened(self._flat(described)))[0][:, -1]
+
+    def _flat(self, described):
+        return (described / self.scale_).reshape(len(described), -1)
+
+    def _whitened(self, flat):
+        return (flat - self.mean_) @ self.whitening_
+
+
+def _scores(estimator, method, X, neighbors):
+    """Return the scores of a fitted estimator, high for normal rows."""
+    if method == "neighbors":
+        return neighbors.score_samples(_described(estimator, X))
+    if isinstance(estimator, Pipeline) and not hasattr(estimator, method):  # it passes on no reconstruction error
+        X, estimator = estimator[:-1].transform(X), estimator[-1]
+    scores = SIGNS[method] * np.asarray(getattr(estimator, method)(X), dtype=np.float64)
+    if np.isnan(scores).any():
+        raise ValueError(f"{method} of {estimator!r} is not a number for {np.isnan(scores).sum()} rows")
+    return scores

@@ -1,0 +1,56 @@
+"""What the classes of a class-conditional model of grids are worth."""
+
+import numpy as np
+from scipy.special import logsumexp
+
+from .._warnings import warn_user
+
+# Pairs of a row and a class that are looked at to tell whether classes make a difference, and the fewest rows.
+CHECKED_PAIRS, FEWEST_CHECKED_ROWS = 20_000, 100
+# Fewer held-out rows than so many cannot tell.
+FEWEST_HELD_OUT = 20
+
+
+def class_gains(log_likelihoods, classes, class_prior):
+    """Return log p(codes | class) - log p(codes) of every row, in nats, (n,) float64.
+
+    It is as well the gain of log p(class | codes) over log p(class): its mean is at most the entropy of the classes,
+    and 0 for a model that ignores them.
+
+    Parameters
+    ----------
+    log_likelihoods : ndarray of shape (n, n_classes)
+        log p(codes | class) for every class.
+    classes : ndarray of shape (n,), int64
+        Class indices.
+    class_prior : ndarray of shape (n_classes,)
+
+    Examples
+    --------
+    >>> class_gains(np.log([[0.5, 0.5], [0.9, 0.1]]), np.array([0, 0]), np.array([0.5, 0.5])).round(3)
+    array([0.   , 0.588])
+    """
+    right = log_likelihoods[np.arange(len(classes)), classes]
+    return right - logsumexp(log_likelihoods + np.log(class_prior), axis=1)
+
+
+def warn_of_useless_classes(name, gains, which):
+    """Warn where the mean of `gains` (n,), see :func:`class_gains`, is not above its standard error.
+
+    Parameters
+    ----------
+    name : str
+        Of the estimator.
+    gains : ndarray of shape (n,)
+    which : str
+        What rows these are: "held-out" or "training".
+    """
+    error = gains.std() / np.sqrt(max(1, len(gains) - 1))
+    if gains.mean() > error:
+        return
+    warn_user(
+        f"{name}: the class makes no difference: given y, the codes of {len(gains)} {which} rows are likelier by "
+        f"{gains.mean():.3f} ± {error:.3f} nats a row. Draws of different classes are alike. If the classes do differ, "
+        "let every code occur more often (more rows, or fewer codes: n_codes, code_shape or max_bits of a "
+        "VQVAETransformer), or make the label a column of X"
+    )

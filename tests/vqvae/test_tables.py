@@ -1,0 +1,100 @@
+"""Codes of mixed tables: frames in and out, with every kind of quantiser and prior."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import skvq
+from skvq import CausalTransformer, PixelCNN, VQVAETransformer
+from skvq.export import to_onnx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core" / "tables"))
+import mixed_tables as tables
+
+FRAME = tables.mixed_frame(300)
+TEST = tables.mixed_frame(100, seed=1)
+SMALL = {"random_state": 0, "max_iter": 3}
+PIXELCNN = PixelCNN(channels=8, n_layers=1, max_iter=2)
+
+
+@pytest.mark.parametrize("quantizer", ["vector", "residual", "product", "finite_scalar"])
+def test_every_kind_of_codes_gives_frames_back(quantizer):
+    model = VQVAETransformer(quantizer=quantizer, prior=None, **SMALL).fit(FRAME)
+    codes = model.transform(TEST)
+    assert codes.dtype == np.int32
+    back = model.inverse_transform(codes)
+    assert (back.dtypes == FRAME.dtypes).all()
+    assert set(back["town"].dropna()) <= {"Bath", "Ely", "York"}
+    assert model.score(TEST) > 0.3
+
+
+@pytest.mark.parametrize("polars", [False, True])
+@pytest.mark.parametrize("prior", [PIXELCNN, CausalTransformer(d_model=8, n_layers=1, n_heads=2, max_iter=2)])
+def test_drawn_rows_are_a_frame_of_values_that_can_occur(prior, polars):
+    X = pl.from_pandas(FRAME) if polars else FRAME
+    model = VQVAETransformer(prior=prior, **SMALL).fit(X)
+    drawn = model.sample(50, random_state=0)
+    assert type(drawn) is type(X)
+    drawn = drawn.to_pandas() if polars else drawn
+    assert drawn.columns.tolist() == FRAME.columns.tolist()
+    assert drawn["age"].between(FRAME["age"].min(), FRAME["age"].max()).all()
+    np.testing.assert_array_equal(drawn["income"], drawn["income"].round(2))
+    assert set(drawn["children"].dropna()) <= set(FRAME["children"].dropna())
+
+
+def test_an_array_of_objects_comes_back_as_one():
+    X = FRAME.drop(columns="since").astype(object).to_numpy()
+    model = VQVAETransformer(prior=None, **SMALL).fit(X)
+    back = model.inverse_transform(model.transform(X))
+    assert back.dtype == object
+    assert back.shape == X.shape
+
+
+def test_a_prior_of_classes_takes_them_beside_a_frame():
+    y = FRAME["member"].to_numpy()
+    prior = PixelCNN(channels=8, n_layers=1, max_iter=2, class_conditional=True)
+    model = VQVAETransformer(prior=prior, **SMALL).fit(FRAME, y)
+    assert len(model.sample(4, y=True, random_state=0)) == 4
+    model.fit_prior(FRAME, y)
+    assert isinstance(model.sample(2, y=False), pd.DataFrame)
+
+
+def test_the_likelihood_of_a_mixed_table_is_refused_and_that_of_numbers_is_not():
+    model = VQVAETransformer(prior=PIXELCNN, **SMALL).fit(FRAME)
+    with pytest.raises(ValueError, match="score_samples has a Gaussian likelihood, for tables of numbers"):
+        model.score_samples(FRAME)
+    X = np.random.default_rng(0).normal(size=(100, 4))
+    of_array, of_frame = (VQVAETransformer(prior=PIXELCNN, **SMALL).fit(form) for form in (X, pd.DataFrame(X)))
+    np.testing.assert_array_equal(of_array.score_samples(X), of_frame.score_samples(pd.DataFrame(X)))
+
+
+def test_a_file_gives_the_same_frames(tmp_path):
+    model = VQVAETransformer(prior=PIXELCNN, **SMALL).fit(FRAME)
+    model.save(tmp_path / "model.safetensors")
+    loaded = skvq.load(tmp_path / "model.safetensors")
+    pd.testing.assert_frame_equal(loaded.sample(20, random_state=0), model.sample(20, random_state=0))
+
+
+def test_a_mixed_table_has_no_form_in_onnx():
+    model = VQVAETransformer(prior=None, **SMALL).fit(FRAME)
+    with pytest.raises(ValueError, match="fitted to a table with columns of kind category"):
+        to_onnx(model, "encoder")
+    X = np.where(np.random.default_rng(0).random((60, 3)) < 0.2, np.nan, 1.5)
+    X[0] = 2.5
+    with pytest.raises(ValueError, match="fitted to a table with missing cells"):
+        to_onnx(VQVAETransformer(prior=None, **SMALL).fit(X), "decoder")
+
+
+def test_a_table_of_many_rows_is_never_held_as_features(monkeypatch):
+    taken = []
+    take = skvq.core.tables.layout.TableRows.take
+    monkeypatch.setattr(
+        skvq.core.tables.layout.TableRows, "take", lambda rows, at: taken.append(take(rows, at)) or taken[-1]
+    )
+    VQVAETransformer(prior=None, random_state=0, max_iter=1).fit(pd.concat([FRAME] * 10, ignore_index=True))
+    assert taken
+    assert max(map(len, taken)) <= 256
