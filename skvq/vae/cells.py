@@ -8,6 +8,8 @@ import torch
 # Numbers that are known of each number: the scores that its value lies between, and the logarithms of the unit of its
 # density and of the probability that is spared for unseen values.
 N_BOUNDS = 4
+# Those of a missing cell: it lies anywhere, which has the probability 1.
+MISSING = np.array([-np.inf, np.inf, 0.0, -np.inf])
 
 
 class ScoredRows:
@@ -21,7 +23,6 @@ class ScoredRows:
     Parameters
     ----------
     rows : TableRows
-        Of a layout with ``scaling="normal"``.
     """
 
     def __init__(self, rows):
@@ -63,7 +64,8 @@ class ScoredRows:
         numbers = [index for index, block in enumerate(layout.blocks) if block.has_score]
         found = np.empty((len(cells), N_BOUNDS, len(numbers)))
         for position, index in enumerate(numbers):
-            found[:, :, position] = bounds_of(layout.columns[index], cells[:, index]).T
+            bounds = bounds_of if layout.scaling == "normal" else bounds_of_values
+            found[:, :, position] = bounds(layout.columns[index], cells[:, index]).T
             found[:, :2, position] -= layout.shift[index]
             found[:, :2, position] /= layout.scale[index]
             found[:, 2, position] -= np.log(layout.scale[index]) * (found[:, 0, position] == found[:, 1, position])
@@ -78,5 +80,13 @@ def bounds_of(column, cells):
     lower, upper, log_unit = marginal.normal_bounds(values, discrete=discrete)
     log_unit = log_unit + np.log1p(-marginal.stray(discrete=discrete))
     found = np.stack([lower, upper, log_unit, marginal.log_stray(values, discrete=discrete)])
-    found[:, missing] = np.array([-np.inf, np.inf, 0.0, -np.inf])[:, None]
+    found[:, missing] = MISSING[:, None]
+    return found
+
+
+def bounds_of_values(column, cells):
+    """Return the bounds (4, n) of cells (n,) that are taken as they are, with a density."""
+    cells = np.asarray(cells, dtype=np.float64)
+    found = np.stack([cells, cells, np.zeros_like(cells), np.full_like(cells, -np.inf)])
+    found[:, np.isnan(cells)] = MISSING[:, None]
     return found

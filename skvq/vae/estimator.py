@@ -50,6 +50,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     likelihood : {"gaussian", "gaussian_per_feature", "bernoulli", "poisson"}, default="gaussian"
         p(x | z). "gaussian": one variance for all standardised values. "gaussian_per_feature": one for each, at least
         0.001, for tables whose columns are not equally predictable. "bernoulli": X in [0, 1]. "poisson": X of counts.
+        In mixed tables the first two are those of the normal scores of numbers and dates; categories, booleans and
+        missing cells have probabilities. The last two are for numbers only.
     kl_weight : float, default=1.0
         Weight of the divergence from the prior (β of [3]_). 1 is the bound itself; more gives fewer, more independent
         components and samples closer to the reconstructions, less gives better reconstructions.
@@ -132,7 +134,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     n_active_components_ : int
         Components whose posterior mean has a variance above 0.01 over these rows [6]_.
     noise_variance_ : float or ndarray of shape (n_features,)
-        Variance of the Gaussian likelihood, on standardised values; None for the others.
+        Variance of the Gaussian likelihood, on standardised values; None for the others. In mixed tables it is that of
+        the normal scores, NaN for categories and booleans, or None if there are no other columns.
     mixture_ : GaussianMixture
         Fitted to draws from the posteriors, with ``aggregate="gaussian_mixture"``.
     loss_curve_ : list of float
@@ -179,6 +182,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 600,000 times in all (60,000 images: 10
     epochs), but no more than 100 epochs, in at least 300 steps; a table gets 3,000 steps of 64 rows, from 10,000 rows
     on 6,000 steps of 256; a linear model, which starts near its optimum, 300 small steps.
+
+    Tables may have the columns that :class:`AutoEncoderTransformer` takes. Given z they are independent: a category or
+    boolean has the softmax of its levels, of which a missing cell is one more where `fit` saw missing cells; a number or
+    date is missing with a probability, or its normal score is Gaussian. Integers, dates and values that many rows share
+    then have the probability of the interval of scores that they stand for, other real numbers a density in their
+    units, and 3 / n or so of the probability is spared for values that `fit` did not see. A missing cell in a column
+    that had none in `fit` is left out: it contributes 0 nats. No column is weighted, unlike in the losses of
+    :class:`AutoEncoderTransformer` and :class:`VQVAETransformer`: a weighted sum of nats would bound no log-likelihood.
 
     A density with a variance for every feature grows without bound on features that never vary, such as the corners of
     images; that is why one variance is the default, and why the others have a lower bound.
@@ -334,6 +345,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return E[x | z], the reconstruction that z stands for, in the units and the layout of the X of :meth:`fit`.
 
+        In a mixed table it has the likeliest level of each category, and each number at the mean of its score, or
+        missing if that is likelier than not.
+
         Parameters
         ----------
         X : array-like of shape (n, n_components)
@@ -353,6 +367,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
+        In a mixed table p(x) is the product of a probability for each discrete cell and a density for each real one, see
+        Notes of the class.
+
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
@@ -371,8 +388,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_arguments("VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples)
         rows, generator, k = self._rows(X), torch.Generator().manual_seed(0), self._n_features_out
         network, log_unit = self._network(), np.log(self.scale_).sum()
-        if layout_of(self).is_mixed:  # the units are in the likelihood of the cells
-            network, rows, log_unit = inference.of_cells(network), ScoredRows(rows), 0.0
+        if inference.needs_cells(rows):  # the units are in the likelihood of the cells
+            network, rows, log_unit = inference.of_cells(network, rows.layout), ScoredRows(rows), 0.0
         if n_importance_samples is None:
             noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
             bound = inference.elbo(network, rows, noise)

@@ -8,8 +8,9 @@ from sklearn import config_context
 from sklearn.mixture import GaussianMixture
 
 from ..core.inference import BATCH, batches, fill_block, starts
+from ..core.tables.layout import TableRows
 from .module import VAE, importance_weighted_bound, noise_of_rows
-from .tables import CellLikelihood
+from .tables import CellLikelihood, TableLikelihood
 
 # Rows times draws that are decoded together.
 DECODED = 2048
@@ -17,9 +18,21 @@ DECODED = 2048
 MIXTURE_ROWS = 20_000
 
 
-def of_cells(network):
-    """Return the VAE of a mixed table with the likelihood of its cells, for ScoredRows; the weights are shared."""
-    return VAE(network.encoder, network.decoder, CellLikelihood(network.likelihood)).eval()
+def needs_cells(rows):
+    """Return whether features do not say all of the Rows: those of mixed tables, and where a cell is missing."""
+    if not isinstance(rows, TableRows):
+        return False
+    return rows.layout.is_mixed or (rows.X.dtype.kind == "f" and bool(np.isnan(rows.X).any()))
+
+
+def of_cells(network, layout):
+    """Return the VAE of a table with the likelihood of its cells, for ScoredRows; the weights are shared."""
+    likelihood = network.likelihood
+    if not layout.is_mixed:  # a Gaussian of the features
+        variance, smallest = likelihood.variance, likelihood.smallest
+        likelihood = TableLikelihood(layout.blocks, len(variance), smallest).to(variance.device)
+        likelihood.set_variance(variance)
+    return VAE(network.encoder, network.decoder, CellLikelihood(likelihood)).eval()
 
 
 @torch.no_grad()

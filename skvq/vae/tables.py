@@ -198,12 +198,13 @@ class TableLikelihood(nn.Module):
 class CellLikelihood(nn.Module):
     r"""log p of the cells of a row in the units of X, around the outputs that a :class:`TableLikelihood` is for.
 
-    With the mean μ and the standard deviation σ of a column's score, an integer, a date, or a value that many rows share
-    has the probability :math:`Φ((u_1 - μ) / σ) - Φ((u_0 - μ) / σ)` of its interval of scores; any other real number the
-    density of its score times du/dx. The intervals and stretches of a column tile all scores. A number that its
-    marginal gives no probability, such as one between atoms, has that which :meth:`Marginal.log_stray` spares for
-    others, and all else is multiplied by what is left. So for every output the probabilities of all the values of a
-    discrete column, the missing ones too, sum to 1, and those of a real column do with the integral of its density.
+    With the mean μ and the standard deviation σ of a column's score, an integer, a date, or a value that many rows
+    share has the probability :math:`Φ((u_1 - μ) / σ) - Φ((u_0 - μ) / σ)` of its interval of scores; any other real
+    number has the density of its score times du/dx. The intervals and stretches of a column tile all scores. What
+    :meth:`Marginal.log_stray` spares for values that `fit` did not see, about 3 / n, is added, and the rest multiplied
+    by what is left: so a value between two atoms has a finite score, too. For every output the probabilities of all
+    values of a discrete column, the missing one among them, sum to 1; those of a real column, with the integral of its
+    density, do so as well.
 
     Rows are those of :class:`~skvq.vae.cells.ScoredRows`: (b, F) features, then the bounds of the numbers, then the
     levels of the other columns.

@@ -13,6 +13,7 @@ import skvq
 from skvq import VAETransformer
 from skvq.core.tables.columns import Columns
 from skvq.core.tables.layout import TableLayout, TableRows
+from skvq.export import to_onnx
 from skvq.vae.cells import ScoredRows
 from skvq.vae.likelihoods import build_likelihood
 from skvq.vae.tables import CellLikelihood, log_interval, table_start
@@ -26,7 +27,7 @@ def mixed_frame(n=N, seed=0):
     kind = rng.integers(0, 3, n)
     real = rng.lognormal(size=n) * (1 + kind)
     count = rng.poisson(3 + 40 * kind) * 1.0
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "kind": pd.Categorical.from_codes(kind, ["a", "b", "c"]),
             "real": np.where(rng.random(n) < 0.1, np.nan, real),
@@ -37,7 +38,6 @@ def mixed_frame(n=N, seed=0):
             "whole": rng.integers(0, 4, n),
         }
     )
-    return frame
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_columns_are_independent_given_the_output(frame):
     output = np.random.default_rng(1).normal(size=layout.row_shape[0])
     together = log_prob_of(layout, cells, output, 0.5)
     alone = 0.0
-    for index, (name, block) in enumerate(zip(frame, layout.blocks)):
+    for index, block in enumerate(layout.blocks):
         part = TableLayout(
             Columns(layout.columns.columns[index : index + 1], "pandas", ""),
             "normal",
@@ -370,14 +370,24 @@ def test_a_likelihood_of_numbers_refuses_a_mixed_table(frame, likelihood):
         VAETransformer(likelihood=likelihood).fit(counts)
 
 
-def test_tables_of_numbers_are_scored_by_the_density_of_their_values(frame):
-    numbers = frame[["zeros", "whole"]]
-    model = VAETransformer(1, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(numbers)
-    same = VAETransformer(1, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(numbers.to_numpy())
-    np.testing.assert_allclose(model.score_samples(numbers), same.score_samples(numbers.to_numpy()), rtol=1e-6)
+@pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_per_feature"])
+def test_a_table_of_numbers_has_the_same_score_as_its_array_and_leaves_later_gaps_out(frame, likelihood):
+    numbers = frame[["zeros", "whole"]].astype(float)
+    chosen = {"hidden_layer_sizes": (), "likelihood": likelihood, "max_iter": 2, "random_state": 0}
+    model = VAETransformer(1, **chosen).fit(numbers)
+    same = VAETransformer(1, **chosen).fit(numbers.to_numpy())
+    expected = same.score_samples(numbers.to_numpy())
+    np.testing.assert_allclose(model.score_samples(numbers), expected, rtol=1e-6)
+    later = numbers.copy()
+    later.loc[0, "zeros"] = np.nan
+    found = model.score_samples(later)
+    np.testing.assert_allclose(found[1:], expected[1:], rtol=1e-5)
+    later.loc[0] = np.nan  # all that is left is the divergence
+    divergence = -model.score_samples(later)[0]
+    mean = model._network().posterior(torch.zeros(1, 2))
+    assert divergence == pytest.approx(float(mean.kl_per_component().sum()), rel=1e-5)
 
 
 def test_a_mixed_table_is_not_exported(model):
-    pytest.importorskip("onnx")
     with pytest.raises(ValueError, match="ONNX has no form for"):
-        skvq.export.to_onnx(model)
+        to_onnx(model)

@@ -167,8 +167,8 @@ class Marginal:
         """Return the part of the standard-normal scores that each value stands for: (lower, upper, log_unit).
 
         An atom stands for the scores from `lower` to `upper`, and so does a point of the grid if `discrete`: its
-        probability is that of the interval. Any other value stands for one score, ``lower == upper``, and its density is
-        that of the score times exp(log_unit), the slope of the score there; between pieces log_unit is -inf. The
+        probability is that of the interval. Any other value stands for one score, ``lower == upper``, and its density
+        is that of the score times exp(log_unit), the slope of the score there; between pieces log_unit is -inf. The
         intervals touch one another and the stretches, and with the values beyond the range cover the whole line.
 
         Parameters
