@@ -184,11 +184,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     on 6,000 steps of 256; a linear model, which starts near its optimum, 300 small steps.
 
     Tables may have the columns that :class:`AutoEncoderTransformer` takes. Given z they are independent: a category or
-    boolean has the softmax of its levels, of which a missing cell is one more where `fit` saw missing cells; a number or
-    date is missing with a probability, or its normal score is Gaussian. Integers, dates and values that many rows share
-    then have the probability of the interval of scores that they stand for, other real numbers a density in their
-    units, and 3 / n or so of the probability is spared for values that `fit` did not see. A missing cell in a column
-    that had none in `fit` is left out: it contributes 0 nats. No column is weighted, unlike in the losses of
+    boolean has the softmax of its levels, of which a missing cell is one more where `fit` saw missing cells; a number
+    or date is missing with a probability, or its normal score is Gaussian. Integers, dates and values that many rows
+    share then have the probability of the interval of scores that they stand for, other real numbers a density in
+    their units, and 3 / n or so of the probability is spared for values that `fit` did not see. A missing cell in a
+    column that had none in `fit` is left out: it contributes 0 nats. No column is weighted, unlike in the losses of
     :class:`AutoEncoderTransformer` and :class:`VQVAETransformer`: a weighted sum of nats would bound no log-likelihood.
 
     A density with a variance for every feature grows without bound on features that never vary, such as the corners of
@@ -367,8 +367,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
-        In a mixed table p(x) is the product of a probability for each discrete cell and a density for each real one, see
-        Notes of the class.
+        For mixed tables it is made of probabilities of discrete cells and densities of real ones, see Notes of the
+        class.
 
         Parameters
         ----------
