@@ -43,15 +43,25 @@ CONSTRAINTS = ROWS | {
 
 @dataclass(frozen=True)
 class Architecture:
-    """What the network of a VAE is built from.
-
-    `blocks` are those of the columns of a mixed table, whose features a row has; None for rows of numbers.
-    """
+    """What the network of a VAE is built from."""
 
     sizes: BottleneckSizes
     n_components: int
     likelihood: Literal["gaussian", "gaussian_per_feature", "bernoulli", "poisson"]
-    blocks: tuple[Block, ...] | None = None
+
+    blocks = None
+
+
+@dataclass(frozen=True)
+class TableArchitecture(Architecture):
+    """What the network of a VAE of mixed tables is built from: `blocks` are those of the columns."""
+
+    blocks: tuple[Block, ...]
+
+
+def architecture_kind(data):
+    """Return the class, Architecture or TableArchitecture, that a dict is the JSON of."""
+    return TableArchitecture if "blocks" in data else Architecture
 
 
 def check_range(likelihood, X):
@@ -121,7 +131,8 @@ def plan(estimator, row_shape, n_rows, blocks=None):
     if is_auto(n_components):
         n_components = automatic_n_components(math.prod(row_shape))
     sizes = bottleneck_sizes(estimator, row_shape, automatic_sizes(row_shape, n_rows))
-    return Architecture(sizes, int(n_components), estimator.likelihood, blocks)
+    chosen = sizes, int(n_components), estimator.likelihood
+    return Architecture(*chosen) if blocks is None else TableArchitecture(*chosen, blocks)
 
 
 def automatic_training(sizes, n_rows, *, at_optimum=False):

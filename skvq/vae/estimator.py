@@ -24,7 +24,15 @@ from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, i
 from ..persistence.records import from_json
 from . import inference, schema
 from .cells import ScoredRows
-from .defaults import CONSTRAINTS, Architecture, automatic_training, check_range, plan, starts_at_optimum, stops_early
+from .defaults import (
+    CONSTRAINTS,
+    architecture_kind,
+    automatic_training,
+    check_range,
+    plan,
+    starts_at_optimum,
+    stops_early,
+)
 from .module import matched_noise
 from .network import ELBO_DRAWS, VAEObjective, build_vae, start_from_data
 
@@ -509,7 +517,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     @staticmethod
     def _build(architecture, generator):
-        return build_vae(from_json(Architecture, architecture), generator)
+        return build_vae(from_json(architecture_kind(architecture), architecture), generator)
 
     def _recipe(self, rows, held_out):
         blocks = rows.layout.blocks if layout_of(self).is_mixed else None

@@ -20,7 +20,7 @@ from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
 from ..persistence.kinds import one_array, positive, shares, within
 from ..persistence.records import from_json, from_zero, require, sizes, to_json
-from .defaults import Architecture
+from .defaults import architecture_kind
 from .network import build_vae
 
 # A covariance beyond this cannot be drawn from.
@@ -30,7 +30,7 @@ BLOCK_BOUNDS = {"start": from_zero, "stop": sizes, "n_levels": from_zero, "block
 
 def build(architecture, generator):
     """Return the network that a dict describes."""
-    return build_vae(from_json(Architecture, architecture), generator)
+    return build_vae(from_json(architecture_kind(architecture), architecture), generator)
 
 
 def _per_class(n_axes, valid=within):
@@ -59,7 +59,8 @@ MIXTURE = Schema(
 
 def check(estimator, limits):
     """Raise ValueError where the values of a VAETransformer do not go together."""
-    architecture = read_components(estimator, limits, Architecture, BOUNDS | BLOCK_BOUNDS)
+    kind = architecture_kind(estimator.architecture_)
+    architecture = read_components(estimator, limits, kind, BOUNDS | BLOCK_BOUNDS)
     if architecture.blocks is not None:
         _check_blocks(architecture.blocks, architecture.sizes.row_shape)
     require(estimator.likelihood == architecture.likelihood, "likelihood and architecture_")
@@ -90,7 +91,7 @@ def check_arrays(estimator):
     layout = layout_of(estimator)
     blocks = blocks_of(layout.columns) if layout.is_mixed else None
     require(
-        estimator.architecture_["blocks"] == (blocks and [to_json(block) for block in blocks]), "columns_ and blocks"
+        estimator.architecture_.get("blocks") == (blocks and [to_json(block) for block in blocks]), "columns_ and blocks"
     )
     if estimator.likelihood in ("bernoulli", "poisson"):
         require((estimator.shift_ == 0).all() and (estimator.scale_ == 1).all(), "likelihood and scale_")

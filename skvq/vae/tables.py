@@ -45,6 +45,13 @@ class TableLikelihood(nn.Module):
         Share of the past in the running variance after each batch.
     """
 
+    score: torch.Tensor
+    gap: torch.Tensor
+    gap_of: torch.Tensor
+    variance: torch.Tensor
+    base: torch.Tensor
+    gain: torch.Tensor
+
     def __init__(self, blocks, n_variances, smallest, decay=0.99):
         super().__init__()
         self.smallest, self.decay, self.n_features = smallest, decay, blocks[-1].stop

@@ -385,7 +385,26 @@ def test_a_table_of_numbers_has_the_same_score_as_its_array_and_leaves_later_gap
     later.loc[0] = np.nan  # all that is left is the divergence
     divergence = -model.score_samples(later)[0]
     mean = model._network().posterior(torch.zeros(1, 2))
-    assert divergence == pytest.approx(float(mean.kl_per_component().sum()), rel=1e-5)
+    assert divergence == pytest.approx(float(mean.kl_per_component().sum().detach()), rel=1e-5)
+
+
+def test_held_out_rows_mixtures_and_unknown_levels(frame):
+    model = VAETransformer(
+        2, aggregate="gaussian_mixture", n_mixture_components=2, handle_unknown="ignore", max_iter=3, random_state=0
+    ).fit(frame, X_val=mixed_frame(100, seed=2))
+    assert len(model.validation_loss_curve_) > 0
+    assert len(model.sample(20, random_state=0)) == 20
+    other = frame.head(3).assign(kind=["a", "z", "b"])
+    blank = frame.head(3).assign(kind=["a", None, "b"])
+    np.testing.assert_array_equal(model.score_samples(other), model.score_samples(blank))
+
+
+def test_skops_trusts_the_class_alone(model, frame):
+    skops = pytest.importorskip("skops.io")
+    data = skops.dumps(model)
+    assert skops.get_untrusted_types(data=data) == ["skvq.vae.estimator.VAETransformer"]
+    other = skops.loads(data, trusted=["skvq.vae.estimator.VAETransformer"])
+    np.testing.assert_array_equal(other.score_samples(frame), model.score_samples(frame))
 
 
 def test_a_mixed_table_is_not_exported(model):
