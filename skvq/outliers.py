@@ -26,6 +26,8 @@ NEEDED = {name: (name,) for name in SIGNS} | {"neighbors": ("transform", "invers
 N_NEIGHBORS = 5
 # Share of the mean variance that is added to each before whitening.
 SHRINKAGE = 0.01
+# A training row that is nearer, in whitened units, is the row itself.
+SAME = 1e-4
 CONTAMINATION = [AUTO, Number(Real, 0, 0.5, closed="right")]
 # A density may give a score of minus infinity, which has no place between two others.
 LOWEST = -1e300
@@ -96,8 +98,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     With ``method="neighbors"`` a row x, standardised, is described by its reconstruction and by what that leaves,
     (x', x - x'). These descriptions are whitened by their covariance on the training rows, so that a small residual
-    counts as much as a large component, and the score is minus the distance to the fifth nearest training row. Training
-    rows count among their own neighbours.
+    counts as much as a large component, and the score is minus the distance to the fifth nearest training row. A row
+    that is one of them does not count itself.
 
     References
     ----------
@@ -366,12 +368,14 @@ class NeighborDistance(BaseEstimator):
         variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(flat, rowvar=False, bias=True)))
         variances = np.maximum(variances, 0.0) + SHRINKAGE * max(variances.mean(), np.finfo(np.float64).tiny)
         self.whitening_ = axes / np.sqrt(variances)
-        self.nearest_ = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(flat))).fit(self._whitened(flat))
+        self.nearest_ = NearestNeighbors(n_neighbors=min(N_NEIGHBORS + 1, len(flat))).fit(self._whitened(flat))
         return self
 
     def score_samples(self, described):
-        """Return minus the distances, (n,)."""
-        return -self.nearest_.kneighbors(self._whitened(self._flat(described)))[0][:, -1]
+        """Return minus the distances, (n,); a row that is one of the training rows does not count itself."""
+        distances = self.nearest_.kneighbors(self._whitened(self._flat(described)))[0]
+        fifth = min(N_NEIGHBORS, distances.shape[1]) - 1
+        return -np.where(distances[:, 0] < SAME, distances[:, -1], distances[:, fifth])
 
     def _flat(self, described):
         return (described / self.scale_).reshape(len(described), -1)

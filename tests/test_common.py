@@ -35,9 +35,7 @@ ESTIMATORS = [
     MLPRegressor("huber", (32,), "gelu", normalization="layer", learning_rate_init=0.02, max_iter=40),
     MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=50),
     OutlierDetector(AutoEncoderTransformer(hidden_layer_sizes=(), max_iter=2, random_state=0), cv=2),
-    OutlierDetector(
-        AutoEncoderTransformer(hidden_layer_sizes=(), max_iter=2, random_state=0), method="neighbors", cv=2
-    ),
+    OutlierDetector(AutoEncoderTransformer(hidden_layer_sizes=(), max_iter=2, random_state=0), method="neighbors"),
     OutlierDetector(GaussianMixture(random_state=0)),
     OutlierDetector(
         make_pipeline(StandardScaler(), VAETransformer(hidden_layer_sizes=(), max_iter=2, random_state=0)), cv=2

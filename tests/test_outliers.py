@@ -99,6 +99,8 @@ def test_neighbours_are_nearest_by_the_covariance_of_reconstruction_and_residual
     distances = cdist(described[1], described[0], "mahalanobis", VI=np.linalg.inv(shrunk))
     detector = OutlierDetector(scaled(PCA(n_components)), method="neighbors", contamination=0.1).fit(train)
     np.testing.assert_allclose(detector.score_samples(new), -np.sort(distances, axis=1)[:, 4], rtol=1e-6)
+    among_themselves = cdist(described[0], described[0], "mahalanobis", VI=np.linalg.inv(shrunk))
+    np.testing.assert_allclose(detector.training_scores_, -np.sort(among_themselves, axis=1)[:, 5], rtol=1e-6)
 
 
 def test_neighbours_of_held_out_rows_are_among_the_other_folds():

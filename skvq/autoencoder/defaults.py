@@ -95,7 +95,7 @@ def automatic_sizes(n_features):
     return width, width // 2
 
 
-def plan(estimator, row_shape, n_rows):
+def plan(estimator, row_shape, n_rows, n_columns=None):
     """Return the architecture for an estimator's parameters, with every "auto" decided.
 
     Parameters
@@ -105,6 +105,8 @@ def plan(estimator, row_shape, n_rows):
         (H, W, C) or (n_features,).
     n_rows : int
         Number of rows, those that may be held out among them.
+    n_columns : int, default=None
+        Number of columns of a table whose rows have more features; None: they are the features.
 
     Returns
     -------
@@ -123,7 +125,9 @@ def plan(estimator, row_shape, n_rows):
             "tied_weights=True needs matrices to transpose, which a convolutional network does not have; pass "
             "network='dense', or n_blocks=0"
         )
-    n_components = automatic_n_components(n_features) if is_auto(estimator.n_components) else estimator.n_components
+    n_components = estimator.n_components
+    if is_auto(n_components):
+        n_components = automatic_n_components(n_features if n_columns is None else n_columns)
     return Architecture(
         sizes, int(n_components), CODE_ACTIVATIONS[estimator.sparsity], estimator.loss, bool(estimator.tied_weights)
     )

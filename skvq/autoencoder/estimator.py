@@ -418,7 +418,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return build_autoencoder(from_json(Architecture, architecture), generator)
 
     def _recipe(self, rows, held_out):
-        architecture = plan(self, rows.shape, len(rows))
+        architecture = plan(self, rows.shape, len(rows), rows.n_columns)
         sizes = architecture.sizes
         holds_out = self._holds_out(held_out, stops_early(sizes, len(rows)))
         at_optimum = starts_at_optimum(self, architecture)

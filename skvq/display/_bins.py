@@ -54,7 +54,9 @@ class Bins:
         if levels is None:
             numbers = real[np.isfinite(real)]
             is_whole = bool(np.all(numbers == np.round(numbers)))
-            return cls(_edges(numbers, n_bins), None, None, encoded.is_date[column], is_whole, has_missing)
+            return cls(
+                _edges(numbers, n_bins).astype(np.float64), None, None, encoded.is_date[column], is_whole, has_missing
+            )
         counts = np.bincount(real[~np.isnan(real)].astype(int), minlength=len(levels))
         n_shown = len(levels) if len(levels) <= N_LEVELS else N_LEVELS - 1
         shown = np.sort(np.argsort(-counts, kind="stable")[:n_shown])
@@ -63,7 +65,7 @@ class Bins:
         names = [shortened(levels[i]) for i in shown]
         if n_shown < len(levels):
             names.append(f"{len(levels) - n_shown} others")
-        return cls(np.arange(len(names) + 1) - 0.5, names, bin_of_level, False, False, has_missing)
+        return cls(np.arange(len(names) + 1, dtype=np.float64) - 0.5, names, bin_of_level, False, False, has_missing)
 
     def positions(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the bin of each value; missing ones are in the last, behind the gap."""

@@ -41,6 +41,11 @@ class Rows:
         """Return the number of rows."""
         return self.X.shape[0] if self.subset is None else len(self.subset)
 
+    @property
+    def n_columns(self):
+        """Number of columns of X."""
+        return self.X.shape[1]
+
     def restrict(self, subset):
         """Return the rows at the positions `subset` (ndarray of int) of these rows, sharing X."""
         chosen = subset if self.subset is None else self.subset[subset]

@@ -616,7 +616,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         return layout_of(self).restore(pieces, len(z))
 
     def __sklearn_tags__(self):
-        return tag_rows(super().__sklearn_tags__())
+        tags = tag_rows(super().__sklearn_tags__())
+        tags.input_tags.allow_nan = tags.input_tags.categorical = False  # no likelihood models these
+        return tags
 
 
 def _torch_generator(random_state):

@@ -89,10 +89,8 @@ def check_arrays(estimator):
     """Raise ValueError for a VAETransformer of counts or probabilities that rescales them, and for a wrong table."""
     check_table(estimator)
     layout = layout_of(estimator)
-    blocks = blocks_of(layout.columns) if layout.is_mixed else None
-    require(
-        estimator.architecture_.get("blocks") == (blocks and [to_json(block) for block in blocks]), "columns_ and blocks"
-    )
+    blocks = [to_json(block) for block in blocks_of(layout.columns)] if layout.is_mixed else None
+    require(estimator.architecture_.get("blocks") == blocks, "columns_ and blocks")
     if estimator.likelihood in ("bernoulli", "poisson"):
         require((estimator.shift_ == 0).all() and (estimator.scale_ == 1).all(), "likelihood and scale_")
 

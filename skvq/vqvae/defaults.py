@@ -303,7 +303,7 @@ def grids(code_shape, row_shape):
     return coarse, fine
 
 
-def plan_codes(estimator, row_shape, n_rows):
+def plan_codes(estimator, row_shape, n_rows, n_columns=None):
     """Return the CodeSpec for an estimator's parameters and so many training rows.
 
     Parameters
@@ -313,19 +313,22 @@ def plan_codes(estimator, row_shape, n_rows):
         (H, W, C) or (n_features,).
     n_rows : int
         Number of training rows.
+    n_columns : int, default=None
+        Number of columns of a table whose rows have more features; None: they are the features.
     """
     is_image = len(row_shape) == 3
+    shape = row_shape if is_image or n_columns is None else (n_columns,)
     codes = estimator.quantizer
     if isinstance(codes, str) and not is_auto(codes):
         codes = KINDS[codes]()
     if estimator.max_bits is None:
-        coarse_grid, grid = grids(estimator.code_shape, row_shape)
+        coarse_grid, grid = grids(estimator.code_shape, shape)
         n_codes = None if is_auto(estimator.n_codes) else int(estimator.n_codes)
         request = Request(tuple(row_shape), n_rows, grid, coarse_grid, n_codes)
     else:
         several = is_auto(codes) or hasattr(codes, "codes_per_position")
         residual = is_auto(codes) or isinstance(codes, ResidualCodes)
-        budget = codes_for_bits(estimator.max_bits, row_shape, n_rows, several=several, residual=residual)
+        budget = codes_for_bits(estimator.max_bits, shape, n_rows, several=several, residual=residual)
         request = Request(
             tuple(row_shape),
             n_rows,
@@ -339,9 +342,9 @@ def plan_codes(estimator, row_shape, n_rows):
     return codes.spec(request)
 
 
-def plan(estimator, row_shape, n_rows):
+def plan(estimator, row_shape, n_rows, n_columns=None):
     """Return the Architecture for an estimator's parameters and so many training rows, with every "auto" decided."""
-    codes = plan_codes(estimator, row_shape, n_rows)
+    codes = plan_codes(estimator, row_shape, n_rows, n_columns)
     if len(row_shape) == 3:
         return Architecture(tuple(row_shape), codes, int(estimator.channels), int(estimator.n_blocks))
     sizes = estimator.hidden_layer_sizes

@@ -367,7 +367,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         held_out = None if X_val is None else layout.check(self, X_val)
         if self.prior is not None:
             prior = named_prior(self.prior, layout, X)
-            check_prior(prior, plan_codes(self, layout.row_shape, X.shape[0]), X, y, held_out, y_val)
+            check_prior(prior, plan_codes(self, layout.row_shape, *X.shape), X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
         codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
@@ -712,11 +712,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return fitting.notes["codes"]
 
     def _recipe(self, rows, held_out):
-        few_rows = plan_codes(self, rows.shape, len(rows)).starts_at_its_best(len(rows))
+        few_rows = plan_codes(self, rows.shape, len(rows), rows.n_columns).starts_at_its_best(len(rows))
         enough = stops_early(rows.shape, int(len(rows) * (1 - self.validation_fraction)))
         holds_out = self._holds_out(held_out, not few_rows and enough)
         n_training = self._n_training(rows, holds_out)
-        architecture = plan(self, rows.shape, n_training)
+        architecture = plan(self, rows.shape, n_training, rows.n_columns)
         return Recipe(
             architecture,
             automatic_training(rows.shape, n_training, few_rows=few_rows),

@@ -62,7 +62,7 @@ def codes(X: NDArray[np.uint8], mask: NDArray[np.bool_], y: NDArray[np.int64]) -
     found = model.transform(X)
     assert_type(found, NDArray[np.int32])
     rows: NDArray[np.floating] = model.sample(10, y=3, temperature=0.8, top_p=0.9)  # or a frame
-    assert_type(rows.shape[0], int)
+    assert_type(model.transform(rows), NDArray[np.int32])
     assert_type(model.complete(X, mask).shape, Any)
     assert_type(model.bits_per_dim(X), float)
     assert_type(codebook_usage(found, 64), float)

@@ -98,3 +98,10 @@ def test_a_table_of_many_rows_is_never_held_as_features(monkeypatch):
     VQVAETransformer(prior=None, random_state=0, max_iter=1).fit(pd.concat([FRAME] * 10, ignore_index=True))
     assert taken
     assert max(map(len, taken)) <= 256
+
+
+def test_the_number_of_positions_goes_by_columns_not_by_levels():
+    random = np.random.RandomState(0)
+    X = pd.DataFrame({name: random.choice([f"level {i}" for i in range(40)], 300) for name in "abcdefgh"})
+    model = VQVAETransformer(prior=None, **SMALL).fit(X)
+    assert model.transform(X).shape[1] == 2  # one for every four of eight columns

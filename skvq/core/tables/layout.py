@@ -209,17 +209,15 @@ class TableLayout:
         for index, (column, block) in enumerate(zip(self.columns, self.blocks)):
             indicators = slice(block.first_indicator, block.stop)
             found = (features[:, indicators] - self.base[indicators]) / self.gain[indicators]
-            if block.has_score:
-                values = scores[:, index]
-                if self.scaling == "normal":
-                    cells[:, index] = column.marginal.from_normal(values, clip=self.clip)
-                else:
-                    cells[:, index] = column.marginal.snap(values, clip=self.clip)
-                absent = found[:, 0] > 0.5 if block.has_missing else np.zeros(len(features), dtype=bool)
+            if not block.has_score:
+                cells[:, index] = found.argmax(axis=1)
+            elif self.scaling == "normal":
+                cells[:, index] = column.marginal.from_normal(scores[:, index], clip=self.clip)
             else:
-                cells[:, index] = level = found.argmax(axis=1)
-                absent = level == block.n_levels
-            cells[absent, index] = np.nan
+                cells[:, index] = column.marginal.snap(scores[:, index], clip=self.clip)
+            if block.has_missing:
+                absent = found[:, 0] > 0.5 if block.has_score else cells[:, index] == block.n_levels
+                cells[absent, index] = np.nan
         return cells
 
     def _scores_of(self, features):

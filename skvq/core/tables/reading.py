@@ -76,7 +76,7 @@ def read(series, where):
         return _numbers("real", series.dtype.name, series.astype(np.float64), where)
     column = nw.from_native(series, series_only=True)
     dtype, name = column.dtype, str(series.dtype)
-    if dtype.is_integer() or dtype.is_float() or dtype.is_decimal():
+    if dtype.is_integer() or dtype.is_float() or dtype == nw.Decimal:
         kind = "integer" if dtype.is_integer() else "real"
         values = column.cast(nw.Float64).to_numpy()
         return _numbers(kind, name, np.array(values, dtype=np.float64), where)

@@ -213,3 +213,10 @@ def test_chosen_categories_make_a_table_and_an_image_shape_makes_none():
     X = np.array([[1, 2], [3, 4]])
     assert isinstance(fitted(X, categorical_features=[0])[1], TableLayout)
     assert isinstance(fitted(pd.DataFrame(X), image_shape=(1, 2))[1], RowLayout)
+
+
+def test_fewer_rows_than_columns_come_back_too():
+    frame = tables.mixed_frame()
+    _, layout, cells = fitted(frame)
+    back = layout.restore([(0, features_of(layout, cells)[:2])], 2)
+    pd.testing.assert_frame_equal(back, frame[:2])
