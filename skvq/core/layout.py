@@ -19,6 +19,7 @@ from ..training.batches import Rows
 
 # Rows that are looked at together; bounds the extra memory to a few MB.
 CHUNK_VALUES = 500_000
+UNSCALED = "standardize=False", "standardize=True"
 
 
 def as_array(X):
@@ -337,8 +338,11 @@ def _is_frame(X):
     return any(module is not None and isinstance(X, module.DataFrame) for module in modules)
 
 
-def fit_layout(estimator, X, *, standardize):
+def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     """Learn the layout that X asks for, a TableLayout or a RowLayout; return it, and X validated.
+
+    `why` is a pair of words, what has numbers taken as they are and what to pass instead, for the error that a mixed
+    table is then.
 
     Raises
     ------
@@ -355,7 +359,7 @@ def fit_layout(estimator, X, *, standardize):
         return RowLayout.fit(estimator, X, standardize=standardize)
     from .tables.layout import TableLayout
 
-    return TableLayout.fit(estimator, X, standardize=standardize)
+    return TableLayout.fit(estimator, X, standardize=standardize, why=why)
 
 
 def layout_of(estimator):

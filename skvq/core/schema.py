@@ -73,9 +73,9 @@ def check_rows(estimator, row_shape, grid):
         require(grid[0] <= row_shape[0] and grid[1] <= row_shape[1], "more cells than an image has pixels")
 
 
-def read_components(estimator, limits, kind):
+def read_components(estimator, limits, kind, bounds=BOUNDS):
     """Return the architecture, a dataclass `kind`, of a transformer to components; ValueError for what cannot be."""
-    architecture = from_json(kind, estimator.architecture_, limits, BOUNDS)
+    architecture = from_json(kind, estimator.architecture_, limits, bounds)
     sizes = architecture.sizes
     check_rows(estimator, sizes.row_shape, sizes.grid_shape)
     dense = sizes.hidden_layer_sizes is not None

@@ -19,6 +19,7 @@ from ..core.parameters import (
     StrOptions,
     is_auto,
 )
+from ..core.tables.layout import Block
 from ..nn.bottleneck import BottleneckSizes
 
 LIKELIHOODS = ("gaussian", "gaussian_per_feature", "bernoulli", "poisson")
@@ -47,6 +48,20 @@ class Architecture:
     sizes: BottleneckSizes
     n_components: int
     likelihood: Literal["gaussian", "gaussian_per_feature", "bernoulli", "poisson"]
+
+    blocks = None
+
+
+@dataclass(frozen=True)
+class TableArchitecture(Architecture):
+    """What the network of a VAE of mixed tables is built from: `blocks` are those of the columns."""
+
+    blocks: tuple[Block, ...]
+
+
+def architecture_kind(data):
+    """Return the class, Architecture or TableArchitecture, that a dict is the JSON of."""
+    return TableArchitecture if "blocks" in data else Architecture
 
 
 def check_range(likelihood, X):
@@ -95,7 +110,7 @@ def automatic_sizes(row_shape, n_rows):
     return (512, 256) if math.prod(row_shape) <= 512 else (1024, 512)
 
 
-def plan(estimator, row_shape, n_rows, n_columns=None):
+def plan(estimator, row_shape, n_rows, blocks=None):
     """Return the architecture for an estimator's parameters, with every "auto" decided.
 
     Parameters
@@ -105,8 +120,8 @@ def plan(estimator, row_shape, n_rows, n_columns=None):
         (H, W, C) or (n_features,).
     n_rows : int
         Number of rows, those that may be held out among them.
-    n_columns : int, default=None
-        Number of columns of a table whose rows have more features; None: they are the features.
+    blocks : tuple of Block, default=None
+        Of the columns of a mixed table.
 
     Returns
     -------
@@ -114,9 +129,10 @@ def plan(estimator, row_shape, n_rows, n_columns=None):
     """
     n_components = estimator.n_components
     if is_auto(n_components):
-        n_components = automatic_n_components(math.prod(row_shape) if n_columns is None else n_columns)
+        n_components = automatic_n_components(math.prod(row_shape) if blocks is None else len(blocks))
     sizes = bottleneck_sizes(estimator, row_shape, automatic_sizes(row_shape, n_rows))
-    return Architecture(sizes, int(n_components), estimator.likelihood)
+    chosen = sizes, int(n_components), estimator.likelihood
+    return Architecture(*chosen) if blocks is None else TableArchitecture(*chosen, blocks)
 
 
 def automatic_training(sizes, n_rows, *, at_optimum=False):
@@ -149,7 +165,8 @@ def automatic_training(sizes, n_rows, *, at_optimum=False):
 def starts_at_optimum(estimator, architecture):
     """Return whether probabilistic PCA is what the loss is lowest at."""
     plain = estimator.free_bits == 0 and estimator.kl_warmup == 0
-    return architecture.sizes.is_linear and estimator.likelihood == "gaussian" and plain
+    numbers = estimator.likelihood == "gaussian" and architecture.blocks is None
+    return architecture.sizes.is_linear and numbers and plain
 
 
 def stops_early(sizes, n_rows):

@@ -19,11 +19,20 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import as_array, fit_layout, layout_of, tag_rows
-from ..core.parameters import POSITIVE_INTEGER, Number, check_arguments
+from ..core.layout import UNSCALED, as_array, fit_layout, layout_of, tag_rows
+from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, is_auto
 from ..persistence.records import from_json
 from . import inference, schema
-from .defaults import CONSTRAINTS, Architecture, automatic_training, check_range, plan, starts_at_optimum, stops_early
+from .cells import ScoredRows
+from .defaults import (
+    CONSTRAINTS,
+    architecture_kind,
+    automatic_training,
+    check_range,
+    plan,
+    starts_at_optimum,
+    stops_early,
+)
 from .module import matched_noise
 from .network import ELBO_DRAWS, VAEObjective, build_vae, start_from_data
 
@@ -49,6 +58,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     likelihood : {"gaussian", "gaussian_per_feature", "bernoulli", "poisson"}, default="gaussian"
         p(x | z). "gaussian": one variance for all standardised values. "gaussian_per_feature": one for each, at least
         0.001, for tables whose columns are not equally predictable. "bernoulli": X in [0, 1]. "poisson": X of counts.
+        In mixed tables the first two are those of the normal scores of numbers and dates; categories, booleans and
+        missing cells have probabilities. The last two are for numbers only.
     kl_weight : float, default=1.0
         Weight of the divergence from the prior (β of [3]_). 1 is the bound itself; more gives fewer, more independent
         components and samples closer to the reconstructions, less gives better reconstructions.
@@ -131,7 +142,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     n_active_components_ : int
         Components whose posterior mean has a variance above 0.01 over these rows [6]_.
     noise_variance_ : float or ndarray of shape (n_features,)
-        Variance of the Gaussian likelihood, on standardised values; None for the others.
+        Variance of the Gaussian likelihood, on standardised values; None for the others. In mixed tables it is that of
+        the normal scores, NaN for categories and booleans, or None if there are no other columns.
     mixture_ : GaussianMixture
         Fitted to draws from the posteriors, with ``aggregate="gaussian_mixture"``.
     loss_curve_ : list of float
@@ -178,6 +190,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 600,000 times in all (60,000 images: 10
     epochs), but no more than 100 epochs, in at least 300 steps; a table gets 3,000 steps of 64 rows, from 10,000 rows
     on 6,000 steps of 256; a linear model, which starts near its optimum, 300 small steps.
+
+    Tables may have the columns that :class:`AutoEncoderTransformer` takes. Given z they are independent: a category or
+    boolean has the softmax of its levels, of which a missing cell is one more where `fit` saw missing cells; a number
+    or date is missing with a probability, or its normal score is Gaussian. Integers, dates and values that many rows
+    share then have the probability of the interval of scores that they stand for, other real numbers a density in
+    their units, and 3 / n or so of the probability is spared for values that `fit` did not see. A missing cell in a
+    column that had none in `fit` is left out: it contributes 0 nats. No column is weighted, unlike in the losses of
+    :class:`AutoEncoderTransformer` and :class:`VQVAETransformer`: a weighted sum of nats would bound no log-likelihood.
 
     A density with a variance for every feature grows without bound on features that never vary, such as the corners of
     images; that is why one variance is the default, and why the others have a lower bound.
@@ -301,15 +321,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self._validate_params()
         task = FitTask(self, X, y)
         # The values of counts and probabilities mean something; only a Gaussian may be standardised.
-        standardize = self.standardize and self.likelihood.startswith("gaussian")
-        layout, X = fit_layout(self, X, standardize=standardize)
+        gaussian = self.likelihood in ("gaussian", "gaussian_per_feature")
+        why = UNSCALED if gaussian else (f"likelihood={self.likelihood!r}", "likelihood='gaussian'")
+        layout, X = fit_layout(self, X, standardize=self.standardize and gaussian, why=why)
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
-        if layout.is_mixed:
-            raise ValueError(
-                f"X contains missing cells (NaN), or columns that are no numbers, which likelihood={self.likelihood!r} "
-                "does not model; fill them, and pass these columns encoded as numbers"
-            )
         for part in (X,) if held_out is None else (X, held_out):
             check_range(self.likelihood, part)
         device = resolve_device(self.device)
@@ -337,6 +353,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return E[x | z], the reconstruction that z stands for, in the units and the layout of the X of :meth:`fit`.
 
+        In a mixed table it has the likeliest level of each category, and each number at the mean of its score, or
+        missing if that is likelier than not.
+
         Parameters
         ----------
         X : array-like of shape (n, n_components)
@@ -356,6 +375,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
+        For mixed tables it is made of probabilities of discrete cells and densities of real ones, see Notes of the
+        class.
+
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
@@ -373,13 +395,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         constraints = {"n_importance_samples": [None, POSITIVE_INTEGER]}
         check_arguments("VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples)
         rows, generator, k = self._rows(X), torch.Generator().manual_seed(0), self._n_features_out
+        network, log_unit = self._network(), np.log(self.scale_).sum()
+        if inference.needs_cells(rows):  # the units are in the likelihood of the cells
+            network, rows, log_unit = inference.of_cells(network, rows.layout), ScoredRows(rows), 0.0
         if n_importance_samples is None:
             noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
-            bound = inference.elbo(self._network(), rows, noise)
+            bound = inference.elbo(network, rows, noise)
         else:
             uniform = torch.rand(n_importance_samples, k, generator=generator, dtype=torch.float64)
-            bound = inference.importance_weighted(self._network(), rows, uniform)
-        return bound - np.log(self.scale_).sum()
+            bound = inference.importance_weighted(network, rows, uniform)
+        return bound - log_unit
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``score_samples(X)``: the ELBO in nats per row, whatever `kl_weight` was trained with.
@@ -396,7 +421,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         return float(self.score_samples(X).mean())
 
-    def sample(self, n_samples: int = 1, *, random_state: RandomState = None, observation_noise: bool = False) -> Reals:
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: RandomState = None,
+        observation_noise: bool | Literal["auto"] = "auto",
+    ) -> Reals:
         """Draw new rows: z from the prior N(0, I), or from `mixture_` if there is one, decoded.
 
         Parameters
@@ -405,18 +436,21 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             Number of rows.
         random_state : int, RandomState instance or None, default=None
             Seeds the draw.
-        observation_noise : bool, default=False
+        observation_noise : bool or "auto", default="auto"
             Draw from p(x | z) (as the density has it: with noise on every value, or whole counts) instead of returning
-            its mean E[x | z], which looks cleaner but varies less than X does.
+            its mean E[x | z], which looks cleaner but varies less than X does. "auto" does for mixed tables, where the
+            mean has the likeliest level of every category.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
         """
         check_is_fitted(self, "weights_")
-        constraints = {"n_samples": [POSITIVE_INTEGER], "observation_noise": ["boolean"]}
+        constraints = {"n_samples": [POSITIVE_INTEGER], "observation_noise": ["boolean", AUTO]}
         check_arguments("VAETransformer.sample", constraints, n_samples=n_samples, observation_noise=observation_noise)
         random = check_random_state(random_state)
+        if is_auto(observation_noise):
+            observation_noise = layout_of(self).is_mixed
         if hasattr(self, "mixture_"):
             mixture = copy.copy(self.mixture_).set_params(random_state=random)
             z = random.permutation(mixture.sample(n_samples)[0])  # they come sorted by component
@@ -483,10 +517,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     @staticmethod
     def _build(architecture, generator):
-        return build_vae(from_json(Architecture, architecture), generator)
+        return build_vae(from_json(architecture_kind(architecture), architecture), generator)
 
     def _recipe(self, rows, held_out):
-        architecture = plan(self, rows.shape, len(rows), rows.n_columns)
+        blocks = rows.layout.blocks if layout_of(self).is_mixed else None
+        architecture = plan(self, rows.shape, len(rows), blocks)
         sizes = architecture.sizes
         holds_out = self._holds_out(held_out, stops_early(sizes, len(rows)))
         at_optimum = starts_at_optimum(self, architecture)
@@ -525,7 +560,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             "n_active_components_": int((summary.mean_variance > ACTIVE_VARIANCE).sum()),
             "noise_variance_": None,
         }
-        if self.likelihood == "gaussian":
+        if fitting.architecture.blocks is not None:
+            judged = inference.some(self._summarised(fitting), SUMMARY_ROWS, generator)
+            module.likelihood.set_variance(inference.best_variance(module, judged, noise))
+            learned["noise_variance_"] = self._noise_variance(module.likelihood, fitting.architecture.blocks)
+        elif self.likelihood == "gaussian":
             module.likelihood.set_variance(torch.tensor([summary.squared_error.mean()]))
             learned["noise_variance_"] = float(module.likelihood.variance)
         elif self.likelihood == "gaussian_per_feature":
@@ -534,6 +573,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         if self.aggregate == "gaussian_mixture":
             learned["mixture_"] = inference.fit_mixture(module, rows, self.n_mixture_components, generator)
         return learned
+
+    def _noise_variance(self, likelihood, blocks):
+        """Return `noise_variance_` of a mixed table: a value for each column, NaN for those without, or one."""
+        variance = likelihood.variance.cpu().double().numpy()
+        has_score = np.array([block.has_score for block in blocks])
+        if self.likelihood == "gaussian":
+            return float(variance[0]) if has_score.any() else None
+        found = np.full(len(blocks), np.nan)
+        found[has_score] = variance[: has_score.sum()]
+        return found
 
     def _summarised(self, fitting):
         """Return the rows that the fitted network is judged by: held-out ones that chose it, if there are enough."""

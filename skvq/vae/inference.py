@@ -8,12 +8,31 @@ from sklearn import config_context
 from sklearn.mixture import GaussianMixture
 
 from ..core.inference import BATCH, batches, fill_block, starts
-from .module import importance_weighted_bound, noise_of_rows
+from ..core.tables.layout import TableRows
+from .module import VAE, importance_weighted_bound, noise_of_rows
+from .tables import CellLikelihood, TableLikelihood
 
 # Rows times draws that are decoded together.
 DECODED = 2048
 # Rows that a Gaussian mixture is fitted to.
 MIXTURE_ROWS = 20_000
+
+
+def needs_cells(rows):
+    """Return whether features do not say all of the Rows: those of mixed tables, and where a cell is missing."""
+    if not isinstance(rows, TableRows):
+        return False
+    return rows.layout.is_mixed or (rows.X.dtype.kind == "f" and bool(np.isnan(rows.X).any()))
+
+
+def of_cells(network, layout):
+    """Return the VAE of a table with the likelihood of its cells, for ScoredRows; the weights are shared."""
+    likelihood = network.likelihood
+    if not layout.is_mixed:  # a Gaussian of the features
+        variance, smallest = likelihood.variance, likelihood.smallest
+        likelihood = TableLikelihood(layout.blocks, len(variance), smallest).to(variance.device)
+        likelihood.set_variance(variance)
+    return VAE(network.encoder, network.decoder, CellLikelihood(likelihood)).eval()
 
 
 @torch.no_grad()
@@ -75,6 +94,18 @@ def summarise(network, rows, noise):
         means.append(posterior.mean[:n].cpu().double())
     variance = torch.cat(means).var(dim=0, unbiased=False)
     return PosteriorSummary((kl / len(rows)).numpy(), variance.numpy(), (squared_error / len(rows)).numpy())
+
+
+@torch.no_grad()
+def best_variance(network, rows, noise):
+    """Return the variances of a table's scores that fit all rows best; `noise` (s, 1, n_components) is every row's."""
+    total, likelihood = 0.0, network.likelihood
+    for batch in rows.in_order(max(1, DECODED // len(noise))):
+        filled = fill_block(batch)
+        outputs = network.outputs(network.posterior(filled).draw(noise))[:, : len(batch)]
+        found = torch.stack([likelihood.statistics(batch, output) for output in outputs])
+        total = total + len(batch) * found.double().mean(dim=0)
+    return likelihood.best_variance(total / len(rows))
 
 
 @torch.no_grad()

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .tables import TableLikelihood
+
 LOG_2PI = math.log(2 * math.pi)
 # Largest exponent of a Poisson rate; exp(40) times a batch of images still fits float32.
 MAX_LOG_RATE = 40.0
@@ -65,6 +67,15 @@ class Gaussian(nn.Module):
         """Squared errors of one batch, a mean for each variance: (n_variances,)."""
         error = (x - output.float()).flatten(1).square()
         return error.mean(dim=0) if len(self.variance) > 1 else error.mean().reshape(1)
+
+    def statistics(self, x, output):
+        """Return what of a batch the best variance is known from: the :meth:`squared_error`."""
+        return self.squared_error(x, output)
+
+    def best_nll(self, statistics, n_values):
+        """Return the mean negative log-likelihood of rows of `n_values` values, in nats, at the best variance."""
+        variance = statistics.clamp_min(self.smallest)
+        return 0.5 * n_values * float((variance.log() + 1.0).mean() + LOG_2PI)
 
     @torch.no_grad()
     def set_variance(self, variance):
@@ -148,12 +159,16 @@ class Poisson(nn.Module):
         return torch.poisson(self.mean(output).cpu(), generator=generator).to(output.device)
 
 
-def build_likelihood(name, n_features):
-    """Return the likelihood of the parameter `likelihood` for rows of `n_features` values.
+def build_likelihood(name, n_features, blocks=None):
+    """Return the likelihood of the parameter `likelihood` for rows of `n_features` values, or of a table's blocks.
 
     A variance is at least 1e-6 if all features share it and 1e-3 if each has one of its own, on standardised values: a
     feature that never varies would otherwise have a density without bound, and outweigh all others.
     """
+    if blocks is not None:
+        n_scores = sum(block.has_score for block in blocks)
+        per_feature = name == "gaussian_per_feature"
+        return TableLikelihood(blocks, max(1, n_scores) if per_feature else 1, 1e-3 if per_feature else 1e-6)
     kinds = {
         "gaussian": lambda: Gaussian(1, 1e-6),
         "gaussian_per_feature": lambda: Gaussian(n_features, 1e-3),

@@ -8,8 +8,9 @@ from ..core.bottleneck import start_axes
 from ..core.estimator import Start
 from ..nn.bottleneck import build_decoder, build_encoder, set_linear
 from ..training.loop import Objective
-from .likelihoods import Gaussian, build_likelihood
+from .likelihoods import build_likelihood
 from .module import VAE, matched_noise, probabilistic_pca
+from .tables import START_ROWS, table_start
 
 # Draws from the posterior of a row that its ELBO is averaged over. They are the same for every row, in pairs of
 # opposite sign: so a row gets the same value alone and among others, and that of a linear Gaussian model is exact.
@@ -22,7 +23,7 @@ def build_vae(architecture, generator):
     return VAE(
         build_encoder(sizes, 2 * n_components, generator),
         build_decoder(sizes, n_components, generator),
-        build_likelihood(architecture.likelihood, sizes.n_features),
+        build_likelihood(architecture.likelihood, sizes.n_features, architecture.blocks),
     )
 
 
@@ -48,6 +49,8 @@ def start_from_data(architecture, rows, generator, *, kl_weight):
         Its notes have ``supported``, the number of components that probabilistic PCA would use.
     """
     module = build_vae(architecture, generator)
+    if architecture.blocks is not None:
+        module.likelihood.set_features(rows.layout)
     start = start_axes(rows, architecture.n_components, generator, seen=module.likelihood.encoder_input)
     n_features = len(start.mean)
     n_others = max(0, n_features - len(start.variances))
@@ -61,8 +64,25 @@ def start_from_data(architecture, rows, generator, *, kl_weight):
     set_linear(module.decoder.linear, slope * (solution.decoder[:, None] * start.axes).T, bias)
     if hasattr(module.likelihood, "set_variance"):
         module.likelihood.set_variance(torch.full_like(module.likelihood.variance, solution.noise_variance))
+    module.to(rows.device)
+    if architecture.blocks is not None:
+        start_indicators(module, rows, generator)
     notes = {"supported": int((unweighted.decoder > 0).sum())}
-    return Start(module.to(rows.device), architecture, notes)
+    return Start(module, architecture, notes)
+
+
+@torch.no_grad()
+def start_indicators(module, rows, generator):
+    """Turn the decoder's outputs for indicators, reconstructions so far, into logits; set the variances."""
+    x = rows.sample(START_ROWS, generator)
+    posterior = module.posterior(x)
+    z = posterior.draw(torch.randn(posterior.mean.shape, generator=generator).to(x.device))
+    linear = module.decoder.linear
+    slope, bias = table_start(module.likelihood, z @ linear.matrix.T, x, len(rows))
+    scores = module.likelihood.score.cpu()
+    bias[scores] = (linear.unscaled_bias * linear.scale).cpu()[scores]
+    set_linear(linear, slope.to(x.device)[:, None] * linear.matrix, bias)
+    module.likelihood.set_variance(module.likelihood.best_variance(module.likelihood.statistics(x, module.decoder(z))))
 
 
 def output_start(likelihood, mean):
@@ -110,8 +130,8 @@ class VAEObjective(Objective):
         self.module.likelihood.track(batch, outputs[0])
         nll = -log_likelihood.mean()
         divergences = posterior.kl_per_component().mean(dim=0)
-        if not self.module.training and isinstance(self.module.likelihood, Gaussian):
-            errors = torch.stack([self.module.likelihood.squared_error(batch, output) for output in outputs])
+        if not self.module.training and hasattr(self.module.likelihood, "statistics"):
+            errors = torch.stack([self.module.likelihood.statistics(batch, output) for output in outputs])
             self._seen.append(
                 (len(batch), math.prod(batch.shape[1:]), errors.mean(dim=0).double(), divergences.double())
             )
@@ -140,10 +160,9 @@ class VAEObjective(Objective):
         rows, sizes, errors, divergences = zip(*self._seen)
         self._seen = []
         share = torch.tensor(rows, dtype=torch.float64) / sum(rows)
-        variance, kl = (
+        statistics, kl = (
             torch.einsum("b,bk->k", share.to(values[0].device), torch.stack(values)) for values in (errors, divergences)
         )
-        variance = variance.clamp_min(self.module.likelihood.smallest)
-        nll = 0.5 * sizes[0] * float((variance.log() + 1.0).mean() + math.log(2 * math.pi))
+        nll = self.module.likelihood.best_nll(statistics, sizes[0])
         penalty = self.kl_weight * float(kl.clamp_min(self.free_bits).sum())
         return {"loss": (nll + penalty) / sizes[0], "negative_log_likelihood": nll}

@@ -5,7 +5,9 @@ import math
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
+from ..core.layout import layout_of
 from ..core.schema import (
+    BOUNDS,
     ROW_VALUES,
     SOME_ROWS,
     check_row_parameters,
@@ -13,20 +15,22 @@ from ..core.schema import (
     read_components,
     row_arrays,
 )
+from ..core.tables.layout import blocks_of
 from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
 from ..persistence.kinds import one_array, positive, shares, within
-from ..persistence.records import from_json, require
-from .defaults import Architecture
+from ..persistence.records import from_json, from_zero, require, sizes, to_json
+from .defaults import architecture_kind
 from .network import build_vae
 
 # A covariance beyond this cannot be drawn from.
 LARGEST_COVARIANCE = 1e100
+BLOCK_BOUNDS = {"start": from_zero, "stop": sizes, "n_levels": from_zero, "blocks": lambda value, limits: True}
 
 
 def build(architecture, generator):
     """Return the network that a dict describes."""
-    return build_vae(from_json(Architecture, architecture), generator)
+    return build_vae(from_json(architecture_kind(architecture), architecture), generator)
 
 
 def _per_class(n_axes, valid=within):
@@ -55,7 +59,10 @@ MIXTURE = Schema(
 
 def check(estimator, limits):
     """Raise ValueError where the values of a VAETransformer do not go together."""
-    architecture = read_components(estimator, limits, Architecture)
+    kind = architecture_kind(estimator.architecture_)
+    architecture = read_components(estimator, limits, kind, BOUNDS | BLOCK_BOUNDS)
+    if architecture.blocks is not None:
+        _check_blocks(architecture.blocks, architecture.sizes.row_shape)
     require(estimator.likelihood == architecture.likelihood, "likelihood and architecture_")
     variance = getattr(estimator, "noise_variance_", None)  # not there yet where it is an array
     require(variance is None or 0 < variance < math.inf, "noise_variance_ is not positive")
@@ -63,9 +70,27 @@ def check(estimator, limits):
         require(estimator.mixture_.n_features_in_ == estimator.n_components_, "mixture_ and n_components_")
 
 
+def _check_blocks(blocks, row_shape):
+    """Raise ValueError unless the blocks of a table lie side by side and fill a row; so they are not too many."""
+    start = 0
+    for block in blocks:
+        width = block.has_score + block.n_levels + block.has_missing
+        require(block.start == start and block.stop == start + width and width > 0, "blocks of columns")
+        require(not (block.has_score and block.n_levels), "blocks of columns")
+        start = block.stop
+    require((start,) == row_shape, "blocks of columns and row_shape")
+
+
+def _positive_where_known(array):
+    return positive(array[~np.isnan(array)])
+
+
 def check_arrays(estimator):
     """Raise ValueError for a VAETransformer of counts or probabilities that rescales them, and for a wrong table."""
     check_table(estimator)
+    layout = layout_of(estimator)
+    blocks = [to_json(block) for block in blocks_of(layout.columns)] if layout.is_mixed else None
+    require(estimator.architecture_.get("blocks") == blocks, "columns_ and blocks")
     if estimator.likelihood in ("bernoulli", "poisson"):
         require((estimator.shift_ == 0).all() and (estimator.scale_ == 1).all(), "likelihood and scale_")
 
@@ -76,7 +101,7 @@ VAE = Schema(
     row_arrays(build)
     | {
         "kl_per_component_": one_array(lambda estimator: (estimator.n_components_,)),
-        "noise_variance_": one_array(per_feature, valid=positive),
+        "noise_variance_": one_array(per_feature, valid=_positive_where_known),
     },
     check,
     check_row_parameters,

@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ...persistence.records import from_json, to_json
 from ...training.batches import Rows
-from ..layout import standardisation
+from ..layout import UNSCALED, standardisation
 from .columns import NUMERIC, Column, Columns, call, frame_of
 
 SCALINGS = ("standard", "none", "normal")
@@ -95,7 +95,7 @@ class TableLayout:
     has_columns = True
 
     @classmethod
-    def fit(cls, estimator, X, *, standardize):
+    def fit(cls, estimator, X, *, standardize, why=UNSCALED):
         """Learn the layout of X for an estimator with `categorical_features`, `handle_unknown` and `clip`.
 
         Parameters
@@ -105,6 +105,8 @@ class TableLayout:
         X : pandas or polars DataFrame, or array-like of shape (n, p) of numbers, strings or objects
         standardize : bool
             False takes numbers as they are; an error for other tables.
+        why : tuple of str (what, instead)
+            The parameter that has numbers taken as they are, and what to pass instead of it, for that error.
 
         Returns
         -------
@@ -114,7 +116,7 @@ class TableLayout:
         X = as_table(X)
         validate_data(estimator, X, skip_check_array=True)
         columns, cells = Columns.fit(X, estimator.categorical_features)
-        scaling = _scaling(columns, standardize)
+        scaling = _scaling(columns, standardize, why)
         if scaling == "normal":
             shift, scale = _normal_moments(columns, cells)
         elif scaling == "standard":
@@ -395,7 +397,7 @@ def is_numeric(columns):
     return all(column.kind in NUMERIC and column.missing == 0 for column in columns)
 
 
-def _scaling(columns, standardize):
+def _scaling(columns, standardize, why):
     if is_numeric(columns):
         return "standard" if standardize else "none"
     if standardize:
@@ -404,8 +406,8 @@ def _scaling(columns, standardize):
     column = columns[index]
     found = f"is of kind {column.kind}" if column.kind not in NUMERIC else "has missing cells"
     raise ValueError(
-        f"standardize=False takes values as they are, but {call(column.name, index)} {found}; pass standardize=True "
-        "for tables that hold more than numbers"
+        f"{why[0]} takes values as they are, but {call(column.name, index)} {found}; pass {why[1]} for tables that "
+        "hold more than numbers"
     )
 
 

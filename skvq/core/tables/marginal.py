@@ -163,19 +163,41 @@ class Marginal:
                 values[outside] = self._on_grid(end + (u[outside] - score) * self.spread)
         return values
 
-    def normal_interval(self, values):
-        """Return the scores (u_lo, u_hi) between which lies the atom, or the cell of the grid, of each value.
+    def normal_bounds(self, values, *, discrete=False):
+        """Return the part of the standard-normal scores that each value stands for: (lower, upper, log_unit).
 
-        They are the same for values that stand for themselves alone. The intervals of neighbouring atoms and cells of
-        the grid touch; the first begins, and the last ends, where the mass for unseen values does.
+        An atom stands for the scores from `lower` to `upper`, and so does a point of the grid if `discrete`: its
+        probability is that of the interval. Any other value stands for one score, ``lower == upper``, and its density
+        is that of the score times exp(log_unit), the slope of the score there; between pieces log_unit is -inf. The
+        intervals touch one another and the stretches, and with the values beyond the range cover the whole line.
+
+        Parameters
+        ----------
+        values : ndarray of float64
+        discrete : bool, default=False
+            Whether the column holds points of the grid only, such as integers.
         """
-        piece = self.piece_of(values)
-        atom = self.is_atom[piece] & (values == self._left[piece])
-        half = 0.0 if self.step is None else self.step / 2
-        known = (values >= self._left[piece]) & (values <= self._right[piece])
-        lower, upper = self.to_normal(values - half * known), self.to_normal(values + half * known)
+        piece, low, high = self.piece_of(values), self._left[0], self._right[-1]
+        inside = (values >= self._left[piece]) & (values <= self._right[piece])
+        atom, stretch = inside & self.is_atom[piece], inside & ~self.is_atom[piece]
+        lower = self.to_normal(values)
+        upper, log_unit = lower.copy(), np.where(inside, 0.0, -np.inf)
         lower[atom], upper[atom] = self._scores[piece[atom]], self._scores[piece[atom] + 1]
-        return lower, upper
+        if discrete and self.step is not None:
+            half = self.step / 2
+            lower[stretch], upper[stretch] = (self.to_normal(values[stretch] + shift) for shift in (-half, half))
+            below, above = values < self.low, values > self.high
+            outer = np.maximum(self.low - values, values - self.high) / self.spread
+            inner = outer - self.step / self.spread
+            lower[below], upper[below] = self._scores[0] - outer[below], self._scores[0] - inner[below]
+            lower[above], upper[above] = self._scores[-1] + inner[above], self._scores[-1] + outer[above]
+            log_unit[below | above] = 0.0
+            return lower, upper, log_unit
+        on = piece[stretch]
+        slope = (self._edges[on + 1] - self._edges[on]) / (self._right[on] - self._left[on])
+        log_unit[stretch] = np.log(slope) + 0.5 * (np.square(lower[stretch]) + np.log(2 * np.pi))
+        log_unit[(values < low) | (values > high)] = -np.log(self.spread)
+        return lower, upper, log_unit
 
     def piece_of(self, values):
         """Return the index of the piece that each value lies in, or is nearest to: ndarray of int64."""

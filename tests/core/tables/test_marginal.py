@@ -120,14 +120,27 @@ def test_intervals_of_neighbouring_points_touch_and_cover_all_but_the_tails(name
     points = np.unique(COLUMNS[name])
     if name in ("counts", "prices"):
         points = np.round(np.arange(marginal.low, marginal.high + marginal.step / 2, marginal.step), 2)
-    lower, upper = marginal.normal_interval(points)
+    lower, upper, log_unit = marginal.normal_bounds(points, discrete=True)
     np.testing.assert_allclose(lower[1:], upper[:-1], atol=1e-9)
     np.testing.assert_allclose(norm.cdf([lower[0], upper[-1]]), [1 / (marginal.n + 2), 1 - 1 / (marginal.n + 2)])
 
 
 def test_continuous_values_stand_for_themselves_alone():
-    lower, upper = Marginal.fit(COLUMNS["skewed"]).normal_interval(COLUMNS["skewed"])
+    marginal, values = Marginal.fit(COLUMNS["skewed"]), COLUMNS["skewed"]
+    lower, upper, log_unit = marginal.normal_bounds(values)
     np.testing.assert_array_equal(lower, upper)
+    within = np.sort(values)[10:-10] + 1e-7  # off the ends of stretches, where the slope jumps
+    slope = (marginal.to_normal(within + 1e-8) - marginal.to_normal(within - 1e-8)) / 2e-8
+    np.testing.assert_allclose(np.exp(marginal.normal_bounds(within)[2]), slope, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["counts", "few", "two", "constant", "prices"])
+def test_points_of_the_grid_beyond_the_range_go_on_where_the_range_ends(name):
+    marginal = Marginal.fit(COLUMNS[name])
+    for end, side in ((marginal.low, -1), (marginal.high, 1)):
+        points = end + side * marginal.step * np.arange(4)
+        ends = np.sort(np.stack(marginal.normal_bounds(points, discrete=True)[:2]) * side, axis=0)
+        np.testing.assert_allclose(ends[0, 1:], ends[1, :-1], atol=1e-9)
 
 
 def test_from_normal_stays_within_the_range_unless_asked_otherwise(values):
