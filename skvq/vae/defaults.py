@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import sparse
@@ -49,14 +49,14 @@ class Architecture:
     n_components: int
     likelihood: Literal["gaussian", "gaussian_per_feature", "bernoulli", "poisson"]
 
-    blocks = None
+    blocks: ClassVar[tuple[Block, ...] | None] = None
 
 
 @dataclass(frozen=True)
 class TableArchitecture(Architecture):
     """What the network of a VAE of mixed tables is built from: `blocks` are those of the columns."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...]  # type: ignore[misc]  # a field here
 
 
 def architecture_kind(data):

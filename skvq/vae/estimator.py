@@ -617,7 +617,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     def __sklearn_tags__(self):
         tags = tag_rows(super().__sklearn_tags__())
-        tags.input_tags.allow_nan = tags.input_tags.categorical = False  # no likelihood models these
+        if self.likelihood in ("bernoulli", "poisson"):  # they are for numbers only
+            tags.input_tags.allow_nan = tags.input_tags.categorical = False
         return tags
 
 
