@@ -127,7 +127,7 @@ def plan(estimator, row_shape, n_rows, n_columns=None):
         )
     n_components = estimator.n_components
     if is_auto(n_components):
-        n_components = automatic_n_components(n_features if n_columns is None else n_columns)
+        n_components = automatic_n_components(n_features, n_columns)
     return Architecture(
         sizes, int(n_components), CODE_ACTIVATIONS[estimator.sparsity], estimator.loss, bool(estimator.tied_weights)
     )

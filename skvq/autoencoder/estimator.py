@@ -44,7 +44,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     Parameters
     ----------
     n_components : int or "auto", default="auto"
-        Length of the code. "auto": a quarter of the columns, from 2 to 64.
+        Length of the code. "auto": a quarter of the features, from 2 to 64, where a category has a
+        feature for each level, but no more than there are columns.
     image_shape : tuple (H, W) or (H, W, C), default=None
         How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
         (n, H, W, C). Without either, X is a table.

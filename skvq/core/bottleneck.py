@@ -46,15 +46,20 @@ def _is_convolutional(network, n_values):
     return n_values > MAX_DENSE_VALUES if is_auto(network) else network == "convolutional"
 
 
-def automatic_n_components(n_features):
-    """Return what "auto" stands for in `n_components`: a quarter of the columns, within 2 to 64.
+def automatic_n_components(n_features, n_columns=None):
+    """Return what "auto" stands for in `n_components`: a quarter of the features, within 2 to 64.
+
+    A number is a feature, a category one for each level; there are never more components than columns, where these are
+    fewer.
 
     Examples
     --------
     >>> [automatic_n_components(n) for n in (1, 4, 13, 64, 784)]
     [1, 2, 4, 16, 64]
+    >>> automatic_n_components(19, 8), automatic_n_components(200, 8)
+    (5, 8)
     """
-    return min(n_features, max(2, min(64, math.ceil(n_features / 4))))
+    return min(n_columns or n_features, max(2, min(64, math.ceil(n_features / 4))))
 
 
 def start_axes(rows, n_components, generator, *, seen=None):

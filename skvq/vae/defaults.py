@@ -129,7 +129,7 @@ def plan(estimator, row_shape, n_rows, blocks=None):
     """
     n_components = estimator.n_components
     if is_auto(n_components):
-        n_components = automatic_n_components(math.prod(row_shape) if blocks is None else len(blocks))
+        n_components = automatic_n_components(math.prod(row_shape), None if blocks is None else len(blocks))
     sizes = bottleneck_sizes(estimator, row_shape, automatic_sizes(row_shape, n_rows))
     chosen = sizes, int(n_components), estimator.likelihood
     return Architecture(*chosen) if blocks is None else TableArchitecture(*chosen, blocks)
