@@ -12,6 +12,8 @@ FEW_VALUES = 64
 ATOM_SHARE, ATOM_CELLS = 0.005, 5
 # Stretches: at most this many by quantiles, more in both tails, and on average so many cells in each.
 MOST_STRETCHES, CELLS_OF_A_STRETCH = 256, 5
+# The values that occur are kept where there are at most so many of them, and most cells share theirs with others.
+MOST_SEEN, SHARE_OF_SINGLE = 2048, 0.5
 # Larger columns are represented by a sample of their cells.
 MOST_CELLS = 200_000
 MOST_DECIMALS = 6
@@ -72,6 +74,9 @@ class Marginal:
         All values are multiples of it: 1 for integers, 0.01 for prices. None if six decimals do not represent them.
     n : int
         Number of cells seen.
+    seen, counts : tuple of float and of int
+        The different values and how many cells hold each, in a column most of whose cells share their value with others
+        and that has no more than 2,048 values: then what is drawn is among them. Empty for other columns.
 
     Examples
     --------
@@ -87,6 +92,8 @@ class Marginal:
     mass: tuple[float, ...]
     step: float | None
     n: int
+    seen: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
 
     @classmethod
     def fit(cls, values):
@@ -105,7 +112,15 @@ class Marginal:
         first, last = _pieces(counts, is_atom)
         left, right = _edges(distinct, counts, is_atom, first, last, step)
         mass = np.add.reduceat(counts, first) / len(sample)
-        return cls(*(tuple(part.tolist()) for part in (left, right, mass)), step, len(values))
+        kept = len(distinct) <= MOST_SEEN and (counts == 1).sum() < SHARE_OF_SINGLE * len(sample)
+        seen, counts = (distinct, counts) if kept and not is_atom.all() else (distinct[:0], counts[:0])
+        return cls(
+            *(tuple(part.tolist()) for part in (left, right, mass)),
+            step,
+            len(values),
+            tuple(seen.tolist()),
+            tuple(counts.tolist()),
+        )
 
     def check(self):
         """Raise ValueError for fields that no fit gives."""
@@ -119,6 +134,10 @@ class Marginal:
             raise ValueError("a marginal's masses are no shares")
         if self.step is not None and self.step not in [10.0**-decimals for decimals in range(MOST_DECIMALS + 1)]:
             raise ValueError("a marginal's step is no power of ten")
+        if not len(self.seen) == len(self.counts) <= MOST_SEEN or not (np.diff(self._seen) > 0).all():
+            raise ValueError("a marginal's values do not ascend, or are too many")
+        if len(self.seen) and (min(self.counts) < 1 or (np.diff(self._bounds) < 1).any()):
+            raise ValueError("a marginal's values have no counts")
 
     @property
     def low(self):
@@ -156,7 +175,7 @@ class Marginal:
         piece = np.clip(np.searchsorted(self._scores, u, side="right") - 1, 0, len(self.left) - 1)
         lower = self._edges[piece]
         within = np.clip((ndtr(u) - lower) / (self._edges[piece + 1] - lower), 0.0, 1.0)
-        values = self._at(piece, within)
+        values = self._nearest(self._at(piece, within))
         if not clip:
             beyond = (u < self._scores[0], u > self._scores[-1])
             for outside, end, score in zip(beyond, self._ends, self._scores[[0, -1]]):
@@ -215,7 +234,12 @@ class Marginal:
         uniform : ndarray of float64 in [0, 1], of the same shape
             Where in its piece a value lies.
         """
-        return self._at(pieces, uniform)
+        if not self.seen:
+            return self._at(pieces, uniform)
+        lower, upper = self._cells_below[self._bounds[pieces]], self._cells_below[self._bounds[pieces + 1]]
+        target = lower + uniform * (upper - lower)
+        index = np.searchsorted(self._cells_below, target, side="right") - 1
+        return self._seen[np.clip(index, self._bounds[pieces], self._bounds[pieces + 1] - 1)]
 
     def log_density(self, values, *, discrete=False):
         """Return the log probability of atoms and the log density of other values: ndarray of float64, finite.
@@ -294,6 +318,13 @@ class Marginal:
         left = self._left[pieces]
         return self.snap(left + within * (self._right[pieces] - left))
 
+    def _nearest(self, values):
+        """Return the nearest of the values that occur, where they are kept, else the values themselves."""
+        if not self.seen:
+            return values
+        middle = self._seen[:-1] + np.diff(self._seen) / 2
+        return self._seen[np.searchsorted(middle, values)]
+
     def _on_grid(self, values):
         if self.step is None:
             return values
@@ -310,6 +341,20 @@ class Marginal:
         if variance > np.square(1e-9 * np.abs(self._left).max()):
             return float(np.sqrt(variance))
         return max(float(np.abs(self._left[0])), self.step or 1.0)
+
+    @functools.cached_property
+    def _seen(self):
+        return np.array(self.seen, dtype=np.float64)
+
+    @functools.cached_property
+    def _bounds(self):
+        """The position in `seen` of the first value of each piece, and at the end their number."""
+        return np.append(np.searchsorted(self._seen, self._left, side="left"), len(self.seen))
+
+    @functools.cached_property
+    def _cells_below(self):
+        """How many cells hold smaller values than each that occurs, and at the end their number."""
+        return np.append(0, np.cumsum(self.counts))
 
     @functools.cached_property
     def _left(self):

@@ -235,6 +235,10 @@ def test_snapped_values_lie_on_the_grid_and_in_the_range():
         {"step": 0.3},
         {"n": 0},
         {"left": (), "right": (), "mass": ()},
+        {"seen": (1.0, 0.0), "counts": (1, 1)},
+        {"seen": (0.0, 1.0), "counts": (1,)},
+        {"seen": (0.0, 1.0), "counts": (1, 0)},
+        {"seen": (0.0, 0.5), "counts": (1, 1)},
     ],
 )
 def test_what_no_fit_gives_is_refused(change):
@@ -242,3 +246,27 @@ def test_what_no_fit_gives_is_refused(change):
     Marginal(**fields).check()
     with pytest.raises(ValueError, match="a marginal's"):
         Marginal(**(fields | change)).check()
+
+
+def test_columns_of_repeated_values_give_values_that_occur_as_often_as_they_do():
+    values = 25.0 * np.random.RandomState(0).binomial(400, 0.5, 5000)  # in steps of 25, which is no power of ten
+    marginal = Marginal.fit(values)
+    assert not marginal.is_atom.all()
+    pieces = marginal.piece_of(values)
+    drawn = marginal.draw_in(pieces, np.random.RandomState(1).rand(len(values)))
+    assert set(drawn) <= set(values)
+    np.testing.assert_array_equal(marginal.piece_of(drawn), pieces)
+    distinct, counts = np.unique(values, return_counts=True)
+    shares = (drawn == distinct[:, None]).mean(axis=1)
+    np.testing.assert_allclose(shares, counts / 5000, atol=5 * np.sqrt(0.02 / 5000))  # five standard errors
+    u = np.random.RandomState(2).randn(1000)
+    assert set(marginal.from_normal(u)) <= set(values)
+    np.testing.assert_array_equal(marginal.from_normal(marginal.to_normal(distinct)), distinct)
+
+
+def test_columns_whose_values_are_mostly_their_own_give_new_ones():
+    values = np.random.RandomState(0).randn(500)
+    marginal = Marginal.fit(values)
+    assert marginal.seen == ()
+    drawn = marginal.draw_in(marginal.piece_of(values), np.full(500, 0.3))
+    assert not set(drawn) & set(values)
