@@ -50,7 +50,7 @@ plt.show()
 # %%
 # What columns have to do with each other: here the blood tests, the body mass index and the sex.
 
-PairsDisplay.from_samples(test, drawn, columns=["sex", "bmi", "s3", "s5"])
+PairsDisplay.from_samples(test, drawn, pairs=[("sex", "s3"), ("bmi", "s5"), ("s3", "s5")])
 plt.show()
 
 # %%

@@ -286,6 +286,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         inside = get_tags(self.estimator)
         tags.input_tags, tags.non_deterministic = inside.input_tags, inside.non_deterministic
+        if self.method == "neighbors":
+            tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = False
         return tags
 
 
@@ -353,6 +355,8 @@ def _described(estimator, X):
         rows, restored = (np.asarray(part, dtype=np.float64).reshape(_num_samples(X), -1) for part in parts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"method='neighbors' needs columns of numbers: {error}") from error
+    if np.isnan(rows).any():
+        raise ValueError("X contains NaN: method='neighbors' needs numbers without missing cells")
     return np.stack([restored, rows - restored], axis=1)
 
 

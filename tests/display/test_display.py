@@ -182,7 +182,7 @@ def test_columns_of_a_table_are_drawn_with_their_r2(vqvae_of_wine, wine):
     np.testing.assert_allclose(display.r2_, r2_score(wine, X_hat, multioutput="raw_values"))
     assert list(display.features_) == [list(wine).index("hue"), 0]
     for points, j in zip(display.scatters_, display.features_):
-        np.testing.assert_array_equal(points.get_offsets(), np.column_stack([wine.iloc[:, j], X_hat[:, j]]))
+        np.testing.assert_array_equal(points.get_offsets(), np.column_stack([wine.iloc[:, j], X_hat.iloc[:, j]]))
     assert display.ax_.get_title().startswith("hue\nR² 0.")
 
 
@@ -286,7 +286,7 @@ def test_real_images_are_the_first_line(vae, digits):
 
 def test_samples_of_a_table_are_histograms_of_its_columns(vae_of_wine, wine):
     display = SampleDisplay.from_estimator(vae_of_wine, n_samples=200, X=wine, random_state=0)
-    sampled, real = vae_of_wine.sample(200, random_state=0)[:, 0], wine.iloc[:, 0]
+    sampled, real = vae_of_wine.sample(200, random_state=0).iloc[:, 0], wine.iloc[:, 0]
     edges = np.histogram_bin_edges(np.concatenate([sampled, real]), 25)
     heights = [patch.get_height() for patch in display.ax_.containers[0]]
     np.testing.assert_allclose(heights, np.histogram(sampled, edges, density=True)[0])

@@ -20,6 +20,9 @@ def data():
     return X, y, np.round(rng.random((30, 4, 4)), 2)
 
 
+NADE = {"n_units": 4, "n_blocks": 1, "n_orders": 2, "max_iter": 2}
+
+
 def tables():
     """Return what makes VQ-VAEs of tables of each quantiser, by name: (parameters, labels or None)."""
     conditional = skvq.PixelCNN(**SMALL | {"random_state": None}, class_conditional=True)
@@ -39,6 +42,7 @@ def tables():
         "missing cells": {"prior": None, "quantizer": "vector"},
         "hidden layers": {"hidden_layer_sizes": (8, 6), "prior": None},
         "class-conditional prior": {"prior": conditional},
+        "rows prior": {"prior": skvq.OrderlessNADE(**NADE)},
         "transformer prior": {"prior": skvq.CausalTransformer(d_model=4, n_layers=1, n_heads=2, max_iter=2)},
     }
 
@@ -65,6 +69,7 @@ def models():
             ).fit(images.reshape(30, 16)),
             "PixelCNN": skvq.PixelCNN(**SMALL).fit(np.round(3 * images).astype(int)),
             "PixelCNN, classes": skvq.PixelCNN(**SMALL, class_conditional=True).fit(X.astype(int), names),
+            "OrderlessNADE": skvq.OrderlessNADE(**NADE, random_state=0).fit(gaps),
             "CausalTransformer": skvq.CausalTransformer(d_model=4, n_layers=1, max_iter=2, random_state=0).fit(
                 X.astype(int)
             ),
@@ -143,6 +148,7 @@ KEPT = {
     "codes_of_tables": "VQ-VAE, transformer prior",
     "pixelcnn": "PixelCNN, classes",
     "quantiles": "regressor, quantiles",
+    "rows_of_tables": "VQ-VAE, rows prior",
     "vae": "VAE, mixture",
 }
 # Draws depend on torch's generator, which other versions of it may change.

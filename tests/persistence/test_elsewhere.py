@@ -21,6 +21,7 @@ models = cache(saved_files.models)
 OF_EACH_CLASS = {
     "AutoEncoderTransformer": "autoencoder, tied",
     "CausalTransformer": "CausalTransformer",
+    "OrderlessNADE": "OrderlessNADE",
     "MLPClassifier": "classifier, batch normalisation",
     "MLPRegressor": "regressor, quantiles",
     "PixelCNN": "PixelCNN, classes",
