@@ -274,7 +274,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         for training, held_out in _folds(self.cv, n).split(np.zeros(n)):
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
-            model, neighbors = clone(self.estimator).fit(rows, None, **inside), None
+            model, neighbors = _lenient(clone(self.estimator)).fit(rows, None, **inside), None
             if self.method_ == "neighbors":
                 neighbors = NeighborDistance().fit(_described(model, rows))
             scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out), neighbors)
@@ -289,6 +289,13 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.method == "neighbors":
             tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = False
         return tags
+
+
+def _lenient(estimator):
+    """Let an estimator take levels for missing that other rows do not have: a rare level may be in one fold only."""
+    parameters = estimator.get_params(deep=True)
+    strict = [name for name, value in parameters.items() if name.endswith("handle_unknown") and value == "error"]
+    return estimator.set_params(**dict.fromkeys(strict, "ignore"))
 
 
 def tail_threshold(scores):

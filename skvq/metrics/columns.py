@@ -83,7 +83,7 @@ def _columns(table, name):
     """Return the columns of a table by name: series of a frame, or arrays (n_rows,); numbered ones have int names."""
     frame = nw.from_native(table, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        columns = {str(column): frame[column] for column in frame.columns}
+        columns = {str(series.name): series for series in frame.iter_columns()}
     else:
         array = np.array(table, dtype=object) if isinstance(table, (list, tuple)) else np.asarray(table)
         if array.ndim < 2 or 0 in array.shape:

@@ -350,10 +350,13 @@ def hidden_columns(n_rows, n_columns, generator):
 def orderless_loss(network, rows, known):
     """Return the negative log-likelihood of rows, in nats per column, estimated from the columns that are not known.
 
+    A code of -1 is none: it is neither known nor predicted.
+
     It is the mean over rows of the mean over their unknown columns; with known columns drawn by
     :func:`hidden_columns` its expectation is that over all orders of columns ([1]_, equation 11, divided by the number
     of columns).
     """
-    unknown = 1.0 - known
-    terms = network.log_prob_terms(rows, known) * unknown
-    return -(terms.sum(dim=1) / unknown.sum(dim=1)).mean()
+    there = (rows >= 0).float()
+    unknown = (1.0 - known) * there
+    terms = network.log_prob_terms(rows.clamp_min(0), known * there) * unknown
+    return -(terms.sum(dim=1) / unknown.sum(dim=1).clamp_min(1.0)).mean()

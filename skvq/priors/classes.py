@@ -1,4 +1,4 @@
-"""What the classes of a class-conditional model of grids are worth."""
+"""The use of classes: what they of a class-conditional model of grids are worth."""
 
 import numpy as np
 from scipy.special import logsumexp

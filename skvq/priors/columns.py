@@ -7,8 +7,8 @@ from ..core.inference import batches, fill_block, job
 
 # Draws that a mean of completions is taken over.
 DRAWS_OF_A_MEAN = 32
-# Rows that are drawn or scored together.
-DRAWN_ROWS, SCORED_ROWS = 2048, 1024
+# Rows that are drawn or scored together, and draws that are averaged together.
+DRAWN_ROWS, SCORED_ROWS, AVERAGED_ROWS = 2048, 1024, 16_384
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def draw_rows(network, rows, known, orders, order, random, never, options):
     options : dict
         `temperature`, `top_k` and `top_p`.
     """
-    device, drawn = network.values.device, np.array(rows, dtype=np.int64)
+    device, drawn = network.values.device, np.maximum(rows, 0).astype(np.int64)
     pieces = [
         (chosen, columns)
         for index, columns in enumerate(orders)
@@ -79,7 +79,7 @@ def log_probabilities(network, rows, counted, order):
     found, start = np.empty(counted.shape), 0
     for batch in batches(rows, SCORED_ROWS, "scoring rows"):
         stop = start + len(batch)
-        codes = fill_block(batch)
+        codes = fill_block(batch.clamp_min(0))
         there = fill_block(torch.from_numpy(counted[start:stop]).float().to(codes.device))
         known = torch.zeros_like(there)
         for column in order.tolist():

@@ -20,12 +20,12 @@ from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.parameters import DRAWS, check_arguments, is_auto
 from ..core.tables.codes import TableCodes
 from ..core.tables.columns import Column, Columns
-from ..core.tables.completion import averages, given_cells, like
+from ..core.tables.completion import averages, given_cells, keep_known
 from ..core.tables.layout import as_table
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
 from . import schema
-from .columns import DRAWS_OF_A_MEAN, draw_rows, log_probabilities
+from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_rows, log_probabilities
 from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
 from .passes import OrderlessObjective
 
@@ -384,27 +384,39 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
                     f"{cells.shape}"
                 )
             cells = np.where(mask, cells, np.nan)
-        incomplete = np.flatnonzero(np.isnan(cells).any(axis=1))
-        some = cells[incomplete]
-        if strategy == "mean" and n_draws == 1:
-            n_draws = DRAWS_OF_A_MEAN
-        draws = [self._draw(some, ~np.isnan(some), random, options, observe=True) for _ in range(n_draws)]
+        known = ~np.isnan(cells)
+        incomplete = np.flatnonzero(~known.all(axis=1))
         if strategy == "mean":
-            draws = [averages(columns, np.stack(draws), ~np.isnan(some), some)]
+            draws = [self._mean_draws(columns, cells[incomplete], n_draws, random, options)]
+        else:
+            some = cells[incomplete]
+            draws = [self._draw(some, ~np.isnan(some), random, options, observe=True) for _ in range(n_draws)]
         completed = []
         for draw in draws:
             whole = cells.astype(np.float64)
             whole[incomplete] = draw
-            completed.append(like(X, columns.restore(whole)))
+            completed.append(keep_known(as_table(X), columns.restore(whole), known))
         return completed[0] if len(completed) == 1 else completed
 
+    def _mean_draws(self, columns, cells, n_draws, random, options):
+        """Return cells whose missing ones are the averages of draws; blocks of rows bound the memory."""
+        n_draws = DRAWS_OF_A_MEAN if n_draws == 1 else n_draws
+        found, size = np.empty(cells.shape), max(1, AVERAGED_ROWS // n_draws)
+        for start in range(0, len(cells), size):
+            some = cells[start : start + size]
+            tiled = np.tile(some, (n_draws, 1))
+            draws = self._draw(tiled, ~np.isnan(tiled), random, options, observe=True)
+            draws = draws.reshape(n_draws, *some.shape)
+            found[start : start + size] = averages(columns, draws, ~np.isnan(some), some)
+        return found
+
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return log p(row) of every row in nats: densities of real columns, in their units, probabilities of others.
+        """Return log p(row) of every row, in nats: densities of real columns in their units, probabilities of others.
 
         Real values that many rows share have a probability of their own, so the likelihood is one with respect to a mix
         of lengths and counts. Integers and dates are whole numbers of their units. A missing cell has the probability
-        that it is missing; in a column that had none in `fit` it counts 0 nats, so it is left out. Of each column a
-        little probability, about 2 / (n + 2), is spared for values that `fit` did not see.
+        that it is missing; in a column that had none in `fit` it counts 0 nats, so it is left out. Of each numeric column
+        a little probability, about 3 / (n + 3), is spared for values that `fit` did not see.
 
         Parameters
         ----------

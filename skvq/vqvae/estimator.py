@@ -410,6 +410,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_prior(prior, self._spec, X, y, held_out, y_val)
         task.begin(1, "fit-prior")
         if models_rows(prior):
+            if layout.has_columns:  # of the columns that `fit` saw, whatever X has
+                table, X_val = (None if cells is None else layout.columns.restore(cells) for cells in (X, held_out))
             self._fit_row_prior(prior, layout, (table, X), (X_val, held_out), self._generator(), task)
         else:
             self._fit_prior(prior, self._encode(X), y, held_out, y_val, self._generator(), task)
@@ -553,7 +555,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Raises
         ------
         ValueError
-            For tables that hold more than numbers, or missing cells: a Gaussian is no likelihood of those.
+            With a prior of codes, for tables that hold more than numbers, or missing cells: a Gaussian is no likelihood
+            of those.
         """
         prior = self._fitted_prior()
         if isinstance(prior, RowPrior):
@@ -786,8 +789,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
         check_is_fitted(self, "prior_")
         named = self.prior is None or isinstance(self.prior, str)
+        shared = {"device": self.device} | ({"handle_unknown": self.handle_unknown} if models_rows(self.prior_) else {})
         if named and "device" in self.prior_.get_params(deep=False):
-            self.prior_.set_params(device=self.device)
+            self.prior_.set_params(**shared)
         return RowPrior(self.prior_) if models_rows(self.prior_) else CodePrior(self.prior_, self._spec)
 
     def _encode(self, X):

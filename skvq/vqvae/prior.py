@@ -141,6 +141,12 @@ def given_options(**options):
     }
 
 
+def _is(estimator, name, value):
+    """Return whether a parameter is a string, and that one."""
+    found = getattr(estimator, name)
+    return isinstance(found, str) and found == value
+
+
 class RowPrior:
     """A density estimator of the rows of a table, whose columns it draws in any order, given any others.
 
@@ -163,14 +169,16 @@ class RowPrior:
         generator : torch.Generator
             Seeds an estimator without a seed.
         tables : dict
-            Parameters of tables, which it has in common with the VQ-VAE.
+            Parameters of tables that the VQ-VAE has too. An instance keeps its own where they are not its defaults.
         **shared
             Further parameters that an estimator known by name shares with the VQ-VAE.
         """
         estimator = OrderlessNADE(**shared) if isinstance(prior, str) else clone(prior)
         if estimator.random_state is None:
             estimator.set_params(random_state=int(torch.randint(2**31 - 1, (), generator=generator)))
-        return cls(estimator.set_params(**tables))
+        defaults = OrderlessNADE()
+        told = {name: value for name, value in tables.items() if _is(estimator, name, getattr(defaults, name))}
+        return cls(estimator.set_params(**told))
 
     def fit(self, X, X_val, task):
         """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it."""

@@ -133,9 +133,9 @@ class TableCodes:
     def rows(self, cells):
         """Return the codes of cells (n, n_columns): ndarray of int32.
 
-        A missing cell of a column that had none in `fit` gets the code 0.
+        A missing cell of a column that had none in `fit` has no code, which is -1.
         """
-        rows = np.zeros(cells.shape, dtype=np.int32)
+        rows = np.full(cells.shape, -1, dtype=np.int32)
         for column, part in enumerate(self.parts):
             values = cells[:, column].astype(np.float64)
             seen = ~np.isnan(values)

@@ -1,10 +1,17 @@
 """Rows of a table that are known in part: what a user gives of them, and the averages of their completions."""
 
-import narwhals as nw
+import re
+from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
+
 import numpy as np
 
 from .columns import call, frame_of
-from .reading import read
+from .reading import is_missing, read
+
+# The time zone in the dtype of a column, of pandas or polars.
+ZONE = re.compile(r"(?:ns|us|ms|s), ([^\]]+)\]|time_zone='([^']+)'")
+INTEGERS = {f"{sign}int{size}" for sign in ("u", "") for size in (8, 16, 32, 64)}
 
 
 def given_cells(columns, given, n_rows):
@@ -47,6 +54,7 @@ def given_cells(columns, given, n_rows):
             raise ValueError(f"{where} has {len(series)} values; it must be one value, or {n_rows}, one for each row")
         found = columns[index].cells(read(series, where), where, "error")
         missing = np.isnan(found)
+        _check_whole(columns[index], found[~missing], where)
         if not is_table and missing.any() and not columns[index].missing:
             raise ValueError(f"{where} is missing, but {call(columns[index].name, index)} had no missing cell in fit")
         cells[:, index] = found
@@ -61,9 +69,10 @@ def _places(columns):
 
 def _table_parts(columns, given):
     """Return (name, column) pairs of a table."""
-    if frame_of(given):
-        frame = nw.from_native(given, eager_only=True)
-        return [(name, frame[name]) for name in frame.columns]
+    if frame_of(given) == "pandas":
+        return list(given.items())
+    if frame_of(given) == "polars":
+        return [(series.name, series) for series in given.get_columns()]
     rows = np.asarray(given)
     rows = rows[None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] != len(columns):
@@ -73,13 +82,24 @@ def _table_parts(columns, given):
     return [(name, rows[:, index]) for name, index in _places(columns).items()]
 
 
+def _check_whole(column, cells, where):
+    """Raise ValueError for cells that a column of whole numbers, or of dates in steps of a unit, cannot hold."""
+    if column.unit is not None and (cells != np.round(cells)).any():
+        raise ValueError(f"{where} is not in whole steps of the column's unit, {column.unit}, as all of fit are")
+    if column.kind == "integer":
+        dtype = np.dtype(column.dtype.lower() if column.dtype.lower() in INTEGERS else "int64")
+        limits = np.iinfo(dtype)
+        if (cells < limits.min).any() or (cells > limits.max).any():
+            raise ValueError(f"{where} is beyond what the column's dtype, {column.dtype}, can hold")
+
+
 def _as_series(values, column, where):
     """Return one value or several of a dict as an array."""
     one = values is None or isinstance(values, (str, bytes)) or np.ndim(values) == 0
     values = [values] if one else list(values)
     if column.unit is not None:
         try:
-            values = np.array(values, dtype="datetime64[us]" if column.kind == "date" else "timedelta64[us]").tolist()
+            values = [_as_time(value, column) for value in values]
         except (ValueError, TypeError) as error:
             raise ValueError(f"{where}={values[0]!r} is no {column.kind}: {error}") from None
     found = np.empty(len(values), dtype=object)
@@ -87,11 +107,57 @@ def _as_series(values, column, where):
     return found
 
 
-def like(X, table):
-    """Return a table with the index of X, where both are frames of pandas."""
-    if frame_of(X) == frame_of(table) == "pandas":
+def keep_known(X, table, known):
+    """Return a table like X whose known cells are those of X, to the last digit, and whose others are drawn.
+
+    Columns of X that have another dtype than those of the drawn table keep what the cells hold of them.
+
+    Parameters
+    ----------
+    X, table : tables with the same columns and rows
+        The frame of pandas that is returned has the index of X.
+    known : ndarray of shape (n, n_columns), bool
+    """
+    frame = frame_of(X)
+    if frame != frame_of(table):
+        return table
+    if frame is None:
+        return np.where(known, X, table) if X.dtype == table.dtype else table
+    for index in range(known.shape[1]):
+        if frame == "pandas" and X.dtypes.iloc[index] == table.dtypes.iloc[index]:
+            drawn, of_x = table.iloc[:, index].array, X.iloc[:, index].array
+            drawn[known[:, index]] = of_x[known[:, index]]
+            table.isetitem(index, drawn)
+        elif frame == "polars" and X.dtypes[index] == table.dtypes[index]:
+            name = table.columns[index]
+            mask = type(X[name])(known[:, index])
+            table = table.with_columns(X[name].zip_with(mask, table[name]).alias(name))
+    if frame == "pandas":
         table.index = X.index
     return table
+
+
+def _as_time(value, column):
+    """Return a date or duration as Python's, None for a missing one; times with a zone as those of UTC."""
+    if is_missing(value):
+        return None
+    if isinstance(value, (bool, int, float, np.number)) and not isinstance(value, np.timedelta64):
+        raise TypeError("it is a number")
+    if column.kind == "duration":
+        return value.to_pytimedelta() if hasattr(value, "to_pytimedelta") else np.timedelta64(value, "us").item()
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
+    value = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if hasattr(value, "to_pydatetime"):
+        value = value.to_pydatetime(warn=False)
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    zone = ZONE.search(column.dtype)
+    if value.tzinfo is None and zone:
+        value = value.replace(tzinfo=ZoneInfo(zone.group(1) or zone.group(2)))
+    elif value.tzinfo is not None and not zone:
+        raise ValueError("it has a time zone, and the column has none")
+    return value.astimezone(timezone.utc).replace(tzinfo=None) if zone else value
 
 
 def averages(columns, draws, known, cells):
