@@ -136,6 +136,9 @@ def train_on_synthetic(
     check_consistent_length(X_drawn, y_drawn)
     check_consistent_length(X_test, y_test)
     y_drawn, y_test = column_or_1d(y_drawn), column_or_1d(y_test)
+    for name, y in (("y_drawn", y_drawn), ("y_test", y_test)):
+        if any(label is None or label != label for label in y.tolist()):
+            raise ValueError(f"{name} holds missing labels; leave out the rows that have none")
     encoded = encode_tables(X_test=X_test, X_drawn=X_drawn)
     test, drawn = encoded.values
     if estimator is None:

@@ -26,7 +26,7 @@ from .grids.sampling import choose
 
 # Width of what the prediction of fine codes is made from, for each column.
 FINE_WIDTH = 32
-# Logit of a fine code that no coarse code has.
+# Logit of codes that do not occur.
 NEVER = -30.0
 
 
@@ -194,7 +194,8 @@ class OrderlessNetwork(nn.Module):
         for column in range(codes.n_columns):
             start, stop = codes.starts[column], codes.starts[column + 1]
             counts = torch.bincount(coarse[:, column], minlength=stop - start).float() + prior_rows / (stop - start)
-            self.head.bias[start:stop] = (counts / counts.sum()).log()
+            there = present[column].view(stop - start, -1).any(dim=1)
+            self.head.bias[start:stop] = torch.where(there, (counts / counts.sum()).log(), NEVER)
         degree = len(self.polynomials) // max(1, len(codes.numbers))
         for index, column in enumerate(codes.numbers):
             start, stop = codes.starts[column], codes.starts[column + 1]

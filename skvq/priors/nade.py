@@ -20,7 +20,7 @@ from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.parameters import DRAWS, check_arguments, is_auto
 from ..core.tables.codes import TableCodes
 from ..core.tables.columns import Column, Columns
-from ..core.tables.completion import averages, given_cells, keep_known
+from ..core.tables.completion import averages, given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
@@ -298,7 +298,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of rows; 1 means as many as there are in `given`.
         random_state : int, RandomState instance or None, default=None
             Seeds the draw.
         temperature : float > 0, default=1.0
@@ -322,7 +322,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             "OrderlessNADE.sample", DRAWS, n_samples=n_samples, temperature=temperature, top_k=top_k, top_p=top_p
         )
         columns = self._columns
-        cells, known = given_cells(columns, given, n_samples)
+        cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return columns.restore(self._draw(cells, known, random_state, options))
 
@@ -415,8 +415,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
         Real values that many rows share have a probability of their own, so the likelihood is one with respect to a mix
         of lengths and counts. Integers and dates are whole numbers of their units. A missing cell has the probability
-        that it is missing; in a column that had none in `fit` it counts 0 nats, so it is left out. Of each numeric column
-        a little probability, about 3 / (n + 3), is spared for values that `fit` did not see.
+        that it is missing; in a column that had none in `fit` it counts 0 nats, so it is left out. Of each numeric
+        column a little probability, about 3 / (n + 3), is spared for values that `fit` did not see.
 
         Parameters
         ----------

@@ -132,7 +132,7 @@ def outputs(model):
         found["score"] = model.score(rows)
     else:
         rows = np.zeros(shape, dtype=int)
-        rows = rows.reshape(5, *model.grid_shape_) if model._grids_in else rows
+        rows = rows.reshape(5, *model.grid_shape_) if getattr(model, "_grids_in", False) else rows
     if hasattr(model, "sample") and (hasattr(model, "prior_") or not hasattr(model, "prior")):
         found["sample"] = model.sample(2, random_state=0)
         found["score_samples"] = model.score_samples(rows)

@@ -17,6 +17,7 @@ class _Labels:
 
     def __init__(self, column):
         self.n_coarse = len(column.levels)
+        self.seen = np.array(column.frequencies) > 0
 
     def codes(self, cells):
         return cells.astype(np.int64)
@@ -25,7 +26,8 @@ class _Labels:
         return np.full(self.n_coarse, np.nan)
 
     def present(self):
-        return np.ones(self.n_coarse, dtype=bool)
+        """Return which levels occurred in `fit`: a dtype may have more."""
+        return self.seen
 
     def cells(self, codes, uniform):
         return codes.astype(np.float64)

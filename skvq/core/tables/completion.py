@@ -6,12 +6,22 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from ..._warnings import warn_user
 from .columns import call, frame_of
 from .reading import is_missing, read
 
 # The time zone in the dtype of a column, of pandas or polars.
 ZONE = re.compile(r"(?:ns|us|ms|s), ([^\]]+)\]|time_zone='([^']+)'")
 INTEGERS = {f"{sign}int{size}" for sign in ("u", "") for size in (8, 16, 32, 64)}
+
+
+def rows_given(given):
+    """Return how many rows a user gives: those of a table, or the values of each column of a dict."""
+    if given is None:
+        return 1
+    if isinstance(given, dict):
+        return max((1 if _is_one(values) else len(values) for values in given.values()), default=1)
+    return 1 if np.ndim(given) == 1 else len(given)
 
 
 def given_cells(columns, given, n_rows):
@@ -41,6 +51,8 @@ def given_cells(columns, given, n_rows):
     known = np.zeros(cells.shape, dtype=bool)
     if given is None:
         return cells, known
+    if hasattr(given, "to_dict") and np.ndim(given) == 1:  # a row as a Series of pandas
+        given = given.to_dict()
     is_table = not isinstance(given, dict)
     parts = _table_parts(columns, given) if is_table else given.items()
     places = _places(columns)
@@ -57,6 +69,7 @@ def given_cells(columns, given, n_rows):
         _check_whole(columns[index], found[~missing], where)
         if not is_table and missing.any() and not columns[index].missing:
             raise ValueError(f"{where} is missing, but {call(columns[index].name, index)} had no missing cell in fit")
+        _warn_beyond(columns[index], found[~missing], where)
         cells[:, index] = found
         known[:, index] = ~missing if is_table else True
     return cells, known
@@ -82,6 +95,17 @@ def _table_parts(columns, given):
     return [(name, rows[:, index]) for name, index in _places(columns).items()]
 
 
+def _warn_beyond(column, cells, where):
+    """Warn of numbers that lie beyond all that `fit` saw: the others are drawn as if they were the nearest."""
+    if column.marginal is None or not len(cells):
+        return
+    if cells.min() < column.marginal.low or cells.max() > column.marginal.high:
+        warn_user(
+            f"{where} lies beyond the range that fit saw; it is kept, and other columns are drawn as for the end of "
+            "that range"
+        )
+
+
 def _check_whole(column, cells, where):
     """Raise ValueError for cells that a column of whole numbers, or of dates in steps of a unit, cannot hold."""
     if column.unit is not None and (cells != np.round(cells)).any():
@@ -93,10 +117,14 @@ def _check_whole(column, cells, where):
             raise ValueError(f"{where} is beyond what the column's dtype, {column.dtype}, can hold")
 
 
+def _is_one(values):
+    """Return whether an entry of a dict is one value rather than several."""
+    return values is None or isinstance(values, (str, bytes)) or np.ndim(values) == 0
+
+
 def _as_series(values, column, where):
     """Return one value or several of a dict as an array."""
-    one = values is None or isinstance(values, (str, bytes)) or np.ndim(values) == 0
-    values = [values] if one else list(values)
+    values = [values] if _is_one(values) else list(values)
     if column.unit is not None:
         try:
             values = [_as_time(value, column) for value in values]
