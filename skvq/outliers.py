@@ -295,7 +295,9 @@ def _lenient(estimator):
     """Let an estimator take levels for missing that other rows do not have: a rare level may be in one fold only."""
     parameters = estimator.get_params(deep=True)
     strict = [name for name, value in parameters.items() if name.endswith("handle_unknown") and value == "error"]
-    return estimator.set_params(**dict.fromkeys(strict, "ignore"))
+    if strict:
+        estimator.set_params(**dict.fromkeys(strict, "ignore"))
+    return estimator
 
 
 def tail_threshold(scores):

@@ -76,11 +76,6 @@ def encode_tables(**tables: Any) -> EncodedTables:
         encoded.append(values)
     dates = [_is_date(column) for column in columns.values()]
     values = [np.stack([column[i] for column in encoded], axis=1) for i in range(len(tables))]
-    for name, table in zip(tables, values):
-        if np.isinf(table).any():
-            raise ValueError(
-                f"{name} holds infinite values (infinity); mark missing cells as NaN, cut what is too large"
-            )
     return EncodedTables(names, levels, dates, values)
 
 

@@ -201,6 +201,9 @@ def nearest_row_share(
     1.0
     """
     encoded = encode_tables(X_train=X_train, X_test=X_test, X_drawn=X_drawn)
+    for name, values in zip(("X_train", "X_test", "X_drawn"), encoded.values):
+        if np.isinf(values).any():
+            raise ValueError(f"{name} holds infinite values (infinity); distances to them mean nothing")
     random = check_random_state(random_state)
     n = min(map(len, encoded.values[:2]))
     train, test = (

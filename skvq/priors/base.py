@@ -149,7 +149,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
         grids, size = self._grid_rows(np.stack(codes, axis=1)), self._learned_sizes.per_score()
         log_likelihoods = class_log_likelihoods(self._network(), grids, size)
         gains = class_gains(log_likelihoods, classes, self.class_prior_)
-        warn_of_useless_classes(type(self).__name__, gains, which)
+        n_frequencies = self._learned_sizes.n_positions * (self.n_codes_ - 1) * (len(self.classes_) - 1)
+        optimism = n_frequencies / (2 * len(rows)) if which == "training" else 0.0
+        warn_of_useless_classes(type(self).__name__, gains, which, optimism)
 
     def _check_held_out(self, X_val, y_val):
         """Return the held-out rows that the network takes, None without any."""

@@ -34,8 +34,8 @@ def class_gains(log_likelihoods, classes, class_prior):
     return right - logsumexp(log_likelihoods + np.log(class_prior), axis=1)
 
 
-def warn_of_useless_classes(name, gains, which):
-    """Warn where the mean of `gains` (n,), see :func:`class_gains`, is not above its standard error.
+def warn_of_useless_classes(name, gains, which, optimism=0.0):
+    """Warn where the mean of `gains` (n,), see :func:`class_gains`, is not above `optimism` and its standard error.
 
     Parameters
     ----------
@@ -44,9 +44,12 @@ def warn_of_useless_classes(name, gains, which):
     gains : ndarray of shape (n,)
     which : str
         What rows these are: "held-out" or "training".
+    optimism : float, default=0.0
+        What classes that mean nothing gain on the rows that they were fitted to: half a nat for each frequency that is
+        fitted, divided by the rows (Wilks 1938).
     """
     error = gains.std() / np.sqrt(max(1, len(gains) - 1))
-    if gains.mean() > error:
+    if gains.mean() > error + optimism:
         return
     warn_user(
         f"{name}: the class makes no difference: given y, the codes of {len(gains)} {which} rows are likelier by "
