@@ -36,7 +36,7 @@ ESTIMATORS = [
     MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=50),
     OutlierDetector(AutoEncoderTransformer(hidden_layer_sizes=(), max_iter=2, random_state=0), cv=2),
     OutlierDetector(AutoEncoderTransformer(hidden_layer_sizes=(), max_iter=2, random_state=0), method="neighbors"),
-    OutlierDetector(GaussianMixture(random_state=0)),
+    OutlierDetector(GaussianMixture(init_params="random_from_data", random_state=0)),
     OutlierDetector(
         make_pipeline(StandardScaler(), VAETransformer(hidden_layer_sizes=(), max_iter=2, random_state=0)), cv=2
     ),
