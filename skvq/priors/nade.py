@@ -11,7 +11,7 @@ import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, Device, NDArray, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
@@ -19,9 +19,8 @@ from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.parameters import DRAWS, check_arguments, is_auto
 from ..core.tables.codes import TableCodes
-from ..core.tables.columns import Column, Columns
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
-from ..core.tables.layout import as_table
+from ..core.tables.layout import as_table, check_cells, columns_of, learn_columns
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
 from . import schema
@@ -145,7 +144,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
     _schema = schema.ORDERLESS_NADE
     _parameter_constraints = NADE
     _learned_beside = ("_table_in",)
-    _caches = ("_module", "_table")
+    _caches = ("_module", "_table", "_codes")
 
     def __init__(
         self,
@@ -216,17 +215,12 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         """
         self._validate_params()
         task = FitTask(self, X, y)
-        X = as_table(X)
-        validate_data(self, X, skip_check_array=True)
-        columns, cells = Columns.fit(X, self.categorical_features)
-        held_out = None if X_val is None else self._check(columns, X_val)
-        return self._fit_cells(columns, cells, held_out, task)
-
-    def _fit_cells(self, columns, cells, held_out, task):
-        """Fit to cells (n, n_features) of known columns; `held_out` are cells too, or None."""
+        columns, cells = learn_columns(self, X)
+        held_out = None if X_val is None else check_cells(self, X_val, columns)
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
+        self._codes = self.columns_, codes
         generator = self._generator()
         orders = [torch.randperm(len(columns), generator=generator) for _ in range(self.n_orders)]
         self.orders_ = torch.stack(orders).numpy()
@@ -235,17 +229,9 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             None if part is None else Rows(codes.rows(part), dtype=torch.int64, device=device)
             for part in (cells, held_out)
         )
-        self._codes_of_fit = codes
         self._fit_network(rows, held_out, generator, task)
-        del self._codes_of_fit
         task.end()
         return self
-
-    def _check(self, columns, X):
-        """Return the cells of X, a table like that of `fit`."""
-        X = as_table(X)
-        validate_data(self, X, skip_check_array=True, reset=False)
-        return columns.cells(X, self.handle_unknown)
 
     def _sizes_for(self, n_rows):
         """Return the sizes and choices for so many rows, by name, with every "auto" decided."""
@@ -256,7 +242,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, True)
         n_training = self._n_training(rows, holds_out)
-        codes = self._codes_of_fit
+        codes = self._table_codes
         sizes = NADESizes(**codes.codes._asdict(), n_blocks=int(self.n_blocks), **self._sizes_for(len(rows)))
         return Recipe(
             sizes,
@@ -271,17 +257,12 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         return from_json(NADESizes, architecture).build(generator)
 
     @property
-    def _columns(self):
-        """The Columns of `fit`, built again if need be."""
-        found = self.__dict__.get("_table")
-        if found is None or found[0] is not self.columns_:
-            columns = tuple(from_json(Column, column) for column in self.columns_)
-            self._table = found = self.columns_, Columns(columns, self._table_in["frame"], self._table_in["dtype"])
-        return found[1]
-
-    @property
     def _table_codes(self):
-        return TableCodes(self._columns, self.architecture_["n_bins"])
+        """The TableCodes of `fit`, built again where they are not at hand."""
+        found = self.__dict__.get("_codes")
+        if found is None or found[0] is not self.columns_:
+            found = self._codes = self.columns_, TableCodes(columns_of(self), self.architecture_["n_bins"])
+        return found[1]
 
     def sample(
         self,
@@ -310,7 +291,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         given : dict, or table of one row or of `n_samples` rows, default=None
             Columns that are known: ``{"sex": "female", "age": 40}``, a value or `n_samples` of them for each name (or
             index of a column), None for a cell that is known to be missing. Or a table with some of the columns, whose
-            missing cells are unknown. Known values are kept exactly; all other columns are drawn given them.
+            missing cells are unknown. Known values are kept, integers as float64 has them; all other columns are drawn
+            given them.
 
         Returns
         -------
@@ -321,7 +303,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         check_arguments(
             "OrderlessNADE.sample", DRAWS, n_samples=n_samples, temperature=temperature, top_k=top_k, top_p=top_p
         )
-        columns = self._columns
+        columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return columns.restore(self._draw(cells, known, random_state, options))
@@ -374,8 +356,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         check_is_fitted(self, "weights_")
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         check_arguments("OrderlessNADE.complete", COMPLETION, n_draws=n_draws, strategy=strategy, **options)
-        columns, random = self._columns, check_random_state(random_state)
-        cells = self._check(columns, X)
+        X, columns, random = as_table(X), columns_of(self), check_random_state(random_state)
+        cells = check_cells(self, X, columns)
         if mask is not None:
             mask = np.asarray(mask)
             if mask.dtype != bool or mask.shape != cells.shape:
@@ -395,7 +377,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         for draw in draws:
             whole = cells.astype(np.float64)
             whole[incomplete] = draw
-            completed.append(keep_known(as_table(X), columns.restore(whole), known))
+            completed.append(keep_known(X, columns.restore(whole), known))
         return completed[0] if len(completed) == 1 else completed
 
     def _mean_draws(self, columns, cells, n_draws, random, options):
@@ -427,8 +409,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         log_prob : ndarray of shape (n,), float64
         """
         check_is_fitted(self, "weights_")
-        columns, codes = self._columns, self._table_codes
-        cells = self._check(columns, X)
+        columns, codes = columns_of(self), self._table_codes
+        cells = check_cells(self, X, columns)
         rows = Rows(codes.rows(cells), dtype=torch.int64, device=resolve_device(self.device))
         unknown = np.isnan(cells) & (np.array([column.missing for column in columns]) == 0)
         found = []

@@ -372,7 +372,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task.begin(1 if self.prior is None else 2)
         codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
         if prior is not None and models_rows(prior):
-            self._fit_row_prior(prior, layout, (table, X), (X_val, held_out), generator, task)
+            tables = (table, X_val) if layout.has_columns else (X, held_out)
+            self._fit_row_prior(prior, *tables, generator, task)
         elif prior is not None:
             self._fit_prior(prior, codes, y, held_out, y_val, generator, task)
         task.end()
@@ -403,7 +404,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_is_fitted(self, "weights_")
         self._check_parameters()
         task = FitTask(self, X, y)
-        layout, table = layout_of(self), X
+        layout = layout_of(self)
         X = layout.check(self, X)
         held_out = None if X_val is None else layout.check(self, X_val)
         prior = named_prior(self.prior, layout, X)
@@ -411,8 +412,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task.begin(1, "fit-prior")
         if models_rows(prior):
             if layout.has_columns:  # of the columns that `fit` saw, whatever X has
-                table, X_val = (None if cells is None else layout.columns.restore(cells) for cells in (X, held_out))
-            self._fit_row_prior(prior, layout, (table, X), (X_val, held_out), self._generator(), task)
+                X, held_out = (None if cells is None else layout.columns.restore(cells) for cells in (X, held_out))
+            self._fit_row_prior(prior, X, held_out, self._generator(), task)
         else:
             self._fit_prior(prior, self._encode(X), y, held_out, y_val, self._generator(), task)
         task.end()
@@ -777,13 +778,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         held_out = None if held_out is None else self._encode(held_out)
         self.prior_ = code_prior.fit(codes, y, held_out, y_val, task)
 
-    def _fit_row_prior(self, prior, layout, tables, held_out, generator, task):
-        """Fit a prior of rows; `tables` and `held_out` are pairs of what the user passed and its validated rows."""
+    def _fit_row_prior(self, prior, X, held_out, generator, task):
+        """Fit a prior of rows to a table, with held-out rows or None."""
         shared = {"device": self.device, "precision": self.precision, "verbose": self.verbose}
         of_tables = {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
         row_prior = RowPrior.new(prior, generator, tables=of_tables, **shared)
-        as_passed = 0 if layout.has_columns else 1
-        self.prior_ = row_prior.fit(tables[as_passed], held_out[as_passed], task)
+        self.prior_ = row_prior.fit(X, held_out, task)
 
     def _fitted_prior(self):
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""

@@ -11,6 +11,7 @@ from typing import Literal
 import narwhals as nw
 import numpy as np
 
+from ...persistence.records import from_json
 from .marginal import Marginal
 from .reading import UNITS, Observed, read
 from .writing import as_array, as_pandas, as_polars, dates_of
@@ -289,6 +290,11 @@ class Columns:
 
     def __getitem__(self, index):
         return self.columns[index]
+
+    @classmethod
+    def read(cls, records, table):
+        """Return the columns that `to_json` made the list of dicts from, one for each; `table` has the other fields."""
+        return cls(tuple(from_json(Column, record) for record in records), table["frame"], table["dtype"])
 
     @classmethod
     def fit(cls, X, categorical_features="from_dtype"):

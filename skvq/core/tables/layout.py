@@ -9,10 +9,10 @@ from scipy import sparse
 from scipy.special import ndtri
 from sklearn.utils.validation import validate_data
 
-from ...persistence.records import from_json, to_json
+from ...persistence.records import to_json
 from ...training.batches import Rows
 from ..layout import UNSCALED, standardisation
-from .columns import NUMERIC, Column, Columns, call, frame_of
+from .columns import NUMERIC, Columns, call, frame_of
 
 SCALINGS = ("standard", "none", "normal")
 
@@ -113,9 +113,7 @@ class TableLayout:
         layout : TableLayout
         cells : ndarray of shape (n, p)
         """
-        X = as_table(X)
-        validate_data(estimator, X, skip_check_array=True)
-        columns, cells = Columns.fit(X, estimator.categorical_features)
+        columns, cells = learn_columns(estimator, X)
         scaling = _scaling(columns, standardize, why)
         if scaling == "normal":
             shift, scale = _normal_moments(columns, cells)
@@ -128,13 +126,8 @@ class TableLayout:
     @classmethod
     def of(cls, estimator):
         """Return the layout that a fitted estimator has learned."""
-        found = estimator.__dict__.get("_table")
-        if found is None or found[0] is not estimator.columns_:
-            columns = tuple(from_json(Column, column) for column in estimator.columns_)
-            found = estimator.columns_, Columns(columns, estimator._table_in["frame"], estimator._table_in["dtype"])
-            estimator._table = found
         scaling, shift, scale = estimator._table_in["scaling"], estimator.shift_, estimator.scale_
-        return cls(found[1], scaling, shift, scale, estimator.clip, estimator.handle_unknown)
+        return cls(columns_of(estimator), scaling, shift, scale, estimator.clip, estimator.handle_unknown)
 
     def attributes(self):
         """Return the fitted attributes, by name, that an estimator keeps the layout in."""
@@ -151,9 +144,7 @@ class TableLayout:
 
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
-        X = as_table(X)
-        validate_data(estimator, X, skip_check_array=True, reset=False)
-        return self.columns.cells(X, self.handle_unknown)
+        return check_cells(estimator, X, self.columns)
 
     @property
     def is_mixed(self):
@@ -368,6 +359,28 @@ def blocks_of(columns):
         blocks.append(Block(start, stop, has_score, n_levels, has_missing))
         start = stop
     return tuple(blocks)
+
+
+def learn_columns(estimator, X):
+    """Return the Columns and the cells of the X of `fit`; the estimator learns the number and names of the columns."""
+    X = as_table(X)
+    validate_data(estimator, X, skip_check_array=True)
+    return Columns.fit(X, estimator.categorical_features)
+
+
+def columns_of(estimator):
+    """Return the Columns that a fitted estimator has learned, built again where they are not at hand."""
+    found = estimator.__dict__.get("_table")
+    if found is None or found[0] is not estimator.columns_:
+        found = estimator._table = estimator.columns_, Columns.read(estimator.columns_, estimator._table_in)
+    return found[1]
+
+
+def check_cells(estimator, X, columns):
+    """Return the cells (n, p) of X, validated against the Columns that `fit` saw."""
+    X = as_table(X)
+    validate_data(estimator, X, skip_check_array=True, reset=False)
+    return columns.cells(X, estimator.handle_unknown)
 
 
 def as_table(X):

@@ -67,7 +67,7 @@ def check_columns(estimator, *further):
     table = estimator._table_in
     check_keys(table, {"frame", "dtype", *further})
     require(table["frame"] in ("pandas", "polars", None), "_table_in")
-    columns = Columns(tuple(from_json(Column, column) for column in estimator.columns_), table["frame"], table["dtype"])
+    columns = Columns.read(estimator.columns_, table)
     columns.check()
     require(len(columns) == estimator.n_features_in_, "columns_ and n_features_in_")
     return columns
