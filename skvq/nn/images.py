@@ -4,9 +4,10 @@ An image is cut into one patch per code position, and all layers work on the gri
 at the principal components of the patches (`start_from_pca`), and the network beside it starts at zero. So training
 begins at the best linear code of its kind.
 
-A block of the network has three residual parts: a depthwise 3×3 convolution [1]_, a linear map over the positions [2]_,
-and a two-layer network over the channels. It departs from both sources: the map over positions has a matrix of its own
-for each of several groups of channels, and it is left out where the grid is large (`MAX_MIXED_POSITIONS`).
+A block of the network has two residual parts: a depthwise 3×3 convolution [1]_ and a two-layer network over the
+channels. Both share their weights over the positions. For images that are aligned, such as centred digits, a linear map
+over the positions [2]_ can stand between them. It departs from its source: there is a matrix for each of several groups
+of channels, and none where the grid is large (`MAX_MIXED_POSITIONS`).
 
 References
 ----------
@@ -29,6 +30,8 @@ from .draws import default_generator, linear, uniform
 MAX_MIXED_POSITIONS = 256
 # Groups of channels that mix positions with a matrix of their own.
 N_MIXING_GROUPS = 8
+# Images that are cut into patches at once.
+PIECE_ROWS = 256
 
 
 def automatic_grid(image_shape):
@@ -87,6 +90,31 @@ class PatchGrid:
         return x[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
 
+def moved(x, most, generator):
+    """Images (b, H, W, C) shifted and, in half of the calls, mirrored: other images of the same kind.
+
+    Parameters
+    ----------
+    x : Tensor of shape (b, H, W, C)
+    most : tuple of int (rows, columns)
+        Longest shift, by which all images are shifted alike. Pixels beyond the edge are those before it, mirrored.
+    generator : torch.Generator
+        Draws the shift, and whether left and right change places.
+    """
+    (down, right), mirrored = _shift(x.shape[1:3], most, generator), torch.rand((), generator=generator) < 0.5
+    x = x.flip(2) if mirrored else x
+    padded = F.pad(x.permute(0, 3, 1, 2), (abs(right), abs(right), abs(down), abs(down)), mode="reflect")
+    height, width = x.shape[1:3]
+    top, left = abs(down) + down, abs(right) + right
+    return padded.permute(0, 2, 3, 1)[:, top : top + height, left : left + width]
+
+
+def _shift(size, most, generator):
+    """Draw a shift (down, right) in pixels, each shorter than the side of an image."""
+    longest = [min(longest, side - 1) for longest, side in zip(most, size)]
+    return [int(torch.randint(-m, m + 1, (), generator=generator)) for m in longest]
+
+
 class _NeighbourMixing(nn.Module):
     """x + a 3×3 filter of each channel over the grid: (b, h*w, c) stays (b, h*w, c)."""
 
@@ -133,13 +161,16 @@ class _ChannelMixing(nn.Module):
         return x + self.narrow(F.relu(self.widen(self.norm(x))))
 
 
-def grid_blocks(code_shape, channels, n_blocks, expansion, generator):
-    """Return `n_blocks` residual blocks over vectors at grid positions: (b, h*w, channels) stays that shape."""
+def grid_blocks(code_shape, channels, n_blocks, expansion, generator, *, mixes_positions=True):
+    """Return `n_blocks` residual blocks over vectors at grid positions: (b, h*w, channels) stays that shape.
+
+    `mixes_positions` says whether small grids get maps over their positions.
+    """
     m = code_shape[0] * code_shape[1]
     parts = []
     for _ in range(n_blocks):
         parts.append(_NeighbourMixing(channels, code_shape, generator))
-        if m <= MAX_MIXED_POSITIONS:
+        if mixes_positions and m <= MAX_MIXED_POSITIONS:
             parts.append(_PositionMixing(channels, m, generator))
         parts.append(_ChannelMixing(channels, expansion, generator))
     return nn.Sequential(*parts)
@@ -148,12 +179,12 @@ def grid_blocks(code_shape, channels, n_blocks, expansion, generator):
 class _Network(nn.Module):
     """The network beside a linear path: (b, m, in_size) → (b, m, out_size), zero at first."""
 
-    def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator):
+    def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator, *, mixes_positions):
         super().__init__()
         m = code_shape[0] * code_shape[1]
         self.stem = linear(in_size, channels, generator)
         self.position = nn.Parameter(torch.zeros(m, channels))
-        self.blocks = grid_blocks(code_shape, channels, n_blocks, expansion, generator)
+        self.blocks = grid_blocks(code_shape, channels, n_blocks, expansion, generator, mixes_positions=mixes_positions)
         self.norm = nn.LayerNorm(channels)
         self.head = linear(channels, out_size, None)
 
@@ -164,14 +195,15 @@ class _Network(nn.Module):
 class _PathAndNetwork(nn.Module):
     """linear(x) + network(x) over vectors at grid positions: (b, m, in_size) → (b, m, out_size), float32."""
 
-    def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator):
+    def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator, *, mixes_positions):
         super().__init__()
         if generator is None:
             generator = default_generator()
         self.linear = linear(in_size, out_size, generator)
         self.network = None
         if n_blocks > 0:
-            self.network = _Network(in_size, out_size, code_shape, channels, n_blocks, expansion, generator)
+            sizes = (in_size, out_size, code_shape, channels, n_blocks, expansion)
+            self.network = _Network(*sizes, generator, mixes_positions=mixes_positions)
 
     def forward(self, x):
         # In full precision: rounding here would cost more than the codes of the network gain.
@@ -193,21 +225,35 @@ class ConvEncoder(nn.Module):
         h from 1 to H, w from 1 to W. See :class:`PatchGrid` for grids that do not divide the image.
     code_dim : int, default=32
         Length of a code vector.
-    channels : int, default=192
+    channels : int, default=128
         Width of the network.
     n_blocks : int, default=2
         Blocks of the network; with 0 the encoder is linear.
     expansion : int, default=2
         Width of the hidden layer over the channels, in multiples of `channels`.
+    mixes_positions : bool, default=False
+        Whether the network has maps over all positions, on grids of at most 256: for images that are aligned.
     generator : torch.Generator, optional
         Draws the initial weights; the global generator is never touched. Without one the weights are drawn from a
         generator seeded with 0 (as good as any, where a state dictionary is loaded next).
     """
 
-    def __init__(self, image_shape, code_shape, code_dim=32, channels=192, n_blocks=2, *, expansion=2, generator=None):
+    def __init__(
+        self,
+        image_shape,
+        code_shape,
+        code_dim=32,
+        channels=128,
+        n_blocks=2,
+        *,
+        expansion=2,
+        mixes_positions=False,
+        generator=None,
+    ):
         super().__init__()
         self.grid = PatchGrid(image_shape, code_shape)
-        self.map = _PathAndNetwork(self.grid.patch_size, code_dim, code_shape, channels, n_blocks, expansion, generator)
+        sizes = (self.grid.patch_size, code_dim, code_shape, channels, n_blocks, expansion)
+        self.map = _PathAndNetwork(*sizes, generator, mixes_positions=mixes_positions)
 
     def forward(self, x):
         """Images (b, H, W, C) → z (b, h*w, code_dim), float32."""
@@ -220,14 +266,37 @@ class ConvDecoder(nn.Module):
     Vectors (128, 49, 32) on a 7 × 7 grid become images (128, 28, 28, 1).
     """
 
-    def __init__(self, image_shape, code_shape, code_dim=32, channels=192, n_blocks=2, *, expansion=2, generator=None):
+    def __init__(
+        self,
+        image_shape,
+        code_shape,
+        code_dim=32,
+        channels=128,
+        n_blocks=2,
+        *,
+        expansion=2,
+        mixes_positions=False,
+        generator=None,
+    ):
         super().__init__()
         self.grid = PatchGrid(image_shape, code_shape)
-        self.map = _PathAndNetwork(code_dim, self.grid.patch_size, code_shape, channels, n_blocks, expansion, generator)
+        sizes = (code_dim, self.grid.patch_size, code_shape, channels, n_blocks, expansion)
+        self.map = _PathAndNetwork(*sizes, generator, mixes_positions=mixes_positions)
 
     def forward(self, z):
         """Code vectors (b, h*w, code_dim) → images (b, H, W, C), float32."""
         return self.grid.join(self.map(z))
+
+
+def _moments(pieces):
+    """Return the mean (d,) of patches, tensors (b, m, d), and their products around it, (d, d), in float64."""
+    n = sum(patches.shape[0] * patches.shape[1] for patches in pieces)
+    mean = sum(patches.double().sum(dim=(0, 1)) for patches in pieces) / n
+    scatter = torch.zeros(len(mean), len(mean), dtype=torch.float64)
+    for patches in pieces:
+        centred = patches.double().flatten(0, 1) - mean
+        scatter += centred.T @ centred
+    return mean, scatter
 
 
 @torch.no_grad()
@@ -246,10 +315,8 @@ def start_from_pca(encoder, decoder, x):
     x : Tensor of shape (n, H, W, C)
         Standardised images.
     """
-    patches = encoder.grid.cut(x).reshape(-1, encoder.grid.patch_size).double()
-    mean = patches.mean(dim=0)
-    centred = patches - mean
-    _, components = torch.linalg.eigh(centred.T @ centred)  # columns, by increasing variance
+    mean, scatter = _moments([encoder.grid.cut(piece) for piece in x.split(PIECE_ROWS)])
+    _, components = torch.linalg.eigh(scatter)  # columns, by increasing variance
     into, out_of = encoder.map.linear, decoder.map.linear
     n = min(into.out_features, encoder.grid.patch_size)
     leading = components.flip(1)[:, :n]

@@ -21,9 +21,9 @@ from .kmeans import distinct_vectors, kmeans_codebooks, sample_size
 
 # Dead codes are revived during this share of the training; the rest lets the codebook settle.
 REVIVAL_SHARE = 0.8
-# Rows that the principal components are taken from. For a table whole rows are decomposed, in float64, so there the
-# sample has no more than so many values.
-START_ROWS, START_VALUES, LEAST_START_ROWS = 4096, 1_000_000, 1024
+# Rows that the principal components are taken from. They have no more than so many values, so that the memory of the
+# start is bounded; of a table whole rows are decomposed, so there are at least so many of them.
+START_ROWS, TABLE_VALUES, LEAST_TABLE_ROWS, IMAGE_VALUES, LEAST_IMAGES = 4096, 1_000_000, 1024, 10_000_000, 16
 
 
 class VQVAE(nn.Module):
@@ -80,6 +80,7 @@ def build_ends(architecture, generator):
             "code_dim": codes.code_dim,
             "channels": architecture.channels,
             "n_blocks": architecture.n_blocks,
+            "mixes_positions": architecture.mixes_positions,
         }
         kinds = images.ConvEncoder, images.ConvDecoder
     else:
@@ -119,8 +120,8 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
     Returns
     -------
     Start
-        Its notes have ``error``, the root mean square of what this start leaves of the sample unexplained, on
-        standardised values.
+        For a table its notes have ``error``, the root mean square of what this start leaves of the sample unexplained,
+        on standardised values.
     """
     encoder, decoder = build_ends(architecture, generator)
     sample = start_sample(rows, generator)
@@ -137,17 +138,20 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
     quantizer = codes.build(generator, codebook_weight)
     quantizer.start_from(z, functools.partial(cluster, generator=generator))
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
-    with torch.no_grad():
-        error = F.mse_loss(module(sample)[0], sample).sqrt()
-    return Start(module, replace(architecture, codes=codes), {"error": float(error)})
+    notes = {} if codes.is_image else {"error": _error(module, sample)}
+    return Start(module, replace(architecture, codes=codes), notes)
+
+
+@torch.no_grad()
+def _error(module, rows):
+    """Return the root mean squared error of the reconstruction of rows (n, n_features), a float."""
+    return math.sqrt(sum(float((module(x)[0] - x).square().sum()) for x in rows.split(256)) / rows.numel())
 
 
 def start_sample(rows, generator):
     """Return the rows (n, *row_shape) that the principal components are taken from."""
-    n_rows = START_ROWS
-    if len(rows.shape) == 1:
-        n_rows = min(START_ROWS, max(LEAST_START_ROWS, START_VALUES // rows.shape[0]))
-    return rows.sample(n_rows, generator)
+    most, least = (TABLE_VALUES, LEAST_TABLE_ROWS) if len(rows.shape) == 1 else (IMAGE_VALUES, LEAST_IMAGES)
+    return rows.sample(min(START_ROWS, max(least, most // math.prod(rows.shape))), generator)
 
 
 @torch.no_grad()
@@ -188,7 +192,8 @@ class VQObjective(Objective):
     codebook term has no gradient: the quantiser takes the codebook's step itself, times `codebook_weight`. Here the
     term is reported unweighted, and counts with its weight in the reported loss. In training the encoder may see the
     rows with Gaussian noise of standard deviation `input_noise`, while the reconstruction is compared with the clean
-    ones, as in a denoising autoencoder [2]_.
+    ones, as in a denoising autoencoder [2]_. With `augments`, images are shifted, by up to half a cell, and mirrored in
+    training. The matrices of the networks of images move by Muon.
 
     References
     ----------
@@ -196,20 +201,34 @@ class VQObjective(Objective):
     .. [2] P. Vincent et al., "Stacked Denoising Autoencoders", JMLR 11, 2010.
     """
 
-    def __init__(self, module, *, codebook_weight, commitment_weight, input_noise, generator):
+    def __init__(self, module, *, codebook_weight, commitment_weight, input_noise, augments, generator):
         super().__init__(module)
         self.input_noise = input_noise
+        self.augments = augments
         self.weights = {"codebook": codebook_weight, "commitment": commitment_weight}
         self.generator = generator
         self.counts = None
 
     def terms(self, batch):
         """Return the loss and its terms for rows (b, *row_shape)."""
+        batch = self._augmented(batch)
         x_hat, self.z, quantized = self.module(self._with_noise(batch))
         self._count(quantized.codes)
         reconstruction = F.mse_loss(x_hat.float(), batch)
         weighted = sum(self.weights[name] * value for name, value in quantized.losses.items())
         return {"loss": reconstruction + weighted, "reconstruction": reconstruction, **quantized.losses}
+
+    def matrices(self):
+        """Return the matrices of the networks of images: not those of linear paths, which start where they are best."""
+        maps = [end.map for end in (self.module.encoder, self.module.decoder) if hasattr(end, "map")]
+        layers = [layer for path in maps if path.network is not None for layer in path.network.modules()]
+        return [layer.weight for layer in layers if isinstance(layer, nn.Linear)]
+
+    def _augmented(self, batch):
+        if not (self.augments and self.module.training):
+            return batch
+        half_a_cell = [max(1, side // 2) for side in self.module.encoder.grid.stride]
+        return images.moved(batch, half_a_cell, self.generator)
 
     def _with_noise(self, batch):
         if not self.module.training or self.input_noise == 0:

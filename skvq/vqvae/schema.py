@@ -70,6 +70,8 @@ VQVAE = Schema(
     "VQVAETransformer",
     ROW_VALUES
     | {
+        "aligned_": bool | None,
+        "network_": str | None,
         "n_codes_": int,
         "code_shape_": tuple[int, ...] | tuple[tuple[int, int], tuple[int, int]],
         "codebook_usage_": float,

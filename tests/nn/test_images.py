@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skvq.nn.images import MAX_MIXED_POSITIONS, ConvDecoder, ConvEncoder, PatchGrid, start_from_pca
+from skvq.nn.images import MAX_MIXED_POSITIONS, ConvDecoder, ConvEncoder, PatchGrid, moved, start_from_pca
 
 GEOMETRIES = [
     ((28, 28, 1), (7, 7)),
@@ -103,9 +103,9 @@ def test_a_linear_code_vector_depends_on_its_own_patch_only():
     assert touched == [[2, 4], [2, 5], [3, 4], [3, 5]]
 
 
-def test_the_network_sees_the_whole_image_on_a_small_grid_and_neighbours_on_a_large_one():
-    for grid, n_seen in (((6, 6), 36), ((20, 20), 25)):
-        encoder, _ = pair((*grid, 1), grid)
+def test_the_network_sees_neighbours_and_with_maps_over_positions_the_whole_image_on_a_small_grid():
+    for grid, mixes, n_seen in (((6, 6), False, 25), ((6, 6), True, 36), ((20, 20), True, 25)):
+        encoder, _ = pair((*grid, 1), grid, mixes_positions=mixes)
         perturb(encoder)
         x = images(1, (*grid, 1)).requires_grad_()
         encoder(x)[0, grid[0] // 2 * grid[1] + grid[1] // 2].sum().backward()
@@ -117,6 +117,27 @@ def test_parameters_of_large_grids_grow_linearly_with_the_positions():
     counts = [sum(p.numel() for p in pair((s, s, 1), (s, s))[0].parameters()) for s in (side + 1, side + 2, side + 3)]
     grid_steps = [(side + 2) ** 2 - (side + 1) ** 2, (side + 3) ** 2 - (side + 2) ** 2]
     assert np.diff(counts).tolist() == [16 * step for step in grid_steps]
+
+
+def test_moved_images_are_parts_of_the_mirrored_plane_at_all_shifts_up_to_the_longest():
+    image = torch.arange(5 * 6.0).reshape(1, 5, 6, 1)
+    plane = np.pad(image[0, :, :, 0].numpy(), ((2, 2), (1, 1)), mode="reflect")
+    expected = {}
+    for down in range(5):
+        for right in range(3):
+            part = plane[down : down + 5, right : right + 6]
+            expected[part.tobytes()] = (down, right, False)
+    mirrored = np.pad(image[0, :, :, 0].numpy()[:, ::-1], ((2, 2), (1, 1)), mode="reflect")
+    for down in range(5):
+        for right in range(3):
+            expected[mirrored[down : down + 5, right : right + 6].tobytes()] = (down, right, True)
+    draws = generator(0)
+    seen = {expected[moved(image, (2, 1), draws)[0, :, :, 0].numpy().tobytes()] for _ in range(600)}
+    assert len(seen) == 30
+
+
+def test_tiny_images_are_moved_by_less_than_a_side():
+    assert moved(images(3, (2, 1, 3)), (5, 5), generator()).shape == (3, 2, 1, 3)
 
 
 def test_the_global_generator_is_left_alone():
