@@ -88,10 +88,17 @@ class Architecture:
     hidden_layer_sizes: tuple[int, ...] | None = None
     mixes_positions: bool = True
 
+    @property
+    def network(self):
+        """What the parameter `network` came to: "aligned", "convolutional", or None for tables."""
+        if self.channels is None:
+            return None
+        return "aligned" if self.mixes_positions else "convolutional"
+
     @classmethod
     def from_json(cls, data, *limits):
         """Return the architecture that `to_json` made the dict from, within the limits of `from_json`."""
-        others = {name: value for name, value in data.items() if name != "codes"}
+        others = {"mixes_positions": True} | {name: value for name, value in data.items() if name != "codes"}
         return cls(**vars(from_json(_Sizes, others, *limits)), codes=spec_from_json(data["codes"], *limits))
 
 

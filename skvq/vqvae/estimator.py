@@ -240,8 +240,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
     epochs), but no more than 20 epochs, in at least 300 steps, or 1,200 where they are augmented; a table gets 1,500
-    steps of 64 rows, from 10,000 rows on 4,000 steps of 256. Residual codes of a table that has fewer than eight rows for a code are as good as they get at
-    their start: they get 3 epochs, and hold no rows out. The prior has a budget of its own, see :class:`PixelCNN`.
+    steps of 64 rows, from 10,000 rows on 4,000 steps of 256. Residual codes of a table that has fewer than eight rows
+    for a code are as good as they get at their start: they get 3 epochs, and hold no rows out. The prior has a budget of its own, see :class:`PixelCNN`.
 
     Tables have a prior of rows by default since rows that were drawn by way of the codes, which keep what most columns
     have in common and lose the rest, are told from real ones more easily (`benchmarks/synthetic_tables.py`).
@@ -331,17 +331,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.code_shape = code_shape
         self.max_bits = max_bits
         self.quantizer = quantizer
-        self.codebook_weight = codebook_weight
-        self.commitment_weight = commitment_weight
+        self.codebook_weight, self.commitment_weight = codebook_weight, commitment_weight
         self.image_shape = image_shape
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
         self.hidden_layer_sizes = hidden_layer_sizes
-        self.network = network
-        self.augment = augment
-        self.channels = channels
-        self.n_blocks = n_blocks
+        self.network, self.augment = network, augment
+        self.channels, self.n_blocks = channels, n_blocks
         self.prior = prior
         self.input_noise = input_noise
         self.alpha = alpha
@@ -798,7 +795,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         smallest = np.finfo(np.float32).eps  # a perfect reconstruction would make the likelihood infinite
         return {
             "aligned_": fitting.notes["aligned"],
-            "network_": self._network_name(fitting.architecture),
+            "network_": fitting.architecture.network,
             "n_codes_": spec.n_codes,
             "code_shape_": spec.code_shape,
             "codebook_": spec.codebooks(network.quantizer),
@@ -808,13 +805,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             "perplexity_": 2.0 ** (bits_per_row / codes.shape[1]),
             "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
         }
-
-    @staticmethod
-    def _network_name(architecture):
-        """Return what the parameter `network` came to; None for tables."""
-        if architecture.channels is None:
-            return None
-        return "aligned" if architecture.mixes_positions else "convolutional"
 
     def _fit_prior(self, prior, codes, y, held_out, y_val, generator, task):
         """Fit a prior of codes."""

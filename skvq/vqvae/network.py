@@ -201,7 +201,7 @@ class VQObjective(Objective):
     .. [2] P. Vincent et al., "Stacked Denoising Autoencoders", JMLR 11, 2010.
     """
 
-    def __init__(self, module, *, codebook_weight, commitment_weight, input_noise, augments, generator):
+    def __init__(self, module, *, codebook_weight, commitment_weight, input_noise, generator, augments=False):
         super().__init__(module)
         self.input_noise = input_noise
         self.augments = augments

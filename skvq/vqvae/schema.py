@@ -1,6 +1,7 @@
 """Schema of the VQ-VAE: what a fitted one holds, so what a file of it may hold."""
 
 import math
+from typing import Literal
 
 from ..core.schema import BOUNDS, ROW_VALUES, SOME_ROWS, check_row_parameters, check_rows, row_arrays
 from ..core.tables.saved import check_table
@@ -71,7 +72,7 @@ VQVAE = Schema(
     ROW_VALUES
     | {
         "aligned_": bool | None,
-        "network_": str | None,
+        "network_": Literal["aligned", "convolutional"] | None,
         "n_codes_": int,
         "code_shape_": tuple[int, ...] | tuple[tuple[int, int], tuple[int, int]],
         "codebook_usage_": float,
@@ -88,5 +89,5 @@ VQVAE = Schema(
     check_parameters,
     check_table,
     estimators={"prior_": (PIXELCNN, HIERARCHICAL_PIXELCNN, CAUSAL_TRANSFORMER, ORDERLESS_NADE)},
-    optional=SOME_ROWS | {"prior_"},
+    optional=SOME_ROWS | {"prior_", "aligned_", "network_"},
 )

@@ -24,10 +24,11 @@ def images(n, shape, seed=0):
     return torch.randn(n, *shape, generator=generator(seed))
 
 
-def pair(shape, grid, code_dim=6, channels=16, n_blocks=2, seed=0):
+def pair(shape, grid, code_dim=6, channels=16, n_blocks=2, seed=0, **options):
     draws = generator(seed)
     return tuple(
-        kind(shape, grid, code_dim, channels, n_blocks, generator=draws) for kind in (ConvEncoder, ConvDecoder)
+        kind(shape, grid, code_dim, channels, n_blocks, generator=draws, **options)
+        for kind in (ConvEncoder, ConvDecoder)
     )
 
 

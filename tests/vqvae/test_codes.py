@@ -29,7 +29,7 @@ AUTO = [
     (VectorCodes, NARROW, (1, 1, 8, 2, False)),
     (VectorCodes, replace(ONE_POSITION, row_shape=(784,)), (1, 1, 64, 64, False)),
     (ResidualCodes, SMALL_IMAGE, (16, 2, 256, 32, True)),
-    (ResidualCodes, LARGE_CELLS, (64, 2, 256, 64, True)),
+    (ResidualCodes, LARGE_CELLS, (64, 2, 256, 128, True)),
     (ResidualCodes, TABLE, (1, 4, 16, 13, False)),
     (ResidualCodes, LONG_TABLE, (1, 5, 256, 20, False)),
     (ProductCodes, SMALL_IMAGE, (16, 2, 256, 4, True)),  # two values for each part

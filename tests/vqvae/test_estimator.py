@@ -320,3 +320,34 @@ def test_the_default_works_on_raw_columns_without_a_warning(load):
     assert model.score(X[1::2]) > 0.7
     assert model.codebook_usage_ > 0.9
     assert model.sample(3, random_state=0).shape == (3, X.shape[1])
+
+
+def tiles_and_faces():
+    """Return 60 tiles of one smooth random field, at random places, and the same with a bright middle."""
+    rng = np.random.default_rng(0)
+    field = np.cumsum(np.cumsum(rng.normal(size=(200, 200)), axis=0), axis=1)
+    field = (field - field.mean()) / field.std()
+    places = rng.integers(0, 184, size=(60, 2))
+    tiles = np.stack([field[row : row + 16, column : column + 16] for row, column in places])
+    return tiles - tiles.mean(axis=(1, 2), keepdims=True), tiles + 5 * np.outer(np.hanning(16), np.hanning(16))
+
+
+def test_the_network_follows_whether_images_are_aligned():
+    tiles, faces = tiles_and_faces()
+    options = {"prior": None, "max_iter": 1, "random_state": 0}
+    assert [VQVAETransformer(**options).fit(X).aligned_ for X in (tiles, faces)] == [False, True]
+    options["early_stopping"] = False
+    first, moved = (VQVAETransformer(augment=augment, **options).fit(tiles) for augment in (False, True))
+    assert any(not np.array_equal(first.weights_[name], moved.weights_[name]) for name in first.weights_)
+
+
+def test_an_aligned_network_has_maps_over_the_positions():
+    tiles, _ = tiles_and_faces()
+    options = {"prior": None, "max_iter": 1, "random_state": 0}
+    aligned, convolutional = (
+        VQVAETransformer(network=name, **options).fit(tiles) for name in ("aligned", "convolutional")
+    )
+    assert (aligned.network_, convolutional.network_) == ("aligned", "convolutional")
+    extra = set(aligned.weights_) - set(convolutional.weights_)
+    m = np.prod(aligned.code_shape_)
+    assert {aligned.weights_[name].shape[1:] for name in extra if name.endswith("weight")} >= {(m, m)}
