@@ -36,8 +36,8 @@ CONSTRAINTS = ROWS | {
     "kl_weight": [NON_NEGATIVE],
     "kl_warmup": [CLOSED_FRACTION],
     "free_bits": [NON_NEGATIVE],
-    "aggregate": [None, StrOptions({"gaussian_mixture"})],
-    "n_mixture_components": [POSITIVE_INTEGER],
+    "prior": [StrOptions({"gaussian_mixture", "normal"})],
+    "n_mixture_components": [AUTO, POSITIVE_INTEGER],
 }
 
 

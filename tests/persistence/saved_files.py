@@ -89,7 +89,7 @@ def _with_vectors(X, images, gaps):
         "autoencoder, missing cells": skvq.AutoEncoderTransformer(**dense).fit(gaps),
         "VAE, objects": skvq.VAETransformer(**dense).fit(X.astype(object)),
         "VAE": skvq.VAETransformer(**dense).fit(X),
-        "VAE, mixture": skvq.VAETransformer(**dense, aggregate="gaussian_mixture", n_mixture_components=2).fit(X),
+        "VAE, mixture": skvq.VAETransformer(**dense, n_mixture_components=2).fit(X),
         "VAE, a variance per feature": skvq.VAETransformer(**dense, likelihood="gaussian_per_feature").fit(X),
         "VAE, counts": skvq.VAETransformer(**dense, likelihood="poisson").fit(np.floor(X)),
         "VAE, convolutional": skvq.VAETransformer(**network, likelihood="bernoulli").fit(images),
