@@ -99,9 +99,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Width of convolutional networks.
     n_blocks : int, default=2
         Blocks of convolutional networks; 0 is the linear path alone.
-    dropout : float in [0, 1), default=0.05
+    dropout : float in [0, 1) or "auto", default="auto"
         Share of hidden units that are zeroed in training; the linear paths have none. It lets networks train longer
-        before they overfit.
+        before they overfit. "auto": 0.1 below 10,000 images, 0.05 otherwise.
     prior : {"gaussian_mixture", "normal"}, default="gaussian_mixture"
         p(z) of `sample` and of the bounds. "gaussian_mixture": a Gaussian mixture that is fitted, after training, to
         draws from the posteriors of the training rows [5]_, where the decoder was trained. "normal": N(0, I), under
@@ -126,8 +126,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Share of the rows that is held out where `fit` is given no `X_val`.
     tol : float, default=1e-4
         Smallest fall of the monitored loss that counts as an improvement.
-    n_iter_no_change : int or None, default=None
-        Epochs in a row without improvement after which training ends; None runs them all.
+    n_iter_no_change : int, "auto" or None, default="auto"
+        Epochs in a row without improvement after which training ends; None runs them all. "auto": a quarter of
+        `max_iter`, at least 10, where held-out rows judge a network, and None otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of training. "auto" takes bfloat16 for images where the processor has it. Everything else is always
         computed in float32.
@@ -193,9 +194,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     is the running mean of the squared error, its optimum [7]_, and so weighs the two terms against each other by
     itself; the last estimate is from held-out rows, where there are some.
 
-    The budget of ``max_iter="auto"`` adapts to the data: images are seen 600,000 times in all (60,000 images: 10
-    epochs), but no more than 100 epochs, in at least 300 steps; a table gets 3,000 steps of 64 rows, from 10,000 rows
-    on 6,000 steps of 256; a linear model, which starts near its optimum, 300 small steps.
+    The budget of ``max_iter="auto"`` adapts to the data: images get 25 epochs, but are seen at least 100,000 and at
+    most 600,000 times in all (1,000 images: 100 epochs; 60,000: 10), no more than 100 epochs, in at least 300 steps; a
+    table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256; a linear model, which starts near its
+    optimum, 300 small steps.
 
     Tables may have the columns that :class:`AutoEncoderTransformer` takes. Given z they are independent: a category or
     boolean has the softmax of its levels, of which a missing cell is one more where `fit` saw missing cells; a number
@@ -255,7 +257,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         channels: int = 64,
         n_blocks: int = 2,
-        dropout: float = 0.05,
+        dropout: float | Literal["auto"] = "auto",
         prior: Literal["gaussian_mixture", "normal"] = "gaussian_mixture",
         n_mixture_components: int | Literal["auto"] = "auto",
         alpha: float = 0.0,
@@ -265,7 +267,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         tol: float = 1e-4,
-        n_iter_no_change: int | None = None,
+        n_iter_no_change: int | Literal["auto"] | None = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         device: Device = "cpu",
         random_state: RandomState = None,
