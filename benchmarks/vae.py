@@ -165,8 +165,8 @@ def fit_timed(model, X):
 
 
 def n_gaussians(model):
-    """Return the number of Gaussians in the prior of a VAE, 0 for N(0, I)."""
-    return model.mixture_.n_components if hasattr(model, "mixture_") else 0
+    """Return the number of Gaussians beside N(0, I) in the prior of a VAE."""
+    return model.mixture_.n_components - 1 if hasattr(model, "mixture_") else 0
 
 
 def bounds(model, X):

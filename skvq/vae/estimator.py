@@ -41,8 +41,8 @@ ACTIVE_VARIANCE = 0.01
 # Rows that the diagnostics, and a last estimate of the noise variance, are computed from; and how many held-out rows
 # are enough for them, in place of training rows.
 SUMMARY_ROWS, ENOUGH_HELD_OUT = 10_000, 30
-# Rows that a prior is fitted to.
-MIXTURE_ROWS = 20_000
+# Rows that a prior is fitted to, draws for each where there are few rows, and how many draws are enough in all.
+MIXTURE_ROWS, MIXTURE_DRAWS, ENOUGH_DRAWS = 20_000, 5, 10_000
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -107,8 +107,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         draws from the posteriors of the training rows [5]_, where the decoder was trained. "normal": N(0, I), under
         which the networks are always trained.
     n_mixture_components : int or "auto", default="auto"
-        Gaussians in that mixture, with full covariances. "auto": the number of 1, 2, 5, 10, 20, 50 and 100 whose
-        mixture is likeliest on draws for held-out rows, or N(0, I) if that is likelier than any.
+        Gaussians in that mixture, with full covariances, beside N(0, I) with the weight of one row. "auto": the number
+        from 1 to 100 whose mixture is likeliest on draws for held-out rows, or N(0, I) if that is likelier than any.
     alpha : float, default=0.0
         Decoupled weight decay.
     batch_size : int or "auto", default="auto"
@@ -580,12 +580,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def _fit_mixture(self, fitting):
         """Return the mixture of draws from the posteriors, or None where N(0, I) is likelier on held-out ones."""
         generator, judges = fitting.generator, self._summarised(fitting)
-        z = inference.posterior_draws(fitting.module, inference.some(fitting.rows, MIXTURE_ROWS, generator), generator)
-        judged = None
-        if judges is not fitting.rows:
-            judged = inference.posterior_draws(
-                fitting.module, inference.some(judges, SUMMARY_ROWS, generator), generator
-            )
+        n_draws = max(1, min(MIXTURE_DRAWS, ENOUGH_DRAWS // len(fitting.rows)))
+
+        def draws(rows, n_rows):
+            rows = inference.some(rows, n_rows, generator)
+            return np.stack([inference.posterior_draws(fitting.module, rows, generator) for _ in range(n_draws)])
+
+        z = draws(fitting.rows, MIXTURE_ROWS)
+        judged = None if judges is fitting.rows else draws(judges, SUMMARY_ROWS)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         return fit_mixture(z, judged, self.n_mixture_components, seed)
 

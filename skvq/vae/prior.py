@@ -26,10 +26,10 @@ from ..core.parameters import is_auto
 from .module import LOG_2PI
 
 # Numbers of Gaussians that are tried, fewest first, as long as more of them raise the held-out likelihood.
-CANDIDATES = (1, 2, 5, 10, 20, 50, 100)
-# Draws for each Gaussian that a candidate needs at least, and draws below which there is nothing to choose by.
-DRAWS_EACH, FEWEST_DRAWS = 8, 20
-# Without held-out rows a number is chosen by so many folds of the draws; of many draws one fold is enough.
+CANDIDATES = (1, 2, 5, 10, 15, 20, 30, 50, 100)
+# Rows for each Gaussian that a candidate needs at least, and rows below which there is nothing to choose by.
+ROWS_EACH, FEWEST_ROWS = 8, 20
+# Without held-out rows a number is chosen by so many folds of the rows; of many rows one fold is enough.
 N_FOLDS, ENOUGH_FOR_ONE_FOLD = 5, 2_000
 
 
@@ -94,47 +94,52 @@ class MixturePrior:
 def fit_mixture(z, judged, n_mixture_components, seed):
     """Return a GaussianMixture of z, or None where N(0, I) is likelier on held-out draws.
 
+    One more Gaussian of it is N(0, I), with the weight that one row has: so no z is less likely than under N(0, I) by
+    more than the logarithm of the number of rows, in nats, however far it lies from the training rows.
+
     Parameters
     ----------
-    z : ndarray of shape (n, n_components)
-        Draws from the posteriors of training rows.
-    judged : ndarray of shape (m, n_components) or None
-        Those of held-out rows, by which "auto" chooses; None divides z into folds.
+    z : ndarray of shape (n_draws, n, n_components)
+        Draws from the posteriors of n training rows. Several of each row smooth the mixture.
+    judged : ndarray of shape (n_draws, m, n_components) or None
+        Those of held-out rows, by which "auto" chooses; None divides the training rows into folds.
     n_mixture_components : int or "auto"
-        Number of Gaussians.
+        Number of Gaussians beside N(0, I).
     seed : int
         Of the starts of the mixtures.
 
     Raises
     ------
     ValueError
-        If there are fewer than two draws for a number that is given.
+        If there are fewer than two rows for a number that is given.
     """
+    n_rows = z.shape[1]
     if not is_auto(n_mixture_components):
-        if len(z) < 2:
+        if n_rows < 2:
             raise ValueError(
-                f"n_mixture_components={n_mixture_components} needs at least 2 rows, but n_samples = {len(z)}; pass "
+                f"n_mixture_components={n_mixture_components} needs at least 2 rows, but n_samples = {n_rows}; pass "
                 "prior='normal'"
             )
-        return _mixture(z, min(n_mixture_components, len(z)), seed)
-    if len(z) < FEWEST_DRAWS:
+        return _mixture(z, min(n_mixture_components, n_rows), seed)
+    if n_rows < FEWEST_ROWS:
         return None
     if judged is not None:
         splits = [(z, judged)]
     else:
-        folds = list(KFold(N_FOLDS, shuffle=True, random_state=seed).split(z))
-        splits = [(z[kept], z[left]) for kept, left in folds[: 1 if len(z) >= ENOUGH_FOR_ONE_FOLD else N_FOLDS]]
+        folds = list(KFold(N_FOLDS, shuffle=True, random_state=seed).split(z[0]))
+        splits = [(z[:, kept], z[:, left]) for kept, left in folds[: 1 if n_rows >= ENOUGH_FOR_ONE_FOLD else N_FOLDS]]
     best = _best_number(splits, seed)
     return None if best == 0 else _mixture(z, best, seed)
 
 
 def _best_number(splits, seed):
     """Return the number of Gaussians that the held-out draws are likeliest under, 0 for N(0, I) itself."""
-    normal = NormalPrior(splits[0][0].shape[1])
+    splits = [(kept, left.reshape(-1, left.shape[-1])) for kept, left in splits]
+    normal = NormalPrior(splits[0][0].shape[-1])
     best, greatest = 0, np.mean([float(normal.log_prob(torch.from_numpy(left)).mean()) for _, left in splits])
     last = -math.inf
     for number in CANDIDATES:
-        if number * DRAWS_EACH > len(splits[0][0]):
+        if number * ROWS_EACH > splits[0][0].shape[1]:
             break
         found = np.mean([_mixture(kept, number, seed).score(left) for kept, left in splits])
         if found > greatest:
@@ -146,7 +151,15 @@ def _best_number(splits, seed):
 
 
 def _mixture(z, number, seed):
+    """Return a mixture of so many Gaussians and N(0, I), fitted to draws z (n_draws, n, n_components)."""
+    _, n_rows, n_components = z.shape
     # With array API dispatch a mixture cannot start at k-means; one that has not quite converged is as good a prior.
     with config_context(array_api_dispatch=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture(number, random_state=seed).fit(z)
+        mixture = GaussianMixture(number, random_state=seed).fit(z.reshape(-1, n_components))
+    mixture.set_params(n_components=number + 1)
+    mixture.weights_ = np.append(mixture.weights_ * n_rows, 1.0) / (n_rows + 1)
+    mixture.means_ = np.concatenate([mixture.means_, np.zeros((1, n_components))])
+    for name in ("covariances_", "precisions_", "precisions_cholesky_"):
+        setattr(mixture, name, np.concatenate([getattr(mixture, name), np.eye(n_components)[None]]))
+    return mixture

@@ -289,7 +289,7 @@ def test_a_mixture_draws_closer_to_where_the_rows_are():
     between = [(np.abs(m.sample(2_000, random_state=0).mean(axis=1)) < 0.5).mean() for m in (model, plain)]
     assert between[0] < 0.05 < 0.3 < between[1]
     np.testing.assert_array_equal(model.sample(5, random_state=1), model.sample(5, random_state=1))
-    assert model.mixture_.n_components == 2
+    assert model.mixture_.n_components == 3  # N(0, I) among them
     rows = rng.normal(size=(600, 4)) * 0.1 + np.where(rng.random(600) < 0.5, -1, 1)[:, None]
     # N(0, I) of one component against two Gaussians of standard deviation 0.05 at -1 and 1
     assert model.score(rows) > plain.score(rows) + 1

@@ -57,25 +57,34 @@ def test_draws_of_a_mixture_have_its_moments_in_no_order(mixture):
     np.testing.assert_allclose(np.bincount(nearest[:2_000]) / 2_000, mixture.weights_, atol=0.05)
 
 
-@pytest.mark.parametrize("judged", [None, lumps(100, seed=2)])
+@pytest.mark.parametrize("judged", [None, lumps(100, seed=2)[None]])
 def test_the_number_of_gaussians_is_that_of_the_lumps(judged):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = fit_mixture(lumps(400), judged, "auto", 0)
-    assert found.n_components in (2, 5)  # of the candidates on both sides of three
+        found = fit_mixture(lumps(400)[None], judged, "auto", 0)
+    assert found.n_components - 1 in (2, 5)  # of the candidates on both sides of three
     assert (
         found.score(lumps(1_000, seed=3)) > NormalPrior(2).log_prob(torch.from_numpy(lumps(1_000, seed=3))).mean() + 2
     )
 
 
 def test_draws_of_the_normal_prior_itself_need_no_mixture():
-    z = np.random.default_rng(0).normal(size=(400, 3))
+    z = np.random.default_rng(0).normal(size=(1, 400, 3))
     assert fit_mixture(z, None, "auto", 0) is None
-    assert fit_mixture(z[:5], None, "auto", 0) is None
+    assert fit_mixture(z[:, :5], None, "auto", 0) is None
 
 
 def test_a_given_number_is_taken_as_far_as_there_are_draws():
-    assert fit_mixture(lumps(50), None, 4, 0).n_components == 4
-    assert fit_mixture(lumps(3), None, 4, 0).n_components == 3
+    assert fit_mixture(lumps(50)[None], None, 4, 0).n_components == 4 + 1
+    assert fit_mixture(lumps(3)[None], None, 4, 0).n_components == 3 + 1
     with pytest.raises(ValueError, match="n_mixture_components=4 needs at least 2 rows, but n_samples = 1"):
-        fit_mixture(lumps(1), None, 4, 0)
+        fit_mixture(lumps(1)[None], None, 4, 0)
+
+
+def test_no_z_is_less_likely_than_under_the_normal_prior_by_more_than_the_number_of_rows():
+    z = 0.1 * lumps(99)
+    found = MixturePrior(fit_mixture(np.stack([z, z]), None, 3, 0))
+    far = torch.from_numpy(10 * lumps(50, seed=1))
+    difference = NormalPrior(2).log_prob(far) - found.log_prob(far)
+    torch.testing.assert_close(difference, torch.full_like(difference, np.log(100)))
+    assert found.log_prob(torch.from_numpy(z)).mean() > NormalPrior(2).log_prob(torch.from_numpy(z)).mean() + 2
