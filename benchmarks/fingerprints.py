@@ -58,7 +58,7 @@ MODELS = {
     ),
     "autoencoder, log loss": lambda: (AutoEncoderTransformer(4, loss="log_loss", **SHORT), IMAGES / 16),
     "vae, table": lambda: (VAETransformer(3, **SHORT), WINE),
-    "vae, images": lambda: (VAETransformer(3, aggregate="gaussian_mixture", n_mixture_components=3, **SHORT), IMAGES),
+    "vae, images": lambda: (VAETransformer(3, n_mixture_components=3, **SHORT), IMAGES),
     "vae, per feature": lambda: (VAETransformer(3, likelihood="gaussian_per_feature", **SHORT), DIGITS),
     "vae, counts": lambda: (VAETransformer(3, likelihood="poisson", kl_warmup=0.5, **SHORT), IMAGES),
     "vae, convolutional": lambda: (VAETransformer(3, network="convolutional", free_bits=0.1, **SHORT), IMAGES),

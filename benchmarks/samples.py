@@ -106,27 +106,27 @@ class Generators:
 
     @functools.cached_property
     def variational(self):
-        """The VAE, with a mixture of Gaussians for what its encoder makes of the images."""
-        return VAETransformer(16, aggregate="gaussian_mixture", random_state=0).fit(self.images)
+        """The VAE with its defaults."""
+        return VAETransformer(random_state=0).fit(self.images)
 
     @functools.cached_property
     def pca(self):
         return PCA(50, whiten=True, random_state=0).fit(self.rows)
 
     def vae(self):
+        """The VAE, z drawn from its mixture of Gaussians."""
+        model = self.variational
+        return lambda labels, seed: model.sample(len(labels), random_state=seed)
+
+    def vae_normal(self):
         """The VAE, z drawn from N(0, I)."""
         model = self.variational
 
         def sample(labels, seed):
-            z = np.random.default_rng(seed).standard_normal((len(labels), model.n_components))
+            z = np.random.default_rng(seed).standard_normal((len(labels), model.n_components_))
             return model.inverse_transform(z)
 
         return sample
-
-    def vae_mixture(self):
-        """The VAE, z drawn from its mixture."""
-        model = self.variational
-        return lambda labels, seed: model.sample(len(labels), random_state=seed)
 
     def pca_mixture(self):
         """A Gaussian mixture on 50 whitened principal components."""
@@ -200,7 +200,7 @@ def fit_kernel_density(z):
 
 
 CONDITIONAL = ("class_vqvae", "class_vqvae_top_p", "class_pca_mixture", "class_kernel_density")
-UNCONDITIONAL = ("vqvae", "vae", "vae_mixture", "pca_mixture", "kernel_density")
+UNCONDITIONAL = ("vqvae", "vae", "vae_normal", "pca_mixture", "kernel_density")
 
 
 def load(name):

@@ -43,7 +43,7 @@ ESTIMATORS = [
     PixelCNN(channels=8, n_layers=2, max_iter=3),
     PixelCNN(channels=8, n_layers=1, max_iter=3, class_conditional=True),
     VAETransformer(hidden_layer_sizes=(16,), max_iter=3),
-    VAETransformer(likelihood="gaussian_per_feature", aggregate="gaussian_mixture", n_mixture_components=2, max_iter=3),
+    VAETransformer(likelihood="gaussian_per_feature", n_mixture_components=2, max_iter=3),
     VQVAETransformer(hidden_layer_sizes=(16,), max_iter=3, prior=PixelCNN(channels=8, n_layers=1, max_iter=2)),
     VQVAETransformer(hidden_layer_sizes=(16,), max_iter=3, quantizer=ResidualCodes(beam_size=1), prior=None),
     VQVAETransformer(quantizer=VectorCodes(codebook_update="gradient"), max_iter=3, prior=None),

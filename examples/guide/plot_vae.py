@@ -51,10 +51,10 @@ axes[0].legend()
 plt.show()
 
 # %%
-# Sixteen components reconstruct better, and then most draws from N(0, I) fall where no image was encoded. A Gaussian
-# mixture fitted to the posteriors (``aggregate="gaussian_mixture"``) draws from where they are.
+# Sixteen components reconstruct better, and then most draws from N(0, I) fall where no image was encoded. The Gaussian
+# mixture that `fit` fits to the posteriors draws from where they are.
 
-vae = VAETransformer(16, aggregate="gaussian_mixture", max_iter=30, random_state=0).fit(images)
+vae = VAETransformer(16, max_iter=30, random_state=0).fit(images)
 prior = np.random.default_rng(0).normal(size=(10, 16)).astype(np.float32)
 lines = {
     "images": images[:10],

@@ -6,7 +6,7 @@ from typing import Literal
 
 from scipy import sparse
 
-from ..core.bottleneck import automatic_n_components, bottleneck_sizes
+from ..core.bottleneck import automatic_epochs, automatic_n_components, bottleneck_sizes
 from ..core.estimator import Budget
 from ..core.parameters import (
     AUTO,
@@ -33,7 +33,8 @@ CONSTRAINTS = ROWS | {
     "network": [StrOptions({"auto", "dense", "convolutional"})],
     "activation": [StrOptions(set(ACTIVATIONS))],
     "tied_weights": ["boolean"],
-    "dropout": [FRACTION],
+    "dropout": [AUTO, FRACTION],
+    "n_iter_no_change": [None, AUTO, POSITIVE_INTEGER],
     "loss": [StrOptions({"squared_error", "log_loss"})],
     "noise": [None, StrOptions({"gaussian", "masking"})],
     "noise_level": [NON_NEGATIVE],
@@ -95,6 +96,17 @@ def automatic_sizes(n_features):
     return width, width // 2
 
 
+def automatic_dropout(row_shape, n_rows):
+    """Return what "auto" stands for in `dropout`: 0.1 below 20,000 images, none otherwise.
+
+    Examples
+    --------
+    >>> automatic_dropout((28, 28, 1), 4_000), automatic_dropout((28, 28, 1), 60_000), automatic_dropout((13,), 1_000)
+    (0.1, 0.0, 0.0)
+    """
+    return 0.1 if len(row_shape) == 3 and n_rows < 20_000 else 0.0
+
+
 def plan(estimator, row_shape, n_rows, n_columns=None):
     """Return the architecture for an estimator's parameters, with every "auto" decided.
 
@@ -119,7 +131,7 @@ def plan(estimator, row_shape, n_rows, n_columns=None):
     """
     n_features = math.prod(row_shape)
     hidden = automatic_sizes(n_features) if n_rows >= FEWEST_ROWS_FOR_A_NETWORK else ()
-    sizes = bottleneck_sizes(estimator, row_shape, hidden, estimator.activation)
+    sizes = bottleneck_sizes(estimator, row_shape, hidden, automatic_dropout(row_shape, n_rows), estimator.activation)
     if estimator.tied_weights and sizes.n_blocks:
         raise ValueError(
             "tied_weights=True needs matrices to transpose, which a convolutional network does not have; pass "
@@ -148,6 +160,8 @@ def starts_at_optimum(estimator, architecture):
 def automatic_training(sizes, n_rows, *, at_optimum):
     """Return the Budget where the parameters of training are "auto". Always at least one epoch.
 
+    Images get 30 epochs, but at least 100,000 and at most 1,200,000 rows in all, and no more than 100 epochs.
+
     Parameters
     ----------
     sizes : BottleneckSizes
@@ -172,7 +186,7 @@ def automatic_training(sizes, n_rows, *, at_optimum):
     if sizes.is_linear:
         return Budget(max(1, 1_500 // math.ceil(n_rows / 64)), 64, 5e-3)
     if len(sizes.row_shape) == 3:
-        return Budget(max(1, min(100, 1_200_000 // n_rows)), 128, 2e-3, bfloat16_pays=True)
+        return Budget(automatic_epochs(n_rows, usual=30, most_rows=1_200_000), 128, 2e-3, bfloat16_pays=True)
     n_steps, batch_size = (3_000, 64) if n_rows < 10_000 else (6_000, 256)
     epochs = min(100, n_steps // math.ceil(n_rows / batch_size))
     return Budget(max(1, epochs), batch_size, 1e-3)

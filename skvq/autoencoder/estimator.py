@@ -76,9 +76,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Blocks of convolutional networks; 0 is the linear path alone.
     tied_weights : bool, default=False
         Make the decoder's matrices the transposes of the encoder's. Not with convolutional networks.
-    dropout : float in [0, 1), default=0.0
+    dropout : float in [0, 1) or "auto", default="auto"
         Share of the units in hidden layers that are zeroed in training; in convolutional networks, of those next to the
-        code. The linear path has none.
+        code. The linear path has none. "auto": 0.1 below 20,000 images, none otherwise.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         "squared_error" on standardised values, or "log_loss", the binary cross-entropy, for X in [0, 1], which it
         takes for probabilities: reconstructions are then in [0, 1] as well.
@@ -116,8 +116,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Share of the rows that is held out where `fit` is given no `X_val`.
     tol : float, default=1e-4
         Smallest fall of the monitored loss that counts as an improvement.
-    n_iter_no_change : int or None, default=None
-        Epochs in a row without improvement after which training ends; None runs them all.
+    n_iter_no_change : int, "auto" or None, default="auto"
+        Epochs in a row without improvement after which training ends; None runs them all. "auto": a quarter of
+        `max_iter`, at least 10, where held-out rows judge a network, and None otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of training. "auto" takes bfloat16 for images where the processor has it. Codes and reconstructions
         are always computed in float32.
@@ -177,10 +178,10 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     Codes keep the variances of the principal components that they start from: they are not whitened.
 
-    The budget of ``max_iter="auto"`` adapts to the data: images are seen 1,200,000 times in all (60,000 images, a tenth
-    of them held out: 22 epochs), a table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256; but no
-    more than 100 epochs. A linear model gets 1,500 steps of 64 rows, or, where it starts at its optimum, 100 small ones
-    of 256.
+    The budget of ``max_iter="auto"`` adapts to the data: images get 30 epochs, but are seen at least 100,000 and at
+    most 1,200,000 times in all (1,000 images: 100 epochs; 60,000, a tenth of them held out: 22), a table gets 3,000
+    steps of 64 rows, from 10,000 rows on 6,000 steps of 256; but no more than 100 epochs. A linear model gets 1,500
+    steps of 64 rows, or, where it starts at its optimum, 100 small ones of 256.
 
     A table may be a pandas or polars DataFrame, or an array of objects, and its columns real numbers, integers,
     booleans, categories, dates and durations, with missing cells in any of them; arrays of numbers may have NaN. Every
@@ -236,7 +237,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         channels: int = 64,
         n_blocks: int = 2,
         tied_weights: bool = False,
-        dropout: float = 0.0,
+        dropout: float | Literal["auto"] = "auto",
         loss: Literal["squared_error", "log_loss"] = "squared_error",
         noise: Literal["gaussian", "masking"] | None = None,
         noise_level: float = 0.3,
@@ -251,7 +252,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         tol: float = 1e-4,
-        n_iter_no_change: int | None = None,
+        n_iter_no_change: int | Literal["auto"] | None = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         device: Device = "cpu",
         random_state: RandomState = None,

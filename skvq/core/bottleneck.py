@@ -8,11 +8,13 @@ from .parameters import as_sizes, is_auto
 
 # Images of more values than this get a convolutional network; up to it a dense one learns more per second.
 MAX_DENSE_VALUES = 4096
+# Images that a network is shown in all, however few there are.
+FEWEST_IMAGES_SEEN = 100_000
 # The sample that principal components are taken from where rows are wide has so many values, and so many rows at least.
 START_VALUES, LEAST_START_ROWS = 4_000_000, 1024
 
 
-def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, activation="relu"):
+def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, dropout, activation="relu"):
     """Return the sizes of the network that an estimator's parameters ask for.
 
     Parameters
@@ -22,6 +24,8 @@ def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, activation="relu"
     row_shape : tuple of int
     hidden_layer_sizes : tuple of int
         Those of a dense network where the parameter is "auto".
+    dropout : float
+        Where the parameter is "auto".
     activation : str, default="relu"
         Of a dense network.
 
@@ -29,7 +33,7 @@ def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, activation="relu"
     -------
     BottleneckSizes
     """
-    dropout = float(estimator.dropout)
+    dropout = float(dropout if is_auto(estimator.dropout) else estimator.dropout)
     if len(row_shape) == 3 and _is_convolutional(estimator.network, math.prod(row_shape)):
         return BottleneckSizes(
             tuple(row_shape),
@@ -40,6 +44,27 @@ def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, activation="relu"
         )
     sizes = hidden_layer_sizes if is_auto(estimator.hidden_layer_sizes) else as_sizes(estimator.hidden_layer_sizes)
     return BottleneckSizes(tuple(row_shape), hidden_layer_sizes=sizes, activation=activation, dropout=dropout)
+
+
+def automatic_epochs(n_rows, *, usual, most_rows):
+    """Return what "auto" stands for in `max_iter` for images: the `usual` number of epochs, within bounds.
+
+    Few images are seen 100,000 times in all, in no more than 100 epochs: longer training overfits them. Many are seen
+    `most_rows` times.
+
+    Parameters
+    ----------
+    n_rows : int
+        Training images.
+    usual : int
+    most_rows : int
+
+    Examples
+    --------
+    >>> [automatic_epochs(n, usual=25, most_rows=600_000) for n in (100, 1_200, 3_600, 10_000, 60_000, 10_000_000)]
+    [100, 83, 27, 25, 10, 1]
+    """
+    return max(1, min(100, max(usual, FEWEST_IMAGES_SEEN // n_rows), most_rows // n_rows))
 
 
 def _is_convolutional(network, n_values):

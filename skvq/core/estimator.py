@@ -118,6 +118,19 @@ class Fitting:
     notes: dict
 
 
+def automatic_patience(max_iter):
+    """Return what "auto" stands for in `n_iter_no_change` where held-out rows judge a network: a quarter of the epochs.
+
+    But at least 10: an earlier end would keep the falling learning rate from lowering the loss once more.
+
+    Examples
+    --------
+    >>> automatic_patience(20), automatic_patience(100), automatic_patience(375)
+    (10, 25, 93)
+    """
+    return max(10, max_iter // 4)
+
+
 def torch_generator(random_state, device="cpu"):
     """Return a private torch.Generator on the device, seeded from `random_state`; no global generator is touched."""
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
@@ -146,7 +159,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     early_stopping: bool | str
     learning_rate_init: float | str
     max_iter: int | str
-    n_iter_no_change: float | None
+    n_iter_no_change: float | str | None
     precision: str
     random_state: RandomState
     tol: float
@@ -216,7 +229,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         if recipe.holds_out:
             training, positions = split_rows(len(rows), self.validation_fraction, generator)
             rows, held_out = rows.restrict(training), rows.restrict(positions)
-        settings = self._settings(recipe)
+        settings = self._settings(recipe, judged=held_out is not None)
         task.begin(settings.max_iter)
         start = recipe.start(recipe.architecture, rows, generator)
         objective = recipe.objective(start, generator)
@@ -236,17 +249,23 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         self.__dict__.update(self._kept(fitting), _module=fitting.module.eval())
         return fitting
 
-    def _settings(self, recipe):
-        """Return the Settings of the loop: the parameters, and the recipe's budget where they are "auto"."""
+    def _settings(self, recipe, *, judged):
+        """Return the Settings of the loop: the parameters, and the recipe's budget where they are "auto".
+
+        `judged` says whether there are held-out rows.
+        """
         chosen = {
             name: getattr(recipe.budget if is_auto(getattr(self, name)) else self, name)
             for name in ("max_iter", "batch_size", "learning_rate_init")
         }
+        patience = self.n_iter_no_change
+        if is_auto(patience):
+            patience = automatic_patience(chosen["max_iter"]) if judged and not recipe.judges_itself else None
         return Settings(
             **chosen,
             alpha=self.alpha,
             tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
+            n_iter_no_change=patience,
             monitor=recipe.monitor,
             keep_best=self._keeps_best,
             precision=resolve_precision(self.precision, resolve_device(self.device), pays=recipe.budget.bfloat16_pays),

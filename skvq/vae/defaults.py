@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy import sparse
 
-from ..core.bottleneck import automatic_n_components, bottleneck_sizes
+from ..core.bottleneck import automatic_epochs, automatic_n_components, bottleneck_sizes
 from ..core.estimator import Budget
 from ..core.parameters import (
     AUTO,
@@ -32,12 +32,13 @@ CONSTRAINTS = ROWS | {
     "n_components": [AUTO, POSITIVE_INTEGER],
     "likelihood": [StrOptions(set(LIKELIHOODS))],
     "network": [StrOptions({"auto", "dense", "convolutional"})],
-    "dropout": [FRACTION],
+    "dropout": [AUTO, FRACTION],
+    "n_iter_no_change": [None, AUTO, POSITIVE_INTEGER],
     "kl_weight": [NON_NEGATIVE],
     "kl_warmup": [CLOSED_FRACTION],
     "free_bits": [NON_NEGATIVE],
-    "aggregate": [None, StrOptions({"gaussian_mixture"})],
-    "n_mixture_components": [POSITIVE_INTEGER],
+    "prior": [StrOptions({"gaussian_mixture", "normal"})],
+    "n_mixture_components": [AUTO, POSITIVE_INTEGER],
 }
 
 
@@ -110,6 +111,17 @@ def automatic_sizes(row_shape, n_rows):
     return (512, 256) if math.prod(row_shape) <= 512 else (1024, 512)
 
 
+def automatic_dropout(row_shape, n_rows):
+    """Return what "auto" stands for in `dropout`: 0.1 below 10,000 images, 0.05 otherwise.
+
+    Examples
+    --------
+    >>> automatic_dropout((28, 28, 1), 4_000), automatic_dropout((28, 28, 1), 60_000), automatic_dropout((13,), 1_000)
+    (0.1, 0.05, 0.05)
+    """
+    return 0.1 if len(row_shape) == 3 and n_rows < 10_000 else 0.05
+
+
 def plan(estimator, row_shape, n_rows, blocks=None):
     """Return the architecture for an estimator's parameters, with every "auto" decided.
 
@@ -130,7 +142,8 @@ def plan(estimator, row_shape, n_rows, blocks=None):
     n_components = estimator.n_components
     if is_auto(n_components):
         n_components = automatic_n_components(math.prod(row_shape), None if blocks is None else len(blocks))
-    sizes = bottleneck_sizes(estimator, row_shape, automatic_sizes(row_shape, n_rows))
+    dropout = automatic_dropout(row_shape, n_rows)
+    sizes = bottleneck_sizes(estimator, row_shape, automatic_sizes(row_shape, n_rows), dropout)
     chosen = sizes, int(n_components), estimator.likelihood
     return Architecture(*chosen) if blocks is None else TableArchitecture(*chosen, blocks)
 
@@ -138,15 +151,16 @@ def plan(estimator, row_shape, n_rows, blocks=None):
 def automatic_training(sizes, n_rows, *, at_optimum=False):
     """Return the Budget where the parameters of training are "auto".
 
-    Images get 600,000 rows in all, in steps of 128 (64 for convolutions), but no more than 100 epochs, unless these are
-    fewer than 300 steps. A table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256. Always at least
-    one epoch. Linear networks get 1,500 large steps, or, where they start at their optimum, few and small ones.
+    Images get 25 epochs, but at least 100,000 and at most 600,000 rows in all, and no more than 100 epochs, unless
+    these are fewer than 300 steps, of 128 rows (64 for convolutions). A table gets 3,000 steps of 64 rows, from 10,000
+    rows on 6,000 steps of 256. Always at least one epoch. Linear networks get 1,500 large steps, or, where they start
+    at their optimum, few and small ones.
 
     Examples
     --------
     >>> image = BottleneckSizes((28, 28, 1), (1024, 512))
-    >>> [automatic_training(image, n).max_iter for n in (30, 1_000, 60_000, 1_000_000)]
-    [300, 100, 10, 1]
+    >>> [automatic_training(image, n).max_iter for n in (30, 1_000, 4_000, 60_000, 1_000_000)]
+    [300, 100, 25, 10, 1]
     >>> table = BottleneckSizes((20,), (256, 256))
     >>> [automatic_training(table, n).max_iter for n in (500, 1_797, 10_000, 100_000, 10_000_000)]
     [375, 103, 150, 15, 1]
@@ -156,7 +170,8 @@ def automatic_training(sizes, n_rows, *, at_optimum=False):
         return Budget(max(1, n_steps // math.ceil(n_rows / 256)), 256, learning_rate)
     if len(sizes.row_shape) == 3:
         batch_size, learning_rate = (64, 2e-3) if sizes.hidden_layer_sizes is None else (128, 1e-3)
-        epochs = max(1, min(100, 600_000 // n_rows), round(300 / math.ceil(n_rows / batch_size)))
+        epochs = automatic_epochs(n_rows, usual=25, most_rows=600_000)
+        epochs = max(epochs, round(300 / math.ceil(n_rows / batch_size)))
         return Budget(epochs, batch_size, learning_rate, bfloat16_pays=True)
     n_steps, batch_size = (3_000, 64) if n_rows < 10_000 else (6_000, 256)
     return Budget(max(1, n_steps // math.ceil(n_rows / batch_size)), batch_size, 1e-3)

@@ -1,8 +1,7 @@
-"""VAETransformer: continuous features, a density, and new samples from a normal prior."""
+"""VAETransformer: continuous features, a density, and new samples from a prior over them."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Literal
@@ -35,21 +34,25 @@ from .defaults import (
 )
 from .module import matched_noise
 from .network import ELBO_DRAWS, VAEObjective, build_vae, start_from_data
+from .prior import MixturePrior, NormalPrior, fit_mixture
 
 # A component is active if its posterior mean varies by more than this over the rows (Burda et al. 2016, section 5.2).
 ACTIVE_VARIANCE = 0.01
 # Rows that the diagnostics, and a last estimate of the noise variance, are computed from; and how many held-out rows
 # are enough for them, in place of training rows.
 SUMMARY_ROWS, ENOUGH_HELD_OUT = 10_000, 30
+# Rows that a prior is fitted to, draws for each where there are few rows, and how many draws are enough in all.
+MIXTURE_ROWS, MIXTURE_DRAWS, ENOUGH_DRAWS = 20_000, 5, 10_000
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
-    r"""Continuous features of images and tables, how likely a row is, and new rows drawn from a normal prior.
+    r"""Continuous features of images and tables, how likely a row is, and new rows.
 
     A variational autoencoder [1]_: an encoder maps a row x to a Gaussian posterior q(z | x) over a few components, a
-    decoder maps z to a distribution p(x | z), and the prior of z is N(0, I). Training maximises the evidence lower
-    bound (ELBO) on log p(x). Beside the networks run linear paths that start at probabilistic PCA [2]_; without hidden
-    layers they are all there is, and the bound is the log-likelihood of probabilistic PCA.
+    decoder maps z to a distribution p(x | z), and training, under the prior N(0, I) of z, maximises the evidence lower
+    bound (ELBO) on log p(x). A mixture of Gaussians then takes the place of N(0, I). Beside the networks run linear
+    paths that start at probabilistic PCA [2]_; without hidden layers they are all there is, and with
+    ``prior="normal"`` the bound is the log-likelihood of probabilistic PCA.
 
     Parameters
     ----------
@@ -96,14 +99,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Width of convolutional networks.
     n_blocks : int, default=2
         Blocks of convolutional networks; 0 is the linear path alone.
-    dropout : float in [0, 1), default=0.05
+    dropout : float in [0, 1) or "auto", default="auto"
         Share of hidden units that are zeroed in training; the linear paths have none. It lets networks train longer
-        before they overfit.
-    aggregate : None or "gaussian_mixture", default=None
-        Where `sample` draws z from: the prior, or a Gaussian mixture fitted to draws from the posteriors of the
-        training rows [5]_, which is closer to where the decoder was trained. It does not change the bounds.
-    n_mixture_components : int, default=20
-        Components of that mixture, which have full covariances.
+        before they overfit. "auto": 0.1 below 10,000 images, 0.05 otherwise.
+    prior : {"gaussian_mixture", "normal"}, default="gaussian_mixture"
+        p(z) of `sample` and of the bounds. "gaussian_mixture": a Gaussian mixture that is fitted, after training, to
+        draws from the posteriors of the training rows [5]_, where the decoder was trained. "normal": N(0, I), under
+        which the networks are always trained.
+    n_mixture_components : int or "auto", default="auto"
+        Gaussians in that mixture, with full covariances, beside N(0, I) with the weight of one row. "auto": the number
+        from 1 to 100 whose mixture is likeliest on draws for held-out rows, or N(0, I) if that is likelier than any.
     alpha : float, default=0.0
         Decoupled weight decay.
     batch_size : int or "auto", default="auto"
@@ -121,8 +126,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Share of the rows that is held out where `fit` is given no `X_val`.
     tol : float, default=1e-4
         Smallest fall of the monitored loss that counts as an improvement.
-    n_iter_no_change : int or None, default=None
-        Epochs in a row without improvement after which training ends; None runs them all.
+    n_iter_no_change : int, "auto" or None, default="auto"
+        Epochs in a row without improvement after which training ends; None runs them all. "auto": a quarter of
+        `max_iter`, at least 10, where held-out rows judge a network, and None otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of training. "auto" takes bfloat16 for images where the processor has it. Everything else is always
         computed in float32.
@@ -138,7 +144,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     n_components_ : int
         Length of z.
     kl_per_component_ : ndarray of shape (n_components,), float64
-        Mean divergence of each component of the posterior from the prior, in nats, over held-out rows if there were
+        Mean divergence of each component of the posterior from N(0, 1), in nats, over held-out rows if there were
         enough, else training rows. A component near 0 tells nothing about a row.
     n_active_components_ : int
         Components whose posterior mean has a variance above 0.01 over these rows [6]_.
@@ -146,7 +152,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Variance of the Gaussian likelihood, on standardised values; None for the others. In mixed tables it is that of
         the normal scores, NaN for categories and booleans, or None if there are no other columns.
     mixture_ : GaussianMixture
-        Fitted to draws from the posteriors, with ``aggregate="gaussian_mixture"``.
+        The prior of z. Not there with ``prior="normal"``, or where N(0, I) was likelier.
     loss_curve_ : list of float
         Training loss per epoch: the weighted negative ELBO in nats, divided by the number of features.
     validation_loss_curve_ : list of float
@@ -188,9 +194,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     is the running mean of the squared error, its optimum [7]_, and so weighs the two terms against each other by
     itself; the last estimate is from held-out rows, where there are some.
 
-    The budget of ``max_iter="auto"`` adapts to the data: images are seen 600,000 times in all (60,000 images: 10
-    epochs), but no more than 100 epochs, in at least 300 steps; a table gets 3,000 steps of 64 rows, from 10,000 rows
-    on 6,000 steps of 256; a linear model, which starts near its optimum, 300 small steps.
+    The budget of ``max_iter="auto"`` adapts to the data: images get 25 epochs, but are seen at least 100,000 and at
+    most 600,000 times in all (1,000 images: 100 epochs; 60,000: 10), no more than 100 epochs, in at least 300 steps; a
+    table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256; a linear model, which starts near its
+    optimum, 300 small steps.
 
     Tables may have the columns that :class:`AutoEncoderTransformer` takes. Given z they are independent: a category or
     boolean has the softmax of its levels, of which a missing cell is one more where `fit` saw missing cells; a number
@@ -250,9 +257,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         channels: int = 64,
         n_blocks: int = 2,
-        dropout: float = 0.05,
-        aggregate: Literal["gaussian_mixture"] | None = None,
-        n_mixture_components: int = 20,
+        dropout: float | Literal["auto"] = "auto",
+        prior: Literal["gaussian_mixture", "normal"] = "gaussian_mixture",
+        n_mixture_components: int | Literal["auto"] = "auto",
         alpha: float = 0.0,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate_init: float | Literal["auto"] = "auto",
@@ -260,7 +267,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         tol: float = 1e-4,
-        n_iter_no_change: int | None = None,
+        n_iter_no_change: int | Literal["auto"] | None = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         device: Device = "cpu",
         random_state: RandomState = None,
@@ -280,7 +287,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self.channels = channels
         self.n_blocks = n_blocks
         self.dropout = dropout
-        self.aggregate = aggregate
+        self.prior = prior
         self.n_mixture_components = n_mixture_components
         self.alpha = alpha
         self.batch_size = batch_size
@@ -383,7 +390,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
         n_importance_samples : int, default=None
-            None: the evidence lower bound, with the divergence in closed form and the likelihood averaged over 8 draws.
+            None: the evidence lower bound, with the likelihood averaged over 8 draws, the divergence from a mixture as
+            well, and that from N(0, I) in closed form.
             An int: the importance-weighted bound with so many draws from the posterior, which on average is the
             tighter, the more there are. The draws of a row are the same in every call, so that neither the order nor
             the company of rows matters.
@@ -396,15 +404,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         constraints = {"n_importance_samples": [None, POSITIVE_INTEGER]}
         check_arguments("VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples)
         rows, generator, k = self._rows(X), torch.Generator().manual_seed(0), self._n_features_out
-        network, log_unit = self._network(), np.log(self.scale_).sum()
+        network, prior, log_unit = self._network(), self._prior(), np.log(self.scale_).sum()
         if inference.needs_cells(rows):  # the units are in the likelihood of the cells
             network, rows, log_unit = inference.of_cells(network, rows.layout), ScoredRows(rows), 0.0
         if n_importance_samples is None:
             noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
-            bound = inference.elbo(network, rows, noise)
+            bound = inference.elbo(network, rows, noise, prior)
         else:
             uniform = torch.rand(n_importance_samples, k, generator=generator, dtype=torch.float64)
-            bound = inference.importance_weighted(network, rows, uniform)
+            bound = inference.importance_weighted(network, rows, uniform, prior)
         return bound - log_unit
 
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
@@ -429,7 +437,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         random_state: RandomState = None,
         observation_noise: bool | Literal["auto"] = "auto",
     ) -> Reals:
-        """Draw new rows: z from the prior N(0, I), or from `mixture_` if there is one, decoded.
+        """Draw new rows: z from the prior, which is `mixture_` if there is one and N(0, I) otherwise, decoded.
 
         Parameters
         ----------
@@ -439,8 +447,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             Seeds the draw.
         observation_noise : bool or "auto", default="auto"
             Draw from p(x | z) (as the density has it: with noise on every value, or whole counts) instead of returning
-            its mean E[x | z], which looks cleaner but varies less than X does. "auto" does for mixed tables, where the
-            mean has the likeliest level of every category.
+            its mean E[x | z], which looks cleaner but varies less than X does. "auto" does for tables, not for images.
 
         Returns
         -------
@@ -451,12 +458,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_arguments("VAETransformer.sample", constraints, n_samples=n_samples, observation_noise=observation_noise)
         random = check_random_state(random_state)
         if is_auto(observation_noise):
-            observation_noise = layout_of(self).is_mixed
-        if hasattr(self, "mixture_"):
-            mixture = copy.copy(self.mixture_).set_params(random_state=random)
-            z = random.permutation(mixture.sample(n_samples)[0])  # they come sorted by component
-        else:
-            z = random.standard_normal((n_samples, self._n_features_out))
+            observation_noise = self.image_shape_ is None
+        z = self._prior().sample(n_samples, random)
         return self._rows_from(z, random if observation_noise else None)
 
     def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
@@ -571,9 +574,26 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         elif self.likelihood == "gaussian_per_feature":
             module.likelihood.set_variance(torch.from_numpy(summary.squared_error))
             learned["noise_variance_"] = module.likelihood.variance.cpu().double().numpy()
-        if self.aggregate == "gaussian_mixture":
-            learned["mixture_"] = inference.fit_mixture(module, rows, self.n_mixture_components, generator)
-        return learned
+        mixture = self._fit_mixture(fitting) if self.prior == "gaussian_mixture" else None
+        return learned if mixture is None else learned | {"mixture_": mixture}
+
+    def _fit_mixture(self, fitting):
+        """Return the mixture of draws from the posteriors, or None where N(0, I) is likelier on held-out ones."""
+        generator, judges = fitting.generator, self._summarised(fitting)
+        n_draws = max(1, min(MIXTURE_DRAWS, ENOUGH_DRAWS // len(fitting.rows)))
+
+        def draws(rows, n_rows):
+            rows = inference.some(rows, n_rows, generator)
+            return np.stack([inference.posterior_draws(fitting.module, rows, generator) for _ in range(n_draws)])
+
+        z = draws(fitting.rows, MIXTURE_ROWS)
+        judged = None if judges is fitting.rows else draws(judges, SUMMARY_ROWS)
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        return fit_mixture(z, judged, self.n_mixture_components, seed)
+
+    def _prior(self):
+        """Return the fitted prior of z."""
+        return MixturePrior(self.mixture_) if hasattr(self, "mixture_") else NormalPrior(self.n_components_)
 
     def _noise_variance(self, likelihood, blocks):
         """Return `noise_variance_` of a mixed table: a value for each column, NaN for those without, or one."""

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn import config_context
-from sklearn.mixture import GaussianMixture
 
 from ..core.inference import BATCH, batches, fill_block, starts
 from ..core.tables.layout import TableRows
@@ -14,8 +12,6 @@ from .tables import CellLikelihood, TableLikelihood
 
 # Rows times draws that are decoded together.
 DECODED = 2048
-# Rows that a Gaussian mixture is fitted to.
-MIXTURE_ROWS = 20_000
 
 
 def needs_cells(rows):
@@ -36,19 +32,19 @@ def of_cells(network, layout):
 
 
 @torch.no_grad()
-def elbo(network, rows, noise):
+def elbo(network, rows, noise, prior):
     """Return the ELBO of all rows in nats, on the values that the network sees: ndarray (n,), float64.
 
-    `noise` (s, 1, n_components) is that of every row.
+    `noise` (s, 1, n_components) is that of every row, `prior` one of :mod:`skvq.vae.prior`.
     """
     bounds = []
     for batch in batches(rows, max(1, DECODED // len(noise)), "scoring"):
-        bounds.append(network.elbo(fill_block(batch), noise)[: len(batch)].cpu().double())
+        bounds.append(network.elbo(fill_block(batch), noise, prior)[: len(batch)].cpu().double())
     return torch.cat(bounds).numpy()
 
 
 @torch.no_grad()
-def importance_weighted(network, rows, uniform):
+def importance_weighted(network, rows, uniform, prior):
     """Return the importance-weighted bound of all rows in nats: ndarray (n,), float64.
 
     `uniform` (s, n_components), float64 in [0, 1), is what the noise of every row is made of; it is used piece by
@@ -58,7 +54,7 @@ def importance_weighted(network, rows, uniform):
     for batch in batches(rows, BATCH, "scoring"):
         filled = fill_block(batch)
         pieces = (noise_of_rows(filled, piece) for piece in uniform.split(max(1, DECODED // len(filled))))
-        log_weights = torch.cat([network.log_weights(filled, noise).cpu().double() for noise in pieces])
+        log_weights = torch.cat([network.log_weights(filled, noise, prior).cpu().double() for noise in pieces])
         bounds.append(importance_weighted_bound(log_weights)[: len(batch)])
     return torch.cat(bounds).numpy()
 
@@ -131,22 +127,3 @@ def draw_rows(network, z, device, generator):
 def some(rows, n_rows, generator):
     """Return at most `n_rows` of the Rows, drawn from `generator`."""
     return rows.restrict(np.sort(torch.randperm(len(rows), generator=generator)[:n_rows].numpy()))
-
-
-def fit_mixture(network, rows, n_mixture_components, generator):
-    """Return a Gaussian mixture fitted to draws from the posteriors of some of the Rows.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two rows.
-    """
-    z = posterior_draws(network, some(rows, MIXTURE_ROWS, generator), generator)
-    if len(z) < 2:
-        raise ValueError(
-            f"aggregate='gaussian_mixture' needs at least 2 rows, but n_samples = {len(z)}; pass aggregate=None"
-        )
-    seed = int(torch.randint(2**31 - 1, (), generator=generator))
-    mixture = GaussianMixture(min(n_mixture_components, len(z)), random_state=seed)
-    with config_context(array_api_dispatch=False):  # with it, a mixture cannot start at k-means
-        return mixture.fit(z)

@@ -1,8 +1,9 @@
 r"""The variational autoencoder: two heads, the divergence from the prior, and two bounds on log p(x).
 
-The posterior q(z | x) is a Gaussian with diagonal covariance, the prior p(z) is N(0, I) [1]_. The evidence lower bound
-(ELBO) is :math:`E_q[\log p(x|z)] - KL(q \| p)`; with k draws from the posterior the importance-weighted bound [2]_
-:math:`\log \frac{1}{k} \sum_i p(x|z_i) p(z_i) / q(z_i|x)` lies between it and log p(x), on average over the draws.
+The posterior q(z | x) is a Gaussian with diagonal covariance. Training is under the prior N(0, I) [1]_; the bounds take
+any prior of :mod:`~skvq.vae.prior`. The evidence lower bound (ELBO) is :math:`E_q[\log p(x|z)] - KL(q \| p)`; with k
+draws from the posterior the importance-weighted bound [2]_ :math:`\log \frac{1}{k} \sum_i p(x|z_i) p(z_i) / q(z_i|x)`
+lies between it and log p(x), on average over the draws.
 
 A linear Gaussian VAE has a solution in closed form, probabilistic PCA [3]_, which `probabilistic_pca` extends to
 other weights of the divergence than 1.
@@ -45,10 +46,9 @@ class Posterior(NamedTuple):
         each = (z - self.mean).square() * (-self.log_variance).exp() + self.log_variance + LOG_2PI
         return -0.5 * each.sum(dim=-1)
 
-
-def log_prior(z):
-    """log p(z) in nats under N(0, I), of z (..., n_components): (...)."""
-    return -0.5 * (z.square() + LOG_2PI).sum(dim=-1)
+    def entropy(self):
+        """Entropy of q(z | x) in nats: (b,)."""
+        return 0.5 * (self.log_variance + LOG_2PI + 1).sum(dim=-1)
 
 
 class VAE(nn.Module):
@@ -98,16 +98,16 @@ class VAE(nn.Module):
         outputs = self.outputs(posterior.draw(noise))
         return posterior, outputs, self.likelihood.log_prob(x, outputs)
 
-    def elbo(self, x, noise):
-        """Evidence lower bound of every row in nats, (b,): the mean over draws, minus the divergence in closed form."""
+    def elbo(self, x, noise, prior):
+        """Evidence lower bound of every row in nats, (b,): the mean over draws, minus the divergence from the prior."""
         posterior, _, log_likelihood = self(x, noise)
-        return log_likelihood.mean(dim=0) - posterior.kl_per_component().sum(dim=-1)
+        return log_likelihood.mean(dim=0) - prior.divergence(posterior, posterior.draw(noise))
 
-    def log_weights(self, x, noise):
+    def log_weights(self, x, noise, prior):
         """log p(x, z) - log q(z | x) in nats of every draw, (s, b), for noise (s, 1 or b, n_components)."""
         posterior = self.posterior(x)
         z = posterior.draw(noise)
-        return self.likelihood.log_prob(x, self.outputs(z)) + log_prior(z) - posterior.log_prob(z)
+        return self.likelihood.log_prob(x, self.outputs(z)) + prior.log_prob(z) - posterior.log_prob(z)
 
 
 def importance_weighted_bound(log_weights):

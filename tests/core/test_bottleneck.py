@@ -31,12 +31,17 @@ from skvq.training.batches import Rows
 )
 @pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer])
 def test_sizes_are_those_that_the_parameters_ask_for(kind, parameters, row_shape, expected):
-    assert bottleneck_sizes(kind(dropout=0.0, **parameters), row_shape, (7, 5)) == expected
+    assert bottleneck_sizes(kind(dropout=0.0, **parameters), row_shape, (7, 5), 0.5) == expected
 
 
 def test_dropout_and_activation_are_part_of_the_sizes():
-    sizes = bottleneck_sizes(AutoEncoderTransformer(dropout=0.3), (13,), (7,), "tanh")
+    sizes = bottleneck_sizes(AutoEncoderTransformer(dropout=0.3), (13,), (7,), 0.5, "tanh")
     assert sizes == BottleneckSizes((13,), (7,), "tanh", dropout=0.3)
+
+
+@pytest.mark.parametrize(("dropout", "expected"), [(0.5, 0.5), ("auto", 0.25)])
+def test_dropout_is_the_parameter_or_what_auto_stands_for(dropout, expected):
+    assert bottleneck_sizes(AutoEncoderTransformer(dropout=dropout), (13,), (7,), 0.25).dropout == expected
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 3, 7, 8, 9, 255, 256, 257, 10_000])

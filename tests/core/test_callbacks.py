@@ -39,7 +39,7 @@ CASES = {
     "MLPRegressor": (MLPRegressor(hidden_layer_sizes=(8,), max_iter=N_EPOCHS, random_state=0), (TABLE, TABLE[:, 0])),
     "AutoEncoderTransformer": (AutoEncoderTransformer(2, dropout=0.2, max_iter=N_EPOCHS, **HIDDEN), (TABLE,)),
     "VAETransformer": (
-        VAETransformer(2, aggregate="gaussian_mixture", n_mixture_components=2, max_iter=N_EPOCHS, **HIDDEN),
+        VAETransformer(2, n_mixture_components=2, max_iter=N_EPOCHS, **HIDDEN),
         (TABLE,),
     ),
     "VQVAETransformer": (

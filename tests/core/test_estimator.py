@@ -124,6 +124,16 @@ def test_a_long_enough_fit_finds_the_mean():
     assert model.notes_ == {"started": True}
 
 
+@pytest.mark.parametrize(
+    ("held_out", "judges", "expected"),
+    [(None, False, 60), (X, False, 15), (None, True, 60)],  # a quarter of 60 epochs after the start
+)
+def test_automatic_patience_ends_a_training_that_held_out_rows_judge(held_out, judges, expected):
+    options = {"max_iter": 60, "learning_rate_init": 1e-12, "judges": judges}
+    assert MeanEstimator(n_iter_no_change="auto", **options).fit(X, X_val=held_out).n_iter_ == expected
+    assert MeanEstimator(n_iter_no_change=None, **options).fit(X, X_val=held_out).n_iter_ == 60
+
+
 def test_auto_takes_the_budget_of_the_recipe_and_a_number_takes_its_place():
     model = MeanEstimator().fit(X)
     assert model.n_iter_ == len(model.loss_curve_) == 7

@@ -89,7 +89,7 @@ def _with_vectors(X, images, gaps):
         "autoencoder, missing cells": skvq.AutoEncoderTransformer(**dense).fit(gaps),
         "VAE, objects": skvq.VAETransformer(**dense).fit(X.astype(object)),
         "VAE": skvq.VAETransformer(**dense).fit(X),
-        "VAE, mixture": skvq.VAETransformer(**dense, aggregate="gaussian_mixture", n_mixture_components=2).fit(X),
+        "VAE, mixture": skvq.VAETransformer(**dense, n_mixture_components=2).fit(X),
         "VAE, a variance per feature": skvq.VAETransformer(**dense, likelihood="gaussian_per_feature").fit(X),
         "VAE, counts": skvq.VAETransformer(**dense, likelihood="poisson").fit(np.floor(X)),
         "VAE, convolutional": skvq.VAETransformer(**network, likelihood="bernoulli").fit(images),
@@ -133,7 +133,7 @@ def outputs(model):
     else:
         rows = np.zeros(shape, dtype=int)
         rows = rows.reshape(5, *model.grid_shape_) if getattr(model, "_grids_in", False) else rows
-    if hasattr(model, "sample") and (hasattr(model, "prior_") or not hasattr(model, "prior")):
+    if hasattr(model, "sample"):
         found["sample"] = model.sample(2, random_state=0)
         found["score_samples"] = model.score_samples(rows)
     return found
@@ -159,8 +159,6 @@ def methods(model, rows):
     """Return what the methods of a model that draw nothing make of rows, by method."""
     found = {}
     for name in KEPT_METHODS:
-        if name == "score_samples" and not (hasattr(model, "prior_") or not hasattr(model, "prior")):
-            continue
         if hasattr(model, name):
             found[name] = getattr(model, name)(found["transform"] if name == "inverse_transform" else rows)
     return found

@@ -50,7 +50,7 @@ def on_wine(wine):
 
 @pytest.fixture(scope="module")
 def linear(wine):
-    return VAETransformer(4, hidden_layer_sizes=(), random_state=0).fit(wine)
+    return VAETransformer(4, hidden_layer_sizes=(), prior="normal", random_state=0).fit(wine)
 
 
 def standardised(model, X):
@@ -71,12 +71,13 @@ def posterior(model, X):
 @pytest.mark.parametrize("k", [2, 8])
 def test_a_linear_model_has_the_likelihood_of_probabilistic_pca(name, k):
     X = SETS[name]().data
-    model = VAETransformer(k, hidden_layer_sizes=(), standardize=False, random_state=0).fit(X)
+    linear = {"hidden_layer_sizes": (), "prior": "normal", "random_state": 0}
+    model = VAETransformer(k, standardize=False, **linear).fit(X)
     assert model.score(X) == pytest.approx(PCA(k).fit(X).score(X), rel=5e-3)
     scaler = StandardScaler().fit(X)
     rows = scaler.transform(X)
     expected = PCA(k).fit(rows).score(rows) - np.log(scaler.scale_).sum()  # the density in the units of X
-    model = VAETransformer(k, hidden_layer_sizes=(), random_state=0).fit(X)
+    model = VAETransformer(k, **linear).fit(X)
     assert model.score(X) == pytest.approx(expected, rel=5e-3)
     # the exact posterior makes every bound tight; a draw may differ by what float32 leaves of it
     assert model.score_samples(X, n_importance_samples=5).mean() == pytest.approx(expected, rel=5e-3)
@@ -84,7 +85,7 @@ def test_a_linear_model_has_the_likelihood_of_probabilistic_pca(name, k):
 
 def test_a_linear_model_on_images_has_the_likelihood_of_probabilistic_pca(digits):
     X = digits.reshape(400, 64)
-    model = VAETransformer(5, network="convolutional", n_blocks=0, random_state=0).fit(digits)
+    model = VAETransformer(5, network="convolutional", n_blocks=0, prior="normal", random_state=0).fit(digits)
     # one scale for all pixels: the same model as on X itself
     assert model.score(digits) == pytest.approx(PCA(5).fit(X).score(X), rel=5e-3)
 
@@ -102,17 +103,23 @@ def test_the_posterior_of_a_linear_model_is_that_of_probabilistic_pca(linear, wi
 
 @pytest.mark.parametrize("name", ["digits", "wine"])
 def test_the_elbo_is_likelihood_minus_divergence_in_the_units_of_x(name, request):
-    model, X = request.getfixturevalue(f"on_{name}"), request.getfixturevalue(name)[:30]
+    X = request.getfixturevalue(name)[:30]
+    settings = (IMAGE if name == "digits" else TABLE) | {"n_mixture_components": 3}
+    model = VAETransformer(**settings).fit(request.getfixturevalue(name))
     mean, std = posterior(model, X)
     rng, rows = np.random.default_rng(0), np.asarray(X).reshape(30, -1)
     spread = np.sqrt(model.noise_variance_) * model.scale_
-    log_likelihood = np.zeros(30)
+    log_likelihood, log_prior, plain = np.zeros(30), np.zeros(30), 0.5 * (mean**2 + std**2 - np.log(std**2) - 1)
     for _ in range(400):
-        decoded = model.inverse_transform(mean + std * rng.standard_normal(mean.shape)).reshape(30, -1)
+        z = mean + std * rng.standard_normal(mean.shape)
+        decoded = model.inverse_transform(z).reshape(30, -1)
         log_likelihood += stats.norm(decoded, spread).logpdf(rows).sum(axis=1) / 400
-    divergence = 0.5 * (mean**2 + std**2 - np.log(std**2) - 1).sum(axis=1)
+        log_prior += model.mixture_.score_samples(z) / 400
     # 400 draws against 8 with matched moments, over 30 rows
-    assert model.score_samples(X).mean() == pytest.approx((log_likelihood - divergence).mean(), abs=0.3)
+    expected = log_likelihood + log_prior + stats.norm(mean, std).entropy().sum(axis=1)
+    assert model.score_samples(X).mean() == pytest.approx(expected.mean(), abs=0.3)
+    del model.mixture_  # without one the prior is N(0, I), and the divergence in closed form
+    assert model.score_samples(X).mean() == pytest.approx((log_likelihood - plain.sum(axis=1)).mean(), abs=0.3)
 
 
 @pytest.mark.parametrize("name", ["digits", "wine"])
@@ -238,14 +245,31 @@ def test_counts_have_a_probability_above_that_of_independent_poissons():
     assert model.inverse_transform(model.transform(X)).min() > 0
 
 
-def test_samples_come_from_the_prior_and_the_decoder_alone(on_digits):
-    z = np.random.RandomState(3).standard_normal((6, 6))  # noqa: NPY002
-    samples = on_digits.sample(6, random_state=3)
+@pytest.mark.parametrize("prior", ["normal", "gaussian_mixture"])
+def test_samples_come_from_the_prior_and_the_decoder_alone(prior, digits):
+    model = VAETransformer(**IMAGE, prior=prior, n_mixture_components=2).fit(digits)
+    random = np.random.RandomState(3)  # noqa: NPY002
+    if prior == "normal":
+        z = random.standard_normal((6, 6))
+    else:
+        mixture = pickle.loads(pickle.dumps(model.mixture_))
+        z = random.permutation(mixture.set_params(random_state=random).sample(6)[0])
+    samples = model.sample(6, random_state=3)
     assert samples.shape == (6, 8, 8)
-    np.testing.assert_allclose(samples, on_digits.inverse_transform(z), rtol=1e-5, atol=1e-5)
-    other = pickle.loads(pickle.dumps(on_digits))
+    np.testing.assert_allclose(samples, model.inverse_transform(z), rtol=1e-5, atol=1e-5)
+    other = pickle.loads(pickle.dumps(model))
     other.weights_ = {n: np.zeros_like(w) if n.startswith("encoder") else w for n, w in other.weights_.items()}
     np.testing.assert_array_equal(samples, other.sample(6, random_state=3))
+
+
+def test_rows_of_tables_are_drawn_with_the_noise_of_the_likelihood_images_without(linear, wine, on_digits):
+    drawn = linear.sample(4_000, random_state=0)
+    np.testing.assert_array_equal(drawn, linear.sample(4_000, random_state=0, observation_noise=True))
+    # one noise variance for all columns gives some too much and some too little; without it they have 0.53 to 0.93
+    np.testing.assert_allclose(drawn.std(axis=0), wine.std(axis=0), rtol=0.2)
+    images = on_digits.sample(4, random_state=0)
+    np.testing.assert_array_equal(images, on_digits.sample(4, random_state=0, observation_noise=False))
+    assert np.abs(images - on_digits.sample(4, random_state=0, observation_noise=True)).mean() > 0.5
 
 
 def test_samples_with_noise_have_the_covariance_of_the_rows(linear, wine):
@@ -253,18 +277,22 @@ def test_samples_with_noise_have_the_covariance_of_the_rows(linear, wine):
     drawn, rows = standardised(linear, drawn), standardised(linear, wine)
     pca = PCA(4).fit(rows)
     np.testing.assert_allclose(np.cov(drawn.T), pca.get_covariance(), atol=0.06)  # standard error 0.01
-    assert standardised(linear, linear.sample(20_000, random_state=0)).var() < drawn.var() - 0.1
+    means = linear.sample(20_000, random_state=0, observation_noise=False)
+    assert standardised(linear, means).var() < drawn.var() - 0.1
 
 
 def test_a_mixture_draws_closer_to_where_the_rows_are():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 4)) * 0.1 + np.where(rng.random(600) < 0.5, -1, 1)[:, None]  # two lumps
-    model = VAETransformer(1, hidden_layer_sizes=(), aggregate="gaussian_mixture", random_state=0).fit(X)
-    plain = VAETransformer(1, hidden_layer_sizes=(), random_state=0).fit(X)
+    model = VAETransformer(1, hidden_layer_sizes=(), random_state=0).fit(X)
+    plain = VAETransformer(1, hidden_layer_sizes=(), prior="normal", random_state=0).fit(X)
     between = [(np.abs(m.sample(2_000, random_state=0).mean(axis=1)) < 0.5).mean() for m in (model, plain)]
     assert between[0] < 0.05 < 0.3 < between[1]
     np.testing.assert_array_equal(model.sample(5, random_state=1), model.sample(5, random_state=1))
-    assert model.score(X) == pytest.approx(plain.score(X))
+    assert model.mixture_.n_components == 3  # N(0, I) among them
+    rows = rng.normal(size=(600, 4)) * 0.1 + np.where(rng.random(600) < 0.5, -1, 1)[:, None]
+    # N(0, I) of one component against two Gaussians of standard deviation 0.05 at -1 and 1
+    assert model.score(rows) > plain.score(rows) + 1
 
 
 def test_reconstructions_of_a_row_differ_as_its_posterior_does(linear, wine):
@@ -385,7 +413,7 @@ def test_every_form_of_x_gives_the_same_components(form, on_wine, wine, tmp_path
 
 def test_equal_seeds_give_equal_models_and_global_generators_are_left_alone(wine):
     before = torch.random.get_rng_state(), np.random.get_state(legacy=False), random.getstate()  # noqa: NPY002
-    settings = TABLE | {"aggregate": "gaussian_mixture", "n_mixture_components": 3}
+    settings = TABLE | {"n_mixture_components": 3}
     first, again = (VAETransformer(**settings).fit(wine) for _ in range(2))
     np.testing.assert_array_equal(first.sample(5, random_state=0), again.sample(5, random_state=0))
     first.reconstruct(wine[:2], random_state=0)

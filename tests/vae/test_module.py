@@ -13,11 +13,11 @@ from skvq.vae.module import (
     VAE,
     Posterior,
     importance_weighted_bound,
-    log_prior,
     matched_noise,
     noise_of_rows,
     probabilistic_pca,
 )
+from skvq.vae.prior import NormalPrior
 
 
 def generator(seed=0):
@@ -57,7 +57,7 @@ def test_the_divergence_is_that_of_torch():
 def test_the_divergence_is_the_mean_log_ratio_of_draws():
     q = posterior(b=2)
     z = q.draw(normal(200_000, 1, 3, seed=2))
-    log_ratio = q.log_prob(z) - log_prior(z)
+    log_ratio = q.log_prob(z) - NormalPrior(z.shape[-1]).log_prob(z)
     error = log_ratio.std(dim=0) / math.sqrt(200_000)
     assert ((log_ratio.mean(dim=0) - q.kl_per_component().sum(dim=1)).abs() < 5 * error).all()
 
@@ -70,7 +70,7 @@ def test_log_densities_are_those_of_torch():
     q, z = posterior(), normal(4, 6, 3, seed=3)
     torch.testing.assert_close(q.log_prob(z), torch_posterior(q).log_prob(z).sum(dim=-1))
     expected = distributions.Normal(torch.zeros(3), torch.ones(3)).log_prob(z).sum(dim=-1)
-    torch.testing.assert_close(log_prior(z), expected)
+    torch.testing.assert_close(NormalPrior(z.shape[-1]).log_prob(z), expected)
 
 
 def test_draws_pass_the_gradient_to_both_heads():
@@ -86,13 +86,15 @@ def integral_of_log_p(vae, x):
     axis = torch.linspace(-7, 7, 281)
     z = torch.cartesian_prod(axis, axis)
     log_p = torch.stack([vae.likelihood.log_prob(row, vae.decoder(z)[:, None])[:, 0] for row in x[:, None]], dim=1)
-    return torch.logsumexp(log_p + log_prior(z)[:, None], dim=0) + 2 * math.log(float(axis[1] - axis[0]))
+    return torch.logsumexp(log_p + NormalPrior(z.shape[-1]).log_prob(z)[:, None], dim=0) + 2 * math.log(
+        float(axis[1] - axis[0])
+    )
 
 
 def test_bounds_rise_with_the_number_of_draws_up_to_log_p():
     vae, x = small_vae(), normal(20, 5, seed=9)
-    elbo = vae.elbo(x, normal(20_000, 1, 2)).mean()
-    log_weights = vae.log_weights(x, normal(20_000, 20, 2, seed=4))
+    elbo = vae.elbo(x, normal(20_000, 1, 2), NormalPrior(2)).mean()
+    log_weights = vae.log_weights(x, normal(20_000, 20, 2, seed=4), NormalPrior(2))
     bounds = [
         torch.stack([importance_weighted_bound(part) for part in log_weights.split(k)]).mean() for k in (1, 5, 50, 1000)
     ]
@@ -179,7 +181,7 @@ def linear_vae(X, k, kl_weight=1.0, smallest=1e-6):
 def test_the_linear_solution_has_the_likelihood_of_probabilistic_pca(k):
     X = StandardScaler().fit_transform(load_wine().data)
     vae, solution = linear_vae(X, k)
-    elbo = vae.elbo(torch.from_numpy(X), matched_noise(64, k, generator()).double()).mean()
+    elbo = vae.elbo(torch.from_numpy(X), matched_noise(64, k, generator()).double(), NormalPrior(k)).mean()
     pca = PCA(k).fit(X)
     # scikit-learn divides by n - 1, here it is n: 0.6 % of the variance; z is drawn in float32
     assert solution.noise_variance == pytest.approx(pca.noise_variance_, rel=0.01)
@@ -190,7 +192,7 @@ def test_the_bounds_of_the_exact_posterior_are_log_p_with_a_single_draw():
     X = StandardScaler().fit_transform(load_wine().data)
     vae, _ = linear_vae(X, 4)
     x = torch.from_numpy(X[:9])
-    bound = importance_weighted_bound(vae.log_weights(x, normal(1, 9, 4).double()))
+    bound = importance_weighted_bound(vae.log_weights(x, normal(1, 9, 4).double(), NormalPrior(4)))
     np.testing.assert_allclose(bound, PCA(4).fit(X).score_samples(X[:9]), rtol=0.02)
 
 

@@ -389,9 +389,9 @@ def test_a_table_of_numbers_has_the_same_score_as_its_array_and_leaves_later_gap
 
 
 def test_held_out_rows_mixtures_and_unknown_levels(frame):
-    model = VAETransformer(
-        2, aggregate="gaussian_mixture", n_mixture_components=2, handle_unknown="ignore", max_iter=3, random_state=0
-    ).fit(frame, X_val=mixed_frame(100, seed=2))
+    model = VAETransformer(2, n_mixture_components=2, handle_unknown="ignore", max_iter=3, random_state=0).fit(
+        frame, X_val=mixed_frame(100, seed=2)
+    )
     assert len(model.validation_loss_curve_) > 0
     assert len(model.sample(20, random_state=0)) == 20
     other = frame.head(3).assign(kind=["a", "z", "b"])
