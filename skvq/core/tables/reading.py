@@ -74,8 +74,11 @@ def read(series, where):
         if series.dtype.kind in "OUS":
             return _read_objects(series, "str" if series.dtype.kind in "US" else "object", where)
         return _numbers("real", series.dtype.name, series.astype(np.float64), where)
+    name = str(series.dtype)
+    if name.startswith("datetime64") and hasattr(series.dtype, "tz"):
+        series = series.dt.tz_convert("UTC")  # narwhals knows few names of time zones
     column = nw.from_native(series, series_only=True)
-    dtype, name = column.dtype, str(series.dtype)
+    dtype = column.dtype
     if dtype.is_integer() or dtype.is_float() or dtype == nw.Decimal:
         kind = "integer" if dtype.is_integer() else "real"
         values = column.cast(nw.Float64).to_numpy()

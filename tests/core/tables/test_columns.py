@@ -282,3 +282,20 @@ def test_what_no_fit_gives_is_refused(index, change):
     fields = vars(columns[index]) | change
     with pytest.raises(ValueError, match="a column's"):
         type(columns[index])(**fields).check()
+
+
+@pytest.mark.parametrize("extra", ["min", "us"])
+@pytest.mark.parametrize("to_frame", [pd.DataFrame, lambda columns: pl.from_pandas(pd.DataFrame(columns))])
+def test_times_that_mostly_lie_on_a_coarse_unit_are_drawn_so(extra, to_frame):
+    random = np.random.RandomState(0)
+    n = 3000
+    hours = pd.to_timedelta(6 * random.permutation(20_000)[:n], unit="h")
+    odd = np.where(random.rand(n) < 0.02, random.randint(1, 360 if extra == "min" else 10**10, n), 0)
+    when = (pd.Timestamp("2005-01-01") + hours + pd.to_timedelta(odd, unit=extra)).as_unit("us")
+    frame = to_frame({"when": when, "for": (hours + pd.to_timedelta(odd, unit=extra)).as_unit("us")})
+    columns, cells = Columns.fit(frame)
+    for column, values in zip(columns, cells.T):
+        drawn = column.marginal.draw_in(column.marginal.piece_of(values), random.rand(n))
+        back = np.asarray(column.restore(drawn, columns.frame).to_numpy()).astype("int64")
+        share = (back % (6 * 3600 * 10**6) == 0).mean()
+        assert share == pytest.approx((odd == 0).mean(), abs=5 * np.sqrt(0.02 / n))  # five standard errors
