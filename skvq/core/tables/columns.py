@@ -14,7 +14,7 @@ import numpy as np
 from ...persistence.records import from_json
 from .marginal import Marginal
 from .reading import UNITS, Observed, read
-from .writing import as_array, as_pandas, as_polars, dates_of
+from .writing import as_array, as_categories, as_pandas, as_polars, dates_of, large_integers
 from .zones import from_local, is_rather_local, to_local, zone_of
 
 MOST_LEVELS = 1000
@@ -29,7 +29,7 @@ CLOCK = {
     "h": (1, 2, 3, 4, 6, 8, 12),
     "D": (1, 7),
 }
-DTYPE = re.compile(r"[\w\[\](), =:'/+.-]{1,200}")
+DTYPE = re.compile(r"[\w\[\](), =:'/+.<>-]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,13 @@ class Column:
         Whether the levels are those of the dtype, and whether it says that their order means something.
     missing : float in [0, 1)
         Share of missing cells.
+    level_dtype : str or None
+        Of the index of categories of pandas.
     unit, origin : str and int
         A cell of a date or duration counts units ("D", "h", "m", "s", "ms", "us", "ns"); 0 stands for the date that is
         `origin` units after 1970 began. The unit is the longest in which all dates are whole, unless float64 cannot
-        hold the counts: then it is a longer one, and dates are rounded.
+        hold the counts: then it is a longer one, and dates are rounded. A cell of an integer stands for the integer
+        `origin` above it; it is 0 unless some are too large for float64.
     is_local : bool
         Whether dates with a time zone are counted in its local time rather than in UTC: where clock times come back
         more often there, as midnights do. An hour that occurs twice, as clocks go back, is then the first one.
@@ -73,6 +76,7 @@ class Column:
     ordered: bool
     missing: float
     unit: str | None
+    level_dtype: str | None
     origin: int | float
     is_local: bool
     marginal: Marginal | None
@@ -88,7 +92,7 @@ class Column:
         kind = "category" if observed.kind == "label" else observed.kind
         is_local = _is_local(observed, where)
         times = _local(observed) if is_local else observed
-        unit, origin = _unit(times) if observed.base else (None, 0)
+        unit, origin = _unit(times) if observed.base else (None, observed.origin)
         levels = observed.levels if kind == "category" else (False, True) if kind == "boolean" else ()
         if len(levels) > MOST_LEVELS:
             raise ValueError(
@@ -112,6 +116,7 @@ class Column:
             fixed=observed.fixed,
             ordered=observed.ordered,
             missing=n_missing / len(cells),
+            level_dtype=observed.level_dtype,
             unit=unit,
             origin=origin,
             is_local=is_local,
@@ -145,6 +150,8 @@ class Column:
         if observed.base:
             return _counts(_local(observed, self.dtype) if self.is_local else observed, self.unit, self.origin)
         cells = observed.values
+        if observed.origin != self.origin:
+            cells = cells + float(observed.origin - self.origin)
         if self.kind == "integer" and observed.kind == "real":
             fractions = cells[(cells != np.round(cells)) & ~observed.missing]
             if len(fractions):
@@ -191,11 +198,13 @@ class Column:
             values = self._times(cells, missing)
         elif self.is_discrete:
             if self.dtype == "category" and frame == "pandas":
-                return as_pandas(cells, self.dtype, self.levels, self.ordered)
+                return as_categories(cells, self.levels, self.level_dtype, self.ordered)
             values = self._labels(cells, missing)
+        elif self.kind == "integer" and self.origin:
+            values = large_integers(cells, int(self.origin), self.dtype)
         else:
             values = np.where(missing, np.nan, np.round(cells)) if self.kind == "integer" else cells
-            values = self._python_numbers(values) if self.dtype == "object" else values
+            values = self._python_numbers(values) if self.dtype in ("object", "Object") else values
         if frame == "pandas":
             return as_pandas(values, self.dtype)
         if frame == "polars":
@@ -203,16 +212,16 @@ class Column:
         return as_array(values, self.dtype)
 
     def _python_numbers(self, values):
-        """Return numbers as objects, whole ones as int; NaN where a cell is missing."""
+        """Return numbers as objects, whole ones as int; a missing cell is NaN, or None in a frame of polars."""
         objects = np.empty(len(values), dtype=object)
-        whole = self.kind == "integer"
-        objects[:] = [int(value) if whole and value == value else value for value in values.tolist()]
+        make, absent = int if self.kind == "integer" else float, None if self.dtype == "Object" else np.nan
+        objects[:] = [make(value) if value == value else absent for value in values.tolist()]
         return objects
 
     def _labels(self, cells, missing):
         """Return levels as objects with None for missing cells, or as numbers where all levels are some."""
         numeric = all(isinstance(level, (int, float)) for level in self.levels)
-        if numeric and self.kind == "category" and self.dtype != "object":
+        if numeric and self.kind == "category" and self.dtype not in ("object", "Object"):
             return np.array([*self.levels, np.nan])[np.where(missing, len(self.levels), cells).astype(np.int64)]
         levels = np.empty(len(self.levels) + 1, dtype=object)
         levels[:] = [*self.levels, None]
@@ -233,6 +242,8 @@ class Column:
     def check(self):
         """Raise ValueError for fields that no fit gives."""
         discrete = self.kind in ("category", "boolean")
+        if (self.dtype == "category") != bool(self.level_dtype) or not DTYPE.fullmatch(self.level_dtype or self.dtype):
+            raise ValueError("a column's dtype and that of its levels do not go together")
         if not DTYPE.fullmatch(self.dtype) or (self.marginal is None) != discrete:
             raise ValueError("a column's kind, dtype and marginal do not go together")
         if not len(self.levels) == len(self.frequencies) <= MOST_LEVELS or bool(self.levels) != discrete:
@@ -254,7 +265,7 @@ class Column:
             raise ValueError("a column's kind and unit do not go together")
         if self.is_local and (self.kind != "date" or zone_of(self.dtype) is None):
             raise ValueError("a column's times are local, but have no time zone")
-        if int(self.origin) != self.origin or abs(self.origin) >= 2**63:
+        if int(self.origin) != self.origin or abs(self.origin) >= (2**63 if timed else 2**1023):
             raise ValueError("a column's origin is no whole number")
         numbers = (self.mean, self.std) if not discrete else (0.0, 0.0)
         if None in numbers or not np.isfinite(numbers).all() or numbers[1] < 0:

@@ -107,10 +107,10 @@ def _check_whole(column, cells, where):
     """Raise ValueError for cells that a column of whole numbers, or of dates in steps of a unit, cannot hold."""
     if column.unit is not None and (cells != np.round(cells)).any():
         raise ValueError(f"{where} is not in whole steps of the column's unit, {column.unit}, as all of fit are")
-    if column.kind == "integer":
-        dtype = np.dtype(column.dtype.lower() if column.dtype.lower() in INTEGERS else "int64")
-        limits = np.iinfo(dtype)
-        if (cells < limits.min).any() or (cells > limits.max).any():
+    if column.kind == "integer" and column.dtype.lower() in INTEGERS:
+        limits = np.iinfo(column.dtype.lower())
+        low, high = (float(int(limit) - int(column.origin)) for limit in (limits.min, limits.max))
+        if (cells < low).any() or (cells > high).any():
             raise ValueError(f"{where} is beyond what the column's dtype, {column.dtype}, can hold")
 
 
