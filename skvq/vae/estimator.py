@@ -479,13 +479,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Returns
         -------
         X_drawn : ndarray of shape (n, n_draws, n_features), or one of images if `fit` saw images
+            If `fit` saw a frame: a frame like X, or a list of `n_draws` such.
         """
         check_is_fitted(self, "weights_")
         check_arguments("VAETransformer.reconstruct", {"n_draws": [POSITIVE_INTEGER]}, n_draws=n_draws)
         rows, generator = self._rows(X), _torch_generator(check_random_state(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
-        decoded = np.asarray(self._rows_from(np.stack(draws, axis=1).reshape(len(rows) * n_draws, -1)))
-        return decoded.reshape(len(rows), n_draws, *decoded.shape[1:])
+        decoded = self._rows_of_each(np.stack(draws, axis=1), X)
+        return decoded[0] if isinstance(decoded, list) and n_draws == 1 else decoded
 
     def traverse(
         self, component: int, values: ArrayLike = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X: MatrixLike | None = None
@@ -503,7 +504,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Returns
         -------
         X_traversed : ndarray of shape (n, n_values, n_features), or one of images if `fit` saw images
-            n is 1 without X.
+            n is 1 without X. If `fit` saw a frame: a list of frames, one for each value.
         """
         check_is_fitted(self, "weights_")
         known = Number(Integral, 0, self._n_features_out - 1, closed="both")
@@ -512,8 +513,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps
-        decoded = np.asarray(self._rows_from(z.reshape(-1, self._n_features_out)))
-        return decoded.reshape(*z.shape[:2], *decoded.shape[1:])
+        return self._rows_of_each(z, X)
 
     @property
     def _n_features_out(self):
@@ -635,6 +635,18 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         else:
             pieces = inference.draw_rows(network, z, device, _torch_generator(random_state))
         return layout_of(self).restore(pieces, len(z))
+
+    def _rows_of_each(self, z, X):
+        """Return E[x | z] of z (n, m, n_components): an ndarray (n, m, ...), or m frames with the index of X."""
+        layout = layout_of(self)
+        if not layout.has_columns or layout.columns.frame is None:
+            decoded = np.asarray(self._rows_from(z.reshape(-1, z.shape[-1])))
+            return decoded.reshape(*z.shape[:2], *decoded.shape[1:])
+        frames = [self._rows_from(z[:, position]) for position in range(z.shape[1])]
+        for frame in frames:
+            if hasattr(frame, "index") and hasattr(X, "index"):
+                frame.index = X.index
+        return frames
 
     def __sklearn_tags__(self):
         tags = tag_rows(super().__sklearn_tags__())

@@ -126,8 +126,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         :class:`OrderlessNADE` of the rows, which knows the codes of single columns, not the codes of `transform`. The
         others are models of the codes: a :class:`PixelCNN` (for codes on two grids a :class:`HierarchicalPixelCNN`), or
         a :class:`CausalTransformer`. "auto": "nade" for tables of up to 500 columns, else "pixelcnn". An instance of
-        any is cloned. None fits none: then there is no `sample` and no `score_samples`. See Notes for why, and for what
-        another estimator needs.
+        any is cloned. None fits none: then there is no `sample` and no `score_samples`. With a single row, a prior that
+        is given by name holds none out. See Notes for why, and for what another estimator needs.
     input_noise : float or "auto", default="auto"
         Standard deviation of Gaussian noise that is added to the standardised rows in training, while the
         reconstruction is compared with the clean ones. "auto": for tables the root mean squared error that the start
@@ -808,17 +808,20 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _fit_prior(self, prior, codes, y, held_out, y_val, generator, task):
         """Fit a prior of codes."""
-        shared = {"device": self.device, "precision": self.precision, "verbose": self.verbose}
-        code_prior = CodePrior.new(prior, self._spec, generator, **shared)
+        code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
         held_out = None if held_out is None else self._encode(held_out)
         self.prior_ = code_prior.fit(codes, y, held_out, y_val, task)
 
     def _fit_row_prior(self, prior, X, held_out, generator, task):
         """Fit a prior of rows to a table, with held-out rows or None."""
-        shared = {"device": self.device, "precision": self.precision, "verbose": self.verbose}
         of_tables = {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
-        row_prior = RowPrior.new(prior, generator, tables=of_tables, **shared)
+        row_prior = RowPrior.new(prior, generator, tables=of_tables, **self._shared_with_prior(len(X)))
         self.prior_ = row_prior.fit(X, held_out, task)
+
+    def _shared_with_prior(self, n_rows):
+        """Return parameters of a prior that is known by name; of one row none can be held out."""
+        shared = {"device": self.device, "precision": self.precision, "verbose": self.verbose}
+        return shared if n_rows > 1 else shared | {"early_stopping": False}
 
     def _fitted_prior(self):
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""

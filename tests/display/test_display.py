@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import entropy
 from sklearn.datasets import load_diabetes, load_digits, load_wine
@@ -366,7 +367,8 @@ def test_an_autoencoder_is_traversed_over_the_quantiles_of_its_codes(autoencoder
 
 def test_a_traversal_of_a_table_is_in_standard_deviations(vae_of_wine, wine):
     display = LatentTraversalDisplay.from_estimator(vae_of_wine, components=[0])
-    expected = (vae_of_wine.traverse(0)[0] - wine.mean().to_numpy()) / wine.std(ddof=0).to_numpy()
+    traversed = pd.concat(vae_of_wine.traverse(0))
+    expected = ((traversed - wine.mean()) / wine.std(ddof=0)).to_numpy()
     found = np.array([line.get_xdata() for line in display.lines_[0]])
     np.testing.assert_allclose(found, expected, atol=1e-6)
 

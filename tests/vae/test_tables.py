@@ -277,6 +277,29 @@ def test_frames_come_back_with_values_that_can_occur(model, frame):
     assert drawn.groupby("kind", observed=True)["count"].mean().is_monotonic_increasing
 
 
+def test_reconstructions_and_traversals_of_frames_are_frames(frame):
+    for X in (frame[:200].set_axis(range(5, 205)), pl.from_pandas(frame[:200])):
+        fitted = VAETransformer(2, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(X)
+        one = fitted.reconstruct(X, random_state=0)
+        several = fitted.reconstruct(X, n_draws=3, random_state=0)
+        assert isinstance(several, list)
+        traversed = fitted.traverse(1, (-1.0, 1.0), X=X)
+        z = fitted.transform(X)
+        z[:, 1] = 1.0
+        for found in (one, *several, *traversed):
+            assert type(found) is type(X)
+            assert list(found.columns) == list(X.columns)
+            assert list(found.dtypes) == list(X.dtypes)
+            assert len(found) == len(X)
+        assert traversed[1].equals(like_index(fitted.inverse_transform(z), X))
+        assert len(fitted.traverse(0)) == 7
+        assert all(len(found) == 1 for found in fitted.traverse(0))
+
+
+def like_index(found, X):
+    return found.set_axis(X.index) if isinstance(X, pd.DataFrame) else found
+
+
 def test_the_mean_of_a_sample_has_less_variety_than_its_draws(model):
     by_default, drawn, mean = (
         model.sample(300, random_state=0, **chosen)

@@ -105,3 +105,11 @@ def test_the_number_of_positions_goes_by_columns_not_by_levels():
     X = pd.DataFrame({name: random.choice([f"level {i}" for i in range(40)], 300) for name in "abcdefgh"})
     model = VQVAETransformer(prior=None, **SMALL).fit(X)
     assert model.transform(X).shape[1] == 2  # one for every four of eight columns
+
+
+@pytest.mark.parametrize("prior", ["auto", "pixelcnn"])
+def test_a_table_of_one_row_gives_that_row(prior):
+    frame = pd.DataFrame({"a": [1.5], "b": pd.Categorical(["x"]), "c": [3]})
+    model = VQVAETransformer(prior=prior, max_iter=2, random_state=0).fit(frame)
+    pd.testing.assert_frame_equal(model.sample(1, random_state=0), frame)
+    pd.testing.assert_frame_equal(model.inverse_transform(model.transform(frame)), frame)

@@ -5,7 +5,7 @@ number of days (or of a shorter unit, where one occurs) since the first date, an
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import narwhals as nw
@@ -14,13 +14,22 @@ import numpy as np
 from ...persistence.records import from_json
 from .marginal import Marginal
 from .reading import UNITS, Observed, read
-from .writing import as_array, as_pandas, as_polars, dates_of
+from .writing import as_array, as_categories, as_pandas, as_polars, dates_of, large_integers
+from .zones import from_local, is_rather_local, to_local, zone_of
 
 MOST_LEVELS = 1000
 MOST_SHOWN = 5
 NUMERIC = ("real", "integer")
 WITH_MARGINAL = ("real", "integer", "date", "duration")
-DTYPE = re.compile(r"[\w\[\](), =:'/+.-]{1,200}")
+PER_SECOND = {"us": 10**6, "ns": 10**9}
+# Seconds, minutes, hours and days that clock times are often multiples of.
+CLOCK = {
+    "s": (1, 2, 5, 10, 15, 20, 30),
+    "m": (1, 2, 5, 10, 15, 20, 30),
+    "h": (1, 2, 3, 4, 6, 8, 12),
+    "D": (1, 7),
+}
+DTYPE = re.compile(r"[\w\[\](), =:'/+.<>-]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -42,10 +51,16 @@ class Column:
         Whether the levels are those of the dtype, and whether it says that their order means something.
     missing : float in [0, 1)
         Share of missing cells.
+    level_dtype : str or None
+        Of the index of categories of pandas.
     unit, origin : str and int
         A cell of a date or duration counts units ("D", "h", "m", "s", "ms", "us", "ns"); 0 stands for the date that is
         `origin` units after 1970 began. The unit is the longest in which all dates are whole, unless float64 cannot
-        hold the counts: then it is a longer one, and dates are rounded.
+        hold the counts: then it is a longer one, and dates are rounded. A cell of an integer stands for the integer
+        `origin` above it; it is 0 unless some are too large for float64.
+    is_local : bool
+        Whether dates with a time zone are counted in its local time rather than in UTC: where clock times come back
+        more often there, as midnights do. An hour that occurs twice, as clocks go back, is then the first one.
     marginal : Marginal or None
         Of the observed cells of a numeric column, a date or a duration.
     mean, std : float
@@ -61,7 +76,9 @@ class Column:
     ordered: bool
     missing: float
     unit: str | None
+    level_dtype: str | None
     origin: int | float
+    is_local: bool
     marginal: Marginal | None
     mean: float | None
     std: float | None
@@ -73,24 +90,39 @@ class Column:
         if n_missing == len(observed.missing):
             raise ValueError(f"{where} has no observed cell, all are missing; drop it")
         kind = "category" if observed.kind == "label" else observed.kind
-        unit, origin = _unit(observed) if observed.base else (None, 0)
+        is_local = _is_local(observed, where)
+        times = _local(observed) if is_local else observed
+        unit, origin = _unit(times) if observed.base else (None, observed.origin)
         levels = observed.levels if kind == "category" else (False, True) if kind == "boolean" else ()
         if len(levels) > MOST_LEVELS:
             raise ValueError(
                 f"{where} has {len(levels)} levels, more than the {MOST_LEVELS} that a category can have; drop it or "
                 "group rare levels"
             )
-        cells = _counts(observed, unit, origin) if observed.base else observed.values
+        cells = _counts(times, unit, origin) if observed.base else observed.values
         seen = cells[~observed.missing] if n_missing else cells
         frequencies, marginal, mean, std = (), None, None, None
         if levels:
             counts = np.bincount(seen.astype(np.int64), minlength=len(levels))
             frequencies = tuple((counts / len(cells)).tolist())
         else:
-            marginal, mean, std = Marginal.fit(seen), float(seen.mean()), float(seen.std())
-        fixed, ordered, share = observed.fixed, observed.ordered, n_missing / len(cells)
+            marginal, mean, std = Marginal.fit(seen, _periods(unit)), float(seen.mean()), float(seen.std())
         column = cls(
-            name, kind, observed.dtype, levels, frequencies, fixed, ordered, share, unit, origin, marginal, mean, std
+            name=name,
+            kind=kind,
+            dtype=observed.dtype,
+            levels=levels,
+            frequencies=frequencies,
+            fixed=observed.fixed,
+            ordered=observed.ordered,
+            missing=n_missing / len(cells),
+            level_dtype=observed.level_dtype,
+            unit=unit,
+            origin=origin,
+            is_local=is_local,
+            marginal=marginal,
+            mean=mean,
+            std=std,
         )
         return column, cells
 
@@ -116,8 +148,10 @@ class Column:
         if observed.kind not in alike:
             self._refuse(observed, where)
         if observed.base:
-            return _counts(observed, self.unit, self.origin)
+            return _counts(_local(observed, self.dtype) if self.is_local else observed, self.unit, self.origin)
         cells = observed.values
+        if observed.origin != self.origin:
+            cells = cells + float(observed.origin - self.origin)
         if self.kind == "integer" and observed.kind == "real":
             fractions = cells[(cells != np.round(cells)) & ~observed.missing]
             if len(fractions):
@@ -164,11 +198,13 @@ class Column:
             values = self._times(cells, missing)
         elif self.is_discrete:
             if self.dtype == "category" and frame == "pandas":
-                return as_pandas(cells, self.dtype, self.levels, self.ordered)
+                return as_categories(cells, self.levels, self.level_dtype, self.ordered)
             values = self._labels(cells, missing)
+        elif self.kind == "integer" and self.origin:
+            values = large_integers(cells, int(self.origin), self.dtype)
         else:
             values = np.where(missing, np.nan, np.round(cells)) if self.kind == "integer" else cells
-            values = self._python_numbers(values) if self.dtype == "object" else values
+            values = self._python_numbers(values) if self.dtype in ("object", "Object") else values
         if frame == "pandas":
             return as_pandas(values, self.dtype)
         if frame == "polars":
@@ -176,16 +212,16 @@ class Column:
         return as_array(values, self.dtype)
 
     def _python_numbers(self, values):
-        """Return numbers as objects, whole ones as int; NaN where a cell is missing."""
+        """Return numbers as objects, whole ones as int; a missing cell is NaN, or None in a frame of polars."""
         objects = np.empty(len(values), dtype=object)
-        whole = self.kind == "integer"
-        objects[:] = [int(value) if whole and value == value else value for value in values.tolist()]
+        make, absent = int if self.kind == "integer" else float, None if self.dtype == "Object" else np.nan
+        objects[:] = [make(value) if value == value else absent for value in values.tolist()]
         return objects
 
     def _labels(self, cells, missing):
         """Return levels as objects with None for missing cells, or as numbers where all levels are some."""
         numeric = all(isinstance(level, (int, float)) for level in self.levels)
-        if numeric and self.kind == "category" and self.dtype != "object":
+        if numeric and self.kind == "category" and self.dtype not in ("object", "Object"):
             return np.array([*self.levels, np.nan])[np.where(missing, len(self.levels), cells).astype(np.int64)]
         levels = np.empty(len(self.levels) + 1, dtype=object)
         levels[:] = [*self.levels, None]
@@ -199,11 +235,15 @@ class Column:
         base = "ns" if self.unit == "ns" else "us"
         per = UNITS[self.unit] // UNITS[base]
         counts = (np.round(np.where(missing, 0.0, cells)).astype(np.int64) + int(self.origin)) * per
+        if self.is_local:
+            counts = from_local(counts, PER_SECOND[base], zone_of(self.dtype))
         return dates_of(counts, missing, base, self.kind)
 
     def check(self):
         """Raise ValueError for fields that no fit gives."""
         discrete = self.kind in ("category", "boolean")
+        if (self.dtype == "category") != bool(self.level_dtype) or not DTYPE.fullmatch(self.level_dtype or self.dtype):
+            raise ValueError("a column's dtype and that of its levels do not go together")
         if not DTYPE.fullmatch(self.dtype) or (self.marginal is None) != discrete:
             raise ValueError("a column's kind, dtype and marginal do not go together")
         if not len(self.levels) == len(self.frequencies) <= MOST_LEVELS or bool(self.levels) != discrete:
@@ -223,7 +263,9 @@ class Column:
         timed = self.kind in ("date", "duration")
         if timed != (self.unit is not None) or (timed and self.unit not in UNITS):
             raise ValueError("a column's kind and unit do not go together")
-        if int(self.origin) != self.origin or abs(self.origin) >= 2**63:
+        if self.is_local and (self.kind != "date" or zone_of(self.dtype) is None):
+            raise ValueError("a column's times are local, but have no time zone")
+        if int(self.origin) != self.origin or abs(self.origin) >= (2**63 if timed else 2**1023):
             raise ValueError("a column's origin is no whole number")
         numbers = (self.mean, self.std) if not discrete else (0.0, 0.0)
         if None in numbers or not np.isfinite(numbers).all() or numbers[1] < 0:
@@ -252,6 +294,32 @@ def _unit(observed):
     while (last - first) * base // UNITS[unit] >= 2**52:
         unit = list(UNITS)[list(UNITS).index(unit) - 1]
     return unit, 0 if observed.kind == "duration" else first * base // UNITS[unit]
+
+
+def _is_local(observed, where):
+    """Return whether dates are to be counted in the local time of their zone."""
+    if observed.kind != "date":
+        return False
+    try:
+        zone = zone_of(observed.dtype)
+    except ValueError as error:
+        raise ValueError(f"{where} has dtype {observed.dtype}: {error}; convert it to the time zone 'UTC'") from None
+    if zone is None:
+        return False
+    return is_rather_local(observed.values[~observed.missing], PER_SECOND[observed.base], zone)
+
+
+def _local(observed, dtype=None):
+    """Return dates in the local time of the zone of their dtype, or of another one."""
+    zone = zone_of(observed.dtype if dtype is None else dtype)
+    return replace(observed, values=to_local(observed.values, PER_SECOND[observed.base], zone))
+
+
+def _periods(unit):
+    """Return for how many units clock times often come back; nothing without a unit."""
+    if unit is None:
+        return ()
+    return tuple(count * UNITS[longer] // UNITS[unit] for longer, counts in CLOCK.items() for count in counts)
 
 
 def _counts(observed, unit, origin):

@@ -1,17 +1,14 @@
 """Rows of a table that are known in part: what a user gives of them, and the averages of their completions."""
 
-import re
 from datetime import datetime, timezone
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from ..._warnings import warn_user
 from .columns import call, frame_of
 from .reading import is_missing, read
+from .zones import zone_of
 
-# The time zone in the dtype of a column, of pandas or polars.
-ZONE = re.compile(r"(?:ns|us|ms|s), ([^\]]+)\]|time_zone='([^']+)'")
 INTEGERS = {f"{sign}int{size}" for sign in ("u", "") for size in (8, 16, 32, 64)}
 
 
@@ -110,10 +107,10 @@ def _check_whole(column, cells, where):
     """Raise ValueError for cells that a column of whole numbers, or of dates in steps of a unit, cannot hold."""
     if column.unit is not None and (cells != np.round(cells)).any():
         raise ValueError(f"{where} is not in whole steps of the column's unit, {column.unit}, as all of fit are")
-    if column.kind == "integer":
-        dtype = np.dtype(column.dtype.lower() if column.dtype.lower() in INTEGERS else "int64")
-        limits = np.iinfo(dtype)
-        if (cells < limits.min).any() or (cells > limits.max).any():
+    if column.kind == "integer" and column.dtype.lower() in INTEGERS:
+        limits = np.iinfo(column.dtype.lower())
+        low, high = (float(int(limit) - int(column.origin)) for limit in (limits.min, limits.max))
+        if (cells < low).any() or (cells > high).any():
             raise ValueError(f"{where} is beyond what the column's dtype, {column.dtype}, can hold")
 
 
@@ -180,9 +177,9 @@ def _as_time(value, column):
         value = value.to_pydatetime(warn=False)
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
-    zone = ZONE.search(column.dtype)
+    zone = zone_of(column.dtype)
     if value.tzinfo is None and zone:
-        value = value.replace(tzinfo=ZoneInfo(zone.group(1) or zone.group(2)))
+        value = value.replace(tzinfo=zone)
     elif value.tzinfo is not None and not zone:
         raise ValueError("it has a time zone, and the column has none")
     return value.astimezone(timezone.utc).replace(tzinfo=None) if zone else value

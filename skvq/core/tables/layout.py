@@ -218,15 +218,15 @@ class TableLayout:
 
     def _put_scores(self, features, cells, missing):
         """Put the standardised scores of numbers into features, 0 for missing ones."""
-        numeric, at, low, high, knots, shift, scale = self._scoring
+        numeric, at, low, high, marginals, shift, scale = self._scoring
         values = cells.T[numeric].astype(np.float64, copy=False)  # (columns, b)
         absent = missing.T[numeric]
         scores = np.empty(values.shape)
-        for position, (points, probabilities) in enumerate(knots):
-            scores[position] = np.interp(values[position], points, probabilities)
+        for position, marginal in enumerate(marginals):
+            scores[position] = marginal.share_below(values[position])
         ndtri(scores, out=scores)
         for position in np.flatnonzero(((values < low) | (values > high)).any(axis=1)):
-            scores[position] = self.columns[numeric[position]].marginal.to_normal(values[position])
+            scores[position] = marginals[position].to_normal(values[position])
         scores -= shift
         scores *= scale
         scores[absent] = 0.0
@@ -286,7 +286,7 @@ class TableLayout:
         at = np.array([self.blocks[index].start for index in numeric], dtype=np.int64)
         low, high = (np.array([getattr(each, end) for each in marginals])[:, None] for end in ("low", "high"))
         shift, scale = self.shift[numeric, None], self.factor / self.scale[numeric, None]
-        return numeric, at, low, high, [marginal.knots for marginal in marginals], shift, scale
+        return numeric, at, low, high, marginals, shift, scale
 
     @functools.cached_property
     def _marked(self):

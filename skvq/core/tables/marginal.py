@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from .lattice import Lattice
+
 # A column of so few distinct values is made of atoms alone.
 FEW_VALUES = 64
 # Otherwise a value is an atom if this share of the cells holds it, and at least so many cells.
@@ -17,6 +19,8 @@ MOST_SEEN, SHARE_OF_SINGLE = 2048, 0.5
 # Larger columns are represented by a sample of their cells.
 MOST_CELLS = 200_000
 MOST_DECIMALS = 6
+# Values that need more decimals are taken as rounded to six of them where most values lie on a grid of so few.
+DECIMALS_OF_MOST = 3
 # Beyond it float64 holds no halves, so that a cell of a grid has no edges.
 LARGEST_ON_A_GRID = 2.0**51
 
@@ -45,6 +49,21 @@ def _sample(values):
     return np.concatenate([values[chosen], [values.min(), values.max()]])
 
 
+def _are_kept(counts):
+    """Return whether the distinct values with these counts are kept."""
+    return len(counts) <= MOST_SEEN and (counts == 1).sum() < SHARE_OF_SINGLE * counts.sum()
+
+
+def _is_mostly_on_a_grid(values):
+    """Return whether three decimals represent more than half of many distinct values, and six all frequent ones."""
+    distinct, counts = np.unique(values, return_counts=True)
+    is_large = np.abs(distinct).max() * 10.0**MOST_DECIMALS > LARGEST_ON_A_GRID
+    if is_large or len(distinct) <= FEW_VALUES or _are_kept(counts):
+        return False
+    fine = np.round(distinct, MOST_DECIMALS) != distinct
+    return (np.round(distinct, DECIMALS_OF_MOST) == distinct).mean() > 0.5 and (counts[fine] < ATOM_CELLS).all()
+
+
 def _levels(n_cells):
     """Return the quantile levels at which `n_cells` cells are cut into stretches: even, and finer in the tails."""
     n_stretches = int(np.clip(n_cells // CELLS_OF_A_STRETCH, 1, MOST_STRETCHES))
@@ -71,12 +90,16 @@ class Marginal:
     mass : tuple of float
         Share of each piece; they sum to 1.
     step : float or None
-        All values are multiples of it: 1 for integers, 0.01 for prices. None if six decimals do not represent them.
+        All values are multiples of it: 1 for integers, 0.01 for prices. None if six decimals do not represent them,
+        unless three represent most of them: then the others are rounded to six when they come back.
     n : int
         Number of cells seen.
     seen, counts : tuple of float and of int
         The different values and how many cells hold each, in a column most of whose cells share their value with others
         and that has no more than 2,048 values: then what is drawn is among them. Empty for other columns.
+    lattice : Lattice or None
+        Points of the grid, by their residue modulo a period, that are more frequent in stretches than others, such as
+        full hours or prices that end in .99. The mass of a stretch is spread evenly over its points without one.
 
     Examples
     --------
@@ -94,33 +117,45 @@ class Marginal:
     n: int
     seen: tuple[float, ...] = ()
     counts: tuple[int, ...] = ()
+    lattice: Lattice | None = None
 
     @classmethod
-    def fit(cls, values):
+    def fit(cls, values, periods=()):
         """Return the marginal of values, ndarray (n,) of float64, finite, n > 0.
 
-        Of more than 200,000 values a sample is taken, and the smallest and the largest.
+        Of more than 200,000 values a sample is taken, and the smallest and the largest. A lattice may have one of the
+        `periods`, in the unit of the values, or some number of steps of the grid.
         """
-        sample = _sample(values)
+        sample, n = _sample(values) + 0.0, len(values)  # + 0.0 makes -0.0 a zero
         decimals = decimals_of(sample)
-        distinct, counts = np.unique(sample + 0.0, return_counts=True)  # + 0.0 makes -0.0 a zero
+        if decimals is None and _is_mostly_on_a_grid(sample):
+            rounded = cls._fit(np.round(sample, MOST_DECIMALS), n, 10.0**-MOST_DECIMALS, periods)
+            if rounded.lattice is not None:
+                return rounded
+        return cls._fit(sample, n, None if decimals is None else 10.0**-decimals, periods)
+
+    @classmethod
+    def _fit(cls, sample, n, step, periods):
+        """Return the marginal of a sample of n values, which are multiples of `step`."""
+        distinct, counts = np.unique(sample, return_counts=True)
         if len(distinct) <= FEW_VALUES:
             is_atom = np.ones(len(distinct), dtype=bool)
         else:
             is_atom = counts >= max(ATOM_CELLS, ATOM_SHARE * len(sample))
-        step = None if decimals is None else 10.0**-decimals
         first, last = _pieces(counts, is_atom)
         left, right = _edges(distinct, counts, is_atom, first, last, step)
         mass = np.add.reduceat(counts, first) / len(sample)
-        kept = len(distinct) <= MOST_SEEN and (counts == 1).sum() < SHARE_OF_SINGLE * len(sample)
-        seen, counts = (distinct, counts) if kept and not is_atom.all() else (distinct[:0], counts[:0])
-        return cls(
-            *(tuple(part.tolist()) for part in (left, right, mass)),
-            step,
-            len(values),
-            tuple(seen.tolist()),
-            tuple(counts.tolist()),
-        )
+        kept = _are_kept(counts) and not is_atom.all()
+        seen, n_seen = (distinct, counts) if kept else (distinct[:0], counts[:0])
+        lattice = None
+        if step is not None and not is_atom.all():
+            others, stretch = ~is_atom, ~is_atom[first]
+            points = np.round(distinct[others] / step).astype(np.int64)
+            ends = np.ceil(left[stretch] / step), np.floor(right[stretch] / step)
+            steps = [round(period / step) for period in periods]
+            lattice = Lattice.fit(points, counts[others], *(end.astype(np.int64) for end in ends), steps)
+        pieces = (tuple(part.tolist()) for part in (left, right, mass))
+        return cls(*pieces, step, n, tuple(seen.tolist()), tuple(n_seen.tolist()), lattice)
 
     def check(self):
         """Raise ValueError for fields that no fit gives."""
@@ -138,6 +173,10 @@ class Marginal:
             raise ValueError("a marginal's values do not ascend, or are too many")
         if len(self.seen) and (min(self.counts) < 1 or (np.diff(self._bounds) < 1).any()):
             raise ValueError("a marginal's values have no counts")
+        if self.lattice is not None:
+            if self.step is None:
+                raise ValueError("a marginal's lattice has no grid")
+            self.lattice.check()
 
     @property
     def low(self):
@@ -155,13 +194,25 @@ class Marginal:
         An atom goes to the middle of its interval of probability, a stretch is linear in probability, and what lies
         between pieces is interpolated. Beyond the range scores go on along a line, one for every standard deviation.
         """
-        scores = ndtri(np.interp(values, *self.knots))
+        scores = ndtri(self.share_below(values))
         below, above = values < self._left[0], values > self._right[-1]
         if below.any():
             scores[below] = self._scores[0] + (values[below] - self._left[0]) / self.spread
         if above.any():
             scores[above] = self._scores[-1] + (values[above] - self._right[-1]) / self.spread
         return scores
+
+    def share_below(self, values):
+        """Return the probability below values, half of that of an atom among it, linear between pieces."""
+        if self.lattice is not None:
+            piece = self.piece_of(values)
+            left, right = self._left[piece], self._right[piece]
+            inside = (values > left) & (values < right)
+            left, right = left[inside], right[inside]
+            share = self.lattice.share_below(values[inside] / self.step, left / self.step, right / self.step)
+            values = values.copy()
+            values[inside] = left + share * (right - left)
+        return np.interp(values, *self.knots)
 
     def from_normal(self, u, *, clip=True):
         """Return the values that have the standard-normal scores `u`, ndarray of float64, on the grid if there is one.
@@ -215,6 +266,7 @@ class Marginal:
         on = piece[stretch]
         slope = (self._edges[on + 1] - self._edges[on]) / (self._right[on] - self._left[on])
         log_unit[stretch] = np.log(slope) + 0.5 * (np.square(lower[stretch]) + np.log(2 * np.pi))
+        log_unit[stretch] += self._log_emphasis(values[stretch], on)
         log_unit[(values < low) | (values > high)] = -np.log(self.spread)
         return lower, upper, log_unit
 
@@ -264,7 +316,18 @@ class Marginal:
         inside = (values >= self._left[piece]) & (values <= self._right[piece])
         width = np.where(self.is_atom[piece], 1.0, self._right[piece] - self._left[piece])
         unit = np.where(self.is_atom[piece], 1.0, self._unit(discrete))
-        return np.where(inside, np.log(unit / width), -np.inf)
+        found = np.where(inside, np.log(unit / width), -np.inf)
+        stretch = inside & ~self.is_atom[piece]
+        found[stretch] += self._log_emphasis(values[stretch], piece[stretch])
+        return found
+
+    def _log_emphasis(self, values, pieces):
+        """Return the log of how much likelier values are than if all points of their stretches were alike."""
+        if self.lattice is None:
+            return 0.0
+        left, right = self._left[pieces] / self.step, self._right[pieces] / self.step
+        weight = self.lattice.weight(np.round(values / self.step))
+        return np.log(weight * (right - left) / self.lattice.total(left, right))
 
     def log_stray(self, values, *, discrete=False):
         """Return the log density of what is spared for values that were not seen; its mass is :meth:`stray`.
@@ -315,8 +378,13 @@ class Marginal:
 
     def _at(self, pieces, within):
         """Return the values at shares `within` of pieces, on the grid if there is one."""
-        left = self._left[pieces]
-        return self.snap(left + within * (self._right[pieces] - left))
+        left, right = self._left[pieces], self._right[pieces]
+        values = left + within * (right - left)
+        if self.lattice is not None:
+            wide = right > left
+            left, right = left[wide] / self.step, right[wide] / self.step
+            values[wide] = self.lattice.at(within[wide], left, right) * self.step
+        return self.snap(values)
 
     def _nearest(self, values):
         """Return the nearest of the values that occur, where they are kept, else the values themselves."""

@@ -3,10 +3,12 @@
 import datetime
 import decimal
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import narwhals as nw
 import numpy as np
+
+from .dtypes import KINDS, name_of, remedy
 
 # Lengths of the units that dates and durations are counted in, in nanoseconds, longest first.
 UNITS = {"D": 86_400 * 10**9, "h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
@@ -20,7 +22,8 @@ OBJECTS = {
     "date": (datetime.date,),
     "duration": (datetime.timedelta, np.timedelta64),
 }
-CELL_TYPES = "an argument must be a string, a boolean, a number, a date or a duration in each cell"
+# Integers up to it are told apart as float64.
+LARGEST_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Observed:
         Whether the levels are those of the dtype, and whether it says that their order means something.
     base : {"us", "ns"} or None
         The unit of times.
+    origin : int
+        What is subtracted from integers before they are float64: 0, or their least where some are beyond 2**53.
+    level_dtype : str or None
+        Dtype of the categories of pandas.
     """
 
     kind: str
@@ -52,6 +59,8 @@ class Observed:
     fixed: bool = False
     ordered: bool = False
     base: str | None = None
+    origin: int = 0
+    level_dtype: str | None = None
 
 
 def read(series, where):
@@ -73,32 +82,44 @@ def read(series, where):
     if isinstance(series, np.ndarray):
         if series.dtype.kind in "OUS":
             return _read_objects(series, "str" if series.dtype.kind in "US" else "object", where)
+        _check_exact(series, where)
         return _numbers("real", series.dtype.name, series.astype(np.float64), where)
+    dtype, name = series.dtype, str(series.dtype)
+    if name.startswith("datetime64") and hasattr(dtype, "tz"):
+        series = series.dt.tz_convert("UTC")  # narwhals knows few names of time zones
     column = nw.from_native(series, series_only=True)
-    dtype, name = column.dtype, str(series.dtype)
-    if dtype.is_integer() or dtype.is_float() or dtype == nw.Decimal:
-        kind = "integer" if dtype.is_integer() else "real"
-        values = column.cast(nw.Float64).to_numpy()
-        return _numbers(kind, name, np.array(values, dtype=np.float64), where)
+    observed = _read_series(column, name, where)
+    if observed is None:
+        raise TypeError(f"{where} has dtype {name}; {KINDS}: {remedy(name)}")
+    if column.implementation.is_pandas() and name not in ("object", "category"):
+        return replace(observed, dtype=name_of(dtype, where))
+    return observed
+
+
+def _read_series(column, name, where):
+    """Return the Observed of a narwhals Series whose dtype has a name, None for a dtype that no cell can have."""
+    dtype = column.dtype
+    if dtype.is_integer():
+        return _integers(column, name, where)
+    if dtype.is_float() or dtype == nw.Decimal:
+        return _numbers("real", name, np.array(column.cast(nw.Float64).to_numpy(), dtype=np.float64), where)
     if dtype == nw.Boolean:
         values = np.array(column.cast(nw.Int8).cast(nw.Float64).to_numpy(), dtype=np.float64)
         return Observed("boolean", name, values, np.isnan(values))
     if dtype in (nw.Datetime, nw.Date, nw.Duration):
         return _times(column, name)
     if name == "category":
-        return _categories_of_pandas(series, where)
+        return _categories_of_pandas(column.to_native(), where)
     if dtype in (nw.Categorical, nw.Enum):
         levels = tuple(dtype.categories) if dtype == nw.Enum else None
-        return _labels(column.to_list(), name.partition("(")[0], levels)
+        kept = name if name.startswith("dictionary") else name.partition("(")[0]
+        return _read_objects(np.array([*column.to_list(), None], dtype=object)[:-1], kept, where, levels)
     if dtype in (nw.String, nw.Object):
-        return _read_objects(np.array(column.to_list() + [None], dtype=object)[:-1], name, where)
+        return _read_objects(np.array([*column.to_list(), None], dtype=object)[:-1], name, where)
     if name == "Null":
-        values = np.full(len(series), np.nan)
+        values = np.full(len(column), np.nan)
         return Observed("real", name, values, np.isnan(values))
-    raise TypeError(
-        f"{where} has dtype {name}; {CELL_TYPES} (numbers, booleans, strings, categories, dates, durations); "
-        "convert it or drop it"
-    )
+    return None
 
 
 def is_missing(value):
@@ -112,6 +133,45 @@ def _numbers(kind, dtype, values, where):
     if np.isinf(values).any():
         raise ValueError(f"{where} holds infinite values (infinity); mark missing cells as NaN, cut what is too large")
     return Observed(kind, dtype, values, np.isnan(values))
+
+
+def _integers(column, dtype, where):
+    """Return the Observed of a narwhals Series of integers."""
+    values = np.array(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    missing = np.isnan(values)
+    if not (np.abs(values[~missing]) >= LARGEST_EXACT).any():
+        return Observed("integer", dtype, values, missing)
+    return _large_integers(column.drop_nulls().to_list(), missing, dtype, where)
+
+
+def _large_integers(seen, missing, dtype, where):
+    """Return the Observed of a list of Python's integers, those that are not missing: exact, or an error."""
+    origin = min(seen)
+    if max(seen) - origin >= LARGEST_EXACT:
+        origin = 0
+        lost = next((value for value in seen if int(float(value)) != value), None)
+        if lost is not None:
+            raise ValueError(
+                f"{where} holds integers, such as {lost}, that float64 cannot hold, and their range is larger than "
+                "2**53; drop it, or make it a category by .astype(str) if it has few levels"
+            )
+    values = np.full(len(missing), np.nan)
+    values[~missing] = [float(value - origin) for value in seen]
+    return Observed("integer", dtype, values, missing, origin=origin)
+
+
+def _check_exact(values, where):
+    """Raise ValueError for an array of integers that float64 cannot hold."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not len(values):
+        return
+    if max(abs(int(values.min())), abs(int(values.max()))) < LARGEST_EXACT:
+        return
+    lost = next((value for value in values.tolist() if int(float(value)) != value), None)
+    if lost is not None:
+        raise ValueError(
+            f"{where} holds integers, such as {lost}, that float64 cannot hold; pass a data frame, or subtract the "
+            "smallest of them first"
+        )
 
 
 def _labels(values, dtype, levels=None, ordered=False):
@@ -131,9 +191,17 @@ def _categories_of_pandas(series, where):
             f"{where} has categories of type {', '.join(sorted(others))}; they must be strings, numbers or booleans: "
             "convert it by .astype(str).astype('category')"
         )
+    infinite = [level for level in levels if isinstance(level, float) and not np.isfinite(level)]
+    if infinite:
+        raise ValueError(
+            f"{where} has the category {infinite[0]}; categories must be finite: rename it by "
+            ".cat.rename_categories, for example to a string"
+        )
     codes = series.cat.codes.to_numpy().astype(np.float64)
     codes[codes < 0] = np.nan
-    return Observed("label", "category", codes, np.isnan(codes), tuple(levels), True, bool(series.cat.ordered))
+    level_dtype = name_of(series.cat.categories.dtype, f"the index of categories of {where}")
+    ordered = bool(series.cat.ordered)
+    return Observed("label", "category", codes, np.isnan(codes), tuple(levels), True, ordered, level_dtype=level_dtype)
 
 
 def _times(column, dtype):
@@ -150,8 +218,11 @@ def _times(column, dtype):
     return Observed(kind, dtype, values, missing, base=base)
 
 
-def _read_objects(values, dtype, where):
-    """Return the Observed of an array of objects or strings, whose kind follows from the types that occur."""
+def _read_objects(values, dtype, where, levels=None):
+    """Return the Observed of an array of objects or strings, whose kind follows from the types that occur.
+
+    `levels` are those of an Enum.
+    """
     objects = values.tolist() if values.dtype.kind in "US" else list(values)
     kinds = {_kind_of_type(kind) for kind in set(map(type, objects))}
     missing = np.zeros(len(objects), dtype=bool)
@@ -160,15 +231,17 @@ def _read_objects(values, dtype, where):
     seen = [value for value, absent in zip(objects, missing) if not absent]
     kind = _kind_of_objects(seen, where)
     if kind == "label":
-        return _labels([None if absent else str(value) for value, absent in zip(objects, missing)], dtype)
+        return _labels([None if absent else str(value) for value, absent in zip(objects, missing)], dtype, levels)
     if kind in ("date", "datetime", "duration"):
         code = "timedelta64[us]" if kind == "duration" else "datetime64[us]"
         if any(getattr(value, "tzinfo", None) is not None for value in seen):
             raise TypeError(f"{where} holds objects with a time zone; convert it by pandas.to_datetime")
         counts = np.zeros(len(objects), dtype=np.int64)
         counts[~missing] = np.array(seen, dtype=code).view(np.int64)
-        name = f"object ({kind})" if dtype == "object" else dtype
+        name = f"{dtype} ({kind})" if dtype.lower() == "object" else dtype
         return Observed("duration" if kind == "duration" else "date", name, counts, missing, base="us")
+    if kind == "integer" and max(map(abs, seen)) >= LARGEST_EXACT:
+        return _large_integers([int(value) for value in seen], missing, dtype, where)
     numbers_ = np.full(len(objects), np.nan)
     numbers_[~missing] = [float(value) for value in seen]
     if kind == "boolean":
@@ -188,7 +261,10 @@ def _kind_of_objects(seen, where):
     kinds = {_kind_of_type(kind) for kind in types}
     unknown = sorted(str(kind) for kind in kinds - set(OBJECTS))
     if unknown:
-        raise TypeError(f"{where} holds objects of type {', '.join(unknown)}; {CELL_TYPES}")
+        raise TypeError(
+            f"{where} holds objects of type {', '.join(unknown)}; a cell of the argument must be a string, a boolean, "
+            "a number, a date or a duration: convert it or drop it"
+        )
     if kinds <= {"integer", "real"}:
         return "integer" if kinds == {"integer"} else "real"
     if len(kinds) > 1:

@@ -5,6 +5,8 @@ import re
 import narwhals as nw
 import numpy as np
 
+from .dtypes import dtype_of
+
 MISSING_TIME = np.iinfo(np.int64).min
 INTEGERS = re.compile(r"(?i)(u?int)(8|16|32|64)\b")
 ARGUMENT = re.compile(r"(\w+)=('[^']*'|[^,)]+)")
@@ -22,7 +24,7 @@ def as_array(values, dtype):
         dtype of numbers.
     """
     if values.dtype.kind in "mM":
-        exact = values.astype("datetime64[D]") if dtype == "object (date)" else values
+        exact = values.astype("datetime64[D]") if dtype.lower() == "object (date)" else values
         objects = np.empty(len(values), dtype=object)
         objects[:] = exact.tolist()
         return objects
@@ -31,42 +33,50 @@ def as_array(values, dtype):
     return values
 
 
-def as_pandas(values, dtype, levels=None, ordered=False):
-    """Return cells, as :func:`as_array` takes them, as a pandas Series; with `levels` they are indices of these."""
+def as_categories(cells, levels, level_dtype, ordered):
+    """Return indices of levels, NaN for missing cells, as a pandas Series of categories."""
     pandas = nw.Implementation.PANDAS.to_native_namespace()
-    if levels is not None:
-        codes = np.where(np.isnan(values), -1, values).astype(np.int64)
-        return pandas.Series(pandas.Categorical.from_codes(codes, categories=list(levels), ordered=ordered))
+    codes = np.where(np.isnan(cells), -1, cells).astype(np.int64)
+    categories = pandas.Index(list(levels), dtype=dtype_of(level_dtype))
+    return pandas.Series(pandas.Categorical.from_codes(codes, categories=categories, ordered=ordered))
+
+
+def as_pandas(values, dtype):
+    """Return cells, as :func:`as_array` takes them, as a pandas Series."""
+    pandas = nw.Implementation.PANDAS.to_native_namespace()
     if dtype.startswith("object"):
         return pandas.Series(as_array(values, dtype), dtype=object)
+    native = dtype_of(dtype)
     if values.dtype.kind in "mM":
         series = pandas.Series(values)
         if "," in dtype:  # a time zone
             series = series.dt.tz_localize("UTC")
-        return series.astype(dtype)
+        return series.astype(native)
     if values.dtype.kind == "O":
-        return pandas.Series(values, dtype=dtype)
+        return pandas.Series(values, dtype=native)
     if INTEGERS.search(dtype):
         values = _in_range(values, dtype)
         if not np.isnan(values).any():
-            return pandas.Series(_whole(values, dtype)).astype(dtype)
+            return pandas.Series(_whole(values, dtype)).astype(native)
         return pandas.Series(values) if dtype.islower() and "[" not in dtype else _nullable(pandas, values, dtype)
     if np.isnan(values).any() and dtype not in ("float64", "float32", "float16"):
         return _nullable(pandas, values, dtype)
-    return pandas.Series(values).astype(dtype)
+    return pandas.Series(values).astype(native)
 
 
 def _nullable(pandas, values, dtype):
     """Return numbers with missing cells as a pandas Series of a dtype that has a way of its own to mark them."""
     whole = INTEGERS.search(dtype) is not None
     objects = [None if value != value else int(value) if whole else value for value in values.tolist()]
-    return pandas.Series(objects, dtype=object).astype(dtype)
+    return pandas.Series(objects, dtype=object).astype(dtype_of(dtype))
 
 
 def as_polars(values, dtype, levels=None):
     """Return cells, as :func:`as_array` takes them, as a polars Series; `levels` are those of an Enum."""
     polars = nw.Implementation.POLARS.to_native_namespace()
     name, arguments = dtype.partition("(")[0], {key: text.strip("'") for key, text in ARGUMENT.findall(dtype)}
+    if dtype.startswith("Object"):
+        return polars.Series(as_array(values, dtype).tolist(), dtype=polars.Object)
     if levels is not None:
         return polars.Series(values.tolist(), dtype=polars.Enum(list(levels)))
     if values.dtype.kind in "mM":
@@ -82,13 +92,29 @@ def as_polars(values, dtype, levels=None):
             series = series.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
         return series.dt.cast_time_unit(arguments["time_unit"])
     if values.dtype.kind == "O":
-        return polars.Series(values.tolist()).cast(getattr(polars, name))
+        return polars.Series(values.tolist(), dtype=getattr(polars, name))
     if INTEGERS.fullmatch(name):
         values = _in_range(values, name)
     series = polars.Series(values).fill_nan(None)
     if name == "Decimal":
         return series.cast(polars.Decimal(int(arguments["precision"]), int(arguments["scale"])))
     return series.cast(polars.Boolean if name == "Boolean" else getattr(polars, name))
+
+
+def large_integers(cells, origin, dtype):
+    """Return cells that stand for integers above `origin` as an object array of int, None for missing ones.
+
+    They are cut to what an integer dtype can hold.
+    """
+    found = INTEGERS.search(dtype)
+    limits = np.iinfo("".join(found.groups()).lower()) if found else None
+    objects = np.empty(len(cells), dtype=object)
+    for index, cell in enumerate(np.round(cells).tolist()):
+        value = None if cell != cell else int(cell) + origin
+        if value is not None and limits is not None:
+            value = min(max(value, int(limits.min)), int(limits.max))
+        objects[index] = value
+    return objects
 
 
 def _whole(values, dtype):

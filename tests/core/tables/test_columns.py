@@ -1,5 +1,6 @@
 """Columns: frames and arrays become cells, and come back as they were."""
 
+import datetime
 import json
 import sys
 from pathlib import Path
@@ -192,7 +193,23 @@ def test_names_need_a_frame():
     [
         (["x", 1], ValueError, 'column "a" mixes values of type int, str'),
         ([1j, 2j], TypeError, 'column "a" has dtype complex128'),
-        ([[1], [2]], TypeError, 'column "a" holds objects of type list; an argument must be a string'),
+        ([[1], [2]], TypeError, 'column "a" holds objects of type list; a cell of the argument must be a string'),
+        (
+            pd.period_range("2020", periods=2),
+            TypeError,
+            r'column "a" has dtype period\[D\]; columns can hold numbers.*convert it by .dt.to_timestamp',
+        ),
+        (
+            pd.to_datetime(["2020", "2021"]).tz_localize(datetime.timezone(datetime.timedelta(hours=1), "home")),
+            TypeError,
+            'column "a" has dtype .*home.*, which its name does not tell; convert it by .dt.tz_convert',
+        ),
+        (
+            pd.Categorical.from_codes([0, 1], [1.0, np.inf]),
+            ValueError,
+            'column "a" has the category inf; categories must be finite',
+        ),
+        ([0, 2**62 + 1], ValueError, f'column "a" holds integers, such as {2**62 + 1}, that float64 cannot hold'),
         ([b"x", b"y"], TypeError, 'column "a" holds objects of type bytes'),
         ([None, None], ValueError, 'column "a" has no observed cell, all are missing; drop it'),
         ([1.0, np.inf], ValueError, 'column "a" holds infinite values'),
@@ -282,3 +299,54 @@ def test_what_no_fit_gives_is_refused(index, change):
     fields = vars(columns[index]) | change
     with pytest.raises(ValueError, match="a column's"):
         type(columns[index])(**fields).check()
+
+
+@pytest.mark.parametrize("extra", ["min", "us"])
+@pytest.mark.parametrize("to_frame", [pd.DataFrame, lambda columns: pl.from_pandas(pd.DataFrame(columns))])
+def test_times_that_mostly_lie_on_a_coarse_unit_are_drawn_so(extra, to_frame):
+    random = np.random.RandomState(0)
+    n = 3000
+    hours = pd.to_timedelta(6 * random.permutation(20_000)[:n], unit="h")
+    odd = np.where(random.rand(n) < 0.02, random.randint(1, 360 if extra == "min" else 10**10, n), 0)
+    when = (pd.Timestamp("2005-01-01") + hours + pd.to_timedelta(odd, unit=extra)).as_unit("us")
+    frame = to_frame({"when": when, "for": (hours + pd.to_timedelta(odd, unit=extra)).as_unit("us")})
+    columns, cells = Columns.fit(frame)
+    for column, values in zip(columns, cells.T):
+        drawn = column.marginal.draw_in(column.marginal.piece_of(values), random.rand(n))
+        back = np.asarray(column.restore(drawn, columns.frame).to_numpy()).astype("int64")
+        share = (back % (6 * 3600 * 10**6) == 0).mean()
+        assert share == pytest.approx((odd == 0).mean(), abs=5 * np.sqrt(0.02 / n))  # five standard errors
+
+
+def test_differences_of_large_integers_are_drawn_exactly():
+    ids = 2**60 + np.random.RandomState(0).permutation(10**6)[:3000]
+    for frame in (pd.DataFrame({"id": ids}), pl.DataFrame({"id": ids})):
+        columns, cells = Columns.fit(frame)
+        marginal = columns[0].marginal
+        drawn = marginal.draw_in(marginal.piece_of(cells[:, 0]), np.random.RandomState(1).rand(3000))
+        back = columns.restore(drawn[:, None])["id"].to_numpy()
+        assert back.dtype == np.int64
+        assert ((back >= ids.min()) & (back <= ids.max())).all()
+        assert len(np.unique(back)) > 2900
+        later = type(frame)({"id": [2**60 - 5, 2**60 + 10**6 + 1]})
+        np.testing.assert_array_equal(columns.restore(columns.cells(later))["id"].to_numpy(), later["id"].to_numpy())
+
+
+def test_arrays_of_integers_that_float64_cannot_hold_are_refused():
+    with pytest.raises(ValueError, match=r"column 0 holds integers, such as 1152921504606846977, that float64"):
+        Columns.fit(np.array([[2**60], [2**60 + 1]]))
+    Columns.fit(np.array([[2**60], [2**61]]))  # these are exact
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["b", None, "a"], [1, None, 2], [1.5, None, 2.0], [tables.DAY, None, tables.LATER], [tables.NOON, tables.NIGHT]],
+)
+def test_a_column_of_objects_of_polars_comes_back_as_it_was(values):
+    frame = pl.DataFrame({"a": pl.Series(values, dtype=pl.Object)})
+    columns, cells = Columns.fit(frame)
+    columns.check()
+    back = columns.restore(cells)
+    assert back.schema == frame.schema
+    assert back["a"].to_list() == values
+    assert [type(value) for value in back["a"].to_list()] == [type(value) for value in values]

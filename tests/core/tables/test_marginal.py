@@ -22,6 +22,8 @@ COLUMNS = {
     "constant": np.full(7, 3.5),
     "one cell": np.array([-2.0]),
     "far outlier": np.append(RNG.normal(size=500), 1e6),
+    "mostly .99": np.round(RNG.integers(0, 3000, 3000) + np.where(RNG.random(3000) < 0.8, 0.99, RNG.random(3000)), 2),
+    "multiples of 5": 5.0 * RNG.permutation(10_000)[:1500],
     "large integers": RNG.integers(-(2**60), 2**60, 500) * 1.0,
 }
 
