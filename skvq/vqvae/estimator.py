@@ -13,7 +13,19 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .. import metrics
-from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from .._typing import (
+    ArrayLike,
+    Device,
+    ImageShape,
+    MatrixLike,
+    NDArray,
+    RandomState,
+    Reals,
+    Self,
+    SeriesLayout,
+    SeriesShape,
+    typed,
+)
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
@@ -22,6 +34,7 @@ from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import as_array, fit_layout, layout_of, tag_rows
 from ..core.parameters import is_auto
 from . import schema
+from .arrangement import better_network
 from .codes import Codes
 from .completion import check_mask, check_values, known_codes
 from .defaults import CONSTRAINTS, Architecture, automatic_training, check_combinations, plan, plan_codes, stops_early
@@ -84,6 +97,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     image_shape : tuple (H, W) or (H, W, C), default=None
         How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
         (n, H, W, C). Without either, X is a table.
+    series_shape : tuple (length,) or (length, n_channels), default=None
+        How a row of X unfolds to a series: X is rows (n, length * n_channels), or (n, length, n_channels). Lengths from
+        8 on; series of unequal lengths have to be cut, padded or resampled first.
+    series_layout : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of series in X. "channels_first": (n, n_channels, length), as aeon and sktime have them;
+        `series_shape` is (length, n_channels) all the same. What comes back has the layout of X.
     standardize : bool, default=True
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
         tables, one of each for images. Tables that hold more than numbers need it.
@@ -96,13 +115,18 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     clip : bool, default=True
         Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
         missing cells come back as they are.
+    network : {"auto", "dense", "convolutional"}, default="auto"
+        Kind of the networks, for series only: those of tables are dense, those of images convolutional. "dense": codes
+        of the whole series, as of the row of a table, which take the fewest bits where series are aligned.
+        "convolutional": codes of consecutive parts of a series, wherever things happen in it. "auto" starts both on
+        three quarters of the rows, and takes the one that reconstructs the others better; `network_` says which.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
-        Hidden layers of encoder and decoder, for tables only, beside a linear path; () is the linear path alone.
+        Hidden layers of encoder and decoder where these are dense, beside a linear path; () is the linear path alone.
         "auto": (256, 256), or () below 500 training rows, where a network overfits more than it learns.
     channels : int, default=192
-        Width of the networks, for images only.
+        Width of convolutional networks.
     n_blocks : int, default=2
-        Blocks of the networks, for images only, beside a linear path; 0 is the linear path alone.
+        Blocks of convolutional networks, beside a linear path; 0 is the linear path alone.
     prior : {"auto", "pixelcnn", "transformer", "nade"}, density estimator, or None, default="auto"
         What `sample`, `score_samples` and `complete` draw from, fitted after the autoencoder. "nade", for tables: an
         :class:`OrderlessNADE` of the rows, which knows the codes of single columns, not the codes of `transform`. The
@@ -182,6 +206,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         The internal standardisation.
     image_shape_ : tuple of int or None
         Shape of an image; None for tables.
+    network_ : {"dense", "convolutional"}
+        The kind of networks that were built.
+    series_shape_ : tuple of int or None
+        (length,) or (length, n_channels) of series; None for images and tables.
     architecture_ : dict
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
@@ -265,7 +293,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     _schema = schema.VQVAE
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_images_in", "_dtype_in", "_table_in")
+    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
 
     def __init__(
         self,
@@ -277,10 +305,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         codebook_weight: float = 1.0,
         commitment_weight: float = 1.0,
         image_shape: ImageShape = None,
+        series_shape: SeriesShape = None,
+        series_layout: SeriesLayout = "channels_last",
         standardize: bool = True,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         handle_unknown: Literal["error", "ignore"] = "error",
         clip: bool = True,
+        network: Literal["auto", "dense", "convolutional"] = "auto",
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         channels: int = 192,
         n_blocks: int = 2,
@@ -306,9 +337,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.codebook_weight = codebook_weight
         self.commitment_weight = commitment_weight
         self.image_shape = image_shape
+        self.series_shape, self.series_layout = series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
+        self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.channels = channels
         self.n_blocks = n_blocks
@@ -365,9 +398,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         layout, X = fit_layout(self, X, standardize=self.standardize)
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
+        self.network_ = self._chosen_network(layout.rows(X, "cpu"))
         if self.prior is not None:
             prior = named_prior(self.prior, layout, X)
-            check_prior(prior, plan_codes(self, layout.row_shape, *X.shape), X, y, held_out, y_val)
+            spec = plan_codes(self, layout.row_shape, *X.shape, self.network_)
+            check_prior(prior, spec, X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
         codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
@@ -627,7 +662,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
-        if self.image_shape_ is None:
+        if not Architecture.from_json(self.architecture_).is_convolutional:
             raise ValueError(
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
                 "codes, each of which depends on all columns; pass prior='nade'"
@@ -716,27 +751,38 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return fitting.notes["codes"]
 
     def _recipe(self, rows, held_out):
-        few_rows = plan_codes(self, rows.shape, len(rows), rows.n_columns).starts_at_its_best(len(rows))
-        enough = stops_early(rows.shape, int(len(rows) * (1 - self.validation_fraction)))
+        is_dense = self.network_ == "dense"
+        codes = plan_codes(self, rows.shape, len(rows), rows.n_columns, self.network_)
+        few_rows = is_dense and codes.starts_at_its_best(len(rows))
+        shape = (math.prod(rows.shape),) if is_dense else rows.shape
+        enough = stops_early(shape, int(len(rows) * (1 - self.validation_fraction)))
         holds_out = self._holds_out(held_out, not few_rows and enough)
         n_training = self._n_training(rows, holds_out)
-        architecture = plan(self, rows.shape, n_training, rows.n_columns)
+        architecture = plan(self, rows.shape, n_training, rows.n_columns, self.network_)
         return Recipe(
             architecture,
-            automatic_training(rows.shape, n_training, few_rows=few_rows),
+            automatic_training(shape, n_training, few_rows=few_rows),
             holds_out,
             self._start,
             self._objective,
             monitor="reconstruction",
-            uses=math.prod(architecture.codes.grid) if architecture.codes.is_image else 1,
+            uses=1 if is_dense else math.prod(architecture.codes.grid),
         )
+
+    def _chosen_network(self, rows):
+        """Return the kind of network that `network` stands for; of series "auto" tries both."""
+        if len(rows.shape) == 1:
+            return "dense"
+        if self.series_shape is None:
+            return "convolutional"
+        return better_network(self, rows, self._generator()) if is_auto(self.network) else self.network
 
     def _start(self, architecture, rows, generator):
         weight = self.codebook_weight
         return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
 
     def _objective(self, start, generator):
-        automatic_noise = start.notes["error"] if self.image_shape_ is None else 0.0
+        automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]
         return VQObjective(
             start.module,
             codebook_weight=self.codebook_weight,
