@@ -38,6 +38,7 @@ from .arrangement import better_network
 from .codes import Codes
 from .completion import check_mask, check_values, known_codes
 from .defaults import CONSTRAINTS, Architecture, automatic_training, check_combinations, plan, plan_codes, stops_early
+from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, start_from_data
 from .prior import CodePrior, RowPrior, check_prior, models_rows, named_prior
 
@@ -662,7 +663,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
-        if not Architecture.from_json(self.architecture_).is_convolutional:
+        if self.series_shape_ is not None:
+            completion = self._series_completion(prior)
+            options |= {"n_candidates": n_candidates, "n_draws": n_draws, "strategy": strategy}
+            return completion.complete(X, mask, **options)
+        if self.image_shape_ is None:
             raise ValueError(
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
                 "codes, each of which depends on all columns; pass prior='nade'"
@@ -844,6 +849,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """Return the codes of validated rows."""
         rows = layout_of(self).rows(X, resolve_device(self.device))
         return inference.encode(self._network(), rows, self._n_features_out, CODE_DTYPE)
+
+    def _series_completion(self, prior):
+        """Return what fills the gaps of series."""
+        layout, architecture = layout_of(self), Architecture.from_json(self.architecture_)
+
+        def decode(codes):
+            return layout.series.time_first(self._decode(codes).reshape(len(codes), -1)).astype(np.float64)
+
+        in_time = architecture.is_convolutional
+        return SeriesCompletion(layout, architecture.codes, in_time, self._encode, decode, prior)
 
     def _reconstruct(self, X):
         """Return the codes of X, the squared error of each row, (n,), and the variation of all, standardised."""
