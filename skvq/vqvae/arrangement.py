@@ -1,9 +1,13 @@
 """Choose the network of series by what both kinds reconstruct of held-out rows before any training."""
 
-import torch
+import math
 
+import torch
+from sklearn.base import clone
+
+from ..core.parameters import is_auto
 from ..training.batches import split_rows
-from .defaults import plan
+from .defaults import plan, plan_codes
 from .network import start_from_data
 
 # Series of more values have their principal components never taken as a whole, which takes the cube of their number.
@@ -16,8 +20,9 @@ LEAST_ROWS = 8
 def better_network(estimator, rows, generator):
     """Return the kind of network, "dense" or "convolutional", whose start leaves less of held-out series.
 
-    A start is linear maps at the principal components, of whole series or of their parts, and codebooks at the k-means
-    centres: the arrangement of the codes without the network.
+    Both get the same number of bits: those that the parameters ask for, and where they leave it open those of the dense
+    network. A start is linear maps at the principal components, of whole series or of their parts, and codebooks at the
+    k-means centres: the arrangement of the codes without the network.
 
     Parameters
     ----------
@@ -32,8 +37,13 @@ def better_network(estimator, rows, generator):
         return "convolutional"
     some = rows.restrict(torch.randperm(len(rows), generator=generator).numpy()[:MOST_ROWS])
     training, held_out = split_rows(len(some), HELD_OUT_SHARE, generator)
+    asked = estimator
+    if estimator.max_bits is None and is_auto(estimator.code_shape):
+        spec = plan_codes(estimator, rows.shape, len(training), network="dense")
+        bits = math.floor(spec.codes_per_row * math.log2(spec.n_codes))
+        asked = clone(estimator).set_params(max_bits=bits, n_codes="auto")
     errors = {
-        network: _held_out_error(estimator, network, some.restrict(training), some.restrict(held_out), generator)
+        network: _held_out_error(asked, network, some.restrict(training), some.restrict(held_out), generator)
         for network in ("convolutional", "dense")
     }
     return min(errors, key=errors.__getitem__)
