@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ __all__ = [
     "RandomState",
     "Reals",
     "Self",
+    "SeriesLayout",
+    "SeriesShape",
     "typed",
 ]
 
@@ -37,6 +39,8 @@ Reals: TypeAlias = NDArray[np.floating]
 RandomState: TypeAlias = int | np.random.RandomState | None
 Device: TypeAlias = str | torch.device
 ImageShape: TypeAlias = tuple[int, int] | tuple[int, int, int] | None
+SeriesShape: TypeAlias = tuple[int] | tuple[int, int] | None
+SeriesLayout: TypeAlias = Literal["channels_last", "channels_first"]
 
 
 def typed(decorator: Any) -> Callable[[Method], Method]:

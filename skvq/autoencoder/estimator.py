@@ -10,7 +10,19 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from .._typing import (
+    ArrayLike,
+    Device,
+    ImageShape,
+    MatrixLike,
+    NDArray,
+    RandomState,
+    Reals,
+    Self,
+    SeriesLayout,
+    SeriesShape,
+    typed,
+)
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
@@ -49,6 +61,12 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     image_shape : tuple (H, W) or (H, W, C), default=None
         How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
         (n, H, W, C). Without either, X is a table.
+    series_shape : tuple (length,) or (length, n_channels), default=None
+        How a row of X unfolds to a series: X is rows (n, length * n_channels), or (n, length, n_channels). Lengths from
+        8 on; series of unequal lengths have to be cut, padded or resampled first.
+    series_layout : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of series in X. "channels_first": (n, n_channels, length), as aeon and sktime have them;
+        `series_shape` is (length, n_channels) all the same. What comes back has the layout of X.
     standardize : bool, default=True
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
         tables, one of each for images. Tables that hold more than numbers need it.
@@ -148,6 +166,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         The internal standardisation.
     image_shape_ : tuple of int or None
         Shape of an image; None for tables.
+    series_shape_ : tuple of int or None
+        (length,) or (length, n_channels) of series; None for images and tables.
     architecture_ : dict
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
@@ -220,13 +240,15 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     _schema = schema.AUTOENCODER
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_images_in", "_dtype_in", "_table_in")
+    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
 
     def __init__(
         self,
         n_components: int | Literal["auto"] = "auto",
         *,
         image_shape: ImageShape = None,
+        series_shape: SeriesShape = None,
+        series_layout: SeriesLayout = "channels_last",
         standardize: bool = True,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         handle_unknown: Literal["error", "ignore"] = "error",
@@ -260,6 +282,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     ) -> None:
         self.n_components = n_components
         self.image_shape = image_shape
+        self.series_shape, self.series_layout = series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip

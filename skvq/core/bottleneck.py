@@ -4,6 +4,7 @@ import math
 
 from ..nn.bottleneck import MAX_COVARIANCE_COLUMNS, BottleneckSizes, principal_axes
 from ..nn.images import automatic_grid
+from ..nn.series import automatic_positions
 from .parameters import as_sizes, is_auto
 
 # Images of more values than this get a convolutional network; up to it a dense one learns more per second.
@@ -35,9 +36,10 @@ def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, dropout, activati
     """
     dropout = float(dropout if is_auto(estimator.dropout) else estimator.dropout)
     if len(row_shape) == 3 and _is_convolutional(estimator.network, math.prod(row_shape)):
+        is_series = estimator.series_shape is not None
         return BottleneckSizes(
             tuple(row_shape),
-            grid_shape=automatic_grid(row_shape),
+            grid_shape=(1, automatic_positions(row_shape[1])) if is_series else automatic_grid(row_shape),
             channels=int(estimator.channels),
             n_blocks=int(estimator.n_blocks),
             dropout=dropout,

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
 from ..training.batches import Rows
+from .series import SeriesLayout, looks_like_series, refuse_unequal_lengths
 
 # Rows that are looked at together; bounds the extra memory to a few MB.
 CHUNK_VALUES = 500_000
@@ -103,8 +104,16 @@ def with_channels(image_shape):
     return (*image_shape, 1) if len(image_shape) == 2 else tuple(image_shape)
 
 
-def warn_of_channels_first(found):
-    """Warn if the shape of an image (or None) looks as if its channels came first."""
+def warn_of_other_axes(found):
+    """Warn if the shape of an image (or None) looks like that of a series, or as if its channels came first."""
+    if looks_like_series(found):
+        length, n_channels = max(found), min(found)
+        layout = "" if found == (length, n_channels) else ", series_layout='channels_first'"
+        warn_user(
+            f"X is taken for grey images of {found[0]} x {found[1]} pixels; if they are series of {length} time steps "
+            f"with {n_channels} channels, pass series_shape=({length}, {n_channels}){layout}. If they are images, "
+            f"image_shape={found} says so, without this warning.",
+        )
     if found is not None and len(found) == 3 and found[0] in (1, 3, 4) and found[2] > 4:
         warn_user(
             f"X is taken for images of {found[0]} x {found[1]} pixels with {found[2]} channels; if its channels come "
@@ -140,7 +149,7 @@ def column_moments(X):
     return mean, variance / n_rows
 
 
-def standardisation(X, *, per_column):
+def standardisation(X, *, per_column, n_channels=1):
     """Return the shift and scale under which X has mean 0 and variance 1.
 
     Parameters
@@ -148,6 +157,8 @@ def standardisation(X, *, per_column):
     X : ndarray or CSR matrix of shape (n_rows, n_columns)
     per_column : bool
         Each column by its own mean and standard deviation (a table), or all by one (an image).
+    n_channels : int, default=1
+        Without `per_column` every `n_channels`-th column shares one: a channel of a series.
 
     Returns
     -------
@@ -161,10 +172,10 @@ def standardisation(X, *, per_column):
     """
     with np.errstate(over="ignore", invalid="ignore"):  # refused below
         mean, variance = column_moments(X)
-    if not per_column:
-        overall = mean.mean()
-        variance = np.full_like(variance, (variance + np.square(mean - overall)).mean())
-        mean = np.full_like(mean, overall)
+    for channel in () if per_column else (slice(c, None, n_channels) for c in range(n_channels)):
+        overall = mean[channel].mean()
+        variance[channel] = (variance[channel] + np.square(mean[channel] - overall)).mean()
+        mean[channel] = overall
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise ValueError("X holds values so large that its variance overflows float64; rescale it")
     varies = variance > np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
@@ -173,8 +184,8 @@ def standardisation(X, *, per_column):
     return mean, scale
 
 
-def check_rows(estimator, X, shape, *, reset):
-    """Validate X and lay it out as rows, without a copy.
+def check_rows(estimator, X, shape, *, reset, series=None):
+    """Validate X and lay it out as rows, without a copy (but of series with several channels that come first).
 
     Parameters
     ----------
@@ -185,19 +196,21 @@ def check_rows(estimator, X, shape, *, reset):
         The shape that images must have.
     reset : bool
         Whether `estimator` learns from X, as in `fit`.
+    series : SeriesLayout, default=None
+        How series unfold, where X holds these.
 
     Returns
     -------
     rows : ndarray or CSR matrix of shape (n, n_features), of any numeric dtype
     found : tuple of int or None
-        Shape of one image; None if X came as rows.
+        Shape of one image or series; None if X came as rows.
     """
-    rows, found = flatten_images(X, shape)
+    rows, found = flatten_images(X, shape) if series is None else series.flatten(X)
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
     rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
     if rows.dtype.kind not in "biuf":
         raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
-    return rows, found
+    return rows if series is None else series.time_first(rows), found
 
 
 @dataclass(frozen=True)
@@ -209,11 +222,13 @@ class RowLayout:
     image_shape : tuple of int or None
         Shape (H, W) or (H, W, C) of an image; None for the rows of a table.
     images_in : bool
-        Whether `fit` saw images rather than rows of pixels.
+        Whether `fit` saw images rather than rows of pixels, or series with an axis of channels.
     dtype : str
         Of what comes back: that of the X of `fit` if it is float32 or larger, else "float64".
     shift, scale : ndarray of shape (n_features,), float64
         A row becomes ``(row - shift) / scale``.
+    series : SeriesLayout or None
+        How a row unfolds to a series; None for images and tables.
     """
 
     image_shape: tuple | None
@@ -221,10 +236,11 @@ class RowLayout:
     dtype: str
     shift: np.ndarray
     scale: np.ndarray
+    series: SeriesLayout | None = None
 
     @classmethod
     def fit(cls, estimator, X, *, standardize):
-        """Learn the layout of X for an estimator with the parameter `image_shape`.
+        """Learn the layout of X for an estimator with the parameters `image_shape`, `series_shape`, `series_layout`.
 
         Parameters
         ----------
@@ -233,7 +249,7 @@ class RowLayout:
         X : array-like
             As the user passed it.
         standardize : bool
-            Whether columns (of a table) or all values (of images) get mean 0 and variance 1.
+            Whether columns (of a table), channels (of series) or all values (of images) get mean 0 and variance 1.
 
         Returns
         -------
@@ -241,27 +257,37 @@ class RowLayout:
         rows : ndarray or CSR matrix of shape (n, n_features)
             X, validated.
         """
-        known = check_image_shape(estimator.image_shape)
-        rows, found = check_rows(estimator, X, known, reset=True)
-        image_shape = check_image_shape(known if found is None else found, rows.shape[1])
-        warn_of_channels_first(found)
+        known, series = check_image_shape(estimator.image_shape), SeriesLayout.of(estimator)
+        rows, found = check_rows(estimator, X, known, reset=True, series=series)
+        image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
+        if series is None and known is None:
+            warn_of_other_axes(found)
         dtype = rows.dtype.name if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
         if standardize:
-            shift, scale = standardisation(rows, per_column=image_shape is None)
-        return cls(image_shape, found is not None, dtype, shift, scale), rows
+            is_table = image_shape is None and series is None
+            shift, scale = standardisation(rows, per_column=is_table, n_channels=series.n_channels if series else 1)
+        return cls(image_shape, found is not None, dtype, shift, scale, series), rows
 
     @classmethod
     def of(cls, estimator):
         """Return the layout that a fitted estimator has learned."""
+        shape = getattr(estimator, "series_shape_", None)  # files of older versions have none
         return cls(
-            estimator.image_shape_, estimator._images_in, estimator._dtype_in, estimator.shift_, estimator.scale_
+            estimator.image_shape_,
+            estimator._images_in,
+            estimator._dtype_in,
+            estimator.shift_,
+            estimator.scale_,
+            None if shape is None else SeriesLayout(shape, estimator._channels_first),
         )
 
     def attributes(self):
         """Return the fitted attributes, by name, that an estimator keeps the layout in."""
         return {
             "image_shape_": self.image_shape,
+            "series_shape_": None if self.series is None else self.series.shape,
+            "_channels_first": self.series is not None and self.series.channels_first,
             "_images_in": self.images_in,
             "_dtype_in": self.dtype,
             "shift_": self.shift,
@@ -270,8 +296,8 @@ class RowLayout:
 
     def check(self, estimator, X):
         """Return X, validated against what `fit` saw, as rows: ndarray or CSR matrix of shape (n, n_features)."""
-        rows, found = check_rows(estimator, X, self.image_shape, reset=False)
-        if self.image_shape is None and found is not None:
+        rows, found = check_rows(estimator, X, self.image_shape, reset=False, series=self.series)
+        if self.image_shape is None and self.series is None and found is not None:
             raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
         return rows
 
@@ -280,13 +306,17 @@ class RowLayout:
 
     @property
     def row_shape(self):
-        """Shape of a row for the network: (H, W, C) for images, (n_features,) for tables."""
+        """Shape of a row for the network: (H, W, C) for images, (1, length, C) for series, (n_features,) for tables."""
+        if self.series is not None:
+            return (1, self.series.length, self.series.n_channels)
         return (len(self.shift),) if self.image_shape is None else with_channels(self.image_shape)
 
     @property
     def x_shape(self):
         """Shape of one row of X as `fit` saw it."""
-        return self.image_shape if self.images_in else (len(self.shift),)
+        if not self.images_in:
+            return (len(self.shift),)
+        return self.image_shape if self.series is None else self.series.axes
 
     def rows(self, X, device):
         """Return the standardised Rows of a validated X."""
@@ -309,15 +339,16 @@ class RowLayout:
         X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
         for start, rows in pieces:
             X[start : start + len(rows)] = rows * self.scale + self.shift
+        X = X if self.series is None else self.series.as_passed(X)
         return X.reshape(n_rows, *self.x_shape)
 
 
 def is_table(estimator, X):
     """Return whether X is laid out column by column: frames, objects, strings, missing cells, chosen categories.
 
-    Images, sparse matrices and arrays of numbers are rows of numbers.
+    Images, series, sparse matrices and arrays of numbers are rows of numbers.
     """
-    if estimator.image_shape is not None or sparse.issparse(X):
+    if estimator.image_shape is not None or estimator.series_shape is not None or sparse.issparse(X):
         return False
     if _is_frame(X):
         return not any(str(dtype).startswith("Sparse") for dtype in X.dtypes)
@@ -347,14 +378,16 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     Raises
     ------
     ValueError
-        If `categorical_features` chooses columns of what has none: images and sparse matrices.
+        If `categorical_features` chooses columns of what has none: images, series and sparse matrices. For lists of
+        arrays of unequal lengths.
     """
+    refuse_unequal_lengths(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features
         if not (chosen is None or isinstance(chosen, str)):
             raise ValueError(
-                f"categorical_features={chosen!r} chooses columns of a table, but X holds images or is sparse; leave "
-                "it at 'from_dtype'"
+                f"categorical_features={chosen!r} chooses columns of a table, but X holds images or series, or is "
+                "sparse; leave it at 'from_dtype'"
             )
         return RowLayout.fit(estimator, X, standardize=standardize)
     from .tables.layout import TableLayout

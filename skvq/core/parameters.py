@@ -77,6 +77,8 @@ TRAINING = {
 ROWS = TRAINING | {
     "early_stopping": [AUTO, "boolean"],
     "image_shape": "no_validation",  # its message says more: `core.layout.check_image_shape`
+    "series_shape": "no_validation",  # as above: `core.series.check_series_shape`
+    "series_layout": [StrOptions({"channels_last", "channels_first"})],
     "standardize": ["boolean"],
     "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     "handle_unknown": [StrOptions({"error", "ignore"})],

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from ..persistence.kinds import CURVE, CURVES, deviations, labels, network_weights, one_array
 from ..persistence.records import from_json, layers, require, share
 from .layout import check_image_shape, with_channels
+from .series import SeriesLayout, check_series_shape
 from .tables.saved import COLUMNS
 
 DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d{1,3})?")
@@ -22,12 +23,15 @@ TRAINED_ARRAYS = NAMES | {"history_": CURVES, "loss_curve_": CURVE, "validation_
 # Of the transformers that give rows back.
 ROW_VALUES = TRAINED_VALUES | {
     "image_shape_": tuple[int, int] | tuple[int, int, int] | None,
+    "series_shape_": tuple[int] | tuple[int, int] | None,
+    "_channels_first": bool,
     "_images_in": bool,
     "_dtype_in": Literal["float32", "float64", "float128"],
     "_table_in": dict,
 }
-# What only some of them hold: names of columns, and what is known of a table that is more than an array of numbers.
-SOME_ROWS = frozenset({*NAMES, "columns_", "_table_in"})
+# What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, and how
+# a row unfolds to a series, which files of version 0.1.0 do not tell.
+SOME_ROWS = frozenset({*NAMES, "columns_", "_table_in", "series_shape_", "_channels_first"})
 BOUNDS = {"dropout": share, "n_blocks": layers(20)}
 
 
@@ -53,21 +57,26 @@ def check_row_parameters(estimator, check_combinations=None):
     """Raise for parameters of a transformer of rows that are within their constraints and still out of range."""
     check_device_and_seed(estimator)
     check_image_shape(estimator.image_shape)
+    SeriesLayout.of(estimator)
     if check_combinations is not None:
         check_combinations(estimator)
 
 
 def check_rows(estimator, row_shape, grid):
     """Raise ValueError where a transformer's shape of a row, or its grid of cells, does not go with its images."""
-    image_shape = estimator.image_shape_
+    image_shape, series_shape = estimator.image_shape_, check_series_shape(getattr(estimator, "series_shape_", None))
+    require(image_shape is None or series_shape is None, "image_shape_ and series_shape_")
     if hasattr(estimator, "_table_in"):  # how many features its columns have is known later: `check_table`
-        require(image_shape is None and not estimator._images_in, "image_shape_ and _table_in")
+        no_table = image_shape is not None or series_shape is not None or estimator._images_in
+        require(not no_table, "image_shape_ or series_shape_ and _table_in")
         require(len(row_shape) == 1 and (grid is None or len(grid) == 1), "columns_ and architecture_")
         return
     expected = (estimator.n_features_in_,) if image_shape is None else with_channels(image_shape)
-    require(row_shape == expected, "image_shape_ and architecture_")
-    require(math.prod(expected) == estimator.n_features_in_, "image_shape_ and n_features_in_")
-    require(image_shape is not None or not estimator._images_in, "_images_in without image_shape_")
+    if series_shape is not None:
+        expected = (1, series_shape[0], math.prod(series_shape[1:]))
+    require(row_shape == expected, "image_shape_ or series_shape_ and architecture_")
+    require(math.prod(expected) == estimator.n_features_in_, "image_shape_ or series_shape_ and n_features_in_")
+    require(len(row_shape) == 3 or not estimator._images_in, "_images_in without image_shape_ or series_shape_")
     if grid is not None and len(grid) == 2:
         require(len(row_shape) == 3, "a grid of cells for rows of a table")
         require(grid[0] <= row_shape[0] and grid[1] <= row_shape[1], "more cells than an image has pixels")

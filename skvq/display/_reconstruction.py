@@ -1,4 +1,4 @@
-"""Reconstructions beside their originals: images below each other, columns of a table against each other."""
+"""Reconstructions beside their originals: images below each other, series as lines, columns of a table compared."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._typing import ArrayLike, ImageShape, MatrixLike, NDArray, Self
+from .._typing import ArrayLike, ImageShape, MatrixLike, NDArray, Self, SeriesShape
 from ._base import Display
 from ._plotting import Keywords, SomeAxes, shortened, style
 from ._rows import as_table, column_names, drawable, first_rows, shape_of_images
+from ._series import draw_lines, series_layout, time_first_rows, unfolded
 
 LABELS = "original", "reconstruction"
 # Columns of a table that are shown if none are named.
@@ -25,7 +26,8 @@ N_COLUMNS, PANEL_SIZE = 4, (2.6, 2.5)
 class ReconstructionDisplay(Display):
     """Reconstructions beside their originals.
 
-    Images are drawn below their originals, on one scale. A table has a panel for each column: the reconstructed value
+    Images are drawn below their originals, on one scale. Series are drawn over theirs, in a panel each. A table has a
+    panel for each column: the reconstructed value
     over the true one, with R².
 
     Parameters
@@ -36,6 +38,8 @@ class ReconstructionDisplay(Display):
         Shape of an image; None for a table.
     feature_names : list of str, default=None
         Names of the columns of a table.
+    series_shape : tuple (length,) or (length, n_channels), default=None
+        Shape of a series; the rows have its time steps first.
 
     Attributes
     ----------
@@ -43,6 +47,8 @@ class ReconstructionDisplay(Display):
         What was drawn on; `ax_` is the first of `axes_`.
     images_ : ndarray of matplotlib AxesImage, shape (2, n)
         Originals and reconstructions, for images.
+    lines_ : list of list of matplotlib Line2D
+        The lines of each panel, for series: the original and the reconstruction of each channel.
     scatters_ : list of matplotlib PathCollection
         The points of each panel, for tables.
     features_ : ndarray of int
@@ -65,6 +71,7 @@ class ReconstructionDisplay(Display):
     X_hat: NDArray[Any]
     image_shape: ImageShape = None
     feature_names: Sequence[str] | None = None
+    series_shape: SeriesShape = None
     _accepted = "a transformer with transform and inverse_transform"
 
     @classmethod
@@ -79,6 +86,7 @@ class ReconstructionDisplay(Display):
         ax: SomeAxes = None,
         imshow_kw: Keywords = None,
         scatter_kw: Keywords = None,
+        line_kw: Keywords = None,
     ) -> Self:
         """Draw ``inverse_transform(transform(X))`` beside X, and return the display.
 
@@ -89,13 +97,19 @@ class ReconstructionDisplay(Display):
         X : array-like
             What `transform` takes.
         n_images : int, default=8
-            Number of images to reconstruct and show, the first of X. All rows of a table are shown.
+            Number of images, or series, to reconstruct and show, the first of X. All rows of a table are shown.
         image_shape : tuple (H, W) or (H, W, C), default=None
             Shape of an image; None takes the estimator's `image_shape_`, or what the shape of X says.
-        features, ax, imshow_kw, scatter_kw
+        features, ax, imshow_kw, scatter_kw, line_kw
             As in :meth:`plot`.
         """
         cls._check_estimator(estimator, "transform", "inverse_transform")
+        series = series_layout(estimator)
+        if series is not None:
+            X = first_rows(X, n_images)
+            X_hat = estimator.inverse_transform(estimator.transform(X))
+            rows, found = time_first_rows(X, series), time_first_rows(X_hat, series)
+            return cls(X=rows, X_hat=found, series_shape=series.shape).plot(ax, line_kw=line_kw)
         shape = shape_of_images(first_rows(X, 1), image_shape, estimator)
         if shape is not None:
             X = first_rows(X, n_images)
@@ -140,28 +154,47 @@ class ReconstructionDisplay(Display):
         features: Sequence[int | str] | None = None,
         imshow_kw: Keywords = None,
         scatter_kw: Keywords = None,
+        line_kw: Keywords = None,
     ) -> Self:
         """Draw originals and reconstructions, and return the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, or array of Axes, default=None
-            One Axes for images. A table takes one for each panel, or a single one, which is divided. None makes a
-            figure.
+            One Axes for images. Tables and series take one for each panel, or a single one, which is divided. None
+            makes a figure.
         features : list of int or str, default=None
             Columns of a table to show. None shows all up to 12; of more it shows 12 from the best R² to the worst.
         imshow_kw : dict, default=None
             Keywords of ``Axes.imshow``, for images.
         scatter_kw : dict, default=None
             Keywords of ``Axes.scatter``, for tables.
+        line_kw : dict, default=None
+            Keywords of ``Axes.plot``, for series.
         """
-        if self.image_shape is None:
+        if self.series_shape is not None:
+            self._plot_series(ax, line_kw)
+        elif self.image_shape is None:
             self._plot_table(ax, features, scatter_kw)
         else:
             stacks, look = drawable(self.image_shape, self.X, self.X_hat)
             lines = [(images, style(look, imshow_kw)) for images in stacks]
             self.images_ = self._draw_images(ax, lines, labels=LABELS)
         return self
+
+    def _plot_series(self, ax, line_kw):
+        originals, found = (unfolded(rows, self.series_shape) for rows in (self.X, self.X_hat))
+        self._use_panels(ax, len(originals), N_COLUMNS, PANEL_SIZE)
+        self.lines_ = []
+        for panel, one, one_hat in zip(self.axes_, originals, found):
+            lines = []
+            for channel in range(one.shape[1]):
+                faint = {"color": f"C{channel}", "alpha": 0.4, "linewidth": 2.0, "label": LABELS[0]}
+                lines += draw_lines(panel, one[None, :, channel], faint, line_kw)
+                thin = {"color": f"C{channel}", "linewidth": 1.0, "label": LABELS[1]}
+                lines += draw_lines(panel, one_hat[None, :, channel], thin, line_kw)
+            self.lines_.append(lines)
+        self.ax_.legend(handles=self.lines_[0][:2], fontsize="x-small")
 
     def _plot_table(self, ax, features, scatter_kw):
         X, X_hat = self.X.astype(np.float64), self.X_hat.astype(np.float64)

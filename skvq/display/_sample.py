@@ -1,4 +1,4 @@
-"""New rows drawn from a model: a grid of images, or the distributions of a table's columns."""
+"""New rows drawn from a model: a grid of images, series as lines, or the distributions of a table's columns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._typing import ArrayLike, ImageShape, MatrixLike, NDArray, RandomState, Self
+from .._typing import ArrayLike, ImageShape, MatrixLike, NDArray, RandomState, Self, SeriesShape
 from ._base import Display
 from ._plotting import Keywords, SomeAxes, shortened, style
 from ._rows import as_table, column_names, drawable, first_rows, shape_of_images
+from ._series import N_CHANNELS, N_LINES, draw_lines, series_layout, time_first_rows, unfolded
 
 # Number of rows to draw if none is given.
 N_IMAGES, N_OF_A_CLASS, N_TABLE_ROWS = 24, 8, 1000
@@ -21,15 +22,15 @@ N_IMAGES, N_OF_A_CLASS, N_TABLE_ROWS = 24, 8, 1000
 TAIL = 0.01
 # Columns of a table that are shown, and bars of a histogram.
 N_FEATURES, N_BINS = 12, 25
-N_COLUMNS, PANEL_SIZE = 4, (2.6, 2.0)
+N_COLUMNS, PANEL_SIZE, SERIES_PANEL_SIZE = 4, (2.6, 2.0), (3.6, 2.2)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SampleDisplay(Display):
     """Rows that a model has drawn.
 
-    Images are drawn as a grid, with a line for each class if there are classes. A table has a histogram for each
-    column, over that of real rows if there are some.
+    Images are drawn as a grid, with a line for each class if there are classes. Series are lines over each other, in a
+    panel for each channel. A table has a histogram for each column, over that of real rows if there are some.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class SampleDisplay(Display):
         Shape of an image; None for a table.
     feature_names : list of str, default=None
         Names of the columns of a table.
+    series_shape : tuple (length,) or (length, n_channels), default=None
+        Shape of a series; the rows have its time steps first.
 
     Attributes
     ----------
@@ -50,6 +53,8 @@ class SampleDisplay(Display):
         What was drawn on; `ax_` is the first of `axes_`.
     images_ : ndarray of matplotlib AxesImage, shape (n_lines, n_columns)
         The images; None where a line is shorter.
+    lines_ : list of list of matplotlib Line2D
+        The lines of each panel, for series: real ones first.
 
     Examples
     --------
@@ -67,6 +72,7 @@ class SampleDisplay(Display):
     X_real: NDArray[Any] | None = None
     image_shape: ImageShape = None
     feature_names: Sequence[str] | None = None
+    series_shape: SeriesShape = None
     _accepted = "a model with sample(n_samples, random_state=...)"
 
     @classmethod
@@ -83,6 +89,7 @@ class SampleDisplay(Display):
         n_columns: int = 8,
         imshow_kw: Keywords = None,
         hist_kw: Keywords = None,
+        line_kw: Keywords = None,
     ) -> Self:
         """Draw rows from a fitted model, show them, and return the display.
 
@@ -92,26 +99,34 @@ class SampleDisplay(Display):
             Fitted, with `sample`: a ``VAETransformer``, a ``VQVAETransformer`` with a prior, a ``PixelCNN``, also
             scikit-learn's mixtures.
         n_samples : int, default=None
-            Number of rows, or of rows of each class. None: 24 images, 8 of each class, 1000 rows of a table.
+            Number of rows, or of rows of each class. None: 24 images or series, 8 of each class, 1000 rows of a table.
         y : array-like of labels, default=None
             Classes to draw from, for a model that is conditional on classes.
         X : array-like, default=None
-            Real rows to compare with: the first images are a line, the columns of a table are histograms.
+            Real rows to compare with: the first images are a line, the first series are grey lines, the columns of a
+            table are histograms.
         random_state : int, RandomState instance or None, default=None
             Seeds the draw.
         image_shape : tuple (H, W) or (H, W, C), default=None
             Shape of an image; None takes the estimator's `image_shape_`, or what the shape of the rows says.
-        ax, n_columns, imshow_kw, hist_kw
+        ax, n_columns, imshow_kw, hist_kw, line_kw
             As in :meth:`plot`.
         """
         cls._check_estimator(estimator, "sample")
         classes = None if y is None else np.atleast_1d(y)
         if n_samples is None:
             one = _sample(estimator, 1, None if classes is None else classes[:1], 0)
-            images = shape_of_images(one, image_shape, estimator) is not None
-            n_samples = N_TABLE_ROWS if not images else N_IMAGES if classes is None else N_OF_A_CLASS
+            layout = series_layout(estimator)
+            drawn = layout is not None or shape_of_images(one, image_shape, estimator) is not None
+            n_samples = N_TABLE_ROWS if not drawn else N_IMAGES if classes is None else N_OF_A_CLASS
         labels = None if classes is None else np.repeat(classes, n_samples)
         samples = _sample(estimator, n_samples if labels is None else len(labels), labels, random_state)
+        series = series_layout(estimator)
+        if series is not None:
+            real = None if X is None else time_first_rows(first_rows(X, N_LINES), series)
+            rows = time_first_rows(samples, series)
+            display = cls(X=rows, y=labels, X_real=real, series_shape=series.shape)
+            return display.plot(ax, line_kw=line_kw)
         return cls.from_samples(
             samples,
             y=labels,
@@ -160,23 +175,33 @@ class SampleDisplay(Display):
         return display.plot(ax, n_columns=n_columns, imshow_kw=imshow_kw, hist_kw=hist_kw)
 
     def plot(
-        self, ax: SomeAxes = None, *, n_columns: int = 8, imshow_kw: Keywords = None, hist_kw: Keywords = None
+        self,
+        ax: SomeAxes = None,
+        *,
+        n_columns: int = 8,
+        imshow_kw: Keywords = None,
+        hist_kw: Keywords = None,
+        line_kw: Keywords = None,
     ) -> Self:
         """Draw the rows, and return the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, or array of Axes, default=None
-            One Axes for images. A table takes one for each of its first 12 columns, or a single one, which is divided.
-            None makes a figure.
+            One Axes for images. A table takes one for each of its first 12 columns, and series one for each of their
+            first 12 channels, or a single one, which is divided. None makes a figure.
         n_columns : int, default=8
             Images in a line, if they have no classes.
         imshow_kw : dict, default=None
             Keywords of ``Axes.imshow``, for images.
         hist_kw : dict, default=None
             Keywords of ``Axes.hist``, for tables.
+        line_kw : dict, default=None
+            Keywords of ``Axes.plot``, for series.
         """
-        if self.image_shape is None:
+        if self.series_shape is not None:
+            self._plot_series(ax, line_kw)
+        elif self.image_shape is None:
             self._plot_table(ax, hist_kw)
         else:
             self._plot_images(ax, n_columns, imshow_kw)
@@ -198,6 +223,28 @@ class SampleDisplay(Display):
             labels += [str(label) for label in classes]
         lines = [(part, style(look, imshow_kw)) for part in parts]
         self.images_ = self._draw_images(ax, lines, labels=labels, first_apart=self.X_real is not None)
+
+    def _plot_series(self, ax, line_kw):
+        samples = unfolded(self.X, self.series_shape)
+        real = None if self.X_real is None else unfolded(self.X_real, self.series_shape)
+        n_channels = min(N_CHANNELS, samples.shape[2])
+        classes = [None] if self.y is None else list(dict.fromkeys(self.y.tolist()))
+        self._use_panels(ax, n_channels, N_COLUMNS, SERIES_PANEL_SIZE)
+        self.lines_ = []
+        for channel, panel in enumerate(self.axes_):
+            lines = []
+            if real is not None:
+                look = {"color": "0.75", "linewidth": 1.0, "label": "data"}
+                lines += draw_lines(panel, real[:N_LINES, :, channel], look, line_kw)
+            for i, label in enumerate(classes):
+                of_class = samples if label is None else samples[self.y == label]
+                look = {"color": f"C{i}", "linewidth": 0.8, "label": "samples" if label is None else str(label)}
+                lines += draw_lines(panel, of_class[:N_LINES, :, channel], look, line_kw)
+            if n_channels > 1:
+                panel.set_title(f"channel {channel}", fontsize="medium")
+            self.lines_.append(lines)
+        if real is not None or self.y is not None:
+            self.ax_.legend(fontsize="x-small")
 
     def _plot_table(self, ax, hist_kw):
         names = column_names(self.feature_names, self.X.shape[1])

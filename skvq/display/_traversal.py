@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._typing import ArrayLike, ImageShape, MatrixLike, NDArray, Self
+from .._typing import ArrayLike, ImageShape, MatrixLike, NDArray, Self, SeriesShape
 from ._base import Display
 from ._plotting import Keywords, SomeAxes, legible_ticks, style
 from ._rows import check_numbers, column_names, drawable
+from ._series import draw_lines, series_layout, time_first_rows, unfolded
 
 N_COMPONENTS = 8
 SPAN = 3.0
@@ -20,15 +21,15 @@ QUANTILES = 0.02, 0.98
 # Share of the decoded values, at each end, that is left out of the scale of greys.
 TAIL = 0.005
 # Panels of a table: how many lie in a row, how wide they are, and how many names of columns they have at most.
-N_COLUMNS, PANEL_WIDTH, N_NAMES = 4, 2.4, 30
+N_COLUMNS, PANEL_WIDTH, N_NAMES, SERIES_PANEL_SIZE = 4, 2.4, 30, (2.9, 2.2)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LatentTraversalDisplay(Display):
     """Rows decoded while one component takes several values.
 
-    For images every component is a line of pictures. For a table it is a panel with a curve for each value: the decoded
-    row, in standard deviations from the mean row.
+    For images every component is a line of pictures. For series it is a panel with a line for each value. For a table
+    it is a panel with a curve for each value: the decoded row, in standard deviations from the mean row.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ class LatentTraversalDisplay(Display):
         Shape of an image; None for a table.
     feature_names : list of str, default=None
         Names of the columns of a table.
+    series_shape : tuple (length,) or (length, n_channels), default=None
+        Shape of a series; the rows have its time steps first.
 
     Attributes
     ----------
@@ -52,7 +55,7 @@ class LatentTraversalDisplay(Display):
     images_ : ndarray of matplotlib AxesImage, shape (n_components, n_values)
         The pictures, for images.
     lines_ : list of list of matplotlib Line2D
-        The curves of each panel, for tables.
+        The curves of each panel, for tables and series.
 
     See Also
     --------
@@ -75,6 +78,7 @@ class LatentTraversalDisplay(Display):
     value_names: Sequence[str]
     image_shape: ImageShape = None
     feature_names: Sequence[str] | None = None
+    series_shape: SeriesShape = None
     _accepted = "an AutoEncoderTransformer or a VAETransformer"
 
     @classmethod
@@ -115,7 +119,10 @@ class LatentTraversalDisplay(Display):
         z[np.arange(len(chosen)), :, chosen] = values[chosen]
         decoded = estimator.inverse_transform(z.reshape(-1, len(start)))
         decoded = np.asarray(decoded, dtype=np.float64).reshape(len(chosen), n_values, -1)
-        table = estimator.image_shape_ is None
+        series = series_layout(estimator)
+        table = estimator.image_shape_ is None and series is None
+        if series is not None:
+            decoded = time_first_rows(decoded.reshape(-1, decoded.shape[2]), series).reshape(decoded.shape)
         display = cls(
             X_traversed=(decoded - estimator.shift_) / estimator.scale_ if table else decoded,
             components=chosen,
@@ -123,6 +130,7 @@ class LatentTraversalDisplay(Display):
             value_names=names,
             image_shape=estimator.image_shape_,
             feature_names=getattr(estimator, "feature_names_in_", None),
+            series_shape=None if series is None else series.shape,
         )
         return display.plot(ax, imshow_kw=imshow_kw, line_kw=line_kw)
 
@@ -132,14 +140,16 @@ class LatentTraversalDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, or array of Axes, default=None
-            One Axes for images. A table takes one for each component, or a single one, which is divided. None makes a
-            figure.
+            One Axes for images. Tables and series take one for each component, or a single one, which is divided. None
+            makes a figure.
         imshow_kw : dict, default=None
             Keywords of ``Axes.imshow``, for images.
         line_kw : dict, default=None
-            Keywords of ``Axes.plot``, for tables.
+            Keywords of ``Axes.plot``, for tables and series.
         """
-        if self.image_shape is None:
+        if self.series_shape is not None:
+            self._plot_series(ax, line_kw)
+        elif self.image_shape is None:
             self._plot_table(ax, line_kw)
         else:
             self._plot_images(ax, imshow_kw)
@@ -151,6 +161,20 @@ class LatentTraversalDisplay(Display):
         lines = [(part, style(look, imshow_kw)) for part in np.split(images, n)]
         labels = [f"component {c}" for c in self.components]
         self.images_ = self._draw_images(ax, lines, labels=labels, column_labels=self.value_names)
+
+    def _plot_series(self, ax, line_kw):
+        n, n_values, _ = self.X_traversed.shape
+        self._use_panels(ax, n, N_COLUMNS, SERIES_PANEL_SIZE)
+        colours = self._pyplot().get_cmap("coolwarm")(np.linspace(0, 1, n_values))
+        self.lines_ = []
+        for i, panel in enumerate(self.axes_):
+            lines = []
+            for one, colour, label in zip(unfolded(self.X_traversed[i], self.series_shape), colours, self.value_names):
+                lines += draw_lines(panel, one.T, {"color": colour, "linewidth": 1.0, "label": label}, line_kw)
+            self.lines_.append(lines)
+            panel.set_title(f"component {self.components[i]}", fontsize="medium")
+        last = self.axes_[min(n, N_COLUMNS) - 1]
+        last.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5), title="value")
 
     def _plot_table(self, ax, line_kw):
         n, n_values, n_features = self.X_traversed.shape

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from ..autoencoder.module import LogLoss, SquaredError, TransposedDecoder
-from ..nn import bottleneck
+from ..nn import bottleneck, series
 from ..nn import images as conv
 from ..nn import tables as dense
 from ..nn.draws import Dropout
@@ -143,6 +143,46 @@ def _(module: conv.ConvEncoder, graph, x):
 @run.register
 def _(module: conv.ConvDecoder, graph, x):
     return join(module.grid, graph, run(module.map, graph, x))
+
+
+@run.register
+def _(module: series._TimeMixing, graph, x):
+    channels, _, kernel = module.weight.shape
+    over_time = graph.transpose(run(module.norm, graph, x), 0, 2, 1)
+    pads = [kernel // 2, kernel // 2]
+    mixed = graph.add("Conv", over_time, module.weight, pads=pads, group=channels)
+    return graph.add("Add", x, graph.transpose(mixed, 0, 2, 1))
+
+
+@run.register
+def _(module: series._Network, graph, x):
+    h = run(module.blocks, graph, graph.add("Add", run(module.stem, graph, x), module.position))
+    return run(module.head, graph, run(module.norm, graph, h))
+
+
+@run.register
+def _(module: series._PathAndNetwork, graph, x):
+    return _path_and_network(module, graph, x)
+
+
+@run.register
+def _(module: series.SeriesEncoder, graph, x):
+    return run(module.map, graph, cut(module.grid, graph, x))
+
+
+@run.register
+def _(module: series.SeriesDecoder, graph, x):
+    return join(module.grid, graph, run(module.map, graph, x))
+
+
+@run.register
+def _(module: series.FlatEncoder, graph, x):
+    return run(module.rows, graph, graph.reshape(x, -1, module.rows.linear.in_features))
+
+
+@run.register
+def _(module: series.FlatDecoder, graph, x):
+    return graph.reshape(run(module.rows, graph, x), -1, *module.series_shape)
 
 
 @run.register

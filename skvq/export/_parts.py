@@ -49,14 +49,26 @@ class Part(NamedTuple):
 def _standardised(layout, graph, x):
     """Add the internal standardisation, in float64 as in fit: X → rows (b, *row_shape), float32."""
     x = graph.reshape(graph.cast(x, "float64"), -1, len(layout.shift))
+    if _moves_channels(layout):
+        series = layout.series
+        x = graph.transpose(graph.reshape(x, -1, series.n_channels, series.length), 0, 2, 1)
+        x = graph.reshape(x, -1, len(layout.shift))
     x = graph.cast(graph.add("Div", graph.add("Sub", x, layout.shift), layout.scale), "float32")
     return graph.reshape(x, -1, *layout.row_shape)
+
+
+def _moves_channels(layout):
+    """Return whether X has the channels of series before their time steps."""
+    return layout.series is not None and layout.series.channels_first and layout.series.n_channels > 1
 
 
 def _in_units(layout, graph, x, dtype):
     """Add the way back: rows (b, *row_shape), float32 → X_hat in units, layout and `dtype`."""
     x = graph.cast(graph.reshape(x, -1, len(layout.shift)), "float64")
     x = graph.cast(graph.add("Add", graph.add("Mul", x, layout.scale), layout.shift), dtype)
+    if _moves_channels(layout):
+        series = layout.series
+        x = graph.transpose(graph.reshape(x, -1, series.length, series.n_channels), 0, 2, 1)
     return graph.reshape(x, -1, *layout.x_shape)
 
 

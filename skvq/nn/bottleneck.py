@@ -2,7 +2,8 @@
 
 The linear path starts at the principal components of the rows (`principal_axes`, `set_linear`), the best linear
 autoencoder there is [1]_; training leaves it only as far as the data ask for. The network is dense, or, for
-images, convolutional on a grid of patches with the blocks of :mod:`~skvq.nn.images`.
+images and series, convolutional on a grid of patches with the blocks of :mod:`~skvq.nn.images` and
+:mod:`~skvq.nn.series`.
 
 References
 ----------
@@ -19,6 +20,7 @@ from torch import nn
 
 from .draws import Dropout, default_generator, linear
 from .images import PatchGrid, grid_blocks
+from .series import series_blocks
 from .tables import RANK_TOLERANCE, hidden_network
 
 # Rows of up to so many values have their whole covariance matrix taken, however many there are; wider ones are
@@ -65,6 +67,13 @@ class ScaledLinear(nn.Module):
             return F.linear(x.float(), self.matrix, self.unscaled_bias * self.scale)
 
 
+def _blocks(grid_shape, channels, n_blocks, generator):
+    """Return residual blocks over a grid of patches, or over those of a series, which are one row."""
+    if grid_shape[0] == 1:
+        return series_blocks(channels, n_blocks, 2, generator)
+    return grid_blocks(grid_shape, channels, n_blocks, 2, generator)
+
+
 class _PatchesToVector(nn.Module):
     """A convolutional network: (b, H * W * C) → (b, n_out), zero at first."""
 
@@ -73,7 +82,7 @@ class _PatchesToVector(nn.Module):
         self.image_shape, self.grid = tuple(image_shape), PatchGrid(image_shape, grid_shape)
         self.stem = linear(self.grid.patch_size, channels, generator)
         self.position = nn.Parameter(torch.zeros(self.grid.n_positions, channels))
-        self.blocks = grid_blocks(grid_shape, channels, n_blocks, 2, generator)
+        self.blocks = _blocks(grid_shape, channels, n_blocks, generator)
         self.norm = nn.LayerNorm(channels)
         self.dropout = Dropout(dropout)
         self.head = linear(self.grid.n_positions * channels, n_out, None)
@@ -92,7 +101,7 @@ class _VectorToPatches(nn.Module):
         self.grid = PatchGrid(image_shape, grid_shape)
         self.spread = linear(n_in, self.grid.n_positions * channels, generator)
         self.dropout = Dropout(dropout)
-        self.blocks = grid_blocks(grid_shape, channels, n_blocks, 2, generator)
+        self.blocks = _blocks(grid_shape, channels, n_blocks, generator)
         self.norm = nn.LayerNorm(channels)
         self.head = linear(channels, self.grid.patch_size, None)
 

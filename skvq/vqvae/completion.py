@@ -58,7 +58,7 @@ def known_codes(known, row_shape, spec):
     known : ndarray of shape (n, n_features), bool
         Which values of the images are known.
     row_shape : tuple of int
-        (H, W, C).
+        (H, W, C), or (1, length, C) of series.
     spec : CodeSpec
 
     Returns
@@ -66,4 +66,9 @@ def known_codes(known, row_shape, spec):
     ndarray of shape (n, codes_per_row), bool
     """
     images = torch.from_numpy(known.astype(np.float32)).unflatten(1, row_shape)
-    return spec.known_codes(lambda grid: PatchGrid(row_shape, grid).cut(images).amin(dim=2).numpy() == 1)
+
+    def whole_cells(grid):
+        grid = (1, *grid) if len(grid) == 1 else grid
+        return PatchGrid(row_shape, grid).cut(images).amin(dim=2).numpy() == 1
+
+    return spec.known_codes(whole_cells)

@@ -19,6 +19,7 @@ from ..core.parameters import (
     is_auto,
 )
 from ..nn.images import automatic_grid
+from ..nn.series import automatic_positions
 from ..persistence.records import from_json
 from .codes import KINDS, Codes, LearnedCodes, Request, ResidualCodes, VectorCodes
 from .specs import ROWS_PER_CODE, CodeSpec, spec_from_json
@@ -47,6 +48,8 @@ ALIGNED_SHARE, ALIGNMENT_ROWS, ALIGNMENT_VALUES = 0.1, 1000, 10_000_000
 ENOUGH_TO_MIX_POSITIONS = 20_000
 # The losses are computed in float32.
 LOSS_WEIGHT = Number(numbers.Real, 0, float(np.finfo(np.float32).max), closed="both")
+# Kinds of networks.
+NETWORKS = ("dense", "aligned", "convolutional")
 PRIOR_NAMES = ("auto", "pixelcnn", "transformer", "nade")
 PRIOR_METHODS = ["fit", "sample", "score_samples"]
 
@@ -59,7 +62,7 @@ CONSTRAINTS = ROWS | {
     "commitment_weight": [LOSS_WEIGHT],
     "prior": [StrOptions(set(PRIOR_NAMES)), HasMethods(PRIOR_METHODS), None],
     "input_noise": [AUTO, NON_NEGATIVE],
-    "network": [StrOptions({"auto", "aligned", "convolutional"})],
+    "network": [StrOptions({"auto", *NETWORKS})],
     "augment": [AUTO, "boolean"],
 }
 
@@ -71,12 +74,12 @@ class Architecture:
     Attributes
     ----------
     row_shape : tuple of int
-        (H, W, C) for images, (n_features,) for tables.
+        (H, W, C) for images, (1, length, C) for series, (n_features,) for tables.
     codes : CodeSpec
     channels, n_blocks : int or None
-        Width and depth of the networks of images.
+        Width and depth of convolutional networks: of images, and of series.
     hidden_layer_sizes : tuple of int or None
-        Of the networks of tables.
+        Of dense networks: of tables, and of series.
     mixes_positions : bool
         Whether the networks of images have maps over all positions.
     """
@@ -90,10 +93,15 @@ class Architecture:
 
     @property
     def network(self):
-        """What the parameter `network` came to: "aligned", "convolutional", or None for tables."""
-        if self.channels is None:
-            return None
+        """The kind of the networks, one of `NETWORKS`."""
+        if self.hidden_layer_sizes is not None:
+            return "dense"
         return "aligned" if self.mixes_positions else "convolutional"
+
+    @property
+    def is_convolutional(self):
+        """Whether the positions are places in a row, not parts of the whole of it."""
+        return self.hidden_layer_sizes is None
 
     @classmethod
     def from_json(cls, data, *limits):
@@ -140,17 +148,22 @@ def check_combinations(estimator):
             )
 
 
-def automatic_code_shape(row_shape):
-    """Return the grid of codes for rows of `row_shape`, (H, W, C) or (n_features,).
+def automatic_code_shape(row_shape, is_series=False):
+    """Return the grid of codes for rows of `row_shape`, (H, W, C), (1, length, C) of series, or (n_features,).
 
     An image gets a cell for every s × s pixels, where s from 2 to 8 is the power of two that brings its shorter side
-    nearest to 7 cells. A table gets one position for every four columns, from 2 to 16.
+    nearest to 7 cells. A table gets one position for every four columns, from 2 to 16. A series gets about √length
+    positions (:func:`~skvq.nn.series.automatic_positions`).
 
     Examples
     --------
     >>> automatic_code_shape((28, 28, 1)), automatic_code_shape((13,)), automatic_code_shape((784,))
     ((7, 7), (4,), (16,))
+    >>> automatic_code_shape((1, 150, 1), is_series=True)
+    (19,)
     """
+    if is_series:
+        return (automatic_positions(row_shape[1]),)
     if len(row_shape) == 3:
         return automatic_grid(row_shape)
     n_features = row_shape[0]
@@ -176,16 +189,6 @@ def are_aligned(rows):
     overall = float((images - images.mean(dim=(0, 1, 2))).square().mean())
     around_mean_image = float((images - images.mean(dim=0)).square().mean()) * n / (n - 1)
     return around_mean_image <= (1 - ALIGNED_SHARE) * overall
-
-
-def mixes_positions(estimator, aligned, n_rows):
-    """Return whether the networks of images have maps over their positions: what `network` asks for.
-
-    `aligned` says whether the images are, and `n_rows` is the number of training rows.
-    """
-    if is_auto(estimator.network):
-        return bool(aligned) and n_rows >= ENOUGH_TO_MIX_POSITIONS
-    return estimator.network == "aligned"
 
 
 def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_positions=49):
@@ -233,27 +236,31 @@ def stops_early(row_shape, n_rows):
     return 10 <= n_rows < 20_000 if len(row_shape) == 3 else n_rows >= FEWEST_ROWS_FOR_A_NETWORK
 
 
-def check_code_shape(code_shape, row_shape):
-    """Return the parameter `code_shape` as a tuple that fits rows of `row_shape`: (h, w) for images, (m,) for tables.
+def check_code_shape(code_shape, row_shape, is_series=False):
+    """Return the parameter `code_shape` as a tuple that fits rows of `row_shape`: (h, w) for images, (m,) for others.
 
     Raises
     ------
     ValueError
-        If it has another length, or an image has fewer pixels than the grid has cells along a side.
+        If it has another length, or an image has fewer pixels than the grid has cells along a side, or a series fewer
+        steps than positions.
     """
-    accepted = "'auto' or (m,)" if len(row_shape) == 1 else "'auto', (h, w), or two such grids"
+    is_image = len(row_shape) == 3 and not is_series
+    accepted = "'auto', (h, w), or two such grids" if is_image else "'auto' or (m,)"
     is_one = isinstance(code_shape, numbers.Integral) and not isinstance(code_shape, bool)
     shape = (code_shape,) if is_one else code_shape
     valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
-    if not valid or len(shape) != (1 if len(row_shape) == 1 else 2):
-        kind = "tables (rows of pixels need image_shape)" if len(row_shape) == 1 else "images"
+    if not valid or len(shape) != (2 if is_image else 1):
+        kind = "images" if is_image else "series" if is_series else "tables (rows of pixels need image_shape)"
         several = (
             "; for several codes a position pass quantizer=ResidualCodes(codes_per_position=...)"
             if len(row_shape) == 3
             else ""
         )
         raise ValueError(f"code_shape={code_shape!r} must be {accepted} with positive integers for {kind}{several}")
-    if len(row_shape) == 3 and (shape[0] > row_shape[0] or shape[1] > row_shape[1]):
+    if is_series and len(row_shape) == 3 and shape[0] > row_shape[1]:
+        raise ValueError(f"code_shape={code_shape!r} has more positions than a series of {row_shape[1]} steps has")
+    if is_image and (shape[0] > row_shape[0] or shape[1] > row_shape[1]):
         raise ValueError(f"code_shape={code_shape!r} has more cells than an image of {row_shape[:2]} has pixels")
     return tuple(int(s) for s in shape)
 
@@ -280,7 +287,7 @@ def _table_bits(max_bits, n_rows, residual):
     return min(bits, max_bits)
 
 
-def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True):
+def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True, is_series=False):
     """Return the codes of a row that take no more than `max_bits`, and as much of it as there is use for.
 
     A table gets codes of 3 to 5 bits, from 1,000 rows on of 7 to 9. Residual codes of a table are of 8 bits from 256
@@ -289,7 +296,8 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True):
 
     An image gets the grid of `automatic_code_shape`, with one code for each position, or several of about 8 bits from
     12 bits a position on; where that would leave less than 6 bits a position, the grid is halved, down to one vector
-    for the whole image. A code of an image gets eight training vectors on average.
+    for the whole image. A code of an image gets eight training vectors on average. A series gets a position for every
+    8 bits, but no more than `automatic_code_shape` has.
 
     Parameters
     ----------
@@ -303,6 +311,8 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True):
         Whether a position of an image may have several codes.
     residual : bool, default=True
         Whether the codes of a table are residual ones.
+    is_series : bool, default=False
+        Whether the rows are series.
 
     Returns
     -------
@@ -324,7 +334,9 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True):
         bits = _table_bits(max_bits, n_rows, residual)
         return BitBudget((max_bits // bits,), 2**bits)
     max_bits = min(max_bits, MOST_VALUE_BITS * math.prod(row_shape))
-    grid = automatic_code_shape(row_shape)
+    grid = automatic_code_shape(row_shape, is_series)
+    if is_series:
+        grid = (max(1, min(grid[0], max_bits // STAGE_BITS)),)
     while math.prod(grid) > 1 and max_bits < LEAST_POSITION_BITS * math.prod(grid):
         grid = tuple(math.ceil(cells / 2) for cells in grid)
     bits = max(1, max_bits // math.prod(grid))
@@ -333,7 +345,7 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True):
     return BitBudget(grid, 2 ** min(most, bits // codes_per_position), codes_per_position)
 
 
-def grids(code_shape, row_shape):
+def grids(code_shape, row_shape, is_series=False):
     """Return the coarse grid (h, w), None where there is one grid, and the grid (h, w) or (m,) of the parameter.
 
     Examples
@@ -342,10 +354,10 @@ def grids(code_shape, row_shape):
     ((None, (7, 7)), ((4, 4), (7, 7)))
     """
     if is_auto(code_shape):
-        return None, automatic_code_shape(row_shape)
+        return None, automatic_code_shape(row_shape, is_series)
     if not isinstance(code_shape, (tuple, list)) or not any(isinstance(part, (tuple, list)) for part in code_shape):
-        return None, check_code_shape(code_shape, row_shape)
-    if len(row_shape) != 3 or len(code_shape) != 2:
+        return None, check_code_shape(code_shape, row_shape, is_series)
+    if is_series or len(row_shape) != 3 or len(code_shape) != 2:
         raise ValueError(
             f"code_shape={code_shape!r}: two grids ((h, w), (h', w')), no more, are for images (rows of pixels need "
             "image_shape)"
@@ -356,32 +368,40 @@ def grids(code_shape, row_shape):
     return coarse, fine
 
 
-def plan_codes(estimator, row_shape, n_rows, n_columns=None):
+def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None):
     """Return the CodeSpec for an estimator's parameters and so many training rows.
 
     Parameters
     ----------
     estimator : VQVAETransformer
     row_shape : tuple of int
-        (H, W, C) or (n_features,).
+        (H, W, C), (1, length, C) of series, or (n_features,).
     n_rows : int
         Number of training rows.
     n_columns : int, default=None
         Number of columns of a table whose rows have more features; None: they are the features.
+    network : {"dense", "convolutional"}, default=None
+        Of series. With a dense network the codes are those of a table of their values.
     """
-    is_image = len(row_shape) == 3
-    shape = row_shape if is_image or n_columns is None else (n_columns,)
+    is_series = estimator.series_shape is not None
+    if network == "dense":
+        row_shape = (math.prod(row_shape),)
+    is_grid = len(row_shape) == 3
+    shape = row_shape if is_grid or n_columns is None else (n_columns,)
     codes = estimator.quantizer
     if isinstance(codes, str) and not is_auto(codes):
         codes = KINDS[codes]()
     if estimator.max_bits is None:
-        coarse_grid, grid = grids(estimator.code_shape, shape)
+        coarse_grid, grid = grids(estimator.code_shape, shape, is_series and is_grid)
         n_codes = None if is_auto(estimator.n_codes) else int(estimator.n_codes)
         request = Request(tuple(row_shape), n_rows, grid, coarse_grid, n_codes)
     else:
         several = is_auto(codes) or hasattr(codes, "codes_per_position")
         residual = is_auto(codes) or isinstance(codes, ResidualCodes)
-        budget = codes_for_bits(estimator.max_bits, shape, n_rows, several=several, residual=residual)
+        in_time = is_series and is_grid
+        budget = codes_for_bits(
+            estimator.max_bits, shape, n_rows, several=several, residual=residual, is_series=in_time
+        )
         request = Request(
             tuple(row_shape),
             n_rows,
@@ -390,22 +410,26 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None):
             codes_per_position=budget.codes_per_position,
         )
     if is_auto(codes):
-        one_code = is_image and (request.codes_per_position or 1) == 1
-        codes = VectorCodes() if one_code else ResidualCodes()
+        codes = VectorCodes() if is_grid and _has_one_code(request, estimator.max_bits) else ResidualCodes()
     return codes.spec(request)
 
 
-def plan(estimator, row_shape, n_rows, n_columns=None, *, aligned=None):
-    """Return the Architecture for an estimator's parameters and so many training rows, with every "auto" decided.
+def _has_one_code(request, max_bits):
+    """Return whether a position of an image or a series has one code where "auto" decides: not where it has channels.
 
-    `aligned` says whether images are.
+    A budget of bits has decided it.
     """
-    codes = plan_codes(estimator, row_shape, n_rows, n_columns)
-    if len(row_shape) == 3:
+    if max_bits is not None or len(request.grid) == 2:
+        return (request.codes_per_position or 1) == 1
+    return request.row_shape[2] == 1
+
+
+def plan(estimator, row_shape, n_rows, n_columns=None, network=None):
+    """Return the Architecture for an estimator's parameters and so many training rows, with every "auto" decided."""
+    codes = plan_codes(estimator, row_shape, n_rows, n_columns, network)
+    if len(row_shape) == 3 and network != "dense":
         sizes = int(estimator.channels), int(estimator.n_blocks)
-        return Architecture(
-            tuple(row_shape), codes, *sizes, mixes_positions=mixes_positions(estimator, aligned, n_rows)
-        )
+        return Architecture(tuple(row_shape), codes, *sizes, mixes_positions=network == "aligned")
     sizes = estimator.hidden_layer_sizes
     if is_auto(sizes):
         sizes = NETWORK_SIZES if n_rows >= FEWEST_ROWS_FOR_A_NETWORK else ()

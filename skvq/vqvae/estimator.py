@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +14,19 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .. import metrics
-from .._typing import ArrayLike, Device, ImageShape, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from .._typing import (
+    ArrayLike,
+    Device,
+    ImageShape,
+    MatrixLike,
+    NDArray,
+    RandomState,
+    Reals,
+    Self,
+    SeriesLayout,
+    SeriesShape,
+    typed,
+)
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
@@ -24,6 +35,7 @@ from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import as_array, fit_layout, layout_of, tag_rows
 from ..core.parameters import is_auto
 from . import schema
+from .arrangement import chosen_network
 from .codes import Codes
 from .completion import check_mask, check_values, known_codes
 from .defaults import (
@@ -36,6 +48,7 @@ from .defaults import (
     plan_codes,
     stops_early,
 )
+from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, start_from_data
 from .prior import CodePrior, RowPrior, check_prior, models_rows, named_prior
 
@@ -95,6 +108,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     image_shape : tuple (H, W) or (H, W, C), default=None
         How a row of a two-dimensional X unfolds to an image, channels last. Not needed where X is (n, H, W) or
         (n, H, W, C). Without either, X is a table.
+    series_shape : tuple (length,) or (length, n_channels), default=None
+        How a row of X unfolds to a series: X is rows (n, length * n_channels), or (n, length, n_channels). Lengths from
+        8 on; series of unequal lengths have to be cut, padded or resampled first.
+    series_layout : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of series in X. "channels_first": (n, n_channels, length), as aeon and sktime have them;
+        `series_shape` is (length, n_channels) all the same. What comes back has the layout of X.
     standardize : bool, default=True
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
         tables, one of each for images. Tables that hold more than numbers need it.
@@ -107,20 +126,23 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     clip : bool, default=True
         Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
         missing cells come back as they are.
+    network : {"auto", "dense", "aligned", "convolutional"}, default="auto"
+        Kind of the networks of images and series; those of tables are dense. "convolutional" shares its weights over
+        the positions of an image, or the parts of a series. "aligned", for images, has maps over all positions besides,
+        on grids of up to 256. "dense", for series: codes of the whole series, as of the row of a table, which take the
+        fewest bits where series are aligned. "auto": images get "aligned" where they are, such as centred digits and
+        cut out faces, from 20,000 of them on (below, the maps overfit); of series both kinds are started on three
+        quarters of the rows, and the one that reconstructs the others better is taken.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
-        Hidden layers of encoder and decoder, for tables only, beside a linear path; () is the linear path alone.
+        Hidden layers of encoder and decoder where these are dense, beside a linear path; () is the linear path alone.
         "auto": (256, 256), or () below 500 training rows, where a network overfits more than it learns.
-    network : {"auto", "aligned", "convolutional"}, default="auto"
-        The networks of images. "convolutional" shares all weights over the positions; "aligned" has maps over all
-        positions besides, on grids of up to 256. "auto": "aligned" for images that are aligned, such as centred digits
-        or cut out faces, from 20,000 training rows on; below, the maps overfit.
     augment : bool or "auto", default="auto"
         Whether images are shifted, by up to half a cell, and mirrored in training. "auto": where they are not aligned,
-        as tiles of photographs and textures are not. See `aligned_`.
+        as tiles of photographs and textures are not; see `aligned_`.
     channels : int, default=128
-        Width of the networks, for images only.
+        Width of convolutional networks.
     n_blocks : int, default=2
-        Blocks of the networks, for images only, beside a linear path; 0 is the linear path alone.
+        Blocks of convolutional networks, beside a linear path; 0 is the linear path alone.
     prior : {"auto", "pixelcnn", "transformer", "nade"}, density estimator, or None, default="auto"
         What `sample`, `score_samples` and `complete` draw from, fitted after the autoencoder. "nade", for tables: an
         :class:`OrderlessNADE` of the rows, which knows the codes of single columns, not the codes of `transform`. The
@@ -203,10 +225,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     image_shape_ : tuple of int or None
         Shape of an image; None for tables.
     aligned_ : bool or None
-        Whether the images are aligned: whether their mean explains a tenth of the variation of pixels, or more. None
-        for tables.
-    network_ : {"aligned", "convolutional"} or None
-        What `network` came to; None for tables.
+        Whether images are aligned: whether their mean explains a tenth of the variation of pixels, or more. None for
+        series and tables.
+    network_ : {"dense", "aligned", "convolutional"}
+        The kind of networks that were built.
+    series_shape_ : tuple of int or None
+        (length,) or (length, n_channels) of series; None for images and tables.
     architecture_ : dict
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
@@ -241,7 +265,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
     epochs), but no more than 20 epochs, in at least 300 steps, or 1,200 where they are augmented; a table gets 1,500
     steps of 64 rows, from 10,000 rows on 4,000 steps of 256. Residual codes of a table that has fewer than eight rows
-    for a code are as good as they get at their start: they get 3 epochs, and hold no rows out. The prior has a budget of its own, see :class:`PixelCNN`.
+    for a code are as good as they get at their start: they get 3 epochs, and hold no rows out. The prior has a budget
+    of its own, see :class:`PixelCNN`.
 
     Tables have a prior of rows by default since rows that were drawn by way of the codes, which keep what most columns
     have in common and lose the rest, are told from real ones more easily (`benchmarks/synthetic_tables.py`).
@@ -291,7 +316,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     _schema = schema.VQVAE
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_images_in", "_dtype_in", "_table_in")
+    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
 
     def __init__(
         self,
@@ -303,12 +328,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         codebook_weight: float = 1.0,
         commitment_weight: float = 1.0,
         image_shape: ImageShape = None,
+        series_shape: SeriesShape = None,
+        series_layout: SeriesLayout = "channels_last",
         standardize: bool = True,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         handle_unknown: Literal["error", "ignore"] = "error",
         clip: bool = True,
+        network: Literal["auto", "dense", "aligned", "convolutional"] = "auto",
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
-        network: Literal["auto", "aligned", "convolutional"] = "auto",
         augment: bool | Literal["auto"] = "auto",
         channels: int = 128,
         n_blocks: int = 2,
@@ -333,6 +360,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.quantizer = quantizer
         self.codebook_weight, self.commitment_weight = codebook_weight, commitment_weight
         self.image_shape = image_shape
+        self.series_shape, self.series_layout = series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
@@ -392,9 +420,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         layout, X = fit_layout(self, X, standardize=self.standardize)
         self.__dict__.update(layout.attributes())
         held_out = None if X_val is None else layout.check(self, X_val)
+        self._choose_network(layout.rows(X, "cpu"))
         if self.prior is not None:
             prior = named_prior(self.prior, layout, X)
-            check_prior(prior, plan_codes(self, layout.row_shape, *X.shape), X, y, held_out, y_val)
+            spec = plan_codes(self, layout.row_shape, *X.shape, self.network_)
+            check_prior(prior, spec, X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
         codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
@@ -654,6 +684,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
+        if self.series_shape_ is not None:
+            completion = self._series_completion(prior)
+            options |= {"n_candidates": n_candidates, "n_draws": n_draws, "strategy": strategy}
+            return completion.complete(X, mask, **options)
         if self.image_shape_ is None:
             raise ValueError(
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
@@ -743,32 +777,38 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return fitting.notes["codes"]
 
     def _recipe(self, rows, held_out):
-        few_rows = plan_codes(self, rows.shape, len(rows), rows.n_columns).starts_at_its_best(len(rows))
-        enough = stops_early(rows.shape, int(len(rows) * (1 - self.validation_fraction)))
+        is_dense = self.network_ == "dense"
+        codes = plan_codes(self, rows.shape, len(rows), rows.n_columns, self.network_)
+        few_rows = is_dense and codes.starts_at_its_best(len(rows))
+        shape = (math.prod(rows.shape),) if is_dense else rows.shape
+        enough = stops_early(shape, int(len(rows) * (1 - self.validation_fraction)))
         holds_out = self._holds_out(held_out, not few_rows and enough)
         n_training = self._n_training(rows, holds_out)
-        is_image = len(rows.shape) == 3
-        aligned = are_aligned(rows) if is_image else None
-        augments = is_image and (not aligned if is_auto(self.augment) else self.augment)
-        architecture = plan(self, rows.shape, n_training, rows.n_columns, aligned=aligned)
+        augments = bool(self.image_shape_) and (not self.aligned_ if is_auto(self.augment) else self.augment)
+        architecture = plan(self, rows.shape, n_training, rows.n_columns, self.network_)
         n_positions = architecture.codes.n_positions
         return Recipe(
             architecture,
-            automatic_training(rows.shape, n_training, few_rows=few_rows, augments=augments, n_positions=n_positions),
+            automatic_training(shape, n_training, few_rows=few_rows, augments=augments, n_positions=n_positions),
             holds_out,
-            functools.partial(self._start, aligned=aligned),
+            self._start,
             functools.partial(self._objective, augments=augments),
             monitor="reconstruction",
-            uses=n_positions if is_image else 1,
+            uses=1 if is_dense else n_positions,
         )
 
-    def _start(self, architecture, rows, generator, *, aligned):
+    def _choose_network(self, rows):
+        """Set `aligned_` and `network_`, the kind of network that `network` stands for."""
+        is_image = self.image_shape_ is not None
+        self.aligned_ = are_aligned(rows) if is_image else None
+        self.network_ = chosen_network(self, rows, self.aligned_)
+
+    def _start(self, architecture, rows, generator):
         weight = self.codebook_weight
-        start = start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
-        return replace(start, notes=start.notes | {"aligned": aligned})
+        return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
 
     def _objective(self, start, generator, *, augments):
-        automatic_noise = start.notes["error"] if self.image_shape_ is None else 0.0
+        automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]
         return VQObjective(
             start.module,
             codebook_weight=self.codebook_weight,
@@ -794,8 +834,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         bits_per_row = float(entropy(counts, base=2, axis=1) @ counts.sum(axis=1) / len(codes))
         smallest = np.finfo(np.float32).eps  # a perfect reconstruction would make the likelihood infinite
         return {
-            "aligned_": fitting.notes["aligned"],
-            "network_": fitting.architecture.network,
             "n_codes_": spec.n_codes,
             "code_shape_": spec.code_shape,
             "codebook_": spec.codebooks(network.quantizer),
@@ -836,6 +874,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """Return the codes of validated rows."""
         rows = layout_of(self).rows(X, resolve_device(self.device))
         return inference.encode(self._network(), rows, self._n_features_out, CODE_DTYPE)
+
+    def _series_completion(self, prior):
+        """Return what fills the gaps of series."""
+        layout, architecture = layout_of(self), Architecture.from_json(self.architecture_)
+
+        def decode(codes):
+            return layout.series.time_first(self._decode(codes).reshape(len(codes), -1)).astype(np.float64)
+
+        in_time = architecture.is_convolutional
+        return SeriesCompletion(layout, architecture.codes, in_time, self._encode, decode, prior)
 
     def _reconstruct(self, X):
         """Return the codes of X, the squared error of each row, (n,), and the variation of all, standardised."""

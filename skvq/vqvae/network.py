@@ -15,7 +15,7 @@ from torch import nn
 
 from .._warnings import warn_user
 from ..core.estimator import Start
-from ..nn import images, tables
+from ..nn import images, series, tables
 from ..training.loop import Objective
 from .kmeans import distinct_vectors, kmeans_codebooks, sample_size
 
@@ -72,26 +72,25 @@ class VQVAE(nn.Module):
 
 def build_ends(architecture, generator):
     """Return the encoder and the decoder of an Architecture, with weights drawn from `generator`."""
-    codes = architecture.codes
-    if codes.is_image:
+    codes, row_shape = architecture.codes, architecture.row_shape
+    if architecture.is_convolutional:
         sizes = {
-            "image_shape": architecture.row_shape,
-            "code_shape": codes.grid,
             "code_dim": codes.code_dim,
             "channels": architecture.channels,
             "n_blocks": architecture.n_blocks,
-            "mixes_positions": architecture.mixes_positions,
+            "generator": generator,
         }
-        kinds = images.ConvEncoder, images.ConvDecoder
-    else:
-        sizes = {
-            "n_features": architecture.row_shape[0],
-            "n_positions": codes.n_positions,
-            "code_dim": codes.code_dim,
-            "hidden_layer_sizes": architecture.hidden_layer_sizes,
-        }
-        kinds = tables.DenseEncoder, tables.DenseDecoder
-    return tuple(kind(**sizes, generator=generator) for kind in kinds)
+        if codes.is_image:
+            sizes["mixes_positions"] = architecture.mixes_positions
+            kinds, grid = (images.ConvEncoder, images.ConvDecoder), codes.grid
+        else:
+            kinds, grid = (series.SeriesEncoder, series.SeriesDecoder), codes.n_positions
+        return tuple(kind(row_shape, grid, **sizes) for kind in kinds)
+    sizes = math.prod(row_shape), codes.n_positions, codes.code_dim, architecture.hidden_layer_sizes
+    encoder, decoder = (kind(*sizes, generator=generator) for kind in (tables.DenseEncoder, tables.DenseDecoder))
+    if len(row_shape) == 1:
+        return encoder, decoder
+    return series.FlatEncoder(encoder), series.FlatDecoder(decoder, row_shape)
 
 
 def build_vqvae(architecture, generator):
@@ -126,10 +125,11 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
     encoder, decoder = build_ends(architecture, generator)
     sample = start_sample(rows, generator)
     codes = architecture.codes
-    if codes.is_image:
+    if architecture.is_convolutional:
         images.start_from_pca(encoder, decoder, sample.cpu())
     else:
-        tables.start_from_pca(encoder, decoder, sample, math.log2(codes.n_codes), n_parts=codes.splits)
+        ends = (encoder, decoder) if len(rows.shape) == 1 else (encoder.rows, decoder.rows)
+        tables.start_from_pca(*ends, sample.flatten(1), math.log2(codes.n_codes), n_parts=codes.splits)
     encoder.to(rows.device), decoder.to(rows.device)
     positions_per_codebook = codes.n_positions // codes.n_groups
     n_rows = math.ceil(sample_size(codes.n_codes) / positions_per_codebook)
@@ -138,7 +138,7 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
     quantizer = codes.build(generator, codebook_weight)
     quantizer.start_from(z, functools.partial(cluster, generator=generator))
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
-    notes = {} if codes.is_image else {"error": _error(module, sample)}
+    notes = {} if architecture.is_convolutional else {"error": _error(module, sample)}
     return Start(module, replace(architecture, codes=codes), notes)
 
 

@@ -35,10 +35,19 @@ def named_prior(prior, layout, X):
     layout : RowLayout or TableLayout
     X : ndarray or CSR matrix of shape (n, n_features)
         Validated.
+
+    Raises
+    ------
+    ValueError
+        For a model of the columns of tables where X holds series.
     """
+    if layout.series is not None and models_rows(prior):
+        raise ValueError(
+            f"prior={prior!r} models the columns of tables, but X holds series; pass prior='pixelcnn' or 'transformer'"
+        )
     if not (prior is None or is_auto(prior)):
         return prior
-    is_table = layout.image_shape is None and not sparse.issparse(X)
+    is_table = len(layout.row_shape) == 1 and not sparse.issparse(X)
     return "nade" if is_table and X.shape[1] <= MOST_COLUMNS else "pixelcnn"
 
 

@@ -10,7 +10,7 @@ from ..persistence.kinds import not_negative, one_array
 from ..persistence.records import between, require, share
 from ..priors.base import GridDensity
 from ..priors.schema import CAUSAL_TRANSFORMER, HIERARCHICAL_PIXELCNN, ORDERLESS_NADE, PIXELCNN
-from .defaults import Architecture, check_combinations
+from .defaults import NETWORKS, Architecture, check_combinations
 from .network import build_vqvae
 from .prior import models_rows
 from .specs import LARGEST_BEAM
@@ -43,17 +43,21 @@ def check_parameters(estimator):
 def check(estimator, limits):
     """Raise ValueError where the values of a VQVAETransformer do not go together."""
     architecture, prior = _architecture(estimator, limits, BOUNDS_OF_CODES), getattr(estimator, "prior_", None)
-    codes, is_image = architecture.codes, len(architecture.row_shape) == 3
-    check_rows(estimator, architecture.row_shape, codes.grid)
-    require(codes.is_image == is_image, "grid and row_shape")
+    codes, row_shape = architecture.codes, architecture.row_shape
+    is_series, is_convolutional = getattr(estimator, "series_shape_", None) is not None, architecture.is_convolutional
+    check_rows(estimator, row_shape, codes.grid)
+    require(not (is_series and is_convolutional) or codes.n_positions <= row_shape[1], "more positions than steps")
+    require(codes.is_image == (len(row_shape) == 3 and not is_series), "grid and row_shape")
+    require(is_series or is_convolutional == codes.is_image, "row_shape and the sizes of networks")
+    require(getattr(estimator, "network_", architecture.network) == architecture.network, "network_ and architecture_")
     codes.check(limits.n_arrays)
-    for size, of_images in (("channels", True), ("n_blocks", True), ("hidden_layer_sizes", False)):
-        require((getattr(architecture, size) is not None) == (is_image == of_images), f"row_shape and {size}")
+    for size in ("channels", "n_blocks"):
+        require((getattr(architecture, size) is not None) == is_convolutional, f"hidden_layer_sizes and {size}")
     require(estimator.n_codes_ == codes.n_codes, "n_codes_ and architecture_")
     require(estimator.code_shape_ == codes.code_shape, "code_shape_ and architecture_")
     require(0 < estimator.noise_variance_ < math.inf, "noise_variance_ is not positive")
     if models_rows(prior):
-        require(not is_image and prior.n_features_in_ == estimator.n_features_in_, "prior_ and n_features_in_")
+        require(len(row_shape) == 1 and prior.n_features_in_ == estimator.n_features_in_, "prior_ and n_features_in_")
     elif prior is not None:
         n_codes = prior.n_codes_, prior.n_features_in_, prior._grids_in
         require(n_codes == (codes.n_codes, codes.codes_per_row, False), "prior_ and architecture_")
@@ -72,8 +76,8 @@ VQVAE = Schema(
     ROW_VALUES
     | {
         "aligned_": bool | None,
-        "network_": Literal["aligned", "convolutional"] | None,
         "n_codes_": int,
+        "network_": Literal[NETWORKS],
         "code_shape_": tuple[int, ...] | tuple[tuple[int, int], tuple[int, int]],
         "codebook_usage_": float,
         "bits_per_row_": float,

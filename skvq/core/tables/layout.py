@@ -91,7 +91,7 @@ class TableLayout:
     clip: bool = True
     handle_unknown: str = "error"
 
-    image_shape = None
+    image_shape = series = None
     has_columns = True
 
     @classmethod
@@ -134,6 +134,8 @@ class TableLayout:
         dtype = self.columns.dtype
         return {
             "image_shape_": None,
+            "series_shape_": None,
+            "_channels_first": False,
             "_images_in": False,
             "_dtype_in": dtype if dtype.startswith("float") else "float64",
             "shift_": self.shift,
