@@ -51,10 +51,8 @@ def split_set(name, seed, path=None):
     What the archive splits into train and test is put together first. Labels are never seen by a choice of parameters.
     """
     folder = folder_of_data(path) / FOLDERS.get(name, name)
-    X, y = (
-        np.concatenate(parts)
-        for parts in zip(*(read_file(folder / f"{SETS[name]}_{part}.ts") for part in ("TRAIN", "TEST")))
-    )
+    files = [read_file(folder / f"{SETS[name]}_{part}.ts") for part in ("TRAIN", "TEST")]
+    X, y = (np.concatenate(parts) for parts in zip(*files))
     order = np.random.default_rng(seed).permutation(len(X))
     n_train = 2 * len(X) // 3
     train, test = order[:n_train], order[n_train:]

@@ -1,7 +1,7 @@
-"""Codes of series by older means: symbols of means, Fourier coefficients, product and residual k-means; other fillings.
+"""Codes of series by older means: symbols of means, Fourier coefficients, product and residual k-means.
 
-Every function takes series (n, length, n_channels) that are standardised by channel, and reconstructs the test ones from
-codes of `n_bits` bits. Where it can be done with codes of 4 and of 8 bits, the better one on the test series counts.
+Functions take series (n, length, n_channels) that are standardised by channel, and reconstruct the test ones from codes
+of `n_bits` bits. Where it can be done with codes of 4 and of 8 bits, the better one on the test series counts.
 """
 
 import numpy as np

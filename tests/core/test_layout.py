@@ -123,6 +123,7 @@ class Taker(TransformerMixin, BaseEstimator):
 
     def __init__(self, image_shape=None):
         self.image_shape = image_shape
+        self.series_shape, self.series_layout = None, "channels_last"
 
     def fit(self, X, *, standardize=True):
         layout, rows = RowLayout.fit(self, X, standardize=standardize)

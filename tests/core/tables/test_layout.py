@@ -25,6 +25,7 @@ class Holder(BaseEstimator):
         self.handle_unknown = handle_unknown
         self.clip = clip
         self.image_shape = image_shape
+        self.series_shape, self.series_layout = None, "channels_last"
 
 
 def fitted(X, standardize=True, **parameters):
