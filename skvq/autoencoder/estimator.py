@@ -297,14 +297,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.contractive_weight = contractive_weight
         self.alpha = alpha
         self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
+        self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
-        self.precision = precision
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        self.precision, self.device = precision, device
+        self.random_state, self.verbose = random_state, verbose
 
     @typed(with_callbacks)
     @forgets_failure

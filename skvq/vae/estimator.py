@@ -314,15 +314,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self.n_mixture_components = n_mixture_components
         self.alpha = alpha
         self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
+        self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
-        self.precision = precision
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        self.precision, self.device = precision, device
+        self.random_state, self.verbose = random_state, verbose
 
     @typed(with_callbacks)
     @forgets_failure

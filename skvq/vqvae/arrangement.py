@@ -1,4 +1,4 @@
-"""Choose the network of images by whether they are aligned, of series by what each kind leaves of held-out rows."""
+"""Choose the network of series by what both kinds reconstruct of held-out rows before any training."""
 
 import math
 
@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from ..core.parameters import is_auto
 from ..training.batches import split_rows
-from .defaults import ENOUGH_TO_MIX_POSITIONS, plan, plan_codes
+from .defaults import plan, plan_codes
 from .network import start_from_data
 
 # Series of more values have their principal components never taken as a whole, which takes the cube of their number.
@@ -15,33 +15,6 @@ MOST_DENSE_VALUES = 2_000
 # Rows that are looked at, and share of them that judges.
 MOST_ROWS, HELD_OUT_SHARE = 2_048, 0.25
 LEAST_ROWS = 8
-
-
-def chosen_network(estimator, rows, aligned):
-    """Return the kind of network, one of `NETWORKS`, that the parameter `network` stands for.
-
-    `aligned` says whether images are.
-
-    Raises
-    ------
-    ValueError
-        For a kind of network that such rows have not.
-    """
-    is_image = estimator.image_shape_ is not None
-    if len(rows.shape) == 1:
-        kinds, automatic = ("dense",), "dense"
-    elif is_image:
-        kinds = "aligned", "convolutional"
-        automatic = "aligned" if aligned and len(rows) >= ENOUGH_TO_MIX_POSITIONS else "convolutional"
-    else:
-        kinds = "dense", "convolutional"
-        automatic = better_network(estimator, rows, estimator._generator()) if is_auto(estimator.network) else None
-    if not is_auto(estimator.network) and estimator.network not in kinds:
-        what = "images" if is_image else "tables" if len(rows.shape) == 1 else "series"
-        raise ValueError(
-            f"network={estimator.network!r} is not for {what}; pass 'auto' or {' or '.join(map(repr, kinds))}"
-        )
-    return automatic if is_auto(estimator.network) else estimator.network
 
 
 def better_network(estimator, rows, generator):

@@ -50,6 +50,8 @@ ENOUGH_TO_MIX_POSITIONS = 20_000
 LOSS_WEIGHT = Number(numbers.Real, 0, float(np.finfo(np.float32).max), closed="both")
 # Kinds of networks.
 NETWORKS = ("dense", "aligned", "convolutional")
+# The kinds of networks that rows can have, by what they are.
+NETWORKS_OF = {"tables": ("dense",), "images": ("aligned", "convolutional"), "series": ("dense", "convolutional")}
 PRIOR_NAMES = ("auto", "pixelcnn", "transformer", "nade")
 PRIOR_METHODS = ["fit", "sample", "score_samples"]
 
@@ -189,6 +191,13 @@ def are_aligned(rows):
     overall = float((images - images.mean(dim=(0, 1, 2))).square().mean())
     around_mean_image = float((images - images.mean(dim=0)).square().mean()) * n / (n - 1)
     return around_mean_image <= (1 - ALIGNED_SHARE) * overall
+
+
+def check_network(network, rows_are):
+    """Raise ValueError for a kind of network that tables, images or series (`rows_are`) do not have."""
+    if not is_auto(network) and network not in NETWORKS_OF[rows_are]:
+        accepted = " or ".join(map(repr, NETWORKS_OF[rows_are]))
+        raise ValueError(f"network={network!r} is not for {rows_are}; pass 'auto' or {accepted}")
 
 
 def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_positions=49):

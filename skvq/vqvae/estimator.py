@@ -35,15 +35,17 @@ from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import as_array, fit_layout, layout_of, tag_rows
 from ..core.parameters import is_auto
 from . import schema
-from .arrangement import chosen_network
+from .arrangement import better_network
 from .codes import Codes
 from .completion import check_mask, check_values, known_codes
 from .defaults import (
     CONSTRAINTS,
+    ENOUGH_TO_MIX_POSITIONS,
     Architecture,
     are_aligned,
     automatic_training,
     check_combinations,
+    check_network,
     plan,
     plan_codes,
     stops_early,
@@ -371,16 +373,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.input_noise = input_noise
         self.alpha = alpha
         self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
+        self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
-        self.precision = precision
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        self.precision, self.device = precision, device
+        self.random_state, self.verbose = random_state, verbose
 
     @typed(with_callbacks)
     @forgets_failure
@@ -423,7 +422,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self._choose_network(layout.rows(X, "cpu"))
         if self.prior is not None:
             prior = named_prior(self.prior, layout, X)
-            spec = plan_codes(self, layout.row_shape, *X.shape, self.network_)
+            spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
             check_prior(prior, spec, X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
@@ -799,9 +798,18 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _choose_network(self, rows):
         """Set `aligned_` and `network_`, the kind of network that `network` stands for."""
-        is_image = self.image_shape_ is not None
-        self.aligned_ = are_aligned(rows) if is_image else None
-        self.network_ = chosen_network(self, rows, self.aligned_)
+        rows_are = "tables" if len(rows.shape) == 1 else "series" if self.image_shape_ is None else "images"
+        check_network(self.network, rows_are)
+        self.aligned_ = are_aligned(rows) if rows_are == "images" else None
+        if not is_auto(self.network):
+            self.network_ = self.network
+        elif rows_are == "series":
+            self.network_ = better_network(self, rows, self._generator())
+        elif rows_are == "images":
+            mixes_positions = self.aligned_ and len(rows) >= ENOUGH_TO_MIX_POSITIONS
+            self.network_ = "aligned" if mixes_positions else "convolutional"
+        else:
+            self.network_ = "dense"
 
     def _start(self, architecture, rows, generator):
         weight = self.codebook_weight
