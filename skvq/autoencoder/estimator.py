@@ -27,7 +27,7 @@ from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import as_array, fit_layout, layout_of, tag_rows
+from ..core.layout import as_array, layout_of, learn_layout, tag_rows
 from ..persistence.records import from_json
 from . import schema
 from .defaults import (
@@ -332,9 +332,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._validate_params()
         check_combinations(self)
         task = FitTask(self, X, y)
-        layout, X = fit_layout(self, X, standardize=self.standardize)
-        self.__dict__.update(layout.attributes())
-        held_out = None if X_val is None else layout.check(self, X_val)
+        layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
         check_loss(self.loss, layout)
         if self.loss == "log_loss":
             for values in (X,) if held_out is None else (X, held_out):

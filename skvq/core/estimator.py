@@ -150,7 +150,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     """
 
     _learned_beside: tuple[str, ...] = ()
-    _caches: tuple[str, ...] = ("_module", "_table")
+    _caches: tuple[str, ...] = ("_module", "_table", "_layout")
 
     # The parameters that every subclass has.
     alpha: float

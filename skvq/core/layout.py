@@ -413,6 +413,19 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     return TableLayout.fit(estimator, X, standardize=standardize, why=why)
 
 
+def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
+    """Learn the layout of X as :func:`fit_layout`, and keep it in the fitted attributes of the estimator.
+
+    Returns
+    -------
+    layout : TableLayout or RowLayout
+    X, X_val : the same, validated; None for `X_val` where it is None
+    """
+    layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
+    estimator.__dict__.update(layout.attributes())
+    return layout, X, None if X_val is None else layout.check(estimator, X_val)
+
+
 def layout_of(estimator):
     """Return the layout that a fitted estimator has learned."""
     if not hasattr(estimator, "columns_"):

@@ -288,23 +288,6 @@ class OrderlessNetwork(nn.Module):
         return terms
 
     @torch.no_grad()
-    def log_prob(self, rows, order):
-        """Return log p(row), in nats, with its columns in one order: (b,).
-
-        Parameters
-        ----------
-        rows : Tensor of shape (b, n_columns), int64
-        order : sequence of int
-            All columns; each is predicted from those before it.
-        """
-        known = torch.zeros(len(rows), self.n_columns, device=rows.device)
-        total = torch.zeros(len(rows), dtype=torch.float64, device="cpu" if rows.device.type == "mps" else rows.device)
-        for column in order:
-            total += self.log_prob_of(rows, known, column).to(total)
-            known[:, column] = 1.0
-        return total
-
-    @torch.no_grad()
     def draw(self, rows, known, order, uniform, *, never=None, temperature=1.0, top_k=None, top_p=None):
         """Draw the codes of the columns that are not known, given those that are.
 

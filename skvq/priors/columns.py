@@ -1,5 +1,7 @@
 """Pass many rows of a table's codes through an orderless network: samples and likelihoods."""
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -9,6 +11,40 @@ from ..core.inference import batches, fill_block, job
 DRAWS_OF_A_MEAN = 32
 # Rows that are drawn or scored together, and draws that are averaged together.
 DRAWN_ROWS, SCORED_ROWS, AVERAGED_ROWS = 2048, 1024, 16_384
+
+
+def n_distinct_orders(n_columns, n_orders):
+    """Return how many different orders of columns there are, at most `n_orders`."""
+    found, factor = 1, 2
+    while factor <= n_columns and found < n_orders:
+        found, factor = found * factor, factor + 1
+    return min(found, n_orders)
+
+
+def draw_orders(n_columns, n_orders, generator):
+    """Return different orders of columns, all of them where there are no more than `n_orders`.
+
+    Parameters
+    ----------
+    n_columns, n_orders : int
+    generator : torch.Generator
+
+    Returns
+    -------
+    ndarray of shape (n_distinct_orders(n_columns, n_orders), n_columns), int64
+
+    Examples
+    --------
+    >>> draw_orders(2, 4, torch.Generator()).tolist()
+    [[0, 1], [1, 0]]
+    """
+    wanted = n_distinct_orders(n_columns, n_orders + 1)
+    if wanted <= n_orders:
+        return np.array(list(itertools.permutations(range(n_columns))), dtype=np.int64)
+    orders = {}
+    while len(orders) < n_orders:
+        orders[tuple(torch.randperm(n_columns, generator=generator).tolist())] = None
+    return np.array(list(orders), dtype=np.int64)
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from ..core.tables.layout import as_table, check_cells, columns_of, learn_column
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows
 from . import schema
-from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_rows, log_probabilities
+from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_orders, draw_rows, log_probabilities
 from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
 from .passes import OrderlessObjective
 
@@ -50,8 +50,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
     dropout : float in [0, 1) or "auto", default="auto"
         Share of hidden units that are zeroed in training. "auto": 0.3 below 2,000 rows, 0.1 below 10,000, else 0.
     n_orders : int, default=4
-        Orders of the columns. A row is drawn in one of them, and its likelihood is the mean over all of them [1]_; the
-        time of `score_samples` grows with their number.
+        Different orders of the columns, all of them where there are fewer. A row is drawn in one of them, and its
+        likelihood is the mean over all of them [1]_; the time of `score_samples` grows with their number.
     categorical_features : "from_dtype", None, array-like of bool, int or str, default="from_dtype"
         Columns that are categories, as in scikit-learn's HistGradientBoostingClassifier: a mask, indices or names.
         "from_dtype": those of a frame that are categories, strings or enumerations, and columns of strings in an array
@@ -88,8 +88,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
     ----------
     columns_ : list of dict
         Kinds, levels and distributions of the columns (JSON-able).
-    orders_ : ndarray of shape (n_orders, n_features), int64
-        Orders of the columns.
+    orders_ : ndarray of shape (min(n_orders, n_features!), n_features), int64
+        Orders of the columns, no two alike.
     n_iter_ : int
         Epochs run.
     best_iter_ : int or None
@@ -222,8 +222,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
         self._codes = self.columns_, codes
         generator = self._generator()
-        orders = [torch.randperm(len(columns), generator=generator) for _ in range(self.n_orders)]
-        self.orders_ = torch.stack(orders).numpy()
+        self.orders_ = draw_orders(len(columns), self.n_orders, generator)
         device = resolve_device(self.device)
         rows, held_out = (
             None if part is None else Rows(codes.rows(part), dtype=torch.int64, device=device)

@@ -11,6 +11,7 @@ from ..core.tables.saved import COLUMNS, check_columns
 from ..persistence.documents import Schema
 from ..persistence.kinds import labels, network_weights, one_array, shares, within
 from ..persistence.records import between, from_json, from_zero, layers, require
+from .columns import n_distinct_orders
 from .defaults import NADESizes, PixelCNNSizes, TransformerSizes, TwoLevelSizes
 
 # Positions of a grid, of which every one is numbered when a network is built, and dilations.
@@ -110,6 +111,10 @@ def check_nade_columns(estimator):
     require(TableCodes(check_columns(estimator), sizes.n_bins).codes == sizes.codes, "columns_ and architecture_")
 
 
+def _shape_of_orders(estimator):
+    return n_distinct_orders(estimator.n_features_in_, estimator.n_orders), estimator.n_features_in_
+
+
 def _orders(array):
     return within(array, 0) and bool((np.sort(array, axis=1) == np.arange(array.shape[1])).all())
 
@@ -121,7 +126,7 @@ ORDERLESS_NADE = Schema(
     | {
         "weights_": network_weights(lambda sizes, generator: from_json(NADESizes, sizes).build(generator)),
         "columns_": COLUMNS,
-        "orders_": one_array(lambda estimator: (estimator.n_orders, estimator.n_features_in_), "int64", _orders),
+        "orders_": one_array(_shape_of_orders, "int64", _orders),
     },
     check_nade,
     check_device_and_seed,

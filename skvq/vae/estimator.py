@@ -30,7 +30,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import UNSCALED, as_array, fit_layout, layout_of, tag_rows
+from ..core.layout import UNSCALED, as_array, layout_of, learn_layout, tag_rows
 from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, is_auto
 from ..persistence.records import from_json
 from . import inference, schema
@@ -351,9 +351,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         # The values of counts and probabilities mean something; only a Gaussian may be standardised.
         gaussian = self.likelihood in ("gaussian", "gaussian_per_feature")
         why = UNSCALED if gaussian else (f"likelihood={self.likelihood!r}", "likelihood='gaussian'")
-        layout, X = fit_layout(self, X, standardize=self.standardize and gaussian, why=why)
-        self.__dict__.update(layout.attributes())
-        held_out = None if X_val is None else layout.check(self, X_val)
+        layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize and gaussian, why=why)
         for part in (X,) if held_out is None else (X, held_out):
             check_range(self.likelihood, part)
         device = resolve_device(self.device)

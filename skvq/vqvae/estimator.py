@@ -32,7 +32,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import as_array, fit_layout, layout_of, tag_rows
+from ..core.layout import as_array, layout_of, learn_layout, tag_rows
 from ..core.parameters import is_auto
 from . import schema
 from .arrangement import better_network
@@ -416,9 +416,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task = FitTask(self, X, y)
         self._check_parameters()
         table, prior = X, None
-        layout, X = fit_layout(self, X, standardize=self.standardize)
-        self.__dict__.update(layout.attributes())
-        held_out = None if X_val is None else layout.check(self, X_val)
+        layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
         self._choose_network(layout.rows(X, "cpu"))
         if self.prior is not None:
             prior = named_prior(self.prior, layout, X)

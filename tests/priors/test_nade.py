@@ -1,15 +1,19 @@
 """OrderlessNADE on tables whose distribution is known."""
 
 import itertools
+import math
 import pickle
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.base import clone
 
+import skvq
 from skvq import OrderlessNADE
+from skvq.priors.columns import draw_orders, n_distinct_orders
 
 FAST = {"max_iter": 20, "n_units": 32, "random_state": 0}
 
@@ -226,3 +230,28 @@ def test_parameters_act():
         assert OrderlessNADE(**FAST, **changed).fit(X).loss_curve_ != base.loss_curve_
     assert base.sample(300, temperature=0.1, random_state=0).age.nunique() < 25
     assert base.sample(300, top_k=1, random_state=0).age.nunique() < 25
+
+
+@pytest.mark.parametrize("n_orders", [1, 4, 6, 23, 24, 30])
+@pytest.mark.parametrize("n_columns", [1, 2, 3, 4, 50])
+def test_orders_of_columns_are_different_ones_and_all_where_there_are_few(n_columns, n_orders):
+    orders = draw_orders(n_columns, n_orders, torch.Generator().manual_seed(0))
+    assert orders.shape == (min(n_orders, math.factorial(n_columns)), n_columns)
+    assert len(orders) == n_distinct_orders(n_columns, n_orders)
+    assert len({tuple(order) for order in orders.tolist()}) == len(orders)
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(n_columns), (len(orders), 1)))
+
+
+def test_the_likelihood_of_two_columns_is_the_mean_over_both_orders(tmp_path):
+    X = people(100)[["age", "sex"]]
+    model = OrderlessNADE(**FAST, n_orders=5).fit(X)
+    assert sorted(model.orders_.tolist()) == [[0, 1], [1, 0]]
+    found = model.score_samples(X)
+    each = []
+    for order in ([0, 1], [1, 0]):
+        one = pickle.loads(pickle.dumps(model))
+        one.orders_ = np.array([order])
+        each.append(one.score_samples(X))
+    np.testing.assert_allclose(np.exp(found), np.exp(each).mean(axis=0))
+    model.save(tmp_path / "model.skvq")
+    np.testing.assert_array_equal(skvq.load(tmp_path / "model.skvq").score_samples(X), found)

@@ -47,8 +47,8 @@ class Column:
         Of a category: ascending, or all that the dtype has, in its order; of a boolean (False, True).
     frequencies : tuple of float
         Share of each level among all cells, the missing ones too.
-    fixed, ordered : bool
-        Whether the levels are those of the dtype, and whether it says that their order means something.
+    ordered : bool
+        Whether the dtype says that the order of the levels means something.
     missing : float in [0, 1)
         Share of missing cells.
     level_dtype : str or None
@@ -72,7 +72,6 @@ class Column:
     dtype: str
     levels: tuple[str | int | float | bool, ...]
     frequencies: tuple[float, ...]
-    fixed: bool
     ordered: bool
     missing: float
     unit: str | None
@@ -113,7 +112,6 @@ class Column:
             dtype=observed.dtype,
             levels=levels,
             frequencies=frequencies,
-            fixed=observed.fixed,
             ordered=observed.ordered,
             missing=n_missing / len(cells),
             level_dtype=observed.level_dtype,

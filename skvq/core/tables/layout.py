@@ -1,7 +1,7 @@
 """The way from mixed tables to the float features of a network, and back."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -125,9 +125,13 @@ class TableLayout:
 
     @classmethod
     def of(cls, estimator):
-        """Return the layout that a fitted estimator has learned."""
+        """Return the layout that a fitted estimator has learned, the same one as long as nothing of it changes."""
         scaling, shift, scale = estimator._table_in["scaling"], estimator.shift_, estimator.scale_
-        return cls(columns_of(estimator), scaling, shift, scale, estimator.clip, estimator.handle_unknown)
+        parts = columns_of(estimator), scaling, shift, scale, estimator.clip, estimator.handle_unknown
+        found = estimator.__dict__.get("_layout")
+        if found is None or any(getattr(found, each.name) is not part for each, part in zip(fields(cls), parts)):
+            found = estimator._layout = cls(*parts)
+        return found
 
     def attributes(self):
         """Return the fitted attributes, by name, that an estimator keeps the layout in."""

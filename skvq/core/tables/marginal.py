@@ -293,23 +293,6 @@ class Marginal:
         index = np.searchsorted(self._cells_below, target, side="right") - 1
         return self._seen[np.clip(index, self._bounds[pieces], self._bounds[pieces + 1] - 1)]
 
-    def log_density(self, values, *, discrete=False):
-        """Return the log probability of atoms and the log density of other values: ndarray of float64, finite.
-
-        It is that of the pieces, times 1 - :meth:`stray`, and of what is spared for other values (:meth:`log_stray`).
-        So everything finite has a finite log density, and all of it integrates to 1.
-
-        Parameters
-        ----------
-        values : ndarray of float64
-        discrete : bool, default=False
-            Whether the column holds points of the grid only, such as integers: the log probability of a point then, and
-            all of them sum to 1.
-        """
-        share = np.log(np.array(self.mass)[self.piece_of(values)]) + np.log1p(-self.stray(discrete=discrete))
-        within = share + self.log_within(values, discrete=discrete)
-        return np.logaddexp(within, self.log_stray(values, discrete=discrete))
-
     def log_within(self, values, *, discrete=False):
         """Return the log density of values within their pieces, each of which has mass 1; -inf for those in none."""
         piece = self.piece_of(values)

@@ -41,8 +41,8 @@ class Observed:
     missing : ndarray of shape (n,), bool
     levels : tuple or None
         Distinct labels, ascending, or all that the dtype has, in its order.
-    fixed, ordered : bool
-        Whether the levels are those of the dtype, and whether it says that their order means something.
+    ordered : bool
+        Whether the dtype says that the order of the levels means something.
     base : {"us", "ns"} or None
         The unit of times.
     origin : int
@@ -56,7 +56,6 @@ class Observed:
     values: np.ndarray
     missing: np.ndarray
     levels: tuple | None = None
-    fixed: bool = False
     ordered: bool = False
     base: str | None = None
     origin: int = 0
@@ -174,13 +173,12 @@ def _check_exact(values, where):
         )
 
 
-def _labels(values, dtype, levels=None, ordered=False):
+def _labels(values, dtype, levels=None):
     """Return the Observed of a list of labels, None for missing ones."""
-    fixed = levels is not None
     levels = tuple(sorted(set(values) - {None})) if levels is None else levels
     index = {level: float(position) for position, level in enumerate(levels)} | {None: np.nan}
     codes = np.array([index[value] for value in values], dtype=np.float64)
-    return Observed("label", dtype, codes, np.isnan(codes), levels, fixed, ordered)
+    return Observed("label", dtype, codes, np.isnan(codes), levels)
 
 
 def _categories_of_pandas(series, where):
@@ -201,7 +199,7 @@ def _categories_of_pandas(series, where):
     codes[codes < 0] = np.nan
     level_dtype = name_of(series.cat.categories.dtype, f"the index of categories of {where}")
     ordered = bool(series.cat.ordered)
-    return Observed("label", "category", codes, np.isnan(codes), tuple(levels), True, ordered, level_dtype=level_dtype)
+    return Observed("label", "category", codes, np.isnan(codes), tuple(levels), ordered, level_dtype=level_dtype)
 
 
 def _times(column, dtype):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
+import skvq
 from skvq.core.layout import RowLayout, fit_layout, layout_of
 from skvq.core.tables.layout import TableLayout
 
@@ -221,3 +222,13 @@ def test_fewer_rows_than_columns_come_back_too():
     _, layout, cells = fitted(frame)
     back = layout.restore([(0, features_of(layout, cells)[:2])], 2)
     pd.testing.assert_frame_equal(back, frame[:2])
+
+
+def test_the_layout_of_an_estimator_is_built_once_and_follows_its_parameters():
+    X = pd.DataFrame({"a": [0.5, 1.5, 2.0], "b": pd.Categorical(["x", "y", "x"])})
+    model = skvq.AutoEncoderTransformer(1, max_iter=1, random_state=0).fit(X)
+    layout = layout_of(model)
+    assert layout_of(model) is layout
+    assert not layout_of(model.set_params(clip=False)).clip
+    assert "_layout" not in model.__getstate__()
+    assert layout_of(model.fit(X[:2])).columns[0].marginal.n == 2

@@ -50,7 +50,7 @@ def changed(text):
     [
         lambda text: text.replace('"kind": "category"', '"kind": "other"', 1),
         lambda text: text.replace('"levels"', '"steps"', 1),
-        lambda text: text.replace('"fixed": false', '"fixed": 0', 1),
+        lambda text: text.replace('"ordered": false', '"ordered": 0', 1),
         lambda text: text.replace('"left": ', '"left": 1', 1),
         lambda text: text.replace('"left": ', '"left": -', 1),
         lambda text: text.replace('"unit": "D"', '"unit": "Y"', 1),
