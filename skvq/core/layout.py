@@ -16,10 +16,12 @@ from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
 from ..training.batches import Rows
-from .series import SeriesLayout, looks_like_series, refuse_unequal_lengths
+from .series import SeriesLayout, refuse_unequal_lengths
 
 # Rows that are looked at together; bounds the extra memory to a few MB.
 CHUNK_VALUES = 500_000
+# Arrays (n, H, W) whose shorter side is at most this, and whose longer side is so many times longer, look like series.
+MOST_CHANNELS, LEAST_RATIO = 16, 4
 UNSCALED = "standardize=False", "standardize=True"
 
 
@@ -102,6 +104,20 @@ def flatten_images(X, image_shape=None):
 def with_channels(image_shape):
     """Return (H, W, C) for (H, W) or (H, W, C)."""
     return (*image_shape, 1) if len(image_shape) == 2 else tuple(image_shape)
+
+
+def looks_like_series(found):
+    """Return whether the shape of an image (or None) is as long and narrow as only series are.
+
+    Examples
+    --------
+    >>> [looks_like_series(shape) for shape in ((6, 100), (100, 6), (28, 28), (16, 64), (8, 8), (32, 100), None)]
+    [True, True, False, True, False, False, False]
+    """
+    if found is None or len(found) != 2:
+        return False
+    short, long = sorted(found)
+    return short <= MOST_CHANNELS and long >= LEAST_RATIO * short
 
 
 def warn_of_other_axes(found):
@@ -257,7 +273,8 @@ class RowLayout:
         rows : ndarray or CSR matrix of shape (n, n_features)
             X, validated.
         """
-        known, series = check_image_shape(estimator.image_shape), SeriesLayout.of(estimator)
+        known = check_image_shape(estimator.image_shape)
+        series = None if estimator.series_shape is None else SeriesLayout.of(estimator)
         rows, found = check_rows(estimator, X, known, reset=True, series=series)
         image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
         if series is None and known is None:
@@ -381,7 +398,8 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
         If `categorical_features` chooses columns of what has none: images, series and sparse matrices. For lists of
         arrays of unequal lengths.
     """
-    refuse_unequal_lengths(X)
+    if getattr(X, "dtype", None) is None or X.dtype == object:  # lists, arrays of objects, frames
+        refuse_unequal_lengths(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features
         if not (chosen is None or isinstance(chosen, str)):

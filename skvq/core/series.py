@@ -17,8 +17,6 @@ MEANINGS = {
 }
 # Shortest series.
 LEAST_LENGTH = 8
-# Arrays (n, H, W) whose shorter side is at most this, and whose longer side is so many times longer, look like series.
-MOST_CHANNELS, LEAST_RATIO = 16, 4
 WAY_OUT = (
     "cut all of them to the shortest, pad them to the longest (with their last value, or zeros), or resample them to "
     "one length (scipy.signal.resample, numpy.interp)"
@@ -42,10 +40,8 @@ class SeriesLayout:
 
     @classmethod
     def of(cls, estimator):
-        """Return what an estimator's parameters `series_shape` and `series_layout` ask for, None without a shape."""
+        """Return what an estimator's parameters `series_shape`, which is not None, and `series_layout` ask for."""
         shape = check_series_shape(estimator.series_shape)
-        if shape is None:
-            return None
         if estimator.image_shape is not None:
             raise ValueError(
                 f"image_shape={estimator.image_shape!r} and series_shape={estimator.series_shape!r}: a row is an image "
@@ -152,20 +148,6 @@ def check_series_shape(series_shape):
             "and shorter ones are rows of a table, without series_shape"
         )
     return tuple(int(s) for s in shape)
-
-
-def looks_like_series(found):
-    """Return whether the shape of an image (or None) is as long and narrow as only series are.
-
-    Examples
-    --------
-    >>> [looks_like_series(shape) for shape in ((6, 100), (100, 6), (28, 28), (16, 64), (8, 8), (32, 100), None)]
-    [True, True, False, True, False, False, False]
-    """
-    if found is None or len(found) != 2:
-        return False
-    short, long = sorted(found)
-    return short <= MOST_CHANNELS and long >= LEAST_RATIO * short
 
 
 def refuse_unequal_lengths(X):

@@ -56,7 +56,7 @@ SUMMARY_ROWS, ENOUGH_HELD_OUT = 10_000, 30
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
-    r"""Continuous features of images and tables, how likely a row is, and new rows drawn from a normal prior.
+    r"""Continuous features of images, series and tables, how likely a row is, and new rows drawn from a normal prior.
 
     A variational autoencoder [1]_: an encoder maps a row x to a Gaussian posterior q(z | x) over a few components, a
     decoder maps z to a distribution p(x | z), and the prior of z is N(0, I). Training maximises the evidence lower
@@ -91,9 +91,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Order of the axes of series in X. "channels_first": (n, n_channels, length), as aeon and sktime have them;
         `series_shape` is (length, n_channels) all the same. What comes back has the layout of X.
     standardize : bool, default=True
-        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
-        tables, one of each for images. Tables that hold more than numbers need it. The likelihoods "bernoulli" and
-        "poisson" always take X as it is.
+        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for tables,
+        of each channel for series, one of each for images. Tables that hold more than numbers need it. The likelihoods
+        "bernoulli" and "poisson" always take X as it is.
     categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
         The columns of a table that are categories, as in scikit-learn's HistGradientBoosting. "from_dtype": those of
         dtype category, string or enumeration, and columns of objects that are strings. None: none, and strings are an
@@ -104,8 +104,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
         missing cells come back as they are.
     network : {"auto", "dense", "convolutional"}, default="auto"
-        Kind of the networks beside the linear path, for images; those of tables are dense. "auto": dense up to 4096
-        values an image, which learns more per second there, convolutional above.
+        Kind of the networks beside the linear path, for images and series; those of tables are dense. "auto": dense up
+        to 4096 values a row, which learns more per second there, convolutional above.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
         Hidden layers of dense encoders, the other way round in decoders; () is the linear path alone. "auto":
         (1024, 512) for images, (512, 256) for those up to 512 values, (256, 256) for tables, or () below 500 rows,
