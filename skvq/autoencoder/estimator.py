@@ -280,8 +280,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         verbose: int = 0,
     ) -> None:
         self.n_components = n_components
-        self.image_shape = image_shape
-        self.series_shape, self.series_layout = series_shape, series_layout
+        self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
@@ -294,14 +293,12 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.noise, self.noise_level = noise, noise_level
         self.sparsity, self.sparsity_weight, self.sparsity_target = sparsity, sparsity_weight, sparsity_target
         self.contractive_weight = contractive_weight
-        self.alpha = alpha
-        self.batch_size = batch_size
+        self.alpha, self.batch_size = alpha, batch_size
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
-        self.precision = precision
-        self.device = device
+        self.precision, self.device = precision, device
         self.random_state = random_state
         self.verbose = verbose
 

@@ -290,18 +290,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     ) -> None:
         self.n_components = n_components
         self.likelihood = likelihood
-        self.kl_weight = kl_weight
-        self.kl_warmup = kl_warmup
-        self.free_bits = free_bits
-        self.image_shape = image_shape
-        self.series_shape, self.series_layout = series_shape, series_layout
+        self.kl_weight, self.kl_warmup, self.free_bits = kl_weight, kl_warmup, free_bits
+        self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
-        self.channels = channels
-        self.n_blocks = n_blocks
+        self.channels, self.n_blocks = channels, n_blocks
         self.dropout = dropout
         self.aggregate = aggregate
         self.n_mixture_components = n_mixture_components

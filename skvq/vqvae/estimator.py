@@ -336,27 +336,22 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.code_shape = code_shape
         self.max_bits = max_bits
         self.quantizer = quantizer
-        self.codebook_weight = codebook_weight
-        self.commitment_weight = commitment_weight
-        self.image_shape = image_shape
-        self.series_shape, self.series_layout = series_shape, series_layout
+        self.codebook_weight, self.commitment_weight = codebook_weight, commitment_weight
+        self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
-        self.channels = channels
-        self.n_blocks = n_blocks
+        self.channels, self.n_blocks = channels, n_blocks
         self.prior = prior
         self.input_noise = input_noise
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.precision = precision
         self.device = device
         self.random_state = random_state
@@ -403,7 +398,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.network_ = self._chosen_network(layout.rows(X, "cpu"))
         if self.prior is not None:
             prior = named_prior(self.prior, layout, X)
-            spec = plan_codes(self, layout.row_shape, *X.shape, self.network_)
+            spec = plan_codes(self, layout.row_shape, *X.shape, network=self.network_)
             check_prior(prior, spec, X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
