@@ -45,7 +45,7 @@ from .network import AutoEncoderObjective, build_autoencoder, start_from_data
 
 
 class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
-    r"""A few continuous features of images and tables, reconstructions from them, and anomaly scores.
+    r"""A few continuous features of images, series and tables, reconstructions from them, and anomaly scores.
 
     An autoencoder [1]_: an encoder maps a row to a code of a few numbers, a decoder maps the code back, and both learn
     to give the row back. Beside the networks run linear paths that start at the principal components: without hidden
@@ -68,8 +68,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Order of the axes of series in X. "channels_first": (n, n_channels, length), as aeon and sktime have them;
         `series_shape` is (length, n_channels) all the same. What comes back has the layout of X.
     standardize : bool, default=True
-        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
-        tables, one of each for images. Tables that hold more than numbers need it.
+        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for tables,
+        of each channel for series, one of each for images. Tables that hold more than numbers need it.
     categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
         The columns of a table that are categories, as in scikit-learn's HistGradientBoosting. "from_dtype": those of
         dtype category, string or enumeration, and columns of objects that are strings. None: none, and strings are an
@@ -80,8 +80,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
         missing cells come back as they are.
     network : {"auto", "dense", "convolutional"}, default="auto"
-        Kind of the networks beside the linear path, for images; those of tables are dense. "auto": dense up to 4096
-        values an image, where that learns more per second, convolutional above.
+        Kind of the networks beside the linear path, for images and series; those of tables are dense. "auto": dense up
+        to 4096 values a row, where that learns more per second, convolutional above.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
         Hidden layers of dense encoders, the other way round in decoders; () is the linear path alone. "auto": two that
         narrow by half, from the number of columns rounded up to a power of two within 256 to 1024; () below 100
@@ -281,8 +281,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         verbose: int = 0,
     ) -> None:
         self.n_components = n_components
-        self.image_shape = image_shape
-        self.series_shape, self.series_layout = series_shape, series_layout
+        self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip

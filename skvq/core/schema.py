@@ -57,7 +57,8 @@ def check_row_parameters(estimator, check_combinations=None):
     """Raise for parameters of a transformer of rows that are within their constraints and still out of range."""
     check_device_and_seed(estimator)
     check_image_shape(estimator.image_shape)
-    SeriesLayout.of(estimator)
+    if estimator.series_shape is not None:
+        SeriesLayout.of(estimator)
     if check_combinations is not None:
         check_combinations(estimator)
 

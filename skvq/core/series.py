@@ -40,10 +40,8 @@ class SeriesLayout:
 
     @classmethod
     def of(cls, estimator):
-        """Return what an estimator's parameters `series_shape` and `series_layout` ask for, None without a shape."""
+        """Return what an estimator's parameters `series_shape`, which is not None, and `series_layout` ask for."""
         shape = check_series_shape(estimator.series_shape)
-        if shape is None:
-            return None
         if estimator.image_shape is not None:
             raise ValueError(
                 f"image_shape={estimator.image_shape!r} and series_shape={estimator.series_shape!r}: a row is an image "

@@ -58,7 +58,7 @@ MIXTURE_ROWS, MIXTURE_DRAWS, ENOUGH_DRAWS = 20_000, 5, 10_000
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
-    r"""Continuous features of images and tables, how likely a row is, and new rows.
+    r"""Continuous features of images, series and tables, how likely a row is, and new rows.
 
     A variational autoencoder [1]_: an encoder maps a row x to a Gaussian posterior q(z | x) over a few components, a
     decoder maps z to a distribution p(x | z), and training, under the prior N(0, I) of z, maximises the evidence lower
@@ -94,9 +94,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Order of the axes of series in X. "channels_first": (n, n_channels, length), as aeon and sktime have them;
         `series_shape` is (length, n_channels) all the same. What comes back has the layout of X.
     standardize : bool, default=True
-        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
-        tables, one of each for images. Tables that hold more than numbers need it. The likelihoods "bernoulli" and
-        "poisson" always take X as it is.
+        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for tables,
+        of each channel for series, one of each for images. Tables that hold more than numbers need it. The likelihoods
+        "bernoulli" and "poisson" always take X as it is.
     categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
         The columns of a table that are categories, as in scikit-learn's HistGradientBoosting. "from_dtype": those of
         dtype category, string or enumeration, and columns of objects that are strings. None: none, and strings are an
@@ -107,8 +107,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
         missing cells come back as they are.
     network : {"auto", "dense", "convolutional"}, default="auto"
-        Kind of the networks beside the linear path, for images; those of tables are dense. "auto": dense up to 4096
-        values an image, which learns more per second there, convolutional above.
+        Kind of the networks beside the linear path, for images and series; those of tables are dense. "auto": dense up
+        to 4096 values a row, which learns more per second there, convolutional above.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
         Hidden layers of dense encoders, the other way round in decoders; () is the linear path alone. "auto":
         (1024, 512) for images, (512, 256) for those up to 512 values, (256, 256) for tables, or () below 500 rows,
@@ -297,18 +297,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     ) -> None:
         self.n_components = n_components
         self.likelihood = likelihood
-        self.kl_weight = kl_weight
-        self.kl_warmup = kl_warmup
-        self.free_bits = free_bits
-        self.image_shape = image_shape
-        self.series_shape, self.series_layout = series_shape, series_layout
+        self.kl_weight, self.kl_warmup, self.free_bits = kl_weight, kl_warmup, free_bits
+        self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
-        self.channels = channels
-        self.n_blocks = n_blocks
+        self.channels, self.n_blocks = channels, n_blocks
         self.dropout = dropout
         self.prior = prior
         self.n_mixture_components = n_mixture_components

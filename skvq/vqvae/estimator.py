@@ -69,7 +69,7 @@ def _has_prior(estimator):
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
-    r"""Discrete codes of images and tables, reconstructions from them, and new rows drawn from a prior over them.
+    r"""Discrete codes of images, series and tables, reconstructions from them, and new rows drawn from a prior.
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
     vector is replaced by the nearest of the learned ones in the codebook, whose index is the code; a decoder maps the
@@ -83,10 +83,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         eight training vectors on average. K is cut to the number of different vectors
         there are, with a warning where you passed it.
     code_shape : tuple of int, pair of such, or "auto", default="auto"
-        Positions of a row: a grid (h, w) for images, (m,) for tables. Two grids ((h, w), (h', w')) make two levels of
-        codes [3]_, coarse ones and, for what these leave, fine ones, with a codebook each. "auto": a cell of s × s
-        pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells (28 × 28 gives 7 × 7,
-        8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16.
+        Positions of a row: a grid (h, w) for images, (m,) for tables and series. Two grids ((h, w), (h', w')), for
+        images, make two levels of codes [3]_, coarse ones and, for what these leave, fine ones, with a codebook each.
+        "auto": a cell of s × s pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells
+        (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16; for
+        series about √length.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
         many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8, and
@@ -117,8 +118,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Order of the axes of series in X. "channels_first": (n, n_channels, length), as aeon and sktime have them;
         `series_shape` is (length, n_channels) all the same. What comes back has the layout of X.
     standardize : bool, default=True
-        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for
-        tables, one of each for images. Tables that hold more than numbers need it.
+        Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for tables,
+        of each channel for series, one of each for images. Tables that hold more than numbers need it.
     categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
         The columns of a table that are categories, as in scikit-learn's HistGradientBoosting. "from_dtype": those of
         dtype category, string or enumeration, and columns of objects that are strings. None: none, and strings are an
@@ -641,33 +642,39 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         n_draws: int = 1,
         strategy: Literal["draw", "mean"] = "draw",
     ) -> Any:
-        """Return X with what is missing drawn from the prior, given what is known: cells of tables, regions of images.
+        """Return X with what is missing drawn from the prior, given what is known: cells, regions of images, gaps.
 
         Cells of tables are drawn given the other cells of their rows (:meth:`OrderlessNADE.complete`). Of images the
         codes of patches that are known to the last pixel are kept, the others drawn (:meth:`PixelCNN.sample` with
         `given`) and decoded. What the encoder makes of a known patch depends on the missing pixels beside it, which it
         sees as the mean.
 
+        Of series the codes of known parts are kept, and the others are drawn, eight times; the draw that is nearest to
+        the known steps is taken. Codes of whole series are fitted to the known steps, in turns with the gaps. What the
+        codes leave of the known steps beside a gap is continued into it. A forecast is the completion of the end.
+
         Parameters
         ----------
-        X : table or images like that of :meth:`fit`
-            Values where `mask` is False are ignored; those of images may be NaN.
+        X : table, images or series like that of :meth:`fit`
+            Values where `mask` is False are ignored; those of images and series may be NaN.
         mask : array-like of bool, default=None
-            True where X is known: of the shape of X, or of one image for all of them; the axis of channels may be left
-            out. None, for tables: what is not missing is known.
+            True where X is known: of the shape of X, or of one image or series for all of them; the axis of channels
+            may be left out. None, for tables and series: what is not missing is known.
         random_state, temperature, top_k, top_p, y
             As in :meth:`sample`.
         n_candidates : int, default=16
-            For images: of so many draws of an image one is taken, by how likely it makes the known codes below and to
-            the right of what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`).
+            For images and series: of so many draws of one, one is taken, by how likely it makes the known codes below
+            and to the right of what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`).
         n_draws : int, default=1
-            For tables: number of completions, of which a list is returned, or the mean with ``strategy="mean"``.
+            For tables and series: number of completions, of which a list is returned, or the mean with
+            ``strategy="mean"``.
         strategy : {"draw", "mean"}, default="draw"
-            For tables: draws, or the mean of numbers and the most frequent level of categories.
+            For tables and series: draws, or the mean of numbers and the most frequent level of categories.
 
         Returns
         -------
-        X_complete : like X; ndarray of the shape of X, in the dtype of :meth:`inverse_transform`, for images
+        X_complete : like X; ndarray of the shape of X, in the dtype of :meth:`inverse_transform`, for images and
+            series
             Known values are those of X, in that dtype.
 
         Raises
