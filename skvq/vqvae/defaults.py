@@ -38,7 +38,7 @@ ENOUGH_ROWS, SMALL_BUDGET = 2**MANY_ROWS_BITS, 16
 FEWEST_ROWS_FOR_A_NETWORK = 500
 NETWORK_SIZES = (256, 256)
 # Positions that a step of images takes, and the steps that they get at least, without and with augmentation.
-STEP_POSITIONS, LEAST_STEPS, AUGMENTED_STEPS = 1_568, 300, 1_200
+STEP_POSITIONS, LEAST_STEPS, AUGMENTED_STEPS = 1_568, 300, 2_000
 # Epochs of a table that has few rows for its residual codes.
 FEW_EPOCHS = 3
 # Share of the variation of pixels that the mean image explains from which on images count as aligned, and the images,
@@ -203,7 +203,7 @@ def check_network(network, rows_are):
 def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_positions=49):
     """Return the Budget where the parameters of training are "auto".
 
-    Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or 1,200 where
+    Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or 2,000 where
     they are augmented. A step takes 1,568 positions, and from 8 to 32 images. A table gets 1,500 steps of 64 rows, from
     10,000 rows on 4,000 steps of 256; with `few_rows` for its codes three epochs. Always at least one epoch.
 
