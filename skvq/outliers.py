@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, check_cv
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
@@ -17,6 +18,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from ._typing import ArrayLike, MatrixLike, NDArray, Self
+from .core.estimator import NetworkEstimator
+from .core.layout import layout_of
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
 
 # In the order in which "auto" looks for them; the sign makes high values normal.
@@ -56,8 +59,9 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ones, so that of new normal rows it flags more than this share.
     method : {"auto", "score_samples", "reconstruction_error", "neighbors"}, default="auto"
         What to judge by. The first two are methods of the estimator; "auto" takes `score_samples` where it is there.
-        "neighbors" is for tables of numbers and estimators with `transform` and `inverse_transform`, the autoencoder
-        above all: minus the distance to the fifth nearest training row, see the notes.
+        "neighbors" is for estimators with `transform` and `inverse_transform`, the autoencoder above all: minus the
+        distance to the fifth nearest training row, see the notes. Mixed tables and missing cells are for the
+        transformers of this package alone, others need numbers.
     cv : int, splitter or iterable of splits, default=5
         With ``contamination="auto"``: the folds whose rows are scored by a clone that was fitted to the others. It is
         as many fits beside that of `estimator_`. A number shuffles the rows, the same way each time.
@@ -99,7 +103,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     With ``method="neighbors"`` a row x, standardised, is described by its reconstruction and by what that leaves,
     (x', x - x'). These descriptions are whitened by their covariance on the training rows, so that a small residual
     counts as much as a large component, and the score is minus the distance to the fifth nearest training row. A row
-    that is one of them does not count itself.
+    that is one of them does not count itself. In place of the columns of a mixed table stand the features that its
+    transformer learns from: normal scores of numbers, and indicators of levels and of missing cells.
 
     References
     ----------
@@ -286,7 +291,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         inside = get_tags(self.estimator)
         tags.input_tags, tags.non_deterministic = inside.input_tags, inside.non_deterministic
-        if self.method == "neighbors":
+        if self.method == "neighbors" and not isinstance(_unfrozen(self.estimator), NetworkEstimator):
             tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = False
         return tags
 
@@ -356,9 +361,17 @@ def _score_method(estimator, method):
     raise TypeError(f"estimator must have {accepted}, got {estimator!r}")
 
 
+def _unfrozen(estimator):
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
 def _described(estimator, X):
-    """Return the reconstruction of numeric rows beside what it leaves, (n, 2, n_features), float64."""
+    """Return the reconstruction of rows beside what it leaves, (n, 2, n_features), float64."""
     reconstruction = estimator.inverse_transform(estimator.transform(X))
+    own = _unfrozen(estimator)
+    if hasattr(own, "columns_") and (layout := layout_of(own)).is_mixed:
+        rows, restored = (layout.features(layout.check(own, table)) for table in (X, reconstruction))
+        return np.stack([restored, rows - restored], axis=1)
     try:
         parts = (part.toarray() if sparse.issparse(part) else part for part in (X, reconstruction))
         rows, restored = (np.asarray(part, dtype=np.float64).reshape(_num_samples(X), -1) for part in parts)

@@ -130,6 +130,29 @@ def test_a_row_far_from_all_others_has_no_near_neighbours(model):
     np.testing.assert_array_equal(again.score_samples(far), detector.score_samples(far))
 
 
+@pytest.mark.parametrize("polars", [False, True])
+@pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer])
+def test_neighbours_of_mixed_rows_with_missing_cells(kind, polars):
+    rng = np.random.default_rng(0)
+    level = rng.integers(0, 3, 300)
+    table = pd.DataFrame(
+        {
+            "number": np.where(rng.random(300) < 0.1, np.nan, level + rng.normal(0, 0.1, 300)),
+            "level": np.array(["a", "b", "c"])[level],
+            "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(100 * level + rng.integers(0, 9, 300), "D"),
+        }
+    )
+    odd = table.assign(level=np.array(["c", "b", "a"])[level])[level != 1].dropna()[:30]
+    if polars:
+        table, odd = pl.from_pandas(table), pl.from_pandas(odd)
+    model = kind(2, hidden_layer_sizes=(), max_iter=20, random_state=0)
+    detector = OutlierDetector(model, method="neighbors", contamination=0.1).fit(table)
+    assert detector.score_samples(odd).max() < detector.score_samples(table).min()
+    frozen = OutlierDetector(FrozenEstimator(detector.estimator_), method="neighbors", contamination=0.1).fit(table)
+    np.testing.assert_array_equal(frozen.score_samples(odd), detector.score_samples(odd))
+    assert OutlierDetector(model, method="neighbors", cv=2).fit(table).predict(odd).max() == -1
+
+
 def test_neighbours_need_numbers_and_a_way_back():
     with pytest.raises(TypeError, match="estimator must have transform and inverse_transform, got GaussianMixture"):
         OutlierDetector(GaussianMixture(), method="neighbors").fit(WINE)

@@ -16,6 +16,8 @@ N_LEVELS = 8
 TAIL = 0.005
 # Space beside the bin of the missing cells, and its width, as shares of the width of all others.
 GAP, WIDTH = 0.05, 0.08
+# Degrees by which labels are slanted.
+SLANT = 45
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,12 @@ class Bins:
         found = MaxNLocator(5 if self.is_whole else 4, integer=self.is_whole).tick_values(low, high)
         places = [place for place in found if low <= place <= high]
         return places, [_as_date(place) if self.is_date else f"{place:.6g}" for place in places]
+
+
+def slant(axis: Any) -> None:
+    """Slant the labels of a horizontal axis, so that each ends below its tick and keeps clear of its neighbours."""
+    for text in axis.get_ticklabels():
+        text.set(rotation=SLANT, horizontalalignment="right", verticalalignment="center", rotation_mode="anchor")
 
 
 def shares(bins, columns):

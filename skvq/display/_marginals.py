@@ -12,7 +12,7 @@ import numpy as np
 from .._typing import ArrayLike, Self
 from ..metrics.columns import EncodedTables, encode_tables
 from ._base import Display
-from ._bins import Bins, shares
+from ._bins import Bins, shares, slant
 from ._plotting import Keywords, SomeAxes, shortened, style
 
 # Columns that are shown if none are named, and intervals of numbers, of a column and of one in a pair.
@@ -108,7 +108,7 @@ class MarginalsDisplay(Display):
                 self.stairs_[i, j] = panel.stairs(values, bins.all_edges, **look)
             bins.label(panel.xaxis)
             if bins.names is not None or bins.has_missing or bins.is_date:
-                panel.tick_params(axis="x", labelrotation=30)
+                slant(panel.xaxis)
             panel.tick_params(labelsize="small")
             panel.set_ylim(bottom=0)
             panel.set_title(shortened(self.tables.names[column]), fontsize="medium")
@@ -208,7 +208,7 @@ class PairsDisplay(Display):
                 panel.set_title(source, fontsize="medium")
                 panel.set_xlabel(shortened(self.tables.names[pair[0]]))
                 panel.tick_params(labelsize="small")
-                panel.tick_params(axis="x", labelrotation=30)
+                slant(panel.xaxis)
             panels[0].set_ylabel(shortened(self.tables.names[pair[1]]))
             panels[1].tick_params(labelleft=False)
         return self

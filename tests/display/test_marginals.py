@@ -161,3 +161,19 @@ def test_pairs_can_be_drawn_on_given_axes():
     display = PairsDisplay.from_samples(REAL, DRAWN, pairs=[(0, 2)], ax=axes, mesh_kw={"cmap": "magma"})
     assert list(display.axes_) == list(axes)
     assert display.artists_[0, 0].cmap.name == "magma"
+
+
+def test_labels_of_levels_keep_clear_of_each_other():
+    names = ["Abbing, Mr. Anthony", "Abelson, Mr. Samuel", "Zimmerman, Mr. Leo", "van Impe, Miss. Catharina"]
+    names += [f"{name}, junior" for name in names]
+    table = pd.DataFrame({"name": names, "b": [0, 1] * 4, "c": [0, 1] * 4, "d": [0.5, None] * 4})
+    display = MarginalsDisplay.from_samples(table, table)
+    display.figure_.canvas.draw()
+    for panel in (display.axes_[0], display.axes_[3]):
+        texts = panel.get_xticklabels()
+        assert len(texts) > 2
+        ends = np.array([panel.transData.transform(text.get_position())[0] for text in texts])
+        height = texts[0].get_fontsize() * display.figure_.dpi / 72
+        between = np.diff(np.sort(ends)) * np.sin(np.deg2rad(texts[0].get_rotation()))  # of parallel lines of text
+        assert (between > height).all()
+        assert {text.get_horizontalalignment() for text in texts} == {"right"}

@@ -61,6 +61,4 @@ def dtype_of(name):
 
 
 def _pyarrow():
-    import pyarrow
-
-    return pyarrow
+    return nw.Implementation.PYARROW.to_native_namespace()
