@@ -398,7 +398,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.network_ = self._chosen_network(layout.rows(X, "cpu"))
         if self.prior is not None:
             prior = named_prior(self.prior, layout, X)
-            spec = plan_codes(self, layout.row_shape, *X.shape, network=self.network_)
+            spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
             check_prior(prior, spec, X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
