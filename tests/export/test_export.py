@@ -32,6 +32,8 @@ DIGITS = (load_digits().images[:240] / 16).astype(np.float32)  # (240, 8, 8)
 WINE, CLASSES = load_wine(return_X_y=True)
 SCALED = (WINE - WINE.mean(axis=0)) / WINE.std(axis=0)
 COUNTS = np.random.default_rng(0).poisson(3.0, (100, 6)).astype(float)
+SERIES = np.random.default_rng(0).normal(size=(120, 21, 3)).cumsum(axis=1)
+FIRST = {"series_shape": (21, 3), "series_layout": "channels_first"}
 # Sums of float32 in another order; relative to the largest value of an array.
 CLOSE = 2e-6
 
@@ -74,6 +76,10 @@ QUANTIZERS = {
     "table-product": (WINE, {"quantizer": ProductCodes(codes_per_position=2)}),
     "table-finite-scalar": (WINE, {"quantizer": "finite_scalar"}),
     "table-unstandardised": (SCALED, {"standardize": False}),
+    "series": (SERIES, {"series_shape": (21, 3), "network": "convolutional", "n_blocks": 1}),
+    "series-dense": (SERIES, {"series_shape": (21, 3), "network": "dense"}),
+    "series-channels-first": (SERIES.swapaxes(1, 2), FIRST | {"network": "convolutional", "n_blocks": 1}),
+    "series-dense-channels-first": (SERIES.swapaxes(1, 2).reshape(120, -1), FIRST | {"network": "dense"}),
 }
 
 
@@ -111,6 +117,8 @@ AUTOENCODERS = {
     "vae-convolutional": (VAETransformer(4, network="convolutional", channels=8), DIGITS),
     "vae-per-feature": (VAETransformer(4, likelihood="gaussian_per_feature"), WINE),
     "vae-bernoulli": (VAETransformer(4, likelihood="bernoulli", hidden_layer_sizes=(8,)), DIGITS),
+    "series": (AutoEncoderTransformer(4, hidden_layer_sizes=(16,), **FIRST), SERIES.swapaxes(1, 2)),
+    "vae-series": (VAETransformer(4, network="convolutional", channels=8, series_shape=(21, 3)), SERIES),
     "vae-poisson": (VAETransformer(2, likelihood="poisson", hidden_layer_sizes=(8,)), COUNTS),
 }
 
