@@ -25,6 +25,8 @@ from ..nn.bottleneck import BottleneckSizes
 LIKELIHOODS = ("gaussian", "gaussian_per_feature", "bernoulli", "poisson")
 # Below this many rows a network beside the linear path overfits more than it learns.
 FEWEST_ROWS_FOR_A_NETWORK = 500
+# Fewer images than this get more dropout, and no more components than a prior of them can be learned for.
+FEW_IMAGES, MOST_COMPONENTS_OF_FEW = 10_000, 32
 # Values that are looked at together where the range of X is checked.
 CHUNK_VALUES = 500_000
 
@@ -111,6 +113,10 @@ def automatic_sizes(row_shape, n_rows):
     return (512, 256) if math.prod(row_shape) <= 512 else (1024, 512)
 
 
+def _are_few_images(row_shape, n_rows):
+    return len(row_shape) == 3 and n_rows < FEW_IMAGES
+
+
 def automatic_dropout(row_shape, n_rows):
     """Return what "auto" stands for in `dropout`: 0.1 below 10,000 images, 0.05 otherwise.
 
@@ -119,7 +125,7 @@ def automatic_dropout(row_shape, n_rows):
     >>> automatic_dropout((28, 28, 1), 4_000), automatic_dropout((28, 28, 1), 60_000), automatic_dropout((13,), 1_000)
     (0.1, 0.05, 0.05)
     """
-    return 0.1 if len(row_shape) == 3 and n_rows < 10_000 else 0.05
+    return 0.1 if _are_few_images(row_shape, n_rows) else 0.05
 
 
 def plan(estimator, row_shape, n_rows, blocks=None):
@@ -142,6 +148,8 @@ def plan(estimator, row_shape, n_rows, blocks=None):
     n_components = estimator.n_components
     if is_auto(n_components):
         n_components = automatic_n_components(math.prod(row_shape), None if blocks is None else len(blocks))
+        if _are_few_images(row_shape, n_rows):
+            n_components = min(n_components, MOST_COMPONENTS_OF_FEW)
     dropout = automatic_dropout(row_shape, n_rows)
     sizes = bottleneck_sizes(estimator, row_shape, automatic_sizes(row_shape, n_rows), dropout)
     chosen = sizes, int(n_components), estimator.likelihood

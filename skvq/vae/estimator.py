@@ -69,8 +69,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     Parameters
     ----------
     n_components : int or "auto", default="auto"
-        Length of z. "auto": a quarter of the features, from 2 to 64, where a category has a
-        feature for each level, but no more than there are columns.
+        Length of z. "auto": a quarter of the features, from 2 to 64 (32 below 10,000 images, whose prior is then closer
+        to them), where a category has a feature for each level, but no more than there are columns.
     likelihood : {"gaussian", "gaussian_per_feature", "bernoulli", "poisson"}, default="gaussian"
         p(x | z). "gaussian": one variance for all standardised values. "gaussian_per_feature": one for each, at least
         0.001, for tables whose columns are not equally predictable. "bernoulli": X in [0, 1]. "poisson": X of counts.

@@ -10,6 +10,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils.validation import check_is_fitted
 
 from skvq import VAETransformer
+from skvq.vae.defaults import plan
 
 
 def test_a_linear_model_of_bits_beats_independent_pixels_by_far():
@@ -57,3 +58,13 @@ def test_a_failed_refit_leaves_nothing_of_either_fit():
         model.fit(load_wine().data[:, :5])
     with pytest.raises(NotFittedError):
         check_is_fitted(model)
+
+
+def test_few_images_get_fewer_components_and_more_dropout_than_many():
+    few, many, table = (
+        plan(VAETransformer(), shape, n) for shape, n in (((28, 28, 1), 4_000), ((28, 28, 1), 60_000), ((784,), 4_000))
+    )
+    assert [each.n_components for each in (few, many, table)] == [32, 64, 64]
+    assert [each.sizes.dropout for each in (few, many, table)] == [0.1, 0.05, 0.05]
+    given = plan(VAETransformer(48, dropout=0.0), (28, 28, 1), 4_000)
+    assert (given.n_components, given.sizes.dropout) == (48, 0.0)
