@@ -43,9 +43,9 @@ class Lattice:
     --------
     >>> lattice = Lattice(5, (0,), (0.6,), 0.1)  # multiples of 5 are six times as frequent as other integers
     >>> lattice.weight(np.array([9, 10, 11])), lattice.share_below(np.array([9.5]), 0.5, 10.5)
-    (array([0.1, 0.6, 0.1]), array([0.5]))
-    >>> lattice.at(np.array([0.1, 0.45, 0.6]), 0.5, 10.5)
-    array([1.5, 5. , 8. ])
+    (array([0.1, 0.6, 0.1]), array([0.7]))
+    >>> lattice.at(np.array([0.1, 0.35, 0.7]), 0.5, 10.5)
+    array([2.5, 5. , 9.5])
     """
 
     period: int
