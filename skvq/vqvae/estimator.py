@@ -116,7 +116,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         8 on; series of unequal lengths have to be cut, padded or resampled first.
     series_layout : {"channels_last", "channels_first"}, default="channels_last"
         Order of the axes of series in X. "channels_first": (n, n_channels, length), as aeon and sktime have them;
-        `series_shape` is (length, n_channels) all the same. What comes back has the layout of X.
+        `series_shape` is (length, n_channels) all the same. What comes back has the layout of X; fitted attributes with
+        a value for each feature, such as `scale_`, have the channels last.
     standardize : bool, default=True
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for tables,
         of each channel for series, one of each for images. Tables that hold more than numbers need it.

@@ -131,6 +131,12 @@ def test_names_of_codes_reach_frames():
     assert list(model.transform(ALIGNED).columns[:2]) == ["vqvaetransformer0", "vqvaetransformer1"]
 
 
+@pytest.mark.parametrize(("shape", "network"), [((100, 64), "convolutional"), ((100, 8, 8), "dense")])
+def test_networks_that_images_and_tables_have_not_are_refused(shape, network):
+    with pytest.raises(ValueError, match=f"network='{network}' is for series"):
+        VQVAETransformer(network=network).fit(load_digits().images[:100].reshape(shape))
+
+
 def test_images_and_tables_say_what_network_they_have():
     X = load_digits().images[:100]
     options = FAST | {"prior": None}
