@@ -133,7 +133,7 @@ def test_names_of_codes_reach_frames():
 
 @pytest.mark.parametrize(("shape", "network"), [((100, 64), "convolutional"), ((100, 8, 8), "dense")])
 def test_networks_that_images_and_tables_have_not_are_refused(shape, network):
-    with pytest.raises(ValueError, match=f"network='{network}' is for series"):
+    with pytest.raises(ValueError, match=f"network='{network}' is not for (images|tables)"):
         VQVAETransformer(network=network).fit(load_digits().images[:100].reshape(shape))
 
 
