@@ -10,7 +10,7 @@ import torch
 # Blocks are filled up to a multiple of this many rows, so that a row gets the same floats whether it comes alone or
 # among a few others (matrix products of different heights may round differently).
 ROW_BLOCK = 32
-# Rows that are encoded or decoded together.
+# Rows that are decoded together.
 BATCH = 256
 # Who shows the progress of passes: :func:`skvq.progress` sets it for the length of a block.
 watcher: ContextVar[Any] = ContextVar("skvq_watcher", default=None)
@@ -67,7 +67,7 @@ def encode(network, rows, n_columns, dtype):
     """Return what the network encodes all rows to, such as codes: ndarray (n, n_columns) of `dtype`."""
     encoded = np.empty((len(rows), n_columns), dtype=dtype)
     start = 0
-    for batch in batches(rows, BATCH, "encoding"):
+    for batch in batches(rows, rows.pass_size, "encoding"):
         encoded[start : start + len(batch)] = network.encode(fill_block(batch))[: len(batch)].cpu().numpy()
         start += len(batch)
     return encoded
@@ -100,7 +100,7 @@ def reconstruct(network, rows, n_columns, dtype):
     encoded = np.empty((len(rows), n_columns), dtype=dtype)
     squared_error = np.empty(len(rows))
     first, start, total, total_of_squares = None, 0, 0.0, 0.0
-    for batch in batches(rows, BATCH, "reconstructing"):
+    for batch in batches(rows, rows.pass_size, "reconstructing"):
         n = len(batch)
         found = network.encode(fill_block(batch))
         error = network.decode(found)[:n] - batch

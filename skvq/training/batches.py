@@ -1,8 +1,13 @@
 """Rows of X by index, as tensors: the single place where a batch is cast, densified and standardised."""
 
+import math
+
 import numpy as np
 import torch
 from scipy import sparse
+
+# Rows, and values of rows, that a pass takes at once: 256 images of 64 × 64 × 3.
+PASS_ROWS, PASS_VALUES = 256, 3_145_728
 
 
 class Rows:
@@ -82,6 +87,18 @@ class Rows:
             )
         return batch.reshape(-1, *self.shape)
 
+    @property
+    def pass_size(self):
+        """Number of rows that a pass without gradients takes at once: 256, fewer where they are long, 32 at least.
+
+        Examples
+        --------
+        >>> X = np.zeros((1, 784))
+        >>> Rows(X).pass_size, Rows(X, shape=(224, 224, 3)).pass_size
+        (256, 32)
+        """
+        return max(32, min(PASS_ROWS, PASS_VALUES // math.prod(self.shape) // 32 * 32))
+
     def in_order(self, batch_size):
         """Yield all rows in order, `batch_size` at a time (the last batch may be smaller)."""
         for start in range(0, len(self), batch_size):
@@ -97,8 +114,8 @@ class Rows:
         """Return at most `n_rows` distinct rows, drawn from `generator`, as one tensor, gathered piece by piece."""
         order = np.sort(torch.randperm(len(self), generator=generator)[:n_rows].numpy())
         rows = torch.empty(len(order), *self.shape, dtype=self.dtype, device=self.device)
-        for start in range(0, len(order), 256):
-            piece = self.take(order[start : start + 256])
+        for start in range(0, len(order), self.pass_size):
+            piece = self.take(order[start : start + self.pass_size])
             rows[start : start + len(piece)] = piece
         return rows
 

@@ -349,7 +349,7 @@ class Loop:
         self.module.eval()
         means = TermMeans()
         with torch.no_grad(), self._autocast():
-            for batch in rows.in_order(max(self.settings.batch_size, 256)):
+            for batch in rows.in_order(max(self.settings.batch_size, rows.pass_size)):
                 means.add(self.objective.terms(batch), len(batch))
         values = means.values()
         watched, rate = values[self.settings.monitor], self.settings.learning_rate_init

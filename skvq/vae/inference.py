@@ -51,7 +51,7 @@ def importance_weighted(network, rows, uniform, prior):
     piece, in bounded memory.
     """
     bounds = []
-    for batch in batches(rows, BATCH, "scoring"):
+    for batch in batches(rows, rows.pass_size, "scoring"):
         filled = fill_block(batch)
         pieces = (noise_of_rows(filled, piece) for piece in uniform.split(max(1, DECODED // len(filled))))
         log_weights = torch.cat([network.log_weights(filled, noise, prior).cpu().double() for noise in pieces])
@@ -108,7 +108,7 @@ def best_variance(network, rows, noise):
 def posterior_draws(network, rows, generator):
     """Return one draw from the posterior of every row: ndarray (n, n_components), float64."""
     draws = []
-    for batch in batches(rows, BATCH, "encoding"):
+    for batch in batches(rows, rows.pass_size, "encoding"):
         posterior = network.posterior(fill_block(batch))
         noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean.device)
         draws.append(posterior.draw(noise)[: len(batch)].cpu().double())

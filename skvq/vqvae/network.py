@@ -158,7 +158,8 @@ def start_sample(rows, generator):
 def encoded_sample(encoder, rows, n_rows, generator):
     """Return what `n_rows` rows, or all where there are fewer, are encoded to: Tensor (n, m, d), float32."""
     order = torch.randperm(len(rows), generator=generator).numpy()[:n_rows]
-    z = [encoder(rows.take(order[start : start + 256])).float().cpu() for start in range(0, len(order), 256)]
+    size = rows.pass_size
+    z = [encoder(rows.take(order[start : start + size])).float().cpu() for start in range(0, len(order), size)]
     return torch.cat(z)
 
 

@@ -91,3 +91,10 @@ def test_the_rows_left_to_train_on_can_be_counted_before_the_split(validation_fr
 def test_a_split_that_leaves_nothing_to_train_on_is_an_error():
     with pytest.raises(ValueError, match="n_samples = 1 leaves no row"):
         split_rows(1, 0.1, generator())
+
+
+def test_long_rows_are_passed_few_at_a_time():
+    sizes = [
+        Rows(np.zeros((1, 1)), shape=shape).pass_size for shape in ((20,), (64, 64, 3), (128, 128, 3), (999, 999, 3))
+    ]
+    assert sizes == [256, 256, 64, 32]
