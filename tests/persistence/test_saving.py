@@ -162,7 +162,8 @@ def test_a_file_holds_neither_rows_nor_the_memory_of_the_optimiser(path):
     for n_copies in (1, 20):
         rows, targets = np.tile(X, (n_copies, 1)), np.tile(y, n_copies)
         regressor = skvq.MLPRegressor(hidden_layer_sizes=(20,), max_iter=2, random_state=0).fit(rows, targets)
-        vae = skvq.VAETransformer(2, hidden_layer_sizes=(6,), prior="normal", max_iter=2, random_state=0).fit(rows)
+        options = {"hidden_layer_sizes": (6,), "n_mixture_components": 2, "max_iter": 2, "random_state": 0}
+        vae = skvq.VAETransformer(2, **options).fit(rows)
         for model in (regressor, vae):
             model.save(path)
             sizes.append(path.stat().st_size)
