@@ -28,6 +28,7 @@ class ScoredRows:
     def __init__(self, rows):
         self.rows = rows
         self.device = rows.device
+        self.pass_size = rows.pass_size
 
     def __len__(self):
         """Return the number of rows."""

@@ -150,8 +150,9 @@ def test_a_network_rebuilt_from_its_description_and_state_computes_the_same(wine
         ((13,), 100, 4, {"hidden_layer_sizes": ()}),
         ((13,), 600, 4, {"hidden_layer_sizes": (256, 256)}),
         ((1,), 600, 1, {}),
-        ((28, 28, 1), 600, 64, {}),
-        ((80, 80, 1), 600, 64, {"channels": 64, "n_blocks": 2}),
+        ((28, 28, 1), 600, 32, {}),
+        ((28, 28, 1), 10_000, 64, {}),
+        ((80, 80, 1), 600, 32, {"channels": 64, "n_blocks": 2}),
     ],
 )
 def test_auto_stands_for_sizes_that_fit_the_rows(shape, n, n_components, expected):
