@@ -131,7 +131,7 @@ def _(module: conv._Network, graph, x):
 
 
 @run.register
-def _(module: conv._PathAndNetwork, graph, x):
+def _(module: conv.PathAndNetwork, graph, x):
     return _path_and_network(module, graph, x)
 
 
@@ -152,17 +152,6 @@ def _(module: series._TimeMixing, graph, x):
     pads = [kernel // 2, kernel // 2]
     mixed = graph.add("Conv", over_time, module.weight, pads=pads, group=channels)
     return graph.add("Add", x, graph.transpose(mixed, 0, 2, 1))
-
-
-@run.register
-def _(module: series._Network, graph, x):
-    h = run(module.blocks, graph, graph.add("Add", run(module.stem, graph, x), module.position))
-    return run(module.head, graph, run(module.norm, graph, h))
-
-
-@run.register
-def _(module: series._PathAndNetwork, graph, x):
-    return _path_and_network(module, graph, x)
 
 
 @run.register

@@ -18,6 +18,7 @@ References
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -179,12 +180,11 @@ def grid_blocks(code_shape, channels, n_blocks, expansion, generator, *, mixes_p
 class _Network(nn.Module):
     """The network beside a linear path: (b, m, in_size) → (b, m, out_size), zero at first."""
 
-    def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator, *, mixes_positions):
+    def __init__(self, in_size, out_size, n_positions, channels, make_blocks, generator):
         super().__init__()
-        m = code_shape[0] * code_shape[1]
         self.stem = linear(in_size, channels, generator)
-        self.position = nn.Parameter(torch.zeros(m, channels))
-        self.blocks = grid_blocks(code_shape, channels, n_blocks, expansion, generator, mixes_positions=mixes_positions)
+        self.position = nn.Parameter(torch.zeros(n_positions, channels))
+        self.blocks = make_blocks(generator=generator)
         self.norm = nn.LayerNorm(channels)
         self.head = linear(channels, out_size, None)
 
@@ -192,24 +192,40 @@ class _Network(nn.Module):
         return self.head(self.norm(self.blocks(self.stem(x) + self.position)))
 
 
-class _PathAndNetwork(nn.Module):
-    """linear(x) + network(x) over vectors at grid positions: (b, m, in_size) → (b, m, out_size), float32."""
+class PathAndNetwork(nn.Module):
+    """linear(x) + network(x) over vectors at positions: (b, m, in_size) → (b, m, out_size), float32.
 
-    def __init__(self, in_size, out_size, code_shape, channels, n_blocks, expansion, generator, *, mixes_positions):
+    Parameters
+    ----------
+    in_size, out_size, n_positions, channels : int
+    make_blocks : callable or None
+        Returns the blocks of the network, (b, m, channels) → (b, m, channels), drawn from its argument `generator`.
+        None: there is no network.
+    generator : torch.Generator or None
+    """
+
+    def __init__(self, in_size, out_size, n_positions, channels, make_blocks, generator):
         super().__init__()
         if generator is None:
             generator = default_generator()
         self.linear = linear(in_size, out_size, generator)
         self.network = None
-        if n_blocks > 0:
-            sizes = (in_size, out_size, code_shape, channels, n_blocks, expansion)
-            self.network = _Network(*sizes, generator, mixes_positions=mixes_positions)
+        if make_blocks is not None:
+            self.network = _Network(in_size, out_size, n_positions, channels, make_blocks, generator)
 
     def forward(self, x):
+        """(b, m, in_size) → (b, m, out_size), float32."""
         # In full precision: rounding here would cost more than the codes of the network gain.
         with torch.autocast(x.device.type, enabled=False):
             straight = self.linear(x.float())
         return straight if self.network is None else straight + self.network(x).float()
+
+
+def _blocks_of(code_shape, channels, n_blocks, expansion, mixes_positions):
+    """Return what makes the blocks of a network of images, None where it has none."""
+    if n_blocks == 0:
+        return None
+    return functools.partial(grid_blocks, code_shape, channels, n_blocks, expansion, mixes_positions=mixes_positions)
 
 
 class ConvEncoder(nn.Module):
@@ -252,8 +268,9 @@ class ConvEncoder(nn.Module):
     ):
         super().__init__()
         self.grid = PatchGrid(image_shape, code_shape)
-        sizes = (self.grid.patch_size, code_dim, code_shape, channels, n_blocks, expansion)
-        self.map = _PathAndNetwork(*sizes, generator, mixes_positions=mixes_positions)
+        blocks = _blocks_of(code_shape, channels, n_blocks, expansion, mixes_positions)
+        sizes = self.grid.patch_size, code_dim, self.grid.n_positions, channels
+        self.map = PathAndNetwork(*sizes, blocks, generator)
 
     def forward(self, x):
         """Images (b, H, W, C) → z (b, h*w, code_dim), float32."""
@@ -280,8 +297,9 @@ class ConvDecoder(nn.Module):
     ):
         super().__init__()
         self.grid = PatchGrid(image_shape, code_shape)
-        sizes = (code_dim, self.grid.patch_size, code_shape, channels, n_blocks, expansion)
-        self.map = _PathAndNetwork(*sizes, generator, mixes_positions=mixes_positions)
+        blocks = _blocks_of(code_shape, channels, n_blocks, expansion, mixes_positions)
+        sizes = code_dim, self.grid.patch_size, self.grid.n_positions, channels
+        self.map = PathAndNetwork(*sizes, blocks, generator)
 
     def forward(self, z):
         """Code vectors (b, h*w, code_dim) → images (b, H, W, C), float32."""

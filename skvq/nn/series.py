@@ -16,14 +16,14 @@ References
 
 from __future__ import annotations
 
+import functools
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .draws import default_generator, linear, uniform
-from .images import PatchGrid, _ChannelMixing
+from .draws import uniform
+from .images import PatchGrid, PathAndNetwork, _ChannelMixing
 
 # Positions that a convolution sees: itself and three on either side.
 KERNEL = 7
@@ -67,38 +67,9 @@ def series_blocks(channels, n_blocks, expansion, generator):
     return nn.Sequential(*parts)
 
 
-class _Network(nn.Module):
-    """The network beside a linear path: (b, m, in_size) → (b, m, out_size), zero at first."""
-
-    def __init__(self, in_size, out_size, n_positions, channels, n_blocks, expansion, generator):
-        super().__init__()
-        self.stem = linear(in_size, channels, generator)
-        self.position = nn.Parameter(torch.zeros(n_positions, channels))
-        self.blocks = series_blocks(channels, n_blocks, expansion, generator)
-        self.norm = nn.LayerNorm(channels)
-        self.head = linear(channels, out_size, None)
-
-    def forward(self, x):
-        return self.head(self.norm(self.blocks(self.stem(x) + self.position)))
-
-
-class _PathAndNetwork(nn.Module):
-    """linear(x) + network(x) over vectors at positions: (b, m, in_size) → (b, m, out_size), float32."""
-
-    def __init__(self, in_size, out_size, n_positions, channels, n_blocks, expansion, generator):
-        super().__init__()
-        if generator is None:
-            generator = default_generator()
-        self.linear = linear(in_size, out_size, generator)
-        self.network = None
-        if n_blocks > 0:
-            self.network = _Network(in_size, out_size, n_positions, channels, n_blocks, expansion, generator)
-
-    def forward(self, x):
-        # In full precision: rounding here would cost more than the codes of the network gain.
-        with torch.autocast(x.device.type, enabled=False):
-            straight = self.linear(x.float())
-        return straight if self.network is None else straight + self.network(x).float()
+def _blocks_of(channels, n_blocks, expansion):
+    """Return what makes the blocks of a network of series, None where it has none."""
+    return functools.partial(series_blocks, channels, n_blocks, expansion) if n_blocks > 0 else None
 
 
 class SeriesEncoder(nn.Module):
@@ -130,9 +101,8 @@ class SeriesEncoder(nn.Module):
     ):
         super().__init__()
         self.grid = PatchGrid(series_shape, (1, n_positions))
-        self.map = _PathAndNetwork(
-            self.grid.patch_size, code_dim, n_positions, channels, n_blocks, expansion, generator
-        )
+        blocks = _blocks_of(channels, n_blocks, expansion)
+        self.map = PathAndNetwork(self.grid.patch_size, code_dim, n_positions, channels, blocks, generator)
 
     def forward(self, x):
         """Series (b, 1, length, C) → z (b, n_positions, code_dim), float32."""
@@ -150,9 +120,8 @@ class SeriesDecoder(nn.Module):
     ):
         super().__init__()
         self.grid = PatchGrid(series_shape, (1, n_positions))
-        self.map = _PathAndNetwork(
-            code_dim, self.grid.patch_size, n_positions, channels, n_blocks, expansion, generator
-        )
+        blocks = _blocks_of(channels, n_blocks, expansion)
+        self.map = PathAndNetwork(code_dim, self.grid.patch_size, n_positions, channels, blocks, generator)
 
     def forward(self, z):
         """Code vectors (b, n_positions, code_dim) → series (b, 1, length, C), float32."""

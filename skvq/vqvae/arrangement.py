@@ -54,4 +54,4 @@ def _held_out_error(estimator, network, training, held_out, generator):
     """Return the squared error, summed over held-out rows, of a network that was started on training rows."""
     architecture = plan(estimator, training.shape, len(training), network=network)
     module = start_from_data(architecture, training, generator, warn=False).module
-    return float(sum((module(batch)[0] - batch).square().sum() for batch in held_out.in_order(256)))
+    return float(sum((module(batch)[0] - batch).square().sum() for batch in held_out.in_order(held_out.pass_size)))

@@ -9,6 +9,19 @@ from ..core.layout import as_array, with_channels
 from ..nn.images import PatchGrid
 
 
+def shapes_of_images(image_shape):
+    """Return the shapes that an image may come in: as a row, as `image_shape`, and with its axis of channels."""
+    return (math.prod(image_shape),), tuple(image_shape), with_channels(image_shape)
+
+
+def boolean_mask(mask):
+    """Return a mask as an ndarray of bool; raise ValueError for another dtype."""
+    mask = np.asarray(as_array(mask))
+    if mask.dtype.kind != "b":
+        raise ValueError(f"mask must be boolean, True where X is known; it has dtype {mask.dtype}")
+    return mask
+
+
 def check_mask(mask, X_shape, image_shape):
     """Return which values of X are known, as rows: ndarray (n, n_features) of bool.
 
@@ -26,11 +39,9 @@ def check_mask(mask, X_shape, image_shape):
     ValueError
         If the mask is not boolean or has another shape.
     """
-    mask = np.asarray(as_array(mask))
-    if mask.dtype.kind != "b":
-        raise ValueError(f"mask must be boolean, True where X is known; it has dtype {mask.dtype}")
+    mask = boolean_mask(mask)
     n, (height, width, n_channels) = X_shape[0], with_channels(image_shape)
-    whole = [(height * width * n_channels,), (height, width, n_channels), tuple(image_shape)]
+    whole = shapes_of_images(image_shape)
     if mask.shape in whole or mask.shape in [(n, *shape) for shape in whole]:
         rows = mask.reshape(-1, height * width * n_channels)
     elif mask.shape in [(height, width), (n, height, width)]:
@@ -40,10 +51,9 @@ def check_mask(mask, X_shape, image_shape):
     return np.broadcast_to(rows, (n, rows.shape[1]))
 
 
-def check_values(X, image_shape):
-    """Return X, rows or images of any array-like type, as an ndarray whose images have `image_shape`."""
+def check_values(X, shapes):
+    """Return X, of any array-like type, as an ndarray of numbers whose rows have one of some shapes (tuples of int)."""
     X = np.asarray(as_array(X))
-    shapes = (math.prod(image_shape),), tuple(image_shape), with_channels(image_shape)
     if X.shape[1:] not in shapes or X.dtype.kind not in "biuf":
         expected = " or ".join(str(("n", *shape)).replace("'", "") for shape in dict.fromkeys(shapes))
         raise ValueError(f"X must be numeric, of shape {expected}, dense; got {X.dtype} of shape {X.shape}")

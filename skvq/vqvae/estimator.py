@@ -37,7 +37,7 @@ from ..core.parameters import is_auto
 from . import schema
 from .arrangement import better_network
 from .codes import Codes
-from .completion import check_mask, check_values, known_codes
+from .completion import check_mask, check_values, known_codes, shapes_of_images
 from .defaults import (
     CONSTRAINTS,
     ENOUGH_TO_MIX_POSITIONS,
@@ -700,7 +700,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             )
         if mask is None:
             raise ValueError("mask=None is for tables; images need one, True where a pixel is known")
-        images = check_values(X, self.image_shape_)
+        images = check_values(X, shapes_of_images(self.image_shape_))
         known = check_mask(mask, images.shape, self.image_shape_)
         rows = np.where(known, images.reshape(known.shape), self.shift_)
         layout = layout_of(self)

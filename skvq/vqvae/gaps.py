@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..core.layout import as_array
 from ..core.parameters import POSITIVE_INTEGER, StrOptions, check_arguments
-from .completion import known_codes
+from .completion import boolean_mask, check_values, known_codes
 
 CONSTRAINTS = {
     "n_draws": [POSITIVE_INTEGER],
@@ -132,12 +131,8 @@ class SeriesCompletion:
     def _rows(self, X, mask):
         """Return X as an ndarray, its rows with time first, float64, 0 where not known, and what is known of them."""
         series = self.layout.series
-        X = np.asarray(as_array(X))
         n_values = math.prod(self._shape)
-        shapes = [(n_values,), series.axes]
-        if X.dtype.kind not in "biuf" or X.shape[1:] not in shapes:
-            expected = f"(n, {n_values}) or (n, {series.axes[0]}, {series.axes[1]})"
-            raise ValueError(f"X must be numeric, of shape {expected}, dense; got {X.dtype} of shape {X.shape}")
+        X = check_values(X, [(n_values,), series.axes])
         known = ~np.isnan(X) if mask is None else check_series_mask(mask, X.shape, series)
         rows = series.time_first(X.reshape(len(X), n_values).astype(np.float64))
         known = series.time_first(known.reshape(len(X), n_values))
@@ -162,9 +157,7 @@ def check_series_mask(mask, X_shape, series):
     ValueError
         If the mask is not boolean or has another shape.
     """
-    mask = np.asarray(as_array(mask))
-    if mask.dtype.kind != "b":
-        raise ValueError(f"mask must be boolean, True where X is known; it has dtype {mask.dtype}")
+    mask = boolean_mask(mask)
     n, n_values = X_shape[0], series.length * series.n_channels
     if mask.shape in [(n_values,), series.axes, (n, n_values), (n, *series.axes)]:
         rows = mask.reshape(-1, n_values)
