@@ -46,7 +46,7 @@ def elbo(model, X, y=None):
 
 
 def search(X):
-    model = VAETransformer(16, max_iter=20, random_state=0)
+    model = VAETransformer(16, prior="normal", max_iter=20, random_state=0)
     scoring = {"reconstruction": reconstruction, "divergence": divergence, "elbo": elbo}
     folds = KFold(3, shuffle=True, random_state=0)
     return GridSearchCV(model, {"kl_weight": WEIGHTS}, scoring=scoring, refit="elbo", cv=folds).fit(X)
