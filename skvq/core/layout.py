@@ -240,7 +240,7 @@ class RowLayout:
     images_in : bool
         Whether `fit` saw images rather than rows of pixels, or series with an axis of channels.
     dtype : str
-        Of what comes back: that of the X of `fit` if it is float32 or larger, else "float64".
+        Of what comes back: that of the X of `fit` if it is float32 or larger, or of images uint8, else "float64".
     shift, scale : ndarray of shape (n_features,), float64
         A row becomes ``(row - shift) / scale``.
     series : SeriesLayout or None
@@ -279,7 +279,9 @@ class RowLayout:
         image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
         if series is None and known is None:
             warn_of_other_axes(found)
-        dtype = rows.dtype.name if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else "float64"
+        is_wide_float = rows.dtype.kind == "f" and rows.dtype.itemsize >= 4
+        is_kept = is_wide_float or (image_shape is not None and rows.dtype == np.uint8)
+        dtype = rows.dtype.name if is_kept else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
         if standardize:
             is_table = image_shape is None and series is None
@@ -352,10 +354,12 @@ class RowLayout:
         Returns
         -------
         X : ndarray of shape (n_rows, n_features), or of images if `fit` saw images
+            Images of uint8 are rounded, and cut off at 0 and 255.
         """
         X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
         for start, rows in pieces:
-            X[start : start + len(rows)] = rows * self.scale + self.shift
+            values = rows * self.scale + self.shift
+            X[start : start + len(rows)] = np.clip(np.rint(values), 0, 255) if self.dtype == "uint8" else values
         X = X if self.series is None else self.series.as_passed(X)
         return X.reshape(n_rows, *self.x_shape)
 
