@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
 from ..training.batches import Rows
+from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 
 # Rows that are looked at together; bounds the extra memory to a few MB.
@@ -404,6 +405,8 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     """
     if not (isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
         refuse_unequal_lengths(X)
+    if estimator.image_shape is None and estimator.series_shape is None:
+        warn_of_pixels(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features
         if not (chosen is None or isinstance(chosen, str)):
