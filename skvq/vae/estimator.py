@@ -397,8 +397,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
         Returns
         -------
-        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images
+            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of uint8, which are
+            rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
         """
         check_is_fitted(self, "weights_")
         z = check_array(as_array(X), dtype=np.float64, input_name="z")

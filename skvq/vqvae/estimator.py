@@ -36,7 +36,7 @@ from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import as_array, layout_of, learn_layout, tag_rows
 from ..core.parameters import is_auto
 from . import schema
-from .arrangement import better_network
+from .arrangement import better_network, better_width
 from .codes import Codes
 from .completion import check_mask, check_values, known_codes, shapes_of_images
 from .defaults import (
@@ -91,10 +91,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         series about √length.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
-        many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8, and
-        from 256 rows on of 8 where the budget is 16 bits and the codes are residual ones, as they are by
-        default; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid below
-        6 bits a position. A value of a row gets 8 bits at most.
+        many codes a position has, which stay at "auto": for tables codes of 4, 6 or 8 bits, whichever reconstruct
+        held-out rows best, and from 1,000 rows on of about 8; for images a code a position, several residual ones from
+        12 bits a position on, on a coarser grid below 6 bits a position. A value of a row gets 8 bits at most.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"} or instance, default="auto"
         How vectors become codes; a name stands for an instance with its defaults. :class:`VectorCodes`: the nearest of
         a codebook, one code a position. :class:`ResidualCodes`: several codes a position, each for what the ones before
@@ -510,8 +509,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
         Returns
         -------
-        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images
+            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of uint8, which are
+            rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
 
         Raises
         ------
@@ -685,7 +685,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         -------
         X_complete : like X; ndarray of the shape of X, in the dtype of :meth:`inverse_transform`, for images and
             series
-            Known values are those of X, in that dtype.
+            Known values are those of X, in that dtype; where `fit` saw images of uint8, in the dtype of X.
 
         Raises
         ------
@@ -717,7 +717,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         patches = known_codes(known, layout.row_shape, self._spec)
         drawn = prior.complete(codes, patches, n_candidates=n_candidates, **options)
         completed = self._decode(drawn).reshape(known.shape)
-        return np.where(known, rows, completed).astype(completed.dtype).reshape(images.shape)
+        dtype = images.dtype if completed.dtype == np.uint8 else completed.dtype  # which may hold NaN
+        return np.where(known, rows, completed).astype(dtype).reshape(images.shape)
 
     @typed(available_if(_has_prior))
     def bits_per_dim(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
@@ -792,14 +793,15 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _recipe(self, rows, held_out):
         is_dense = self.network_ == "dense"
-        codes = plan_codes(self, rows.shape, len(rows), rows.n_columns, self.network_)
+        width = better_width(self, rows, self._generator()) if is_dense else None
+        codes = plan_codes(self, rows.shape, len(rows), rows.n_columns, self.network_, width)
         few_rows = is_dense and codes.starts_at_its_best(len(rows))
         shape = (math.prod(rows.shape),) if is_dense else rows.shape
         enough = stops_early(shape, int(len(rows) * (1 - self.validation_fraction)))
         holds_out = self._holds_out(held_out, not few_rows and enough)
         n_training = self._n_training(rows, holds_out)
         augments = bool(self.image_shape_) and (not self.aligned_ if is_auto(self.augment) else self.augment)
-        architecture = plan(self, rows.shape, n_training, rows.n_columns, self.network_)
+        architecture = plan(self, rows.shape, n_training, rows.n_columns, self.network_, width)
         n_positions = architecture.codes.n_positions
         return Recipe(
             architecture,
