@@ -9,6 +9,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..core.callbacks import FitTask
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
+from ..core.fingerprint import digest_of_arrays
 from ..core.layout import as_array
 from .build import Weights, layer_widths, start_weights
 from .descent import TrainingState
@@ -67,6 +68,8 @@ class BaseMLP(NetworkEstimator):
         max_grad_norm,
         precision,
         device,
+        checkpoint,
+        checkpoint_interval,
     ):
         self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
         self.solver, self.max_iter, self.max_fun, self.tol = solver, max_iter, max_fun, tol
@@ -79,6 +82,7 @@ class BaseMLP(NetworkEstimator):
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.scoring, self.n_iter_no_change = scoring, n_iter_no_change
         self.warm_start, self.verbose, self.precision, self.device = warm_start, verbose, precision, device
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @abstractmethod
     def _targets(self):
@@ -105,13 +109,14 @@ class BaseMLP(NetworkEstimator):
             sample_weight = _check_sample_weight(sample_weight, X)
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
         held_out = self._check_held_out(X_val, y_val, targets, examples.targets.shape[1])
-        random_state = check_random_state(self.random_state)
+        random_state = check_random_state(self.random_state if incremental else self._random_source())
         self._start(examples, targets, random_state, goes_on=goes_on)
         weights = Weights.of(vars(self))
         self.precision_ = parameters.precision_for(X, weights.n_coefs)
         if held_out is None and self.early_stopping and parameters.takes_steps:
             strata = targets.strata(examples.targets)
             examples, held_out = hold_out(examples, sample_weight, self.validation_fraction, strata, random_state)
+        checkpoint = None if incremental else self._checkpoint_of(examples, held_out, weights)
         training = Training(
             parameters,
             examples,
@@ -124,6 +129,7 @@ class BaseMLP(NetworkEstimator):
             generator=torch_generator(random_state, device) if self.dropout > 0 else None,
             held_out=held_out,
             judge=self._judge(targets),
+            checkpoint=checkpoint,
         )
         task.begin(*((1, "partial-fit") if incremental else (self.max_iter,)))
         try:
@@ -133,8 +139,20 @@ class BaseMLP(NetworkEstimator):
             check_range(examples.targets, "y", self.precision_)
             raise
         vars(self).update(training.learned())
+        if checkpoint is not None and not training.interrupted:
+            checkpoint.remove()
         task.end()
         return self
+
+    def _checkpoint_of(self, examples, held_out, weights):
+        """Return the Checkpoint of a fit, None where none is asked for."""
+        if self.checkpoint is None:
+            return None
+        return self._open_checkpoint(
+            training_rows=examples.digest(),
+            held_out_rows="none" if held_out is None else held_out.digest(),
+            weights_at_the_start=digest_of_arrays(*weights.coefs, *weights.intercepts),
+        )
 
     def _check_data(self, X, y, targets, *, reset):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""

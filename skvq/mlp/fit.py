@@ -56,6 +56,8 @@ class Training:
         What is watched.
     judge : callable, default=None
         Scores the held-out rows, for early stopping; see :class:`HeldOut`.
+    checkpoint : Checkpoint, default=None
+        Of steps; L-BFGS has none.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Training:
         generator=None,
         held_out=None,
         judge=None,
+        checkpoint=None,
     ):
         self.parameters = parameters
         self.examples = examples
@@ -88,6 +91,8 @@ class Training:
         if held_out is not None:
             self.validate = HeldOut(self.network, held_out, self._samples(held_out, precision), judge)
         self.memory = {}
+        self.checkpoint = checkpoint
+        self.interrupted = False
 
     def _build(self, precision):
         """Return the network in a precision."""
@@ -153,10 +158,21 @@ class Training:
             verbose=parameters.verbose,
         )
         descent = Descent(
-            self.network, optimizer, rate, samples, settings, self.random_state, self.state, self.validate, observer
+            self.network,
+            optimizer,
+            rate,
+            samples,
+            settings,
+            self.random_state,
+            self.state,
+            self.validate,
+            observer,
+            generator=self.generator,
+            checkpoint=self.checkpoint,
         )
         with threads_for(self.start.n_coefs * batch_size):
             descent.run(one_epoch=one_epoch)
+        self.interrupted = descent.interrupted
         self.memory = {"_optimizer_state": optimizer.state() | {"rate": rate.rate, "initial": rate.initial}}
 
     def _check_rate(self):

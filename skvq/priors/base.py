@@ -136,6 +136,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
         if self._n_classes() > 1:
             self._check_use_of_classes(fitting)
+        fitting.end()
         task.end()
         return self
 

@@ -20,6 +20,7 @@ from .._typing import (
     ImageShape,
     MatrixLike,
     NDArray,
+    Path,
     RandomState,
     Reals,
     Self,
@@ -52,7 +53,7 @@ from .defaults import (
 )
 from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, start_from_data
-from .prior import CodePrior, RowPrior, check_prior, models_rows, named_prior
+from .prior import CodePrior, RowPrior, check_prior, checkpointed, models_rows, named_prior
 
 # Instances with parameters that can be set, for the message of an error.
 INSTANCES = {
@@ -186,6 +187,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Seeds weights, batches, starts of the codebook, and the prior where it has no seed of its own.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A prior has a file of its own beside it, with ".prior" at
+        the end of its name. A file of another fit, with other parameters or data, is an error. Not for the candidates
+        of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -356,22 +364,21 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
-        self.n_codes = n_codes
-        self.code_shape = code_shape
+        self.n_codes, self.code_shape = n_codes, code_shape
         self.max_bits = max_bits
         self.quantizer = quantizer
         self.codebook_weight, self.commitment_weight = codebook_weight, commitment_weight
-        self.image_shape = image_shape
-        self.series_shape, self.series_layout = series_shape, series_layout
+        self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.network, self.augment = network, augment
         self.channels, self.n_blocks = channels, n_blocks
-        self.prior = prior
-        self.input_noise = input_noise
+        self.prior, self.input_noise = prior, input_noise
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
@@ -381,6 +388,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.n_iter_no_change = n_iter_no_change
         self.precision, self.device = precision, device
         self.random_state, self.verbose = random_state, verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
     @forgets_failure
@@ -425,12 +433,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             check_prior(prior, spec, X, y, held_out, y_val)
         generator = self._generator()
         task.begin(1 if self.prior is None else 2)
-        codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
+        fitting = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
         if prior is not None and models_rows(prior):
             tables = (table, X_val) if layout.has_columns else (X, held_out)
             self._fit_row_prior(prior, *tables, generator, task)
         elif prior is not None:
-            self._fit_prior(prior, codes, y, held_out, y_val, generator, task)
+            self._fit_prior(prior, fitting.notes["codes"], y, held_out, y_val, generator, task)
+        fitting.end()
         task.end()
         return self
 
@@ -775,12 +784,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_combinations(self)
 
     def _fit_autoencoder(self, layout, X, held_out, generator, task):
-        """Fit encoder, codebook and decoder, a stage of the fit; return the codes of X."""
+        """Fit encoder, codebook and decoder, a stage of the fit; return the Fitting, which has the codes."""
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         fitting = self._fit_network(rows, held_out, generator, task)
         task.end()
-        return fitting.notes["codes"]
+        return fitting
 
     def _recipe(self, rows, held_out):
         is_dense = self.network_ == "dense"
@@ -864,13 +873,15 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """Fit a prior of codes."""
         code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
         held_out = None if held_out is None else self._encode(held_out)
-        self.prior_ = code_prior.fit(codes, y, held_out, y_val, task)
+        with checkpointed(code_prior.estimator, self.checkpoint, self.checkpoint_interval):
+            self.prior_ = code_prior.fit(codes, y, held_out, y_val, task)
 
     def _fit_row_prior(self, prior, X, held_out, generator, task):
         """Fit a prior of rows to a table, with held-out rows or None."""
         of_tables = {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
         row_prior = RowPrior.new(prior, generator, tables=of_tables, **self._shared_with_prior(len(X)))
-        self.prior_ = row_prior.fit(X, held_out, task)
+        with checkpointed(row_prior.estimator, self.checkpoint, self.checkpoint_interval):
+            self.prior_ = row_prior.fit(X, held_out, task)
 
     def _shared_with_prior(self, n_rows):
         """Return parameters of a prior that is known by name; of one row none can be held out."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from contextlib import contextmanager
 from inspect import Parameter, signature
 
 import numpy as np
@@ -136,6 +138,21 @@ def _check_codes(prior, spec):
             f"the prior has grid_shapes={prior.grid_shapes!r}, but the codes are on {spec.grid_shapes}; leave "
             "grid_shapes of the prior at None"
         )
+
+
+@contextmanager
+def checkpointed(estimator, checkpoint, interval):
+    """Let a prior that has checkpoints keep one beside that of the VQ-VAE, within the block, unless it has its own."""
+    known = estimator.get_params(deep=False)
+    if checkpoint is None or known.get("checkpoint", "") is not None:
+        yield
+        return
+    before = {name: known[name] for name in ("checkpoint", "checkpoint_interval")}
+    estimator.set_params(checkpoint=f"{os.fsdecode(checkpoint)}.prior", checkpoint_interval=interval)
+    try:
+        yield
+    finally:
+        estimator.set_params(**before)
 
 
 def takes_classes(prior):
