@@ -20,7 +20,7 @@ from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport
-from .device import resolve_device, resolve_precision, threads_for
+from .device import prepared, resolve_device, resolve_precision, threads_for
 from .parameters import is_auto
 
 
@@ -169,6 +169,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     _recipe: Callable[..., Recipe]
     _build: Callable[..., torch.nn.Module]
 
+    @prepared
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
 

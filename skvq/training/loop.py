@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -339,10 +340,13 @@ class Loop:
         self.objective.after_step(self.history.n_steps / self.n_steps)
         return terms
 
+    @contextmanager
     def _autocast(self):
-        return torch.autocast(
-            self.rows.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16"
-        )
+        enabled = self.settings.precision == "bfloat16"
+        with torch.autocast(self.rows.device.type, dtype=torch.bfloat16, enabled=enabled):
+            yield
+        if enabled:  # within an autocast of the caller, though it is off here, casts of old weights would be kept
+            torch.clear_autocast_cache()
 
     def evaluate(self, rows, epoch=0):
         """Return the mean of every loss term over `rows` (dict of float) with the module in evaluation mode."""

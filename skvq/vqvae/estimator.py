@@ -30,10 +30,11 @@ from .._typing import (
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import as_array, layout_of, learn_layout, tag_rows
+from ..core.layout import layout_of, learn_layout, tag_rows
 from ..core.parameters import is_auto
+from ..training.batches import as_array
 from . import schema
 from .arrangement import better_network
 from .codes import Codes
@@ -384,6 +385,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.random_state, self.verbose = random_state, verbose
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(
         self,
@@ -436,6 +438,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return self
 
     @typed(with_callbacks)
+    @prepared
     def fit_prior(
         self,
         X: MatrixLike,
@@ -475,6 +478,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task.end()
         return self
 
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.int32]:
         """Return the codes of X.
 
@@ -490,6 +494,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_is_fitted(self, "weights_")
         return self._encode(layout_of(self).check(self, X))
 
+    @prepared
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
 
@@ -519,6 +524,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             )
         return self._decode(check_codes(codes, self.n_codes_))
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 
@@ -544,6 +550,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return inference.r_squared(squared_error.sum(), variation)
 
     @typed(available_if(_has_prior))
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -591,6 +598,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return self._decode(prior.sample(n_samples, **options))
 
     @typed(available_if(_has_prior))
+    @prepared
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(x) of every row, or a lower bound on it, in nats and in the units of X.
 
@@ -629,6 +637,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return prior.score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
 
     @typed(available_if(_has_prior))
+    @prepared
     def complete(
         self,
         X: MatrixLike,
@@ -711,6 +720,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return np.where(known, rows, completed).astype(completed.dtype).reshape(images.shape)
 
     @typed(available_if(_has_prior))
+    @prepared
     def bits_per_dim(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``-score_samples(X)`` in bits per value of a row, in the units of X; smaller is better.
 
