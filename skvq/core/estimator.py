@@ -210,6 +210,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         """Whether the weights of the best epoch are kept, where there are rows to judge by."""
         return is_auto(self.early_stopping) or bool(self.early_stopping)
 
+    def _check_split(self, n_rows, held_out):
+        """Raise ValueError if holding rows out, where none are passed, would leave none to train on."""
+        if self._holds_out(held_out, True):
+            n_training_rows(n_rows, self.validation_fraction)
+
     def _n_training(self, rows, holds_out):
         """Return how many of the rows are left to train on."""
         return n_training_rows(len(rows), self.validation_fraction) if holds_out else len(rows)

@@ -216,8 +216,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         """
         self._validate_params()
         task = FitTask(self, X, y)
-        columns, cells = learn_columns(self, X)
-        held_out = None if X_val is None else check_cells(self, X_val, columns)
+        columns, cells, held_out = self._check_rows(X, X_val)
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
@@ -232,6 +231,12 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         self._fit_network(rows, held_out, generator, task)
         task.end()
         return self
+
+    def _check_rows(self, X, X_val):
+        """Raise an error for tables that `fit` cannot take; return the Columns of X, and the cells of both or None."""
+        columns, cells = learn_columns(self, X)
+        self._check_split(len(cells), X_val)
+        return columns, cells, None if X_val is None else check_cells(self, X_val, columns)
 
     def _sizes_for(self, n_rows):
         """Return the sizes and choices for so many rows, by name, with every "auto" decided."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -27,11 +28,12 @@ from .._typing import (
     SeriesShape,
     typed,
 )
+from .._warnings import warn_user
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
-from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.estimator import NetworkEstimator, Recipe
 from ..core.layout import layout_of, learn_layout, tag_rows
 from ..core.parameters import is_auto
 from ..training.batches import as_array
@@ -67,6 +69,20 @@ def _has_prior(estimator):
     if estimator.prior is not None or hasattr(estimator, "prior_"):
         return True
     raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
+
+
+@contextmanager
+def keeps_autoencoder(name):
+    """Within the block the prior of a fitted autoencoder is fitted; if it fails, say that the autoencoder is kept."""
+    try:
+        yield
+    except BaseException as error:
+        reason = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
+        warn_user(
+            f"{name}: the fit of the prior {reason}; the autoencoder is kept: transform and inverse_transform work, "
+            "and fit_prior(X) fits a prior"
+        )
+        raise
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -386,7 +402,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     @typed(with_callbacks)
     @prepared
-    @forgets_failure
     def fit(
         self,
         X: MatrixLike,
@@ -416,25 +431,35 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         ValueError
             For X that is not finite, empty, or not of `image_shape`; for parameters out of range; if the loss becomes
             non-finite.
+
+        Warns
+        -----
+        UserWarning
+            Where the prior is interrupted in its first epoch, or fails, before the exception goes on: the autoencoder
+            is fitted all the same, and :meth:`fit_prior` can go on.
         """
-        task = FitTask(self, X, y)
-        self._check_parameters()
-        table, prior = X, None
-        layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
-        self._choose_network(layout.rows(X, "cpu"))
-        if self.prior is not None:
-            prior = named_prior(self.prior, layout, X)
-            spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
-            check_prior(prior, spec, X, y, held_out, y_val)
-        generator = self._generator()
-        task.begin(1 if self.prior is None else 2)
-        codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
-        if prior is not None and models_rows(prior):
-            tables = (table, X_val) if layout.has_columns else (X, held_out)
-            self._fit_row_prior(prior, *tables, generator, task)
-        elif prior is not None:
-            self._fit_prior(prior, codes, y, held_out, y_val, generator, task)
-        task.end()
+        task, tables, prior = FitTask(self, X, y), (X, X_val), None
+        stage = task.stage("autoencoder")
+        self._forget()
+        with self._forgets_failure():
+            self._check_parameters()
+            layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
+            tables = tables if layout.has_columns else (X, held_out)
+            self._choose_network(layout.rows(X, "cpu"))
+            if self.prior is not None:
+                prior = named_prior(self.prior, layout, X)
+                spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
+                self._check_prior(prior, spec, (X, y), (held_out, y_val), tables)
+            generator = self._generator()
+            task.begin(1 if self.prior is None else 2)
+            codes = self._fit_autoencoder(layout, X, held_out, generator, stage)
+        with keeps_autoencoder(type(self).__name__):
+            stage.end()
+            if prior is not None and models_rows(prior):
+                self._fit_row_prior(prior, *tables, generator, task)
+            elif prior is not None:
+                self._fit_prior(prior, codes, y, held_out, y_val, generator, task)
+            task.end()
         return self
 
     @typed(with_callbacks)
@@ -467,12 +492,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         X = layout.check(self, X)
         held_out = None if X_val is None else layout.check(self, X_val)
         prior = named_prior(self.prior, layout, X)
-        check_prior(prior, self._spec, X, y, held_out, y_val)
+        tables = X, held_out
+        if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
+            restore = layout.columns.restore
+            tables = restore(X), None if held_out is None else restore(held_out)
+        self._check_prior(prior, self._spec, (X, y), (held_out, y_val), tables)
         task.begin(1, "fit-prior")
         if models_rows(prior):
-            if layout.has_columns:  # of the columns that `fit` saw, whatever X has
-                X, held_out = (None if cells is None else layout.columns.restore(cells) for cells in (X, held_out))
-            self._fit_row_prior(prior, X, held_out, self._generator(), task)
+            self._fit_row_prior(prior, *tables, self._generator(), task)
         else:
             self._fit_prior(prior, self._encode(X), y, held_out, y_val, self._generator(), task)
         task.end()
@@ -784,12 +811,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_combinations(self)
 
     def _fit_autoencoder(self, layout, X, held_out, generator, task):
-        """Fit encoder, codebook and decoder, a stage of the fit; return the codes of X."""
+        """Fit encoder, codebook and decoder, a stage of the fit that the caller ends; return the codes of X."""
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
-        fitting = self._fit_network(rows, held_out, generator, task)
-        task.end()
-        return fitting.notes["codes"]
+        return self._fit_network(rows, held_out, generator, task).notes["codes"]
 
     def _recipe(self, rows, held_out):
         is_dense = self.network_ == "dense"
@@ -868,6 +893,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
         }
 
+    def _check_prior(self, prior, spec, training, held_out, tables):
+        """Raise an error for a prior that could not be fitted, to rows and their classes, or to tables of such."""
+        check_prior(prior, spec, *training, *held_out)
+        if models_rows(prior) and not isinstance(prior, str):  # by name it takes what this estimator takes
+            RowPrior.check(prior, *tables, tables=self._of_tables)
+
     def _fit_prior(self, prior, codes, y, held_out, y_val, generator, task):
         """Fit a prior of codes."""
         code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
@@ -876,9 +907,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _fit_row_prior(self, prior, X, held_out, generator, task):
         """Fit a prior of rows to a table, with held-out rows or None."""
-        of_tables = {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
-        row_prior = RowPrior.new(prior, generator, tables=of_tables, **self._shared_with_prior(len(X)))
+        row_prior = RowPrior.new(prior, generator, tables=self._of_tables, **self._shared_with_prior(len(X)))
         self.prior_ = row_prior.fit(X, held_out, task)
+
+    @property
+    def _of_tables(self):
+        """Parameters of tables that a prior of rows has too."""
+        return {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
 
     def _shared_with_prior(self, n_rows):
         """Return parameters of a prior that is known by name; of one row none can be held out."""
@@ -887,7 +922,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _fitted_prior(self):
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
-        check_is_fitted(self, "prior_")
+        check_is_fitted(self, "weights_")
+        check_is_fitted(self, "prior_", msg="the prior of this %(name)s is not fitted; call fit_prior(X)")
         named = self.prior is None or isinstance(self.prior, str)
         shared = {"device": self.device} | ({"handle_unknown": self.handle_unknown} if models_rows(self.prior_) else {})
         if named and "device" in self.prior_.get_params(deep=False):
