@@ -7,10 +7,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..core.callbacks import FitTask
-from ..core.device import resolve_device
+from ..core.device import is_forked, prepared, resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
 from ..core.fingerprint import digest_of_arrays
-from ..core.layout import as_array
+from ..training.batches import as_array
 from .build import Weights, layer_widths, start_weights
 from .descent import TrainingState
 from .fit import Training
@@ -106,7 +106,7 @@ class BaseMLP(NetworkEstimator):
         X, y = self._check_data(X, y, targets, reset=not goes_on)
         targets.learn(y)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
+            sample_weight = _check_sample_weight(as_array(sample_weight), X)
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
         held_out = self._check_held_out(X_val, y_val, targets, examples.targets.shape[1])
         random_state = check_random_state(self.random_state if incremental else self._random_source())
@@ -229,23 +229,36 @@ class BaseMLP(NetworkEstimator):
         """Return the network's outputs (n, n_outputs), before their activation, in the dtype of `coefs_`."""
         if not hasattr(self, "coefs_"):  # the check itself costs as much as a prediction
             check_is_fitted(self, "coefs_")
-        X, precision = self._check_rows(X), self.precision_
-        if self.device == "cpu" and self.normalization is None:
-            forward = dense_outputs(self.coefs_, self.intercepts_, self.activation, precision)
-        else:
-            weights, device = Weights.of(vars(self)), resolve_device(self.device)
-            forward = network_outputs(weights, self.activation, precision, device, self.normalization)
-        with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are explained below
-            found = outputs_in_pieces(forward, X, self.n_outputs_, precision, self.coefs_[0].dtype)
+        X = self._check_rows(X)
+        plain = self.device == "cpu" and self.normalization is None
+        found = self._plain_outputs(X) if plain and not is_forked() else self._prepared_outputs(X, plain)
         if not np.isfinite(found).all():
             check_range(X, "X", self.precision_)
         return found
+
+    def _plain_outputs(self, X):
+        """Return the outputs of a network of plain layers, which no setting of torch changes: it is in numpy."""
+        return self._in_pieces(dense_outputs(self.coefs_, self.intercepts_, self.activation, self.precision_), X)
+
+    @prepared
+    def _prepared_outputs(self, X, plain):
+        """Return the outputs of any network, `plain` or not, in surroundings of its own."""
+        if plain:
+            return self._plain_outputs(X)
+        weights, device = Weights.of(vars(self)), resolve_device(self.device)
+        return self._in_pieces(
+            network_outputs(weights, self.activation, self.precision_, device, self.normalization), X
+        )
+
+    def _in_pieces(self, forward, X):
+        with np.errstate(all="ignore"):  # values that are not finite are explained by the caller
+            return outputs_in_pieces(forward, X, self.n_outputs_, self.precision_, self.coefs_[0].dtype)
 
     def _check_rows(self, X):
         """Validate rows to predict, quickly if they are a float array of the right width, else by scikit-learn."""
         plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in "fd" and len(X) > 0
         if plain and X.shape[1] == self.n_features_in_ and not hasattr(self, "feature_names_in_"):
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(all="ignore"):
                 finite = np.isfinite(X.sum())
             if finite:
                 return X

@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
+from ..core.device import prepared
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
 from . import schema
 from .base import BaseMLP, trains_in_steps
@@ -239,6 +240,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.loss, self.quantile, self.huber_delta = loss, quantile, huber_delta
 
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def fit(
         self,
         X: MatrixLike,
@@ -274,6 +276,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @typed(available_if(trains_in_steps))
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network for one epoch over X, going on from where it is.
 
@@ -307,6 +310,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             found = predictions(build_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile), found)
         return found.ravel() if found.shape[1] == 1 else found
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of the predictions; with ``loss="quantile"`` D² of the pinball loss, the mean over the quantiles.
 

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._warnings import warn_user
 from ..core.codes import check_codes
-from ..core.layout import as_array
+from ..training.batches import as_array
 
 
 def _is_missing(label):

@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -434,10 +435,13 @@ class Loop:
             self.order = self.rows.drawn_order(self.generator)
         self.generator.set_state(torch.from_numpy(state["generator"]))
 
+    @contextmanager
     def _autocast(self):
-        return torch.autocast(
-            self.rows.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16"
-        )
+        enabled = self.settings.precision == "bfloat16"
+        with torch.autocast(self.rows.device.type, dtype=torch.bfloat16, enabled=enabled):
+            yield
+        if enabled:  # within an autocast of the caller, though it is off here, casts of old weights would be kept
+            torch.clear_autocast_cache()
 
     def evaluate(self, rows, epoch=0):
         """Return the mean of every loss term over `rows` (dict of float) with the module in evaluation mode."""
