@@ -143,7 +143,7 @@ class BaseMLP(NetworkEstimator):
         X, y = validate_data(
             self,
             X,
-            as_array(y),
+            targets.prepare(as_array(y)),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=targets.is_numeric,

@@ -65,6 +65,17 @@ def predictions(loss, found):
     return np.ascontiguousarray(loss.predict_(columns).numpy().T)
 
 
+def log_probabilities(found, out_activation):
+    """Return the logarithms of probabilities, (n, n_classes), from outputs (n, n_outputs), in their dtype.
+
+    One output of a logistic function gives two columns; several give one each.
+    """
+    if out_activation == "softmax":
+        return torch.log_softmax(torch.from_numpy(found), dim=1).numpy()
+    columns = np.hstack([-found, found]) if found.shape[1] == 1 else found
+    return torch.nn.functional.logsigmoid(torch.from_numpy(columns)).numpy()
+
+
 def check_range(values, name, precision):
     """Raise ValueError if an array, called `name`, holds values beyond float32: the reason of an infinite output."""
     values = values.data if sparse.issparse(values) else values

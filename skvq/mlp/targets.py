@@ -1,7 +1,7 @@
 """The two kinds of targets, numbers and class labels, as the numbers that a network is trained on.
 
-:class:`Numbers` and :class:`Labels` have the same methods. ``check(y)`` returns validated targets, ``learn(y)`` takes
-note of the classes, ``encode(y)`` returns numbers (n, n_columns) or class indices (n, 1), ``weigh(y, sample_weight)``
+:class:`Numbers` and :class:`Labels` have the same methods. ``prepare(y)`` refuses what scikit-learn's validation would
+not explain, ``check(y)`` returns validated targets, ``learn(y)`` takes note of the classes, ``encode(y)`` returns numbers (n, n_columns) or class indices (n, 1), ``weigh(y, sample_weight)``
 the weights of the rows in the loss, and ``score(outputs, y, sample_weight)`` the score of a network's outputs. They
 also give the `loss`, the number of outputs, the strata of a split, and the estimator's fitted attributes.
 """
@@ -13,6 +13,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
+from ..core.labels import check_classes, check_labels
 from .build import build_loss
 from .losses import BinaryLogLoss, LogLoss
 from .predict import predictions
@@ -61,6 +62,21 @@ class Numbers:
         self.quantile = quantile
         self.loss = build_loss(loss, huber_delta=huber_delta, quantile=quantile)
         self.n_quantiles = n_quantiles(loss, quantile)
+
+    def prepare(self, y):
+        """Return targets as passed; raise ValueError for what is no number."""
+        values = np.asarray(y) if hasattr(y, "dtype") or isinstance(y, (list, tuple)) else None
+        if values is None or values.dtype.kind not in "OUS":
+            return y
+        check_labels(y)  # names a missing one
+        try:
+            values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"y has dtype {values.dtype} and holds {values.ravel()[0]!r:.80}; it must be numeric. For classes "
+                "take MLPClassifier"
+            ) from None
+        return y
 
     def check(self, y):
         """Return validated targets (n,) or (n, n_columns)."""
@@ -124,6 +140,10 @@ class Labels:
         self.binarizer = binarizer
         self.same_classes = same_classes
 
+    def prepare(self, y):
+        """Return labels that scikit-learn's validation takes; raise ValueError for what are no classes."""
+        return check_classes(y, estimator="MLPClassifier")
+
     def check(self, y):
         """Return validated labels."""
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
@@ -153,8 +173,8 @@ class Labels:
         return len(self.binarizer.classes_) if self.binarizer.y_type_ == "multiclass" else encoded.shape[1]
 
     def strata(self, encoded):
-        """Return the classes whose shares a split keeps: two, as in scikit-learn, and None for more."""
-        return encoded.astype(bool) if self.n_outputs(encoded) == 1 else None
+        """Return the classes whose shares a split keeps, (n,), or the indicators of labels, (n, n_labels)."""
+        return encoded[:, 0] if encoded.shape[1] == 1 else encoded
 
     def weigh(self, y, sample_weight):
         """Return the weights of the rows times those of their classes, None if there are neither."""
@@ -185,6 +205,20 @@ def balanced_weights(classes, y, sample_weight):
 def learn_labels(y):
     """Return a LabelBinarizer that knows the classes of `y`, labels (n,) or an indicator matrix (n, n_labels)."""
     return LabelBinarizer().fit(y)
+
+
+def learn_indicators(y, classes):
+    """Return a LabelBinarizer that knows the labels of an indicator matrix; ValueError for other `classes` than these.
+
+    `classes` may be None, or a name for each column.
+    """
+    names = range(y.shape[1]) if classes is None else np.unique(check_labels(classes, "classes")).tolist()
+    if len(names) != y.shape[1]:
+        raise ValueError(
+            f"classes={classes!r} names {len(names)} labels, but y is an indicator matrix with {y.shape[1]} columns, "
+            "one for each label; leave classes out"
+        )
+    return learn_labels(y)
 
 
 def check_known(y, classes, *, same):
