@@ -64,7 +64,7 @@ def check_labels(y, name="y"):
             raise ValueError(f"Input {name} contains NaN or None: the label of row {row} is {label!r}; {EVERY_ROW}")
     _refuse_several_types(labels, name)
     is_number = bool(labels) and all(isinstance(label, Number) for label in labels)
-    return np.array(labels).reshape(array.shape) if is_number and getattr(y, "dtype", None) == object else y
+    return np.array(labels).reshape(array.shape) if is_number and getattr(y, "dtype", None) == np.dtype("O") else y
 
 
 def _refuse_several_types(labels, name):
@@ -81,7 +81,7 @@ def _refuse_several_types(labels, name):
 
 
 def check_classes(y, name="y", estimator="a classifier"):
-    """Return labels that :func:`check_labels` takes, and that are classes: not numbers with a fraction, no other matrix.
+    """Return labels that :func:`check_labels` takes, and that are classes: not numbers with a fraction, no matrix.
 
     Raises
     ------
@@ -124,6 +124,6 @@ def _check_indicators(values, shape, name):
         some = np.unique(values.astype(str) if values.dtype.kind == "O" else values)[:5].tolist()
         raise ValueError(
             f"Unknown label type: {name} has shape {shape} and holds {', '.join(map(repr, some))}; a matrix of labels "
-            f"is an indicator matrix of 0 and 1: if {name} is one, pass ({name} > 0).astype(int); else one label for each "
-            "row, (n,)"
+            f"is an indicator matrix of 0 and 1: pass ({name} > 0).astype(int) if it is one, else a label for each row, "
+            "(n,)"
         )

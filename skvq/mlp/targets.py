@@ -1,9 +1,10 @@
 """The two kinds of targets, numbers and class labels, as the numbers that a network is trained on.
 
 :class:`Numbers` and :class:`Labels` have the same methods. ``prepare(y)`` refuses what scikit-learn's validation would
-not explain, ``check(y)`` returns validated targets, ``learn(y)`` takes note of the classes, ``encode(y)`` returns numbers (n, n_columns) or class indices (n, 1), ``weigh(y, sample_weight)``
-the weights of the rows in the loss, and ``score(outputs, y, sample_weight)`` the score of a network's outputs. They
-also give the `loss`, the number of outputs, the strata of a split, and the estimator's fitted attributes.
+not explain, ``check(y)`` returns validated targets, ``learn(y)`` takes note of the classes, ``encode(y)`` returns
+numbers (n, n_columns) or class indices (n, 1), ``weigh(y, sample_weight)`` the weights of the rows in the loss, and
+``score(outputs, y, sample_weight)`` the score of a network's outputs. They also give the `loss`, the number of outputs,
+the strata of a split, and the estimator's fitted attributes.
 """
 
 import numpy as np
