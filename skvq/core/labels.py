@@ -124,6 +124,6 @@ def _check_indicators(values, shape, name):
         some = np.unique(values.astype(str) if values.dtype.kind == "O" else values)[:5].tolist()
         raise ValueError(
             f"Unknown label type: {name} has shape {shape} and holds {', '.join(map(repr, some))}; a matrix of labels "
-            f"is an indicator matrix of 0 and 1: pass ({name} > 0).astype(int) if it is one, else a label for each row, "
+            f"is an indicator matrix of 0 and 1: pass ({name} > 0).astype(int) if it is one, or a label for each row "
             "(n,)"
         )

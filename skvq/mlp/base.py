@@ -10,12 +10,13 @@ from ..core.callbacks import FitTask
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
 from ..core.layout import as_array
+from ..training.finite import first_not_finite
 from .build import Weights, layer_widths, start_weights
 from .descent import TrainingState
 from .fit import Training
 from .held_out import Examples, ScorerJudge, hold_out
 from .parameters import CONSTRAINTS, STOCHASTIC_SOLVERS, TrainingParameters, check_combinations
-from .predict import check_range, dense_outputs, network_outputs, outputs_in_pieces
+from .predict import check_range, dense_outputs, network_outputs, outputs_in_pieces, refuse_outputs
 
 
 def trains_in_steps(estimator):
@@ -133,6 +134,10 @@ class BaseMLP(NetworkEstimator):
             check_range(examples.targets, "y", self.precision_)
             raise
         vars(self).update(training.learned())
+        if parameters.normalization is None:
+            vars(self).pop("normalization_state_", None)  # of a fit before this one
+        if not incremental:
+            targets.warn_of_scale(examples, training.outputs)
         task.end()
         return self
 
@@ -174,7 +179,7 @@ class BaseMLP(NetworkEstimator):
             raise ValueError(f"y asks for {n_outputs} outputs, but the network was fitted with {self.n_outputs_}")
         if examples.weight is not None and not examples.weight.any():
             raise ValueError("the weights of all rows are zero; at least one must be positive")
-        self.out_activation_ = targets.loss.out_activation
+        self.out_activation_, self.activation_ = targets.loss.out_activation, self.activation
         vars(self).update(targets.learned())
         if goes_on:
             return
@@ -212,16 +217,30 @@ class BaseMLP(NetworkEstimator):
         if not hasattr(self, "coefs_"):  # the check itself costs as much as a prediction
             check_is_fitted(self, "coefs_")
         X, precision = self._check_rows(X), self.precision_
-        if self.device == "cpu" and self.normalization is None:
-            forward = dense_outputs(self.coefs_, self.intercepts_, self.activation, precision)
+        activation, normalization = self._fitted_activation, self._fitted_normalization
+        if self.device == "cpu" and normalization is None:
+            forward = dense_outputs(self.coefs_, self.intercepts_, activation, precision)
         else:
             weights, device = Weights.of(vars(self)), resolve_device(self.device)
-            forward = network_outputs(weights, self.activation, precision, device, self.normalization)
+            forward = network_outputs(weights, activation, precision, device, normalization)
         with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are explained below
             found = outputs_in_pieces(forward, X, self.n_outputs_, precision, self.coefs_[0].dtype)
         if not np.isfinite(found).all():
-            check_range(X, "X", self.precision_)
+            refuse_outputs(found, X, self.precision_, first_not_finite(Weights.of(vars(self)).by_name()))
         return found
+
+    @property
+    def _fitted_activation(self):
+        """The activation that the weights were trained with, whatever the parameter is now."""
+        return vars(self).get("activation_", self.activation)  # files of version 0.1.0 do not tell
+
+    @property
+    def _fitted_normalization(self):
+        """The normalisation that the weights were trained with: None, "batch" or "layer"."""
+        state = vars(self).get("normalization_state_")
+        if not state:
+            return None
+        return "batch" if "mean_0" in state else "layer"
 
     def _check_rows(self, X):
         """Validate rows to predict, quickly if they are a float array of the right width, else by scikit-learn."""
@@ -231,7 +250,13 @@ class BaseMLP(NetworkEstimator):
                 finite = np.isfinite(X.sum())
             if finite:
                 return X
-        X = validate_data(self, as_array(X), accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
+        X = np.asarray(X) if isinstance(X, (list, tuple)) else as_array(X)  # of lists the missing cells would pass
+        try:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
+        except TypeError as error:
+            if "float()" not in str(error):
+                raise
+            raise ValueError(f"X holds cells that are no numbers, or missing: {error}") from error
         return X.tocsr() if hasattr(X, "tocsr") else X
 
     def __sklearn_tags__(self):

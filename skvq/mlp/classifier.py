@@ -124,6 +124,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Rows that were trained on, over all epochs.
     n_layers_, n_outputs_ : int
         Number of layers, input and output included; number of outputs.
+    activation_ : str
+        The activation that the weights were trained with: a change of the parameter acts on the next fit only.
     out_activation_ : str
         What the outputs go through.
     precision_ : str

@@ -15,6 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from .._warnings import warn_user
 from ..training.loop import Snapshot
 
+# A loss that rises by this share of what it was at the start is that of training that diverges, not of noise.
+WORSE = 1.0
+
 
 @dataclass(frozen=True)
 class DescentSettings:
@@ -122,6 +125,7 @@ class Descent:
         self.validate = validate
         self.observer = observer
         self.n_steps = 0
+        self.first_loss = None  # of the first batch, before any step
         self.order = np.arange(len(samples))
         self.best = Snapshot(network.state()) if settings.early_stopping else None
         self.best_here = -math.inf
@@ -140,6 +144,11 @@ class Descent:
                 self._restore()
             elif not self._is_finite():
                 raise self._divergence()
+
+    def may_have_diverged(self):
+        """Return whether the loss of the last epoch is so far above that of the first batch that it is worth a look."""
+        first = self.first_loss
+        return self.best is None and first is not None and self.state.loss > first + WORSE * abs(first)
 
     def _restore(self):
         """Go back to the epoch of this call whose score was the highest."""
@@ -215,6 +224,8 @@ class Descent:
         network, settings = self.network, self.settings
         loss = network.reported(network.accumulate(x, y, weight, 1.0 / total_weight, first=True)) / total_weight
         loss += add_penalty(network, settings.alpha / total_weight)
+        if self.first_loss is None:
+            self.first_loss = loss
         if settings.max_grad_norm is not None:
             gradient = network.gradient.flat
             gradient.mul_((settings.max_grad_norm / (gradient.norm() + 1e-12)).clamp(max=1.0))

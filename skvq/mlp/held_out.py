@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from .build import Weights
 from .gather import Samples
+from .predict import OutputsNotFinite
 
 
 @dataclass(frozen=True)
@@ -198,10 +199,13 @@ class ScorerJudge:
         judged, scorer, weight = self.judged, self.scorer, held_out.weight
         normalized = judged.normalization is not None
         vars(judged).update(Weights.read(held_out.network, judged.coefs_[0].dtype, normalized=normalized).learned())
-        if weight is None:
-            return float(scorer(judged, held_out.rows, held_out.labels))
+        weighted = {} if weight is None else {"sample_weight": weight}
         try:
-            return float(scorer(judged, held_out.rows, held_out.labels, sample_weight=weight))
+            return float(scorer(judged, held_out.rows, held_out.labels, **weighted))
+        except OutputsNotFinite:
+            return math.nan
         except TypeError as error:
+            if weight is None:
+                raise
             scoring = judged.scoring
             raise TypeError(f"scoring={scoring!r} failed with the sample_weight of held-out rows: {error}") from error
