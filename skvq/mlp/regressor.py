@@ -132,6 +132,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Rows that were trained on, over all epochs.
     n_layers_, n_outputs_ : int
         Number of layers, input and output included; number of outputs.
+    activation_ : str
+        The activation that the weights were trained with: a change of the parameter acts on the next fit only.
     out_activation_ : str
         What the outputs go through.
     precision_ : str
@@ -183,6 +185,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "quantile": [INNER_FRACTION, "array-like"],
         "huber_delta": [POSITIVE],
     }
+    _learned_beside = (*BaseMLP._learned_beside, "_quantiles")
     _schema = schema.MLP_REGRESSOR
 
     def __init__(
@@ -305,9 +308,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n,), (n, n_outputs) or (n, n_quantiles)
             In the dtype of `coefs_`.
         """
-        found = self._outputs(X)
-        if self.out_activation_ != "identity" or self.loss == "quantile":
-            found = predictions(build_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile), found)
+        found, levels = self._outputs(X), self._fitted_quantiles
+        if self.out_activation_ == "exp":
+            found = predictions(build_loss("poisson"), found)
+        elif levels is not None:
+            found = predictions(build_loss("quantile", quantile=levels), found)
         return found.ravel() if found.shape[1] == 1 else found
 
     @prepared
@@ -325,7 +330,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
             At most 1.
         """
-        return score_numbers(self.loss, self.quantile, self.predict(X), y, sample_weight)
+        return score_numbers(self._fitted_quantiles, self.predict(X), y, sample_weight)
+
+    @property
+    def _fitted_quantiles(self):
+        """The levels of the quantiles that are predicted, None for another loss."""
+        if "_quantiles" in vars(self):
+            return self._quantiles
+        return self._targets().learned()["_quantiles"]  # files of version 0.1.0 do not tell
 
     def _targets(self):
         return Numbers(self.loss, self.quantile, self.huber_delta)
