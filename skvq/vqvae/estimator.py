@@ -454,8 +454,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             tables = tables if layout.has_columns else (X, held_out)
             self._choose_network(layout.rows(X, "cpu"))
             if self.prior is not None:
-                prior = named_prior(self.prior, layout, X)
                 spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
+                prior = named_prior(self.prior, layout, X, spec)
                 self._check_prior(prior, spec, (X, y), (held_out, y_val), tables)
             generator = self._generator()
             task.begin(1 if self.prior is None else 2)
@@ -499,7 +499,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         layout = layout_of(self)
         X = layout.check(self, X)
         held_out = None if X_val is None else layout.check(self, X_val)
-        prior = named_prior(self.prior, layout, X)
+        prior = named_prior(self.prior, layout, X, self._spec)
         tables = X, held_out
         if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
             restore = layout.columns.restore
@@ -915,7 +915,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
         held_out = None if held_out is None else self._encode(held_out)
         with checkpointed(code_prior.estimator, self.checkpoint, self.checkpoint_interval):
-            self.prior_ = code_prior.fit(codes, y, held_out, y_val, task)
+            self.prior_ = code_prior.fit(codes, y, held_out, y_val, self.codebook_, task)
 
     def _fit_row_prior(self, prior, X, held_out, generator, task):
         """Fit a prior of rows to a table, with held-out rows or None."""
