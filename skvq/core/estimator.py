@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,6 +21,7 @@ from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .parameters import is_auto
+from .versions import VersionedEstimator
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -137,7 +137,7 @@ def torch_generator(random_state, device="cpu"):
     return torch.Generator(device).manual_seed(int(seed))
 
 
-class NetworkEstimator(CallbackSupport, BaseEstimator):
+class NetworkEstimator(CallbackSupport, VersionedEstimator):
     """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
     A subclass that trains by :meth:`_fit_network` has the parameters below and three hooks. ``_recipe(rows, held_out)``
@@ -341,7 +341,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         return self._module
 
     def __getstate__(self):
-        state = super().__getstate__().copy()
+        state = super().__getstate__()
         for name in self._caches:
             state.pop(name, None)
         return state
