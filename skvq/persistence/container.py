@@ -130,7 +130,7 @@ def write_atomically(path, pieces):
     try:
         target = _writable_target(passed)
         directory = os.path.dirname(target)
-        _remove_leftovers(directory)
+        remove_leftovers(directory)
         with _unfinished(directory) as (temporary, file):
             if os.path.exists(target):
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
@@ -175,7 +175,7 @@ def _writable_target(path):
     return target
 
 
-def _remove_leftovers(directory):
+def remove_leftovers(directory):
     """Remove the unfinished files in a folder that no process is writing any more."""
     with suppress(OSError), os.scandir(directory) as entries:
         names = [entry.path for entry in entries if entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX)]

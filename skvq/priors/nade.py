@@ -13,7 +13,7 @@ from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._typing import ArrayLike, Device, NDArray, RandomState, Self, typed
+from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
@@ -83,6 +83,12 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         Seeds the weights, the split, and what is hidden of each row.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -168,6 +174,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_bins = n_bins
         self.n_units = n_units
@@ -188,6 +196,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
     @prepared
@@ -228,7 +237,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             None if part is None else Rows(codes.rows(part), dtype=torch.int64, device=device)
             for part in (cells, held_out)
         )
-        self._fit_network(rows, held_out, generator, task)
+        fitting = self._fit_network(rows, held_out, generator, task)
+        fitting.end()
         task.end()
         return self
 

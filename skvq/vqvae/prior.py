@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from contextlib import contextmanager
 from inspect import Parameter, signature
 
 import numpy as np
@@ -27,7 +29,7 @@ PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
 MOST_COLUMNS = 500
 
 
-def named_prior(prior, layout, X):
+def named_prior(prior, layout, X, spec):
     """Return what the parameter `prior` stands for, "auto" and None replaced by a name.
 
     Parameters
@@ -36,6 +38,8 @@ def named_prior(prior, layout, X):
     layout : RowLayout or TableLayout
     X : ndarray or CSR matrix of shape (n, n_features)
         Validated.
+    spec : CodeSpec
+        The codes.
 
     Raises
     ------
@@ -48,6 +52,8 @@ def named_prior(prior, layout, X):
         )
     if not (prior is None or is_auto(prior)):
         return prior
+    if spec.is_image and spec.grid_shapes is None:
+        return "transformer"
     is_table = len(layout.row_shape) == 1 and not sparse.issparse(X)
     return "nade" if is_table and X.shape[1] <= MOST_COLUMNS else "pixelcnn"
 
@@ -145,6 +151,21 @@ def _check_codes(prior, spec):
             f"the prior has grid_shapes={prior.grid_shapes!r}, but the codes are on {spec.grid_shapes}; leave "
             "grid_shapes of the prior at None"
         )
+
+
+@contextmanager
+def checkpointed(estimator, checkpoint, interval):
+    """Let a prior that has checkpoints keep one beside that of the VQ-VAE, within the block, unless it has its own."""
+    known = estimator.get_params(deep=False)
+    if checkpoint is None or known.get("checkpoint", "") is not None:
+        yield
+        return
+    before = {name: known[name] for name in ("checkpoint", "checkpoint_interval")}
+    estimator.set_params(checkpoint=f"{os.fsdecode(checkpoint)}.prior", checkpoint_interval=interval)
+    try:
+        yield
+    finally:
+        estimator.set_params(**before)
 
 
 def takes_classes(prior):
@@ -283,16 +304,23 @@ class CodePrior:
         """Return the unfitted estimator of a name; of codes on two grids a PixelCNN is a hierarchical one."""
         return HierarchicalPixelCNN() if name == "pixelcnn" and spec.grid_shapes else PRIORS[name]()
 
-    def fit(self, codes, y, held_out, y_val, task):
+    def fit(self, codes, y, held_out, y_val, codebook, task):
         """Fit the estimator to codes (n, codes_per_row), with their classes where it takes them; return it.
 
-        `held_out` are codes like these, or None, `task` the FitTask that the fit belongs to.
+        `held_out` are codes like these, or None, `codebook` the vectors of the codes, which it gets if its `fit` takes
+        them, `task` the FitTask that the fit belongs to.
         """
         labels, options = (y,) if takes_classes(self.estimator) else (), {}
         if held_out is not None and has_fit_parameter(self.estimator, "X_val"):
             options = {"X_val": held_out} | ({"y_val": y_val} if labels else {})
+        if has_fit_parameter(self.estimator, "codebook") and self._tells_codebooks():
+            options["codebook"] = codebook
         with task.delegate("prior", self.estimator):
             return self.estimator.fit(codes, *labels, **options)
+
+    def _tells_codebooks(self):
+        """Whether the estimator knows which codebook the codes have: of two grids only a model of two grids does."""
+        return self.spec.grid_shapes is None or isinstance(self.estimator, HierarchicalPixelCNN)
 
     def sample(self, n_samples, *, random_state, **options):
         """Return codes (n_samples, codes_per_row), drawn with the options that were given."""
