@@ -73,9 +73,8 @@ def report(counts, wrong, seconds):
     for kind in sorted(counts):
         total.update(counts[kind])
     for kind, count in [*sorted(counts.items()), ("all", total)]:
-        print(
-            f"{kind:34}{count['tried']:>9,}{count['tried'] - count['wrong']:>9,}{count['wrong']:>9,}{count['seconds']:>9,.0f}"
-        )
+        tried, failed = count["tried"], count["wrong"]
+        print(f"{kind:34}{tried:>9,}{tried - failed:>9,}{failed:>9,}{count['seconds']:>9,.0f}")
     print(f"{seconds:.0f} s")
     shown = set()
     for case, what in wrong:
