@@ -28,6 +28,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import as_array, layout_of, learn_layout, tag_rows
+from ..core.naming import named
 from ..persistence.records import from_json
 from . import schema
 from .defaults import (
@@ -335,8 +336,10 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
         check_loss(self.loss, layout)
         if self.loss == "log_loss":
-            for values in (X,) if held_out is None else (X, held_out):
-                check_unit_interval(values)
+            check_unit_interval(X)
+            if held_out is not None:
+                with named(X="X_val"):
+                    check_unit_interval(held_out)
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         self._fit_network(rows, held_out, self._generator(), task)
@@ -423,11 +426,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         float
-            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0. NaN, with a warning, for one row.
         """
         check_is_fitted(self, "weights_")
         _, squared_error, variation = self._reconstruct(X)
-        return inference.r_squared(squared_error.sum(), variation)
+        return inference.r_squared(squared_error, variation)
 
     @property
     def _n_features_out(self):

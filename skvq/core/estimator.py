@@ -225,6 +225,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         task : FitTask
             Begun here, with the epochs as its tasks; the caller ends it.
         """
+        if held_out is not None:
+            held_out.name = "X_val"
         recipe = self._recipe(rows, held_out)
         if recipe.holds_out:
             training, positions = split_rows(len(rows), self.validation_fraction, generator)

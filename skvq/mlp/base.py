@@ -10,6 +10,7 @@ from ..core.callbacks import FitTask
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
 from ..core.layout import as_array
+from ..core.naming import named
 from ..training.finite import first_not_finite
 from .build import Weights, layer_widths, start_weights
 from .descent import TrainingState
@@ -163,11 +164,9 @@ class BaseMLP(NetworkEstimator):
             return None
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be passed together")
-        try:
+        with named(X="X_val", y="y_val"):
             X_val, y_val = self._check_data(X_val, y_val, targets, reset=False)
             encoded = targets.encode(y_val)
-        except ValueError as error:
-            raise ValueError(f"X_val or y_val: {error}") from error
         if encoded.shape[1] != n_columns:
             raise ValueError(f"y_val has {encoded.shape[1]} outputs, but y has {n_columns}")
         return Examples(X_val, encoded, y_val)

@@ -18,6 +18,7 @@ from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.layout import check_image_shape, check_rows
+from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments
 from ..persistence.records import from_json
 from ..training.batches import Rows
@@ -159,8 +160,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
             raise ValueError("with class_conditional=True, X_val and y_val must be passed together")
         if X_val is None:
             return None
-        codes = self._check_grids(X_val, reset=False)
-        classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
+        with named(X="X_val", y="y_val"):
+            codes = self._check_grids(X_val, reset=False)
+            classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
         return self._grid_rows(codes, classes)
 
     def _grid_rows(self, codes, classes=None):

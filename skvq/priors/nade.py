@@ -17,6 +17,7 @@ from .._typing import ArrayLike, Device, NDArray, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
+from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, is_auto
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
@@ -216,7 +217,10 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         self._validate_params()
         task = FitTask(self, X, y)
         columns, cells = learn_columns(self, X)
-        held_out = None if X_val is None else check_cells(self, X_val, columns)
+        held_out = None
+        if X_val is not None:
+            with named(X="X_val"):
+                held_out = check_cells(self, X_val, columns)
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])

@@ -31,6 +31,7 @@ from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
 from ..core.layout import UNSCALED, as_array, layout_of, learn_layout, tag_rows
+from ..core.naming import named
 from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, is_auto
 from ..persistence.records import from_json
 from . import inference, schema
@@ -349,8 +350,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         gaussian = self.likelihood in ("gaussian", "gaussian_per_feature")
         why = UNSCALED if gaussian else (f"likelihood={self.likelihood!r}", "likelihood='gaussian'")
         layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize and gaussian, why=why)
-        for part in (X,) if held_out is None else (X, held_out):
-            check_range(self.likelihood, part)
+        check_range(self.likelihood, X)
+        if held_out is not None:
+            with named(X="X_val"):
+                check_range(self.likelihood, held_out)
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         fitting = self._fit_network(rows, held_out, self._generator(), task)

@@ -32,7 +32,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import as_array, layout_of, learn_layout, tag_rows
+from ..core.layout import as_array, check_held_out, layout_of, learn_layout, tag_rows
 from ..core.parameters import is_auto
 from . import schema
 from .arrangement import better_network
@@ -462,7 +462,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task = FitTask(self, X, y)
         layout = layout_of(self)
         X = layout.check(self, X)
-        held_out = None if X_val is None else layout.check(self, X_val)
+        held_out = check_held_out(layout, self, X_val)
         prior = named_prior(self.prior, layout, X)
         check_prior(prior, self._spec, X, y, held_out, y_val)
         task.begin(1, "fit-prior")
@@ -537,11 +537,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Returns
         -------
         float
-            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0. NaN, with a warning, for one row.
         """
         check_is_fitted(self, "weights_")
         _, squared_error, variation = self._reconstruct(X)
-        return inference.r_squared(squared_error.sum(), variation)
+        return inference.r_squared(squared_error, variation)
 
     @typed(available_if(_has_prior))
     def sample(
