@@ -29,6 +29,7 @@ from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import as_array, layout_of, learn_layout, tag_rows
 from ..core.naming import named
+from ..core.parameters import plain
 from ..persistence.records import from_json
 from . import schema
 from .defaults import (
@@ -459,11 +460,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return AutoEncoderObjective(
             start.module,
             noise=self.noise,
-            noise_level=self.noise_level,
+            noise_level=plain(self.noise_level),
             sparsity=self.sparsity,
-            sparsity_weight=self.sparsity_weight,
-            sparsity_target=self.sparsity_target,
-            contractive_weight=self.contractive_weight,
+            sparsity_weight=plain(self.sparsity_weight),
+            sparsity_target=plain(self.sparsity_target),
+            contractive_weight=plain(self.contractive_weight),
             generator=generator,
         )
 

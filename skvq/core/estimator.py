@@ -21,7 +21,7 @@ from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport
 from .device import resolve_device, resolve_precision, threads_for
-from .parameters import is_auto
+from .parameters import is_auto, plain
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -257,16 +257,16 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         `judged` says whether there are held-out rows.
         """
         chosen = {
-            name: getattr(recipe.budget if is_auto(getattr(self, name)) else self, name)
+            name: plain(getattr(recipe.budget if is_auto(getattr(self, name)) else self, name))
             for name in ("max_iter", "batch_size", "learning_rate_init")
         }
-        patience = self.n_iter_no_change
+        patience = plain(self.n_iter_no_change)
         if is_auto(patience):
             patience = automatic_patience(chosen["max_iter"]) if judged and not recipe.judges_itself else None
         return Settings(
             **chosen,
-            alpha=self.alpha,
-            tol=self.tol,
+            alpha=float(self.alpha),
+            tol=float(self.tol),
             n_iter_no_change=patience,
             monitor=recipe.monitor,
             keep_best=self._keeps_best,

@@ -10,6 +10,7 @@ from ..core.callbacks import FitTask
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
 from ..core.layout import as_array
+from ..core.memory import check_memory, dense_weights, training_bytes
 from ..core.naming import named
 from ..training.finite import first_not_finite
 from .build import Weights, layer_widths, start_weights
@@ -183,6 +184,12 @@ class BaseMLP(NetworkEstimator):
         if goes_on:
             return
         widths = layer_widths(self.hidden_layer_sizes, examples.X.shape[1], n_outputs)
+        check_memory(
+            lambda hidden_layer_sizes: training_bytes(
+                dense_weights(widths[0], *hidden_layer_sizes, n_outputs), len(hidden_layer_sizes)
+            ),
+            hidden_layer_sizes=tuple(widths[1:-1]),
+        )
         dtype = np.float32 if examples.X.dtype == np.float32 else np.float64
         vars(self).update(start_weights(widths, self.activation, dtype, random_state).learned())
         self.n_layers_, self.n_outputs_ = len(widths), n_outputs

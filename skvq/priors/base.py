@@ -18,6 +18,7 @@ from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.layout import check_image_shape, check_rows
+from ..core.memory import check_rows as check_rows_memory
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments
 from ..persistence.records import from_json
@@ -62,6 +63,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     grid_shape: tuple[int, int] | None
     class_conditional: bool
 
+    check_memory: Callable[[int, int], None]
     _sizes_class: type[GridSizes]
     _sizes: Callable[[int], GridSizes]
     _budget: Callable[[int], Budget]
@@ -133,6 +135,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             self.classes_, classes = learn_classes(codes, y)
             self.class_prior_ = np.bincount(classes) / len(classes)
         self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
+        self.check_memory(self.n_codes_, codes.shape[1])
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
         if self._n_classes() > 1:
@@ -235,7 +238,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         codes : ndarray of shape (n_samples, h * w), or (n_samples, h, w) if `fit` saw such grids, int32 in [0, K)
         """
         check_is_fitted(self, "weights_")
-        check_arguments(
+        n_samples, temperature, top_k, top_p, n_candidates, random_state = check_arguments(
             f"{type(self).__name__}.sample",
             DRAWS,
             n_samples=n_samples,
@@ -243,7 +246,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
             top_k=top_k,
             top_p=top_p,
             n_candidates=n_candidates,
+            random_state=random_state,
         )
+        check_rows_memory(self.grid_shape_, n_samples=n_samples, n_candidates=1 if given is None else n_candidates)
         given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
         random = check_random_state(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))

@@ -33,7 +33,8 @@ from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import as_array, check_held_out, layout_of, learn_layout, tag_rows
-from ..core.parameters import is_auto
+from ..core.parameters import check_arguments, is_auto, plain
+from ..priors.defaults import COMPLETION
 from . import schema
 from .arrangement import better_network
 from .codes import Codes
@@ -686,6 +687,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             For images, if the prior's `sample` takes no `given`, `mask` and `n_candidates`.
         """
         prior = self._fitted_prior()
+        n_draws, n_candidates, strategy, random_state, temperature, top_k, top_p = check_arguments(
+            "VQVAETransformer.complete",
+            COMPLETION,
+            n_draws=n_draws,
+            n_candidates=n_candidates,
+            strategy=strategy,
+            random_state=random_state,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
@@ -818,16 +830,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             self.network_ = "dense"
 
     def _start(self, architecture, rows, generator):
-        weight = self.codebook_weight
+        weight = plain(self.codebook_weight)
         return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
 
     def _objective(self, start, generator, *, augments):
         automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]
         return VQObjective(
             start.module,
-            codebook_weight=self.codebook_weight,
-            commitment_weight=self.commitment_weight,
-            input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
+            codebook_weight=plain(self.codebook_weight),
+            commitment_weight=plain(self.commitment_weight),
+            input_noise=automatic_noise if is_auto(self.input_noise) else plain(self.input_noise),
             augments=augments,
             generator=generator,
         )

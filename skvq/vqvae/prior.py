@@ -90,6 +90,7 @@ def check_prior(prior, spec, X, y, held_out, y_val):
         prior.check_parameters()
         resolve_device(prior.device)
         _check_codes(prior, spec)
+        prior.check_memory(1, spec.codes_per_row)  # their number may turn out smaller
     if not takes_classes(prior):
         return
     if y is None:
