@@ -5,7 +5,7 @@ from numbers import Number
 import numpy as np
 from scipy import sparse
 
-from .layout import as_array
+from ..training.batches import as_array
 
 EVERY_ROW = "every row needs a label: leave such rows out, or give them a label of their own"
 WAY_OUT = "pass labels of one type, such as y.astype(str)"

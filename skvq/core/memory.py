@@ -69,7 +69,7 @@ def check_memory(needs, **sizes):
     least = {name: needs(**sizes | {name: _smallest(value)}) for name, value in sizes.items()}
     name = min(least, key=least.__getitem__)
     raise ValueError(
-        f"{name}={sizes[name]!r:.80} asks for at least {needed / 1e9:.3g} GB of memory, and there are "
+        f"{name}={sizes[name]!r:.80} asks for at least {min(needed, 10**300) / 1e9:.3g} GB of memory, and there are "
         f"{there / 1e9:.3g} GB; pass less"
     )
 

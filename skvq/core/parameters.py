@@ -8,6 +8,7 @@ state, such as two parameters that do not go together, is a function beside the 
 import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 import torch
@@ -62,9 +63,11 @@ INNER_FRACTION = Number(Real, 0, 1, closed="neither")
 CLOSED_FRACTION = Number(Real, 0, 1, closed="both")
 AUTO = StrOptions({"auto"})
 DEVICE = [str, torch.device]
+# The parameters of everything that is trained for long.
+CHECKPOINTS = {"checkpoint": [None, str, PathLike], "checkpoint_interval": [NON_NEGATIVE]}
 
 # The parameters of everything that the training loop trains.
-TRAINING = {
+TRAINING = CHECKPOINTS | {
     "alpha": [NON_NEGATIVE],
     "batch_size": [AUTO, POSITIVE_INTEGER],
     "learning_rate_init": [AUTO, POSITIVE],
@@ -155,6 +158,7 @@ def as_sizes(value):
 
 __all__ = [
     "AUTO",
+    "CHECKPOINTS",
     "CLOSED_FRACTION",
     "COUNT",
     "DEVICE",

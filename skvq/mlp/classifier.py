@@ -11,10 +11,11 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from .._typing import ArrayLike, Device, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from .._typing import ArrayLike, Device, MatrixLike, NDArray, Path, RandomState, Reals, Self, typed
+from ..core.device import prepared
 from ..core.labels import check_classes, check_labels, is_indicator
-from ..core.layout import as_array
 from ..core.parameters import StrOptions
+from ..training.batches import as_array
 from . import schema
 from .base import BaseMLP, trains_in_steps
 from .losses import BinaryLogLoss, LogLoss
@@ -99,6 +100,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
     device : str or torch.device, default="cpu"
         Where to compute: "cpu", "cuda", "mps", or "auto".
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file; not with ``solver="lbfgs"``,
+        whose search keeps its state to itself; without effect on `partial_fit`.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -214,6 +222,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_grad_norm: float | None = None,
         precision: Literal["auto", "float32", "float64"] = "auto",
         device: Device = "cpu",
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
@@ -224,10 +234,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun, dropout=dropout,
             normalization=normalization, scoring=scoring, warmup=warmup, max_grad_norm=max_grad_norm,
             precision=precision, device=device,
+            checkpoint=checkpoint, checkpoint_interval=checkpoint_interval,
         )  # fmt: skip
         self.class_weight = class_weight
 
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def fit(
         self,
         X: MatrixLike,
@@ -263,6 +275,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @typed(available_if(trains_in_steps))
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
     ) -> Self:

@@ -59,6 +59,8 @@ class Training:
         What is watched.
     judge : callable, default=None
         Scores the held-out rows, for early stopping; see :class:`HeldOut`.
+    checkpoint : Checkpoint, default=None
+        Of steps; L-BFGS has none.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Training:
         generator=None,
         held_out=None,
         judge=None,
+        checkpoint=None,
     ):
         self.parameters = parameters
         self.examples = examples
@@ -91,6 +94,8 @@ class Training:
         if held_out is not None:
             self.validate = HeldOut(self.network, held_out, self._samples(held_out, precision), judge)
         self.memory = {}
+        self.checkpoint = checkpoint
+        self.interrupted = False
         self.descent = None
 
     def _build(self, precision):
@@ -179,11 +184,22 @@ class Training:
             verbose=parameters.verbose,
         )
         descent = self.descent = Descent(
-            self.network, optimizer, rate, samples, settings, self.random_state, self.state, self.validate, observer
+            self.network,
+            optimizer,
+            rate,
+            samples,
+            settings,
+            self.random_state,
+            self.state,
+            self.validate,
+            observer,
+            generator=self.generator,
+            checkpoint=self.checkpoint,
         )
         with threads_for(self.start.n_coefs * batch_size):
             descent.run(one_epoch=one_epoch)
             self._warn_of_divergence()
+        self.interrupted = descent.interrupted
         self.memory = {"_optimizer_state": optimizer.state() | {"rate": rate.rate, "initial": rate.initial}}
 
     def _check_rate(self):

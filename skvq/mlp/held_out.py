@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from ..core.fingerprint import digest_of_arrays
 from .build import Weights
 from .gather import Samples
 from .predict import OutputsNotFinite
@@ -40,6 +41,10 @@ class Examples:
     def samples(self, dtype, target_dtype, device):
         """Return the rows as batches."""
         return Samples(self.X, self.targets, self.weight, dtype, target_dtype, subset=self.subset, device=device)
+
+    def digest(self):
+        """Return a text that stands for the rows, their targets and weights, and which of them are used."""
+        return digest_of_arrays(self.X, self.targets, self.weight, self.subset)
 
     def pick(self, array):
         """Return the part of an array of all rows (or None) that belongs to these."""

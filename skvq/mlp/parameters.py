@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Options
 from .._warnings import warn_user
 from ..core.parameters import (
     AUTO,
+    CHECKPOINTS,
     CLOSED_FRACTION,
     DEVICE,
     FRACTION,
@@ -61,6 +62,7 @@ CONSTRAINTS = {
     "max_grad_norm": [None, POSITIVE],
     "precision": [StrOptions({"auto", "float32", "float64"})],
     "device": DEVICE,
+    **CHECKPOINTS,
 }
 
 
@@ -89,6 +91,7 @@ def _check_for_lbfgs(estimator):
         "learning_rate": estimator.learning_rate == "cosine",
         "warmup": estimator.warmup > 0,
         "max_grad_norm": estimator.max_grad_norm is not None,
+        "checkpoint": estimator.checkpoint is not None,
     }
     for name, is_asked_for in of_steps.items():
         if is_asked_for:

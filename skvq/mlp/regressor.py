@@ -8,7 +8,8 @@ from typing import Literal
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
-from .._typing import ArrayLike, Device, MatrixLike, RandomState, Reals, Self, typed
+from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
+from ..core.device import prepared
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
 from . import schema
 from .base import BaseMLP, trains_in_steps
@@ -101,6 +102,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
     device : str or torch.device, default="cpu"
         Where to compute: "cpu", "cuda", "mps", or "auto".
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file; not with ``solver="lbfgs"``,
+        whose search keeps its state to itself; without effect on `partial_fit`.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -218,6 +226,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         max_grad_norm: float | None = None,
         precision: Literal["auto", "float32", "float64"] = "auto",
         device: Device = "cpu",
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
@@ -228,10 +238,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun, dropout=dropout,
             normalization=normalization, scoring=scoring, warmup=warmup, max_grad_norm=max_grad_norm,
             precision=precision, device=device,
+            checkpoint=checkpoint, checkpoint_interval=checkpoint_interval,
         )  # fmt: skip
         self.loss, self.quantile, self.huber_delta = loss, quantile, huber_delta
 
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def fit(
         self,
         X: MatrixLike,
@@ -267,6 +279,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @typed(available_if(trains_in_steps))
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network for one epoch over X, going on from where it is.
 
@@ -302,6 +315,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             found = predictions(build_loss("quantile", quantile=levels), found)
         return found.ravel() if found.shape[1] == 1 else found
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of the predictions; with ``loss="quantile"`` D² of the pinball loss, the mean over the quantiles.
 

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from .._warnings import warn_user
 from ..core.codes import check_codes
 from ..core.labels import check_labels
-from ..core.layout import as_array
+from ..training.batches import as_array
 
 
 def learn_classes(X, y):
