@@ -18,6 +18,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.memory import check_rows
+from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, is_auto, plain
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
