@@ -27,6 +27,8 @@ def _dilations(value, limits):
 
 BOUNDS_OF_GRIDS = BOUNDS | {
     "condition_size": from_zero,
+    "n_clusters": from_zero,
+    "code_dim": from_zero,
     "kernel_size": between(1, LARGEST_KERNEL),
     "dilations": _dilations,
 }
