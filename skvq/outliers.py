@@ -400,7 +400,10 @@ class NeighborDistance(BaseEstimator):
 
     def fit(self, described, y=None):
         """Learn scales, whitening and the training rows."""
-        deviation = described.sum(axis=1).std(axis=0)
+        values = described.sum(axis=1)
+        size = np.abs(values).max(axis=0)
+        size = np.where(size > 0, size, 1.0)
+        deviation = size * (values / size).std(axis=0)  # the squares of small values vanish
         self.scale_ = np.where(deviation > 0, deviation, 1.0)
         flat = self._flat(described)
         self.mean_ = flat.mean(axis=0)

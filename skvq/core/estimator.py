@@ -22,7 +22,7 @@ from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
-from .parameters import is_auto
+from .parameters import is_auto, plain
 from .versions import VersionedEstimator
 
 
@@ -257,6 +257,8 @@ class NetworkEstimator(CallbackSupport, VersionedEstimator):
         task : FitTask
             Begun here, with the epochs as its tasks; the caller ends it.
         """
+        if held_out is not None:
+            held_out.name = "X_val"
         recipe = self._recipe(rows, held_out)
         if recipe.holds_out:
             training, positions = split_rows(len(rows), self.validation_fraction, generator)
@@ -294,16 +296,16 @@ class NetworkEstimator(CallbackSupport, VersionedEstimator):
         `judged` says whether there are held-out rows.
         """
         chosen = {
-            name: getattr(recipe.budget if is_auto(getattr(self, name)) else self, name)
+            name: plain(getattr(recipe.budget if is_auto(getattr(self, name)) else self, name))
             for name in ("max_iter", "batch_size", "learning_rate_init")
         }
-        patience = self.n_iter_no_change
+        patience = plain(self.n_iter_no_change)
         if is_auto(patience):
             patience = automatic_patience(chosen["max_iter"]) if judged and not recipe.judges_itself else None
         return Settings(
             **chosen,
-            alpha=self.alpha,
-            tol=self.tol,
+            alpha=float(self.alpha),
+            tol=float(self.tol),
             n_iter_no_change=patience,
             monitor=recipe.monitor,
             keep_best=self._keeps_best,

@@ -107,7 +107,7 @@ DRAWS = {
 
 
 def check_arguments(method, constraints, **arguments):
-    """Raise an error, a ValueError and TypeError, that names the first argument of a method that is not accepted.
+    """Return the arguments of a method, numbers as Python's own, in the order in which they are passed.
 
     Parameters
     ----------
@@ -117,8 +117,18 @@ def check_arguments(method, constraints, **arguments):
         Constraints by name of an argument.
     **arguments
         The values.
+
+    Returns
+    -------
+    values : tuple
+
+    Raises
+    ------
+    ValueError, TypeError
+        An error that is both, and names the first argument that is not accepted.
     """
     validate_parameter_constraints(constraints, arguments, method)
+    return tuple(map(plain, arguments.values()))
 
 
 def plain(value):
@@ -132,7 +142,8 @@ def plain(value):
     for kind, own in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
         if isinstance(value, kind):
             return own(value)
-    return value
+    too_large = isinstance(value, int) and abs(value) > LARGEST_INTEGER  # of a real parameter: torch takes no such int
+    return float(value) if too_large else value
 
 
 def is_auto(value):

@@ -10,6 +10,8 @@ from ..core.callbacks import FitTask
 from ..core.device import is_forked, prepared, resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
 from ..core.fingerprint import digest_of_arrays
+from ..core.memory import check_memory, dense_weights, training_bytes
+from ..core.naming import named
 from ..training.batches import as_array
 from ..training.finite import first_not_finite
 from .build import Weights, layer_widths, start_weights
@@ -181,11 +183,9 @@ class BaseMLP(NetworkEstimator):
             return None
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be passed together")
-        try:
+        with named(X="X_val", y="y_val"):
             X_val, y_val = self._check_data(X_val, y_val, targets, reset=False)
             encoded = targets.encode(y_val)
-        except ValueError as error:
-            raise ValueError(f"X_val or y_val: {error}") from error
         if encoded.shape[1] != n_columns:
             raise ValueError(f"y_val has {encoded.shape[1]} outputs, but y has {n_columns}")
         return Examples(X_val, encoded, y_val)
@@ -202,6 +202,12 @@ class BaseMLP(NetworkEstimator):
         if goes_on:
             return
         widths = layer_widths(self.hidden_layer_sizes, examples.X.shape[1], n_outputs)
+        check_memory(
+            lambda hidden_layer_sizes: training_bytes(
+                dense_weights(widths[0], *hidden_layer_sizes, n_outputs), len(hidden_layer_sizes)
+            ),
+            hidden_layer_sizes=tuple(widths[1:-1]),
+        )
         dtype = np.float32 if examples.X.dtype == np.float32 else np.float64
         vars(self).update(start_weights(widths, self.activation, dtype, random_state).learned())
         self.n_layers_, self.n_outputs_ = len(widths), n_outputs
