@@ -1,6 +1,7 @@
 """A process that runs cases of the campaign, one line of JSON each, and says what came of them."""
 
 import contextlib
+import io
 import json
 import math
 import re
@@ -100,7 +101,7 @@ def main():
     torch.set_num_threads(1)
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             try:
                 wrong = judge(json.loads(line))

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
@@ -21,7 +20,7 @@ from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_fa
 from ..core.layout import check_image_shape, check_rows
 from ..core.memory import check_rows as check_rows_memory
 from ..core.naming import named
-from ..core.parameters import DRAWS, check_arguments, is_auto
+from ..core.parameters import DRAWS, check_arguments, is_auto, random_source
 from ..persistence.records import from_json
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
@@ -291,7 +290,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         )
         check_rows_memory(self.grid_shape_, n_samples=n_samples, n_candidates=1 if given is None else n_candidates)
         given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
         shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._learned_sizes.per_sample()
         n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike
