@@ -438,7 +438,8 @@ class Loop:
         if not math.isfinite(terms["loss"].item()):
             raise ValueError(
                 f"the loss became {terms['loss'].item()} in epoch {epoch} at a learning rate of {rate:.3g} "
-                f"(learning_rate_init={settings.learning_rate_init:g}); lower learning_rate_init or the loss weights"
+                f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
+                "loss weights"
             )
         self.optimizer.step(terms["loss"], factor)
         self.history.n_steps += 1
@@ -505,8 +506,8 @@ class Loop:
         if not math.isfinite(watched):
             raise ValueError(
                 f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} "
-                f"with learning_rate_init={rate:g}; lower it or the loss weights, or, if X_val was passed, look for "
-                "values there that are far from those of X"
+                f"with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}; lower them or the loss weights, "
+                "or, if X_val was passed, look for values there that are far from those of X"
             )
         return values | self.objective.pass_summary()
 

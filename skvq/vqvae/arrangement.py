@@ -43,7 +43,7 @@ def better_network(estimator, rows, generator):
     asked = estimator
     if estimator.max_bits is None and is_auto(estimator.code_shape):
         spec = plan_codes(estimator, rows.shape, len(training), network="dense")
-        bits = math.floor(spec.codes_per_row * math.log2(spec.n_codes))
+        bits = max(1, math.floor(spec.codes_per_row * math.log2(spec.n_codes)))  # 0 with a single code
         asked = clone(estimator).set_params(max_bits=bits, n_codes="auto")
     errors = {
         network: _held_out_error(asked, network, some.restrict(training), some.restrict(held_out), generator)

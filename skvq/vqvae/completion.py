@@ -1,7 +1,5 @@
 """Masks of images with missing regions, and the codes that are known in spite of them."""
 
-import math
-
 import numpy as np
 import torch
 
@@ -12,7 +10,9 @@ from ..training.batches import as_array
 
 def shapes_of_images(image_shape):
     """Return the shapes that an image may come in: as a row, as `image_shape`, and with its axis of channels."""
-    return (math.prod(image_shape),), tuple(image_shape), with_channels(image_shape)
+    height, width, n_channels = with_channels(image_shape)
+    shapes = (height * width * n_channels,), tuple(image_shape), (height, width, n_channels)
+    return (*shapes, (height, width)) if n_channels == 1 else shapes
 
 
 def boolean_mask(mask):

@@ -35,8 +35,9 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
-from ..core.layout import layout_of, learn_layout, tag_rows
-from ..core.parameters import is_auto
+from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows
+from ..core.parameters import check_arguments, is_auto, plain
+from ..priors.defaults import COMPLETION
 from ..training.batches import as_array
 from . import schema
 from .arrangement import better_network, better_width
@@ -498,7 +499,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task = FitTask(self, X, y)
         layout = layout_of(self)
         X = layout.check(self, X)
-        held_out = None if X_val is None else layout.check(self, X_val)
+        held_out = check_held_out(layout, self, X_val)
         prior = named_prior(self.prior, layout, X, self._spec)
         tables = X, held_out
         if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
@@ -579,11 +580,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Returns
         -------
         float
-            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0. NaN, with a warning, for one row.
         """
         check_is_fitted(self, "weights_")
         _, squared_error, variation = self._reconstruct(X)
-        return inference.r_squared(squared_error.sum(), variation)
+        return inference.r_squared(squared_error, variation)
 
     @typed(available_if(_has_prior))
     @prepared
@@ -731,6 +732,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             For images, if the prior's `sample` takes no `given`, `mask` and `n_candidates`.
         """
         prior = self._fitted_prior()
+        n_draws, n_candidates, strategy, random_state, temperature, top_k, top_p = check_arguments(
+            "VQVAETransformer.complete",
+            COMPLETION,
+            n_draws=n_draws,
+            n_candidates=n_candidates,
+            strategy=strategy,
+            random_state=random_state,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
@@ -864,16 +876,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             self.network_ = "dense"
 
     def _start(self, architecture, rows, generator):
-        weight = self.codebook_weight
+        weight = plain(self.codebook_weight)
         return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
 
     def _objective(self, start, generator, *, augments):
         automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]
         return VQObjective(
             start.module,
-            codebook_weight=self.codebook_weight,
-            commitment_weight=self.commitment_weight,
-            input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
+            codebook_weight=plain(self.codebook_weight),
+            commitment_weight=plain(self.commitment_weight),
+            input_noise=automatic_noise if is_auto(self.input_noise) else plain(self.input_noise),
             augments=augments,
             generator=generator,
         )

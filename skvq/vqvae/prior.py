@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 from ..core.codes import check_codes
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator
+from ..core.naming import named
 from ..core.parameters import is_auto
 from ..priors.arguments import class_indices, learn_classes
 from ..priors.base import GridDensity
@@ -96,6 +97,7 @@ def check_prior(prior, spec, X, y, held_out, y_val):
         prior.check_parameters()
         prior._check_split(X.shape[0], held_out)
         _check_codes(prior, spec)
+        prior.check_memory(1, spec.codes_per_row)  # their number may turn out smaller
     if not takes_classes(prior):
         return
     if y is None:
@@ -104,8 +106,9 @@ def check_prior(prior, spec, X, y, held_out, y_val):
     if (held_out is None) != (y_val is None):
         raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")
     if held_out is not None:
-        check_consistent_length(held_out, y_val)
-        class_indices(y_val, classes, held_out.shape[0])
+        with named(X="X_val", y="y_val"):
+            check_consistent_length(held_out, y_val)
+            class_indices(y_val, classes, held_out.shape[0])
 
 
 def _check_instance(prior):
