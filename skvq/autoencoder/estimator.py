@@ -26,10 +26,11 @@ from .._typing import (
 )
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import as_array, layout_of, learn_layout, tag_rows
+from ..core.layout import layout_of, learn_layout, tag_rows
 from ..persistence.records import from_json
+from ..training.batches import as_array
 from . import schema
 from .defaults import (
     CONSTRAINTS,
@@ -312,6 +313,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
         """Learn encoder and decoder from X.
@@ -352,6 +354,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         task.end()
         return self
 
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.float32]:
         """Return the codes of X.
 
@@ -366,6 +369,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_is_fitted(self, "weights_")
         return inference.encode(self._network(), self._rows(X), self._n_features_out, np.float32)
 
+    @prepared
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
 
@@ -392,6 +396,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         pieces = inference.decode(self._network(), Z, resolve_device(self.device))
         return layout_of(self).restore(pieces, len(Z))
 
+    @prepared
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return how badly each row is reconstructed: the mean squared error of its standardised values.
 
@@ -415,6 +420,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         _, squared_error, _ = self._reconstruct(X)
         return squared_error / math.prod(layout_of(self).row_shape)
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 

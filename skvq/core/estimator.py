@@ -22,7 +22,7 @@ from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.checkpoints import Checkpoint, seed_in
 from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport
-from .device import resolve_device, resolve_precision, threads_for
+from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
 from .parameters import is_auto
 
@@ -190,6 +190,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     _recipe: Callable[..., Recipe]
     _build: Callable[..., torch.nn.Module]
 
+    @prepared
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
 
@@ -249,6 +250,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     def _keeps_best(self):
         """Whether the weights of the best epoch are kept, where there are rows to judge by."""
         return is_auto(self.early_stopping) or bool(self.early_stopping)
+
+    def _check_split(self, n_rows, held_out):
+        """Raise ValueError if holding rows out, where none are passed, would leave none to train on."""
+        if self._holds_out(held_out, True):
+            n_training_rows(n_rows, self.validation_fraction)
 
     def _n_training(self, rows, holds_out):
         """Return how many of the rows are left to train on."""

@@ -8,14 +8,13 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
-from ..training.batches import Rows
+from ..training.batches import Rows, as_array
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 
@@ -24,11 +23,6 @@ CHUNK_VALUES = 500_000
 # Arrays (n, H, W) whose shorter side is at most this, and whose longer side is so many times longer, look like series.
 MOST_CHANNELS, LEAST_RATIO = 16, 4
 UNSCALED = "standardize=False", "standardize=True"
-
-
-def as_array(X):
-    """Return a torch tensor as an ndarray; anything else unchanged."""
-    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
 
 
 def check_image_shape(image_shape, n_features=None, name="image_shape"):

@@ -14,16 +14,21 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_parameter_constraints
 
+# torch and numpy count in 64 bits.
+LARGEST_INTEGER = 2**63 - 1
+
 
 class Number(Interval):
-    """An interval of numbers: as scikit-learn's, but True and False are not numbers, and real ones fit into float64."""
+    """An interval of numbers: as scikit-learn's, but True and False are none, and they fit into int64 or float64."""
 
     def is_satisfied_by(self, val):
         """Return whether a value is a number in the interval."""
         if isinstance(val, (bool, np.bool_)) or not super().is_satisfied_by(val):
             return False
+        if self.type is Integral:
+            return abs(int(val)) <= LARGEST_INTEGER
         # numpy's numbers fit, Python's integers need not.
-        return self.type is Integral or isinstance(val, np.generic) or abs(val) <= sys.float_info.max
+        return isinstance(val, np.generic) or abs(val) <= sys.float_info.max
 
 
 class Sizes(Number):
@@ -116,6 +121,20 @@ def check_arguments(method, constraints, **arguments):
     validate_parameter_constraints(constraints, arguments, method)
 
 
+def plain(value):
+    """Return a number of numpy as Python's own, which does not wrap and multiplies tensors; anything else unchanged.
+
+    Examples
+    --------
+    >>> plain(np.uint8(200)) * 2, type(plain(np.float32(0.5))), plain("auto")
+    (400, <class 'float'>, 'auto')
+    """
+    for kind, own in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
+        if isinstance(value, kind):
+            return own(value)
+    return value
+
+
 def is_auto(value):
     """Return whether a parameter is the string "auto" (comparing arrays with a string would raise or warn)."""
     return isinstance(value, str) and value == "auto"
@@ -147,4 +166,5 @@ __all__ = [
     "as_sizes",
     "check_arguments",
     "is_auto",
+    "plain",
 ]

@@ -18,6 +18,8 @@ from ..training.loop import Snapshot
 
 # The lists in the state of a training.
 CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")
+# A loss that rises by this share of what it was at the start is that of training that diverges, not of noise.
+WORSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class Descent:
         self.interrupted = False
         self.n_steps = 0
         self.done, self.total = 0, 0.0  # rows of the present epoch that are done, and their losses
+        self.first_loss = None  # of the first batch, before any step
         self.order = np.arange(len(samples))
         self.best = Snapshot(network.state()) if settings.early_stopping else None
         self.best_here = -math.inf
@@ -166,6 +169,11 @@ class Descent:
                 self._restore()
             elif not self._is_finite():
                 raise self._divergence()
+
+    def may_have_diverged(self):
+        """Return whether the loss of the last epoch is so far above that of the first batch that it is worth a look."""
+        first = self.first_loss
+        return self.best is None and first is not None and self.state.loss > first + WORSE * abs(first)
 
     def _restore(self):
         """Go back to the epoch of this call whose score was the highest."""
@@ -290,6 +298,8 @@ class Descent:
         network, settings = self.network, self.settings
         loss = network.reported(network.accumulate(x, y, weight, 1.0 / total_weight, first=True)) / total_weight
         loss += add_penalty(network, settings.alpha / total_weight)
+        if self.first_loss is None:
+            self.first_loss = loss
         if settings.max_grad_norm is not None:
             gradient = network.gradient.flat
             gradient.mul_((settings.max_grad_norm / (gradient.norm() + 1e-12)).clamp(max=1.0))

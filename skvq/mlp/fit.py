@@ -2,10 +2,13 @@
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
+from .._warnings import warn_user
 from ..core.device import threads_for
+from ..training.finite import require_finite
 from .build import DTYPES, Weights, build_network
-from .descent import Descent, DescentSettings, say
+from .descent import WORSE, Descent, DescentSettings, say
 from .held_out import HeldOut
 from .lbfgs import minimise
 from .optimizers import SGD, Adam
@@ -93,6 +96,7 @@ class Training:
         self.memory = {}
         self.checkpoint = checkpoint
         self.interrupted = False
+        self.descent = None
 
     def _build(self, precision):
         """Return the network in a precision."""
@@ -123,8 +127,30 @@ class Training:
         return self.state.learned() if self.parameters.takes_steps else self.state.learned_by_lbfgs()
 
     def learned(self):
-        """Return all fitted attributes, a dict."""
-        return self.weights().learned() | self.memory | self.record()
+        """Return all fitted attributes, a dict; ValueError for weights that are not finite."""
+        weights = self.weights()
+        require_finite(weights.by_name(), "after the last step", "scale X and y, or lower learning_rate_init and alpha")
+        return weights.learned() | self.memory | self.record()
+
+    def outputs(self):
+        """Return the outputs of all training rows as they are now, ndarray (n, n_outputs), before their activation."""
+        return HeldOut(self.network, self.examples, self.samples).outputs()
+
+    def _warn_of_divergence(self):
+        """Warn where the network fits the training rows worse than the one that it started from."""
+        if not self.descent.may_have_diverged():
+            return
+        before, after = (
+            HeldOut(network, self.examples, self.samples).loss()
+            for network in (self._build(self.precision), self.network)
+        )
+        if after > before + WORSE * abs(before):
+            warn_user(
+                f"Training diverged: the loss of the training rows is {after:.4g}, and was {before:.4g} before the "
+                f"first step. Scale X and y, or lower learning_rate_init={self.parameters.learning_rate_init:g} (and "
+                f"alpha={self.parameters.alpha:g}).",
+                ConvergenceWarning,
+            )
 
     def descend(self, *, memory=None, observer=None, one_epoch=False):
         """Train by steps of adam or sgd.
@@ -157,7 +183,7 @@ class Training:
             early_stopping=parameters.early_stopping,
             verbose=parameters.verbose,
         )
-        descent = Descent(
+        descent = self.descent = Descent(
             self.network,
             optimizer,
             rate,
@@ -172,6 +198,7 @@ class Training:
         )
         with threads_for(self.start.n_coefs * batch_size):
             descent.run(one_epoch=one_epoch)
+            self._warn_of_divergence()
         self.interrupted = descent.interrupted
         self.memory = {"_optimizer_state": optimizer.state() | {"rate": rate.rate, "initial": rate.initial}}
 

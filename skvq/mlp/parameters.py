@@ -19,6 +19,7 @@ from ..core.parameters import (
     POSITIVE_INTEGER,
     Sizes,
     StrOptions,
+    plain,
 )
 from .activations import ACTIVATIONS
 from .gather import rows_per_pass
@@ -135,7 +136,7 @@ class TrainingParameters:
     @classmethod
     def of(cls, estimator):
         """Return the parameters of an estimator, real numbers as float: torch takes no integers beyond 64 bits."""
-        values = {name: getattr(estimator, name) for name in NAMES}
+        values = {name: plain(getattr(estimator, name)) for name in NAMES}
         for name in REALS:
             values[name] = float(values[name])
         if values["max_grad_norm"] is not None:

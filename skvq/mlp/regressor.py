@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
+from ..core.device import prepared
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
 from . import schema
 from .base import BaseMLP, trains_in_steps
@@ -131,6 +132,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Rows that were trained on, over all epochs.
     n_layers_, n_outputs_ : int
         Number of layers, input and output included; number of outputs.
+    activation_ : str
+        The activation that the weights were trained with: a change of the parameter acts on the next fit only.
     out_activation_ : str
         What the outputs go through.
     precision_ : str
@@ -182,6 +185,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "quantile": [INNER_FRACTION, "array-like"],
         "huber_delta": [POSITIVE],
     }
+    _learned_beside = (*BaseMLP._learned_beside, "_quantiles")
     _schema = schema.MLP_REGRESSOR
 
     def __init__(
@@ -239,6 +243,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.loss, self.quantile, self.huber_delta = loss, quantile, huber_delta
 
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def fit(
         self,
         X: MatrixLike,
@@ -274,6 +279,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @typed(available_if(trains_in_steps))
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network for one epoch over X, going on from where it is.
 
@@ -302,11 +308,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n,), (n, n_outputs) or (n, n_quantiles)
             In the dtype of `coefs_`.
         """
-        found = self._outputs(X)
-        if self.out_activation_ != "identity" or self.loss == "quantile":
-            found = predictions(build_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile), found)
+        found, levels = self._outputs(X), self._fitted_quantiles
+        if self.out_activation_ == "exp":
+            found = predictions(build_loss("poisson"), found)
+        elif levels is not None:
+            found = predictions(build_loss("quantile", quantile=levels), found)
         return found.ravel() if found.shape[1] == 1 else found
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of the predictions; with ``loss="quantile"`` D² of the pinball loss, the mean over the quantiles.
 
@@ -321,7 +330,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
             At most 1.
         """
-        return score_numbers(self.loss, self.quantile, self.predict(X), y, sample_weight)
+        return score_numbers(self._fitted_quantiles, self.predict(X), y, sample_weight)
+
+    @property
+    def _fitted_quantiles(self):
+        """The levels of the quantiles that are predicted, None for another loss."""
+        if "_quantiles" in vars(self):
+            return self._quantiles
+        return self._targets().learned()["_quantiles"]  # files of version 0.1.0 do not tell
 
     def _targets(self):
         return Numbers(self.loss, self.quantile, self.huber_delta)

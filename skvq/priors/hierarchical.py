@@ -223,12 +223,17 @@ class HierarchicalPixelCNN(GridDensity):
             )
         return shapes
 
+    def _accepted_books(self, n_positions):
+        return [2]  # of the coarse grid and of the fine one
+
     def _sizes(self, n_rows):
         return TwoLevelSizes(
             self.n_codes_,
             self.grid_shape_,
             self._n_classes(),
             automatic_dropout(n_rows) if is_auto(self.dropout) else float(self.dropout),
+            n_clusters=0,
+            **self._code_sizes(),
             channels=int(self.channels),
             n_layers=int(self.n_layers),
             kernel_size=int(self.kernel_size),

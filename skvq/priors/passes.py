@@ -48,6 +48,10 @@ class LikelihoodObjective(Objective):
         """Return the loss of rows (b, h * w) int64, or (b, h * w + 1) with the class at the end."""
         return {"loss": self.module.nll(*unpack(self.module, batch))}
 
+    def matrices(self):
+        """Return the weights of the network that Muon moves."""
+        return self.module.matrices()
+
 
 class OrderlessObjective(Objective):
     """The negative log-likelihood of rows of a table's codes over all orders of columns, in nats per column.

@@ -9,7 +9,7 @@ from .._typing import Device, Path, RandomState
 from ..core.parameters import as_sizes, is_auto
 from . import schema
 from .base import GridDensity
-from .defaults import STACKS, PixelCNNSizes, automatic_dropout, automatic_training
+from .defaults import CLUSTERS, STACKS, PixelCNNSizes, automatic_dropout, automatic_training
 
 
 class PixelCNN(GridDensity):
@@ -39,6 +39,10 @@ class PixelCNN(GridDensity):
         Steps between the rows and columns that these convolutions read, layer after layer, from the start again after
         the last one. The first layer sees 7 rows and columns; more of a larger grid is seen for the same price with
         ``n_layers=4, dilations=(1, 2, 4, 7)``, say.
+    n_clusters : int or "auto", default="auto"
+        Number of clusters of whole grids, found by k-means. The cluster is drawn first, then the codes given it, so
+        that the parts of a grid agree on what it is. 0: no clusters. "auto": where `fit` gets a `codebook`, for grids
+        of several rows and without classes, one for every 60 training rows, from 8 to 64, from 100 rows on; else 0.
     class_conditional : bool, default=False
         Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise. In a row of codes each
         class starts at the frequencies of its own codes. A warning tells where the class makes no difference.
@@ -137,7 +141,7 @@ class PixelCNN(GridDensity):
     """
 
     _schema = schema.PIXELCNN
-    _parameter_constraints = STACKS
+    _parameter_constraints = STACKS | CLUSTERS
     _sizes_class = PixelCNNSizes
 
     def __init__(
@@ -149,6 +153,7 @@ class PixelCNN(GridDensity):
         n_layers: int = 2,
         kernel_size: int = 3,
         dilations: int | Sequence[int] = 1,
+        n_clusters: int | Literal["auto"] = "auto",
         class_conditional: bool = False,
         dropout: float | Literal["auto"] = "auto",
         alpha: float = 0.0,
@@ -172,6 +177,7 @@ class PixelCNN(GridDensity):
         self.n_layers = n_layers
         self.kernel_size = kernel_size
         self.dilations = dilations
+        self.n_clusters = n_clusters
         self.class_conditional = class_conditional
         self.dropout = dropout
         self.alpha = alpha
@@ -194,6 +200,8 @@ class PixelCNN(GridDensity):
             self.grid_shape_,
             self._n_classes(),
             automatic_dropout(n_rows) if is_auto(self.dropout) else float(self.dropout),
+            self._n_clusters(n_rows),
+            **self._code_sizes(),
             channels=int(self.channels),
             n_layers=int(self.n_layers),
             kernel_size=int(self.kernel_size),

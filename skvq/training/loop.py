@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,10 +12,14 @@ from .._warnings import warn_user
 from ..nn import ranks
 from ..nn.draws import draw_from
 from .checkpoints import pack, unpack
+from .finite import require_finite
 
 # Muon's learning rate as a multiple of Adam's, and the steps of its Newton-Schulz iteration: on images its usual five
 # gain nothing over three.
 MUON_RATE, MUON_STEPS = 3.0, 3
+# Training rows by which the end of a training is compared with its start. A loss that rises by more than this share of
+# what it was, and by so much at least, is that of a fit that diverged.
+COMPARED_ROWS, WORSE, LEAST_WORSE = 256, 0.5, 0.2
 
 
 class Objective:
@@ -276,6 +281,43 @@ class Optimizer:
             part.load_state_dict({"state": memory, "param_groups": part.state_dict()["param_groups"]})
 
 
+class StartWatch:
+    """Compares the monitored loss after training with that before, on some of the training rows.
+
+    Where no rows choose the weights, nothing else tells that a fit has diverged to large, finite weights. Nothing is
+    drawn for the comparison.
+
+    Parameters
+    ----------
+    loop : Loop
+        Before its first step.
+    """
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.rows = loop.rows.restrict(np.unique(np.linspace(0, len(loop.rows) - 1, COMPARED_ROWS).astype(np.int64)))
+        self.before = self._loss()
+
+    def compare(self):
+        """Warn if training has made the loss much worse."""
+        after, before, settings = self._loss(), self.before, self.loop.settings
+        if not after <= before + max(WORSE * abs(before), LEAST_WORSE * self._unit()):
+            warn_user(
+                f"{settings.name}: training diverged: the {settings.monitor} of training rows is {after:.4g}, and was "
+                f"{before:.4g} at the start. Lower learning_rate_init={settings.learning_rate_init:g}, alpha or the "
+                "loss weights, or let held-out rows choose the weights: early_stopping=True"
+            )
+
+    def _loss(self):
+        values = self.loop.mean_terms(self.rows) | self.loop.objective.pass_summary()
+        return values[self.loop.settings.monitor]
+
+    def _unit(self):
+        """Return the variance of values that were not standardised, where it is less than 1, and 1 for all others."""
+        values = self.rows.take(slice(None))
+        return min(1.0, float(values.var(dim=0).mean())) if values.is_floating_point() and len(values) > 1 else 1.0
+
+
 class Loop:
     """Trains ``objective.module`` in place by minimising ``objective.terms(batch)["loss"]``.
 
@@ -331,6 +373,7 @@ class Loop:
             If the loss of a step, or on the held-out rows, is not finite.
         """
         found = None if self.checkpoint is None else self.checkpoint.found
+        watch = StartWatch(self) if self.best is None else None
         if found is not None:
             self._load(found)
         elif self.best is not None:
@@ -338,6 +381,8 @@ class Loop:
             self.history.best_iter = 0
         if found is None or not found["finished"]:
             self._run_epochs()
+            if watch is not None:
+                watch.compare()
         self.module.eval()
         return self.history
 
@@ -350,8 +395,19 @@ class Loop:
             self._keep_last_complete_epoch()
         if self.best is not None:
             self.best.restore()
+        self._check_state()
         if self.checkpoint is not None and self.history.stopped != "interrupted":
             self.checkpoint.write(self._state(finished=True))
+
+    def _check_state(self):
+        """Raise ValueError if the weights are not finite: no loss has been computed since the last step."""
+        settings = self.settings
+        require_finite(
+            self.module.state_dict(),
+            f"after epoch {self.history.n_iter} with learning_rate_init={settings.learning_rate_init:g} and "
+            f"alpha={settings.alpha:g}",
+            "lower them, or the loss weights",
+        )
 
     def _run_epoch(self, epoch):
         started = time.perf_counter()
@@ -448,19 +504,17 @@ class Loop:
             self.order = self.rows.drawn_order(self.generator)
         self.generator.set_state(torch.from_numpy(state["generator"]))
 
+    @contextmanager
     def _autocast(self):
-        return torch.autocast(
-            self.rows.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16"
-        )
+        enabled = self.settings.precision == "bfloat16"
+        with torch.autocast(self.rows.device.type, dtype=torch.bfloat16, enabled=enabled):
+            yield
+        if enabled:  # within an autocast of the caller, though it is off here, casts of old weights would be kept
+            torch.clear_autocast_cache()
 
     def evaluate(self, rows, epoch=0):
         """Return the mean of every loss term over `rows` (dict of float) with the module in evaluation mode."""
-        self.module.eval()
-        means = TermMeans()
-        with torch.no_grad(), self._autocast():
-            for batch in rows.in_order(max(self.settings.batch_size, rows.pass_size)):
-                means.add(self.objective.terms(batch), len(batch))
-        values = means.values()
+        values = self.mean_terms(rows)
         watched, rate = values[self.settings.monitor], self.settings.learning_rate_init
         if not math.isfinite(watched):
             raise ValueError(
@@ -469,6 +523,15 @@ class Loop:
                 "values there that are far from those of X"
             )
         return values | self.objective.pass_summary()
+
+    def mean_terms(self, rows):
+        """Return the mean of every loss term over `rows` in evaluation mode; the objective then has a summary."""
+        self.module.eval()
+        means = TermMeans()
+        with torch.no_grad(), self._autocast():
+            for batch in rows.in_order(max(self.settings.batch_size, rows.pass_size)):
+                means.add(self.objective.terms(batch), len(batch))
+        return means.values()
 
     def _judge(self, values, epoch):
         """Keep the weights if they are the best so far; return whether to stop."""

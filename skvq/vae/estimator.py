@@ -28,12 +28,13 @@ from .._typing import (
 )
 from .._warnings import warn_user
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import UNSCALED, as_array, layout_of, learn_layout, tag_rows
+from ..core.layout import UNSCALED, layout_of, learn_layout, tag_rows
 from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, is_auto
 from ..persistence.records import from_json
+from ..training.batches import as_array
 from . import inference, schema
 from .cells import ScoredRows
 from .defaults import (
@@ -329,6 +330,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
         """Learn encoder and decoder from X.
@@ -369,6 +371,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         task.end()
         return self
 
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.float32]:
         """Return the mean of the posterior q(z | x) of every row.
 
@@ -384,6 +387,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_is_fitted(self, "weights_")
         return encode(self._network(), self._rows(X), self._n_features_out, np.float32)
 
+    @prepared
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return E[x | z], the reconstruction that z stands for, in the units and the layout of the X of :meth:`fit`.
 
@@ -407,6 +411,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
         return self._rows_from(z)
 
+    @prepared
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
@@ -442,6 +447,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             bound = inference.importance_weighted(network, rows, uniform, prior)
         return bound - log_unit
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``score_samples(X)``: the ELBO in nats per row, whatever `kl_weight` was trained with.
 
@@ -457,6 +463,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         return float(self.score_samples(X).mean())
 
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -489,6 +496,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = self._prior().sample(n_samples, random)
         return self._rows_from(z, random if observation_noise else None)
 
+    @prepared
     def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
         """Draw reconstructions of every row: z from its posterior, decoded.
 
@@ -515,6 +523,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         decoded = self._rows_of_each(np.stack(draws, axis=1), X)
         return decoded[0] if isinstance(decoded, list) and n_draws == 1 else decoded
 
+    @prepared
     def traverse(
         self, component: int, values: ArrayLike = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X: MatrixLike | None = None
     ) -> Reals:

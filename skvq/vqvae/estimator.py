@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -28,13 +29,15 @@ from .._typing import (
     SeriesShape,
     typed,
 )
+from .._warnings import warn_user
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
-from ..core.device import resolve_device
-from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import as_array, layout_of, learn_layout, tag_rows
+from ..core.device import prepared, resolve_device
+from ..core.estimator import NetworkEstimator, Recipe
+from ..core.layout import layout_of, learn_layout, tag_rows
 from ..core.parameters import is_auto
+from ..training.batches import as_array
 from . import schema
 from .arrangement import better_network, better_width
 from .codes import Codes
@@ -67,6 +70,20 @@ def _has_prior(estimator):
     if estimator.prior is not None or hasattr(estimator, "prior_"):
         return True
     raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
+
+
+@contextmanager
+def keeps_autoencoder(name):
+    """Within the block the prior of a fitted autoencoder is fitted; if it fails, say that the autoencoder is kept."""
+    try:
+        yield
+    except BaseException as error:
+        reason = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
+        warn_user(
+            f"{name}: the fit of the prior {reason}; the autoencoder is kept: transform and inverse_transform work, "
+            "and fit_prior(X) fits a prior"
+        )
+        raise
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -391,7 +408,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
-    @forgets_failure
+    @prepared
     def fit(
         self,
         X: MatrixLike,
@@ -421,29 +438,40 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         ValueError
             For X that is not finite, empty, or not of `image_shape`; for parameters out of range; if the loss becomes
             non-finite.
+
+        Warns
+        -----
+        UserWarning
+            Where the prior is interrupted in its first epoch, or fails, before the exception goes on: the autoencoder
+            is fitted all the same, and :meth:`fit_prior` can go on.
         """
-        task = FitTask(self, X, y)
-        self._check_parameters()
-        table, prior = X, None
-        layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
-        self._choose_network(layout.rows(X, "cpu"))
-        if self.prior is not None:
-            prior = named_prior(self.prior, layout, X)
-            spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
-            check_prior(prior, spec, X, y, held_out, y_val)
-        generator = self._generator()
-        task.begin(1 if self.prior is None else 2)
-        fitting = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
-        if prior is not None and models_rows(prior):
-            tables = (table, X_val) if layout.has_columns else (X, held_out)
-            self._fit_row_prior(prior, *tables, generator, task)
-        elif prior is not None:
-            self._fit_prior(prior, fitting.notes["codes"], y, held_out, y_val, generator, task)
-        fitting.end()
-        task.end()
+        task, tables, prior = FitTask(self, X, y), (X, X_val), None
+        stage = task.stage("autoencoder")
+        self._forget()
+        with self._forgets_failure():
+            self._check_parameters()
+            layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
+            tables = tables if layout.has_columns else (X, held_out)
+            self._choose_network(layout.rows(X, "cpu"))
+            if self.prior is not None:
+                spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
+                prior = named_prior(self.prior, layout, X, spec)
+                self._check_prior(prior, spec, (X, y), (held_out, y_val), tables)
+            generator = self._generator()
+            task.begin(1 if self.prior is None else 2)
+            fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
+        with keeps_autoencoder(type(self).__name__):
+            stage.end()
+            if prior is not None and models_rows(prior):
+                self._fit_row_prior(prior, *tables, generator, task)
+            elif prior is not None:
+                self._fit_prior(prior, fitting.notes["codes"], y, held_out, y_val, generator, task)
+            fitting.end()
+            task.end()
         return self
 
     @typed(with_callbacks)
+    @prepared
     def fit_prior(
         self,
         X: MatrixLike,
@@ -471,18 +499,21 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         layout = layout_of(self)
         X = layout.check(self, X)
         held_out = None if X_val is None else layout.check(self, X_val)
-        prior = named_prior(self.prior, layout, X)
-        check_prior(prior, self._spec, X, y, held_out, y_val)
+        prior = named_prior(self.prior, layout, X, self._spec)
+        tables = X, held_out
+        if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
+            restore = layout.columns.restore
+            tables = restore(X), None if held_out is None else restore(held_out)
+        self._check_prior(prior, self._spec, (X, y), (held_out, y_val), tables)
         task.begin(1, "fit-prior")
         if models_rows(prior):
-            if layout.has_columns:  # of the columns that `fit` saw, whatever X has
-                X, held_out = (None if cells is None else layout.columns.restore(cells) for cells in (X, held_out))
-            self._fit_row_prior(prior, X, held_out, self._generator(), task)
+            self._fit_row_prior(prior, *tables, self._generator(), task)
         else:
             self._fit_prior(prior, self._encode(X), y, held_out, y_val, self._generator(), task)
         task.end()
         return self
 
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.int32]:
         """Return the codes of X.
 
@@ -498,6 +529,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_is_fitted(self, "weights_")
         return self._encode(layout_of(self).check(self, X))
 
+    @prepared
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
 
@@ -528,6 +560,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             )
         return self._decode(check_codes(codes, self.n_codes_))
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 
@@ -553,6 +586,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return inference.r_squared(squared_error.sum(), variation)
 
     @typed(available_if(_has_prior))
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -600,6 +634,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return self._decode(prior.sample(n_samples, **options))
 
     @typed(available_if(_has_prior))
+    @prepared
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(x) of every row, or a lower bound on it, in nats and in the units of X.
 
@@ -638,6 +673,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return prior.score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
 
     @typed(available_if(_has_prior))
+    @prepared
     def complete(
         self,
         X: MatrixLike,
@@ -721,6 +757,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return np.where(known, rows, completed).astype(dtype).reshape(images.shape)
 
     @typed(available_if(_has_prior))
+    @prepared
     def bits_per_dim(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``-score_samples(X)`` in bits per value of a row, in the units of X; smaller is better.
 
@@ -784,12 +821,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_combinations(self)
 
     def _fit_autoencoder(self, layout, X, held_out, generator, task):
-        """Fit encoder, codebook and decoder, a stage of the fit; return the Fitting, which has the codes."""
+        """Fit encoder, codebook and decoder, a stage that the caller ends; return the Fitting, which has the codes."""
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
-        fitting = self._fit_network(rows, held_out, generator, task)
-        task.end()
-        return fitting
+        return self._fit_network(rows, held_out, generator, task)
 
     def _recipe(self, rows, held_out):
         is_dense = self.network_ == "dense"
@@ -869,19 +904,29 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
         }
 
+    def _check_prior(self, prior, spec, training, held_out, tables):
+        """Raise an error for a prior that could not be fitted, to rows and their classes, or to tables of such."""
+        check_prior(prior, spec, *training, *held_out)
+        if models_rows(prior) and not isinstance(prior, str):  # by name it takes what this estimator takes
+            RowPrior.check(prior, *tables, tables=self._of_tables)
+
     def _fit_prior(self, prior, codes, y, held_out, y_val, generator, task):
         """Fit a prior of codes."""
         code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
         held_out = None if held_out is None else self._encode(held_out)
         with checkpointed(code_prior.estimator, self.checkpoint, self.checkpoint_interval):
-            self.prior_ = code_prior.fit(codes, y, held_out, y_val, task)
+            self.prior_ = code_prior.fit(codes, y, held_out, y_val, self.codebook_, task)
 
     def _fit_row_prior(self, prior, X, held_out, generator, task):
         """Fit a prior of rows to a table, with held-out rows or None."""
-        of_tables = {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
-        row_prior = RowPrior.new(prior, generator, tables=of_tables, **self._shared_with_prior(len(X)))
+        row_prior = RowPrior.new(prior, generator, tables=self._of_tables, **self._shared_with_prior(len(X)))
         with checkpointed(row_prior.estimator, self.checkpoint, self.checkpoint_interval):
             self.prior_ = row_prior.fit(X, held_out, task)
+
+    @property
+    def _of_tables(self):
+        """Parameters of tables that a prior of rows has too."""
+        return {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
 
     def _shared_with_prior(self, n_rows):
         """Return parameters of a prior that is known by name; of one row none can be held out."""
@@ -890,7 +935,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _fitted_prior(self):
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
-        check_is_fitted(self, "prior_")
+        check_is_fitted(self, "weights_")
+        check_is_fitted(self, "prior_", msg="the prior of this %(name)s is not fitted; call fit_prior(X)")
         named = self.prior is None or isinstance(self.prior, str)
         shared = {"device": self.device} | ({"handle_unknown": self.handle_unknown} if models_rows(self.prior_) else {})
         if named and "device" in self.prior_.get_params(deep=False):

@@ -9,6 +9,7 @@ from torch import nn
 from ..draws import undrawn_linear
 from .marginals import class_log_ratios, code_counts, log_frequencies
 from .sampling import choose
+from .vectors import KnownVectors
 
 
 def class_bias(condition_size, grid_shape, n_codes):
@@ -27,7 +28,7 @@ class AutoregressiveGrids(nn.Module):
 
     A subclass has the attributes `n_codes`, `grid_shape`, `condition_size` and the parameter `marginals` (h, w,
     n_codes), a bias of its logits, besides `class_marginals`, the linear map of a condition to what it adds to that
-    bias, or None (see :func:`class_bias`), and says
+    bias, or None (see :func:`class_bias`), and `known`, the :class:`~skvq.nn.grids.vectors.KnownVectors`, and says
 
     - ``forward(codes, condition=None)``: the logits of all positions, for training and for likelihoods;
     - ``stream_logits(n, condition=None)``: the same logits position by position, as a generator that yields those of
@@ -38,6 +39,7 @@ class AutoregressiveGrids(nn.Module):
     grid_shape: tuple[int, int]
     condition_size: int
     class_marginals: nn.Module | None
+    known: KnownVectors
 
     @torch.no_grad()
     def set_marginals(self, codes, condition=None, *, smoothing=1.0):
@@ -53,6 +55,11 @@ class AutoregressiveGrids(nn.Module):
             within = torch.stack([code_counts(flat[members > 0], self.n_codes) for members in condition.t()])
             self.class_marginals.weight.copy_(class_log_ratios(within, smoothing).flatten(1).t())
 
+    @torch.no_grad()
+    def set_vectors(self, vectors):
+        """Tell the network the vectors (n_books, n_codes, code_dim) that codes stand for, of a mean square about 1."""
+        self.known.vectors.copy_(vectors)
+
     def bias(self, condition=None):
         """The bias of all logits: (h, w, n_codes), or (b, h, w, n_codes) where it depends on the condition."""
         if self.class_marginals is None:
@@ -66,6 +73,10 @@ class AutoregressiveGrids(nn.Module):
             return bias
         rows = slice(position * self.n_codes, (position + 1) * self.n_codes)
         return bias + F.linear(condition, self.class_marginals.weight[rows])
+
+    def matrices(self):
+        """Return the weights that Muon moves in training, see :class:`~skvq.training.loop.Optimizer`: none here."""
+        return []
 
     def check_condition(self, condition):
         """Raise ValueError unless `condition` is a vector (b, condition_size) for each grid, or None without such."""
@@ -100,7 +111,8 @@ class AutoregressiveGrids(nn.Module):
         self,
         n,
         *,
-        generator,
+        generator=None,
+        uniform=None,
         temperature=1.0,
         top_k=None,
         top_p=None,
@@ -118,6 +130,8 @@ class AutoregressiveGrids(nn.Module):
         generator : torch.Generator
             Gives one uniform number per position, all at once, as an (n, h * w) array: grid k takes the numbers
             ``[k * h * w, (k + 1) * h * w)`` whatever `n` is.
+        uniform : torch.Tensor of shape (n, h * w), optional
+            These numbers, in place of a generator.
         temperature, top_k, top_p
             As in :func:`~skvq.nn.grids.sampling.choose`.
         condition : torch.Tensor of shape (n, condition_size), optional
@@ -131,7 +145,8 @@ class AutoregressiveGrids(nn.Module):
         """
         height, width = self.grid_shape
         device = self.marginals.device
-        uniform = torch.rand(n, height * width, generator=generator, device=generator.device).to(device)
+        if uniform is None:
+            uniform = torch.rand(n, height * width, generator=generator, device=generator.device).to(device)
         codes = torch.empty(n, height * width, dtype=torch.int64, device=device)
         with Evaluation(self):
             stream = self.stream_logits(n, condition)
