@@ -24,6 +24,8 @@ def _dilations(value, limits):
 
 BOUNDS_OF_GRIDS = BOUNDS | {
     "condition_size": from_zero,
+    "n_clusters": from_zero,
+    "code_dim": from_zero,
     "kernel_size": between(1, LARGEST_KERNEL),
     "dilations": _dilations,
 }
@@ -48,6 +50,7 @@ def check_grids(estimator, limits, kind, arrays_per_layer):
     require(sizes.grid_shape == estimator.grid_shape_, "grid_shape_ and architecture_")
     require(sizes.n_positions == estimator.n_features_in_, "grid_shape_ and n_features_in_")
     require(sizes.n_codes == estimator.n_codes_, "n_codes_ and architecture_")
+    require(sizes.n_clusters == 0 or sizes.condition_size == 0, "clusters and classes")
     for name in ("classes_", "class_prior_"):
         require((name in limits.names) == (sizes.condition_size > 0), f"{name} and architecture_")
     if levels is not None:
