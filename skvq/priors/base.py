@@ -20,7 +20,6 @@ from ..core.device import resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.layout import check_image_shape, check_rows
 from ..core.parameters import DRAWS, check_arguments, is_auto
-from ..persistence.records import from_json
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
@@ -193,7 +192,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
     @classmethod
     def _build(cls, architecture, generator):
-        return from_json(cls._sizes_class, architecture).build(generator)
+        return cls._sizes_class.from_json(architecture).build(generator)
 
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, True)
@@ -224,7 +223,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     @property
     def _learned_sizes(self):
         """The sizes of what was learned."""
-        return from_json(self._sizes_class, self.architecture_)
+        return self._sizes_class.from_json(self.architecture_)
 
     def sample(
         self,

@@ -12,6 +12,7 @@ from ..nn.grids.levels import TwoLevelPixelCNN
 from ..nn.grids.pixelcnn import GatedPixelCNN
 from ..nn.grids.transformer import CausalGridTransformer
 from ..nn.nade import ColumnCodes, OrderlessNetwork
+from ..persistence.records import from_json
 
 # From this many rows on a model underfits within its budget rather than overfits.
 MANY_ROWS = 10_000
@@ -90,6 +91,14 @@ class GridSizes:
     n_clusters: int
     code_dim: int
     n_books: int
+
+    @classmethod
+    def from_json(cls, data, *limits):
+        """Return the sizes that `to_json` made the dict from, within the limits of `from_json`.
+
+        Files of version 0.1.0 know neither clusters nor vectors of codes.
+        """
+        return from_json(cls, {"n_clusters": 0, "code_dim": 0, "n_books": 1} | data, *limits)
 
     @property
     def n_positions(self):
