@@ -23,7 +23,7 @@ from ..core.parameters import DRAWS, check_arguments, is_auto
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
-from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, standard_vectors
+from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
 from .defaults import GridSizes, automatic_clusters
 from .passes import (
     DrawReport,
@@ -152,7 +152,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
         if books is not None:
             self.n_codes_ = books.shape[1]
             check_codes(codes, self.n_codes_)
-        self._vectors = None if books is None else standard_vectors(books)
+        self._vectors = None
+        if books is not None:
+            self._vectors = standard_vectors(books, n_stages_of(codebook, codes.shape[1]))
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
         if self._n_classes() > 1:
