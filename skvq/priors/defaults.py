@@ -260,10 +260,10 @@ def transformer_training(n_rows):
     Examples
     --------
     >>> [transformer_training(n).max_iter for n in (100, 1_000, 5_000, 60_000, 1_000_000)]
-    [60, 20, 16, 3, 2]
+    [60, 16, 16, 3, 2]
     """
     few = n_rows < MANY_ROWS
-    epochs = min(60, max(16, 20_000 // n_rows)) if few else max(2, 180_000 // n_rows)
+    epochs = min(60, max(16, 10_000 // n_rows)) if few else max(2, 180_000 // n_rows)
     return Budget(epochs, 32 if n_rows < 500 else 64, 4e-3)
 
 

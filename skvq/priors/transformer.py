@@ -51,7 +51,7 @@ class CausalTransformer(GridDensity):
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. Muon, which moves the matrices of the
         blocks [4]_, has three times that rate. "auto": 0.004.
     max_iter : int or "auto", default="auto"
-        Epochs. "auto": 20,000 rows in all, within 16 to 60 epochs, below 10,000 rows; from there on 180,000 rows in
+        Epochs. "auto": 10,000 rows in all, within 16 to 60 epochs, below 10,000 rows; from there on 180,000 rows in
         all, and at least two epochs (60,000 rows: 3).
     early_stopping : bool, default=True
         Hold rows out and keep the weights of the epoch that gives them the highest likelihood.
