@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from ._typing import ArrayLike, MatrixLike, NDArray, Self
+from .core.device import prepared
 from .core.estimator import NetworkEstimator
 from .core.layout import layout_of
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
@@ -146,6 +147,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self.method = method
         self.cv = cv
 
+    @prepared
     def fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Fit the estimator to X, and find the threshold.
 
@@ -186,6 +188,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             self.held_out_scores_ = self._held_out_scores(X, fit_params)
         return self.set_threshold(self.contamination)
 
+    @prepared
     def set_threshold(self, contamination: float | Literal["auto"] = "auto", X: MatrixLike | None = None) -> Self:
         """Move the threshold without a refit; set `offset_` to have one of your own.
 
@@ -221,6 +224,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self.offset_ = tail_threshold(scores) if is_auto(contamination) else _quantile(scores, contamination)
         return self
 
+    @prepared
     def predict(self, X: MatrixLike) -> NDArray[np.int64]:
         """Return -1 for anomalies, whose score is below `offset_`, and 1 for normal rows.
 
@@ -234,6 +238,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    @prepared
     def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return ``score_samples(X) - offset_``: negative for anomalies.
 
@@ -247,6 +252,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return self.score_samples(X) - self.offset_
 
+    @prepared
     def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return the scores of the estimator, high for normal rows: a reconstruction error has its sign changed.
 

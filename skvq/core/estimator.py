@@ -18,9 +18,11 @@ from .._typing import Device, Method, RandomState
 from ..persistence.records import to_json
 from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
+from ..training.checkpoints import Checkpoint, seed_in
 from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport
-from .device import resolve_device, resolve_precision, threads_for
+from .device import prepared, resolve_device, resolve_precision, threads_for
+from .fingerprint import digest_of_rows, fingerprint
 from .parameters import is_auto
 
 
@@ -107,7 +109,7 @@ class Fitting:
     """A fit on its way: the network that is trained, the rows, and the generator that everything is drawn from.
 
     `held_out` is None where no rows were held out. `notes` collects what the rest of `fit` needs and no attribute
-    keeps.
+    keeps. `checkpoint` is None where none is asked for, and where training was interrupted, so that it stays.
     """
 
     module: torch.nn.Module
@@ -116,6 +118,12 @@ class Fitting:
     held_out: Rows | None
     generator: torch.Generator
     notes: dict
+    checkpoint: Checkpoint | None = None
+
+    def end(self):
+        """Delete the checkpoint: the fit has come to its end."""
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
 
 
 def automatic_patience(max_iter):
@@ -150,9 +158,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     """
 
     _learned_beside: tuple[str, ...] = ()
-    _caches: tuple[str, ...] = ("_module", "_table", "_layout")
+    _caches: tuple[str, ...] = ("_module", "_table", "_layout", "_seed")
 
-    # The parameters that every subclass has.
+    # The parameters that every subclass has. Without the first two, as is possible, there are no checkpoints.
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_interval: float = 60.0
     alpha: float
     batch_size: int | str
     device: Device
@@ -169,6 +179,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     _recipe: Callable[..., Recipe]
     _build: Callable[..., torch.nn.Module]
 
+    @prepared
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
 
@@ -195,7 +206,23 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
 
     def _generator(self):
         """Return a private torch.Generator seeded from `random_state`."""
-        return torch_generator(self.random_state)
+        return torch_generator(self._random_source())
+
+    def _random_source(self):
+        """Return `random_state`, or in its place a seed where it is None and the same call has to go on."""
+        if self.checkpoint is None or self.random_state is not None:
+            return self.random_state
+        if "_seed" not in self.__dict__:
+            found = seed_in(self.checkpoint)
+            self._seed = int(check_random_state(None).randint(np.iinfo(np.int32).max)) if found is None else found
+        return self._seed
+
+    def _open_checkpoint(self, **data):
+        """Return the Checkpoint of a fit, None where none is asked for; `data` are digests, see :func:`fingerprint`."""
+        if self.checkpoint is None:
+            return None
+        seed = self.__dict__.get("_seed")
+        return Checkpoint(self.checkpoint, self.checkpoint_interval, fingerprint(self, **data), seed)
 
     def _holds_out(self, held_out, automatically):
         """Return whether rows are to be held out: `early_stopping`, or `automatically` where that is "auto".
@@ -208,6 +235,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     def _keeps_best(self):
         """Whether the weights of the best epoch are kept, where there are rows to judge by."""
         return is_auto(self.early_stopping) or bool(self.early_stopping)
+
+    def _check_split(self, n_rows, held_out):
+        """Raise ValueError if holding rows out, where none are passed, would leave none to train on."""
+        if self._holds_out(held_out, True):
+            n_training_rows(n_rows, self.validation_fraction)
 
     def _n_training(self, rows, holds_out):
         """Return how many of the rows are left to train on."""
@@ -229,6 +261,10 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         if recipe.holds_out:
             training, positions = split_rows(len(rows), self.validation_fraction, generator)
             rows, held_out = rows.restrict(training), rows.restrict(positions)
+        checkpoint = None
+        if self.checkpoint is not None:
+            held_out_text = "none" if held_out is None else digest_of_rows(held_out)
+            checkpoint = self._open_checkpoint(training_rows=digest_of_rows(rows), held_out_rows=held_out_text)
         settings = self._settings(recipe, judged=held_out is not None)
         task.begin(settings.max_iter)
         start = recipe.start(recipe.architecture, rows, generator)
@@ -241,10 +277,13 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             generator,
             validation_rows=rows if held_out is None and recipe.judges_itself and self._keeps_best else held_out,
             observer=task.epochs(lambda: self._record(loop.history, fitting), lambda: self._fitted_so_far(fitting)),
+            checkpoint=checkpoint,
         )
         work = recipe.uses * sum(parameter.numel() for parameter in fitting.module.parameters())
         with threads_for(work * min(settings.batch_size, len(rows))):
             history = loop.run()
+        if history.stopped != "interrupted":
+            fitting.checkpoint = checkpoint
         self._record(history, fitting)
         self.__dict__.update(self._kept(fitting), _module=fitting.module.eval())
         return fitting

@@ -8,14 +8,14 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
-from ..training.batches import Rows
+from ..training.batches import Rows, as_array
+from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 
 # Rows that are looked at together; bounds the extra memory to a few MB.
@@ -23,11 +23,6 @@ CHUNK_VALUES = 500_000
 # Arrays (n, H, W) whose shorter side is at most this, and whose longer side is so many times longer, look like series.
 MOST_CHANNELS, LEAST_RATIO = 16, 4
 UNSCALED = "standardize=False", "standardize=True"
-
-
-def as_array(X):
-    """Return a torch tensor as an ndarray; anything else unchanged."""
-    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
 
 
 def check_image_shape(image_shape, n_features=None, name="image_shape"):
@@ -240,7 +235,7 @@ class RowLayout:
     images_in : bool
         Whether `fit` saw images rather than rows of pixels, or series with an axis of channels.
     dtype : str
-        Of what comes back: that of the X of `fit` if it is float32 or larger, else "float64".
+        Of what comes back: that of the X of `fit` if it is float32 or larger, or of images uint8, else "float64".
     shift, scale : ndarray of shape (n_features,), float64
         A row becomes ``(row - shift) / scale``.
     series : SeriesLayout or None
@@ -279,7 +274,9 @@ class RowLayout:
         image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
         if series is None and known is None:
             warn_of_other_axes(found)
-        dtype = rows.dtype.name if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else "float64"
+        is_wide_float = rows.dtype.kind == "f" and rows.dtype.itemsize >= 4
+        is_kept = is_wide_float or (image_shape is not None and rows.dtype == np.uint8)
+        dtype = rows.dtype.name if is_kept else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
         if standardize:
             is_table = image_shape is None and series is None
@@ -352,10 +349,12 @@ class RowLayout:
         Returns
         -------
         X : ndarray of shape (n_rows, n_features), or of images if `fit` saw images
+            Images of uint8 are rounded, and cut off at 0 and 255.
         """
         X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
         for start, rows in pieces:
-            X[start : start + len(rows)] = rows * self.scale + self.shift
+            values = rows * self.scale + self.shift
+            X[start : start + len(rows)] = np.clip(np.rint(values), 0, 255) if self.dtype == "uint8" else values
         X = X if self.series is None else self.series.as_passed(X)
         return X.reshape(n_rows, *self.x_shape)
 
@@ -400,6 +399,8 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     """
     if not (isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
         refuse_unequal_lengths(X)
+    if estimator.image_shape is None and estimator.series_shape is None:
+        warn_of_pixels(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features
         if not (chosen is None or isinstance(chosen, str)):

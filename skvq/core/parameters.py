@@ -8,21 +8,27 @@ state, such as two parameters that do not go together, is a function beside the 
 import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 import torch
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_parameter_constraints
 
+# torch and numpy count in 64 bits.
+LARGEST_INTEGER = 2**63 - 1
+
 
 class Number(Interval):
-    """An interval of numbers: as scikit-learn's, but True and False are not numbers, and real ones fit into float64."""
+    """An interval of numbers: as scikit-learn's, but True and False are none, and they fit into int64 or float64."""
 
     def is_satisfied_by(self, val):
         """Return whether a value is a number in the interval."""
         if isinstance(val, (bool, np.bool_)) or not super().is_satisfied_by(val):
             return False
+        if self.type is Integral:
+            return abs(int(val)) <= LARGEST_INTEGER
         # numpy's numbers fit, Python's integers need not.
-        return self.type is Integral or isinstance(val, np.generic) or abs(val) <= sys.float_info.max
+        return isinstance(val, np.generic) or abs(val) <= sys.float_info.max
 
 
 class Sizes(Number):
@@ -57,9 +63,11 @@ INNER_FRACTION = Number(Real, 0, 1, closed="neither")
 CLOSED_FRACTION = Number(Real, 0, 1, closed="both")
 AUTO = StrOptions({"auto"})
 DEVICE = [str, torch.device]
+# The parameters of everything that is trained for long.
+CHECKPOINTS = {"checkpoint": [None, str, PathLike], "checkpoint_interval": [NON_NEGATIVE]}
 
 # The parameters of everything that the training loop trains.
-TRAINING = {
+TRAINING = CHECKPOINTS | {
     "alpha": [NON_NEGATIVE],
     "batch_size": [AUTO, POSITIVE_INTEGER],
     "learning_rate_init": [AUTO, POSITIVE],
@@ -113,6 +121,20 @@ def check_arguments(method, constraints, **arguments):
     validate_parameter_constraints(constraints, arguments, method)
 
 
+def plain(value):
+    """Return a number of numpy as Python's own, which does not wrap and multiplies tensors; anything else unchanged.
+
+    Examples
+    --------
+    >>> plain(np.uint8(200)) * 2, type(plain(np.float32(0.5))), plain("auto")
+    (400, <class 'float'>, 'auto')
+    """
+    for kind, own in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
+        if isinstance(value, kind):
+            return own(value)
+    return value
+
+
 def is_auto(value):
     """Return whether a parameter is the string "auto" (comparing arrays with a string would raise or warn)."""
     return isinstance(value, str) and value == "auto"
@@ -125,6 +147,7 @@ def as_sizes(value):
 
 __all__ = [
     "AUTO",
+    "CHECKPOINTS",
     "CLOSED_FRACTION",
     "COUNT",
     "DEVICE",
@@ -143,4 +166,5 @@ __all__ = [
     "as_sizes",
     "check_arguments",
     "is_auto",
+    "plain",
 ]

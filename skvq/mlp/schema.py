@@ -12,6 +12,7 @@ from ..persistence.container import Info
 from ..persistence.documents import Schema
 from ..persistence.kinds import CURVE, Kind, labels, list_of_arrays
 from ..persistence.records import require
+from .activations import ACTIVATIONS
 from .build import layer_widths
 from .parameters import check_combinations
 from .targets import check_quantile, n_quantiles
@@ -22,6 +23,7 @@ VALUES = {
     "n_layers_": int,
     "n_iter_": int,
     "t_": int,
+    "activation_": Literal[tuple(ACTIVATIONS)],
     "precision_": Literal["float32", "float64"],
     "best_validation_score_": float | None,
     "best_loss_": float | None,
@@ -32,6 +34,7 @@ VALUES = {
 # What only some solvers and ways of stopping leave.
 OPTIONAL = frozenset(
     {
+        "activation_", "_quantiles",
         "best_validation_score_", "best_loss_", "loss_", "_no_improvement_count", "loss_curve_", "normalization_state_",
         "validation_loss_curve_", "validation_scores_", *NAMES,
     }
@@ -79,6 +82,10 @@ def check_regressor(estimator, limits):
     check(estimator, limits)
     require(estimator.out_activation_ == ("exp" if estimator.loss == "poisson" else "identity"), "loss")
     check_quantile(estimator.quantile)
+    levels = getattr(estimator, "_quantiles", None)
+    if levels is not None:
+        check_quantile(levels)
+        require(len(levels) in (1, estimator.n_outputs_), "_quantiles and n_outputs_")
     require(n_quantiles(estimator.loss, estimator.quantile) in (1, estimator.n_outputs_), "quantile and n_outputs_")
 
 
@@ -113,7 +120,7 @@ BINARIZER = Schema(
 )
 MLP_REGRESSOR = Schema(
     "MLPRegressor",
-    VALUES | {"out_activation_": Literal["identity", "exp"]},
+    VALUES | {"out_activation_": Literal["identity", "exp"], "_quantiles": list[float] | None},
     ARRAYS,
     check_regressor,
     check_parameters,

@@ -107,15 +107,20 @@ def to_bytes(arrays, metadata):
     return data[:n].replace(NO_DIGEST.encode(), digest.encode(), 1), memoryview(data)[n:]
 
 
-def write_atomically(path, pieces):
-    """Write the pieces (bytes) to a file that is there whole, or, if anything fails, not there or as it was."""
+def write_atomically(path, pieces, part=None):
+    """Write the pieces (bytes) to a file that is there whole, or, if anything fails, not there or as it was.
+
+    Until then they are in a file of a random name beside it or, where a process may be killed often, in the file
+    `part`, which the next call overwrites.
+    """
     path = os.path.realpath(os.fsdecode(path))  # a link stays one
     existing = os.stat(path) if os.path.exists(path) else None
     if existing is not None and not stat.S_ISREG(existing.st_mode):
         raise OSError(f"{path!r} is there and is not a file")
     directory = os.path.dirname(path)
-    temporary = os.path.join(directory, f".{secrets.token_hex(16)}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    temporary = os.path.join(directory, f".{secrets.token_hex(16)}.tmp") if part is None else part
+    anew = os.O_EXCL if part is None else os.O_TRUNC
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | anew | getattr(os, "O_BINARY", 0), 0o666)
     try:
         if existing is not None:
             os.chmod(temporary, stat.S_IMODE(existing.st_mode))

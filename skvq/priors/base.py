@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.layout import check_image_shape, check_rows
 from ..core.parameters import DRAWS, check_arguments, is_auto
@@ -104,6 +104,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         return n_codes
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(
         self,
@@ -160,6 +161,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         if self._n_classes() > 1:
             self._check_use_of_classes(fitting)
         del self._vectors
+        fitting.end()
         task.end()
         return self
 
@@ -227,6 +229,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         """The sizes of what was learned."""
         return self._sizes_class.from_json(self.architecture_)
 
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -329,6 +332,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             log_weights = log_weights + class_log_likelihoods(self._network(), self._grid_rows(given), size, leading)
         return draw_classes(log_weights, random.random_sample(n_samples))
 
+    @prepared
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(grid) of every row, or log p(grid | y), in nats.
 
@@ -355,6 +359,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             class_log_likelihoods(network, self._grid_rows(codes), size) + np.log(self.class_prior_), axis=1
         )
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of `score_samples`, in nats per row.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from .._typing import Device, RandomState
+from .._typing import Device, Path, RandomState
 from ..core.parameters import as_sizes, is_auto
 from . import schema
 from .base import GridDensity
@@ -76,6 +76,12 @@ class PixelCNN(GridDensity):
         Seeds the weights, the split and the order of the rows.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch; the same for `sample`, where it takes several batches.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -162,6 +168,8 @@ class PixelCNN(GridDensity):
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_codes = n_codes
         self.grid_shape = grid_shape
@@ -184,6 +192,7 @@ class PixelCNN(GridDensity):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     def _sizes(self, n_rows):
         return PixelCNNSizes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .._typing import Device, RandomState
+from .._typing import Device, Path, RandomState
 from ..core.parameters import is_auto
 from . import schema
 from .base import GridDensity
@@ -70,6 +70,12 @@ class CausalTransformer(GridDensity):
         Seeds the weights, the split and the order of the rows.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch; the same for `sample`, where it takes several batches.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -154,6 +160,8 @@ class CausalTransformer(GridDensity):
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_codes = n_codes
         self.grid_shape = grid_shape
@@ -175,6 +183,7 @@ class CausalTransformer(GridDensity):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""

@@ -18,6 +18,7 @@ from .._typing import (
     ImageShape,
     MatrixLike,
     NDArray,
+    Path,
     RandomState,
     Reals,
     Self,
@@ -27,12 +28,13 @@ from .._typing import (
 )
 from .._warnings import warn_user
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import UNSCALED, as_array, layout_of, learn_layout, tag_rows
+from ..core.layout import UNSCALED, layout_of, learn_layout, tag_rows
 from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, is_auto
 from ..persistence.records import from_json
+from ..training.batches import as_array
 from . import inference, schema
 from .cells import ScoredRows
 from .defaults import (
@@ -157,6 +159,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Seeds weights, batches, the noise of training, and the mixture.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -295,6 +303,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_components = n_components
         self.likelihood = likelihood
@@ -317,8 +327,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self.n_iter_no_change = n_iter_no_change
         self.precision, self.device = precision, device
         self.random_state, self.verbose = random_state, verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
         """Learn encoder and decoder from X.
@@ -355,9 +367,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         fitting = self._fit_network(rows, held_out, self._generator(), task)
         self._warn_of_collapse(fitting.notes["supported"])
+        fitting.end()
         task.end()
         return self
 
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.float32]:
         """Return the mean of the posterior q(z | x) of every row.
 
@@ -373,6 +387,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_is_fitted(self, "weights_")
         return encode(self._network(), self._rows(X), self._n_features_out, np.float32)
 
+    @prepared
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return E[x | z], the reconstruction that z stands for, in the units and the layout of the X of :meth:`fit`.
 
@@ -386,8 +401,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
         Returns
         -------
-        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images
+            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of uint8, which are
+            rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
         """
         check_is_fitted(self, "weights_")
         z = check_array(as_array(X), dtype=np.float64, input_name="z")
@@ -395,6 +411,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
         return self._rows_from(z)
 
+    @prepared
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
@@ -430,6 +447,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             bound = inference.importance_weighted(network, rows, uniform, prior)
         return bound - log_unit
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``score_samples(X)``: the ELBO in nats per row, whatever `kl_weight` was trained with.
 
@@ -445,6 +463,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         return float(self.score_samples(X).mean())
 
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -477,6 +496,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = self._prior().sample(n_samples, random)
         return self._rows_from(z, random if observation_noise else None)
 
+    @prepared
     def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
         """Draw reconstructions of every row: z from its posterior, decoded.
 
@@ -503,6 +523,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         decoded = self._rows_of_each(np.stack(draws, axis=1), X)
         return decoded[0] if isinstance(decoded, list) and n_draws == 1 else decoded
 
+    @prepared
     def traverse(
         self, component: int, values: ArrayLike = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X: MatrixLike | None = None
     ) -> Reals:

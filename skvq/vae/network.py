@@ -153,6 +153,14 @@ class VAEObjective(Objective):
         """Note how far training has come."""
         self.progress = progress
 
+    def gathered(self):
+        """Return how far training has come."""
+        return {"progress": torch.tensor(self.progress, dtype=torch.float64)}
+
+    def gather_again(self, gathered):
+        """Put back what :meth:`gathered` returned."""
+        self.progress = float(gathered["progress"])
+
     def pass_summary(self):
         """Return the loss of a pass in evaluation at its own best noise variance; nothing of other passes."""
         if not self._seen:

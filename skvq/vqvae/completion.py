@@ -5,8 +5,9 @@ import math
 import numpy as np
 import torch
 
-from ..core.layout import as_array, with_channels
+from ..core.layout import with_channels
 from ..nn.images import PatchGrid
+from ..training.batches import as_array
 
 
 def shapes_of_images(image_shape):

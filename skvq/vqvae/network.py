@@ -242,6 +242,14 @@ class VQObjective(Objective):
         if progress < REVIVAL_SHARE:
             self.module.quantizer.revive(self.z.detach(), self.generator)
 
+    def gathered(self):
+        """Return how often the codes occurred in this pass."""
+        return {} if self.counts is None else {"counts": self.counts}
+
+    def gather_again(self, gathered):
+        """Put back what :meth:`gathered` returned."""
+        self.counts = gathered["counts"].to(self.module.quantizer.codebook.device) if gathered else None
+
     def _count(self, codes):
         counts = self.module.quantizer.count(codes)
         self.counts = counts if self.counts is None else self.counts + counts

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
+from contextlib import contextmanager
 from inspect import Parameter, signature
 
 import numpy as np
 import torch
 from scipy import sparse
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 
 from ..core.codes import check_codes
 from ..core.device import resolve_device
+from ..core.estimator import NetworkEstimator
 from ..core.parameters import is_auto
 from ..priors.arguments import class_indices, learn_classes
 from ..priors.base import GridDensity
@@ -91,7 +94,7 @@ def check_prior(prior, spec, X, y, held_out, y_val):
             raise ValueError(f"prior={prior!r} takes no sparse matrix; pass X.toarray(), or prior='pixelcnn'")
     if isinstance(prior, GridDensity):
         prior.check_parameters()
-        resolve_device(prior.device)
+        prior._check_split(X.shape[0], held_out)
         _check_codes(prior, spec)
     if not takes_classes(prior):
         return
@@ -106,14 +109,22 @@ def check_prior(prior, spec, X, y, held_out, y_val):
 
 
 def _check_instance(prior):
-    """Raise TypeError for what is no estimator of codes."""
+    """Raise TypeError for what is no density estimator, and its own error for parameters that it refuses."""
     if isinstance(prior, type):
         raise TypeError(f"prior={prior.__name__} is a class; pass an instance, prior={prior.__name__}()")
     if not hasattr(prior, "get_params"):
         raise TypeError(f"prior={prior!r} is no scikit-learn estimator: it has no get_params")
+    missing = [name for name in ("fit", "sample", "score_samples") if not callable(getattr(prior, name, None))]
+    if missing:
+        raise TypeError(f"prior={prior!r} is no density estimator: it has no {' and no '.join(missing)}")
     taken = signature(prior.sample).parameters
     if "random_state" not in taken and not any(part.kind is Parameter.VAR_KEYWORD for part in taken.values()):
         raise TypeError(f"prior={prior!r} cannot be seeded: its sample takes no random_state")
+    fresh = clone(prior)
+    if isinstance(fresh, BaseEstimator) and hasattr(fresh, "_parameter_constraints"):
+        fresh._validate_params()
+    if isinstance(fresh, NetworkEstimator):
+        resolve_device(fresh.device)
 
 
 def _check_codes(prior, spec):
@@ -140,6 +151,21 @@ def _check_codes(prior, spec):
             f"the prior has grid_shapes={prior.grid_shapes!r}, but the codes are on {spec.grid_shapes}; leave "
             "grid_shapes of the prior at None"
         )
+
+
+@contextmanager
+def checkpointed(estimator, checkpoint, interval):
+    """Let a prior that has checkpoints keep one beside that of the VQ-VAE, within the block, unless it has its own."""
+    known = estimator.get_params(deep=False)
+    if checkpoint is None or known.get("checkpoint", "") is not None:
+        yield
+        return
+    before = {name: known[name] for name in ("checkpoint", "checkpoint_interval")}
+    estimator.set_params(checkpoint=f"{os.fsdecode(checkpoint)}.prior", checkpoint_interval=interval)
+    try:
+        yield
+    finally:
+        estimator.set_params(**before)
 
 
 def takes_classes(prior):
@@ -186,12 +212,22 @@ class RowPrior:
         **shared
             Further parameters that an estimator known by name shares with the VQ-VAE.
         """
-        estimator = OrderlessNADE(**shared) if isinstance(prior, str) else clone(prior)
+        estimator = cls._told(prior, tables, **shared)
         if estimator.random_state is None:
             estimator.set_params(random_state=int(torch.randint(2**31 - 1, (), generator=generator)))
+        return cls(estimator)
+
+    @staticmethod
+    def _told(prior, tables, **shared):
+        estimator = OrderlessNADE(**shared) if isinstance(prior, str) else clone(prior)
         defaults = OrderlessNADE()
         told = {name: value for name, value in tables.items() if _is(estimator, name, getattr(defaults, name))}
-        return cls(estimator.set_params(**told))
+        return estimator.set_params(**told)
+
+    @classmethod
+    def check(cls, prior, X, X_val, *, tables):
+        """Raise an error, before anything is trained, for tables that the prior which :meth:`new` makes cannot take."""
+        cls._told(prior, tables)._check_rows(X, X_val)
 
     def fit(self, X, X_val, task):
         """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it."""
