@@ -21,11 +21,10 @@ from ..core.layout import check_image_shape, check_rows
 from ..core.memory import check_rows as check_rows_memory
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, is_auto, random_source
-from ..persistence.records import from_json
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
-from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, standard_vectors
+from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
 from .defaults import GridSizes, automatic_clusters
 from .passes import (
     DrawReport,
@@ -156,7 +155,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
         if books is not None:
             self.n_codes_ = books.shape[1]
             check_codes(codes, self.n_codes_)
-        self._vectors = None if books is None else standard_vectors(books)
+        self._vectors = None
+        if books is not None:
+            self._vectors = standard_vectors(books, n_stages_of(codebook, codes.shape[1]))
         self.check_memory(self.n_codes_, codes.shape[1])
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
@@ -199,7 +200,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
     @classmethod
     def _build(cls, architecture, generator):
-        return from_json(cls._sizes_class, architecture).build(generator)
+        return cls._sizes_class.from_json(architecture).build(generator)
 
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, True)
@@ -230,7 +231,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     @property
     def _learned_sizes(self):
         """The sizes of what was learned."""
-        return from_json(self._sizes_class, self.architecture_)
+        return self._sizes_class.from_json(self.architecture_)
 
     @prepared
     def sample(

@@ -92,8 +92,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
     vector is replaced by the nearest of the learned ones in the codebook, whose index is the code; a decoder maps the
-    chosen vectors back. A prior makes it a density that can be sampled: for images a PixelCNN [2]_ fitted to the codes,
-    for tables a model of the rows themselves.
+    chosen vectors back. A prior makes it a density that can be sampled: for images a causal transformer or a PixelCNN
+    [2]_ fitted to the codes, for tables a model of the rows themselves.
 
     Parameters
     ----------
@@ -169,9 +169,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         What `sample`, `score_samples` and `complete` draw from, fitted after the autoencoder. "nade", for tables: an
         :class:`OrderlessNADE` of the rows, which knows the codes of single columns, not the codes of `transform`. The
         others are models of the codes: a :class:`PixelCNN` (for codes on two grids a :class:`HierarchicalPixelCNN`), or
-        a :class:`CausalTransformer`. "auto": "nade" for tables of up to 500 columns, else "pixelcnn". An instance of
-        any is cloned. None fits none: then there is no `sample` and no `score_samples`. With a single row, a prior that
-        is given by name holds none out. See Notes for why, and for what another estimator needs.
+        a :class:`CausalTransformer`. "auto": "nade" for tables of up to 500 columns, "transformer" for images, else
+        (series, wide tables, and codes on two grids) "pixelcnn". An instance of any is cloned. None fits none: then
+        there is no `sample` and no `score_samples`. With a single row, a prior that is given by name holds none out.
+        See Notes for why, and for what another estimator needs.
     input_noise : float or "auto", default="auto"
         Standard deviation of Gaussian noise that is added to the standardised rows in training, while the
         reconstruction is compared with the clean ones. "auto": for tables the root mean squared error that the start
@@ -303,8 +304,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     A prior of codes is any estimator with ``fit(codes)``, ``sample(n_samples, random_state=...)`` that returns codes
     (n_samples, m), and ``score_samples(codes)`` in nats per row, where codes are (n, m) integers in [0, n_codes). Its
     parameters `n_codes`, `grid_shape` and `random_state` are set where it has them and they are None; if its ``fit``
-    takes `X_val`, held-out codes are passed; if its `class_conditional` is true, ``fit`` gets the classes y, and
-    `sample` and `score_samples` get those that they are asked for. `temperature`, `top_k` and `top_p` are handed to
+    takes `X_val`, held-out codes are passed, and if it takes `codebook`, the vectors of the codes, `codebook_`; if its
+    `class_conditional` is true, ``fit`` gets the classes y, and `sample` and `score_samples` get those that they are
+    asked for. `temperature`, `top_k` and `top_p` are handed to
     ``sample`` where they are given.
 
     Codes are int32, the smallest type that works wherever codes go: torch's embeddings take nothing smaller, and
