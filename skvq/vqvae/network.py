@@ -193,8 +193,8 @@ class VQObjective(Objective):
     codebook term has no gradient: the quantiser takes the codebook's step itself, times `codebook_weight`. Here the
     term is reported unweighted, and counts with its weight in the reported loss. In training the encoder may see the
     rows with Gaussian noise of standard deviation `input_noise`, while the reconstruction is compared with the clean
-    ones, as in a denoising autoencoder [2]_. With `augments`, images are shifted, by up to half a cell, and mirrored in
-    training. The matrices of the networks of images move by Muon.
+    ones, as in a denoising autoencoder [2]_. With `augments`, images are shifted, by up to half a cell (for codes of
+    whole images by a pixel), and mirrored in training. The matrices of the networks of images move by Muon.
 
     References
     ----------
@@ -228,7 +228,8 @@ class VQObjective(Objective):
     def _augmented(self, batch):
         if not (self.augments and self.module.training):
             return batch
-        half_a_cell = [max(1, side // 2) for side in self.module.encoder.grid.stride]
+        grid = getattr(self.module.encoder, "grid", None)  # codes of whole images have no cells
+        half_a_cell = (1, 1) if grid is None else [max(1, side // 2) for side in grid.stride]
         return images.moved(batch, half_a_cell, self.generator)
 
     def _with_noise(self, batch):
