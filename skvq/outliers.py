@@ -22,7 +22,7 @@ from .core.device import prepared
 from .core.estimator import NetworkEstimator
 from .core.layout import layout_of
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
-from .core.versions import VersionedEstimator
+from .core.versions import with_versions, without_versions
 
 # In the order in which "auto" looks for them; the sign makes high values normal.
 SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
@@ -43,7 +43,7 @@ DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
 LEAST_SHARE = 0.01
 
 
-class OutlierDetector(OutlierMixin, MetaEstimatorMixin, VersionedEstimator):
+class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     r"""Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
 
     Any estimator with `score_samples` will do, high for normal rows: ``VAETransformer``, ``VQVAETransformer``, the
@@ -292,6 +292,12 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, VersionedEstimator):
                 neighbors = NeighborDistance().fit(_described(model, rows))
             scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out), neighbors)
         return scores
+
+    def __getstate__(self):
+        return with_versions(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_versions(self, state))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
