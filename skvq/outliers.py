@@ -362,8 +362,14 @@ def _folds(cv, X):
     """
     n = _num_samples(_with_rows(X))
     shuffled = KFold(min(cv, n) if n > 1 else cv, shuffle=True, random_state=0) if isinstance(cv, int) else check_cv(cv)
-    folds = list(shuffled.split(np.zeros(n)))
-    n_left = n - len(np.unique(np.concatenate([held_out for _, held_out in folds])))
+    try:
+        folds = list(shuffled.split(np.zeros(n)))
+        n_left = n - len(np.unique(np.concatenate([np.arange(n)[held_out] for _, held_out in folds])))
+    except (TypeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"cv={cv!r} must be a number of folds, a splitter, or pairs of positions in X, of rows to fit to and rows "
+            f"held out: {error}"
+        ) from error
     if n_left:
         raise ValueError(f"cv={cv!r} must hold out every row once; {n_left} were left")
     return folds
