@@ -282,7 +282,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         X = _with_rows(X)
         n = _num_samples(X)
         scores = np.full(n, np.nan)
-        for training, held_out in _folds(self.cv, n).split(np.zeros(n)):
+        for training, held_out in _splits(self.cv, n):
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
             model, neighbors = _lenient(clone(self.estimator)).fit(rows, None, **inside), None
@@ -349,11 +349,18 @@ def _with_rows(X):
     return X if hasattr(X, "__getitem__") else np.asarray(X)
 
 
-def _folds(cv, n):
-    """Return the splitter; a number of folds shuffles rows, which often come sorted, the same way each time."""
-    if isinstance(cv, int):
-        return KFold(min(cv, n) if n > 1 else cv, shuffle=True, random_state=0)
-    return check_cv(cv)
+def _splits(cv, n):
+    """Return pairs of training and held-out rows; a number of folds shuffles rows, which often come sorted, alike."""
+    if isinstance(cv, Integral):
+        folds = KFold(min(int(cv), n) if n > 1 else int(cv), shuffle=True, random_state=0)
+    else:
+        folds = check_cv(cv)
+    try:
+        return [(training, held_out) for training, held_out in folds.split(np.zeros(n))]
+    except TypeError as error:
+        raise ValueError(f"cv={cv!r:.80} is no splitter, and no iterable of splits: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"cv={cv!r:.80}: {error}") from error
 
 
 def _score_method(estimator, method):
