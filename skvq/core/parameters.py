@@ -12,6 +12,7 @@ from os import PathLike
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_parameter_constraints
 
 # torch and numpy count in 64 bits.
@@ -146,6 +147,17 @@ def plain(value):
     return float(value) if too_large else value
 
 
+def random_source(random_state):
+    """Return the RandomState that the argument `random_state` of a method stands for; ValueError that names it."""
+    try:
+        return check_random_state(random_state)
+    except ValueError:
+        raise ValueError(
+            f"random_state={random_state!r} must be None, an int from 0 to 2**32 - 1, or an instance of "
+            "numpy.random.RandomState"
+        ) from None
+
+
 def is_auto(value):
     """Return whether a parameter is the string "auto" (comparing arrays with a string would raise or warn)."""
     return isinstance(value, str) and value == "auto"
@@ -177,5 +189,6 @@ __all__ = [
     "as_sizes",
     "check_arguments",
     "is_auto",
+    "random_source",
     "plain",
 ]

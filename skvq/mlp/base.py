@@ -109,7 +109,8 @@ class BaseMLP(NetworkEstimator):
         X, y = self._check_data(X, y, targets, reset=not goes_on)
         targets.learn(y)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(as_array(sample_weight), X)
+            with named(sample_weight="sample_weight"):
+                sample_weight = _check_sample_weight(as_array(sample_weight), X)
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
         held_out = self._check_held_out(X_val, y_val, targets, examples.targets.shape[1])
         random_state = check_random_state(self.random_state if incremental else self._random_source())
@@ -241,7 +242,7 @@ class BaseMLP(NetworkEstimator):
         if not hasattr(self, "coefs_"):  # the check itself costs as much as a prediction
             check_is_fitted(self, "coefs_")
         X = self._check_rows(X)
-        plain = self.device == "cpu" and self._fitted_normalization is None
+        plain = self.device == "cpu" and not self.__dict__.get("normalization_state_")
         found = self._plain_outputs(X) if plain and not is_forked() else self._prepared_outputs(X, plain)
         if not np.isfinite(found).all():
             refuse_outputs(found, X, self.precision_, first_not_finite(Weights.of(vars(self)).by_name()))
@@ -249,8 +250,9 @@ class BaseMLP(NetworkEstimator):
 
     def _plain_outputs(self, X):
         """Return the outputs of a network of plain layers, which no setting of torch changes: it is in numpy."""
-        layers = self.coefs_, self.intercepts_
-        return self._in_pieces(dense_outputs(*layers, self._fitted_activation, self.precision_), X)
+        return self._in_pieces(
+            dense_outputs(self.coefs_, self.intercepts_, self._fitted_activation, self.precision_), X
+        )
 
     @prepared
     def _prepared_outputs(self, X, plain):
@@ -258,9 +260,8 @@ class BaseMLP(NetworkEstimator):
         if plain:
             return self._plain_outputs(X)
         weights, device = Weights.of(vars(self)), resolve_device(self.device)
-        return self._in_pieces(
-            network_outputs(weights, self._fitted_activation, self.precision_, device, self._fitted_normalization), X
-        )
+        forward = network_outputs(weights, self._fitted_activation, self.precision_, device, self._fitted_normalization)
+        return self._in_pieces(forward, X)
 
     def _in_pieces(self, forward, X):
         with np.errstate(all="ignore"):  # values that are not finite are explained by the caller

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
@@ -21,12 +20,11 @@ from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_fa
 from ..core.layout import check_image_shape, check_rows
 from ..core.memory import check_rows as check_rows_memory
 from ..core.naming import named
-from ..core.parameters import DRAWS, check_arguments, is_auto
-from ..persistence.records import from_json
+from ..core.parameters import DRAWS, check_arguments, is_auto, random_source
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
-from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, standard_vectors
+from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
 from .defaults import GridSizes, automatic_clusters
 from .passes import (
     DrawReport,
@@ -157,7 +155,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
         if books is not None:
             self.n_codes_ = books.shape[1]
             check_codes(codes, self.n_codes_)
-        self._vectors = None if books is None else standard_vectors(books)
+        self._vectors = None
+        if books is not None:
+            self._vectors = standard_vectors(books, n_stages_of(codebook, codes.shape[1]))
         self.check_memory(self.n_codes_, codes.shape[1])
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
@@ -200,7 +200,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
     @classmethod
     def _build(cls, architecture, generator):
-        return from_json(cls._sizes_class, architecture).build(generator)
+        return cls._sizes_class.from_json(architecture).build(generator)
 
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, True)
@@ -231,7 +231,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     @property
     def _learned_sizes(self):
         """The sizes of what was learned."""
-        return from_json(self._sizes_class, self.architecture_)
+        return self._sizes_class.from_json(self.architecture_)
 
     @prepared
     def sample(
@@ -291,7 +291,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         )
         check_rows_memory(self.grid_shape_, n_samples=n_samples, n_candidates=1 if given is None else n_candidates)
         given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
         shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._learned_sizes.per_sample()
         n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike

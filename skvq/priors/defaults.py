@@ -25,6 +25,7 @@ from ..nn.grids.levels import TwoLevelPixelCNN
 from ..nn.grids.pixelcnn import GatedPixelCNN
 from ..nn.grids.transformer import CausalGridTransformer
 from ..nn.nade import ColumnCodes, OrderlessNetwork
+from ..persistence.records import from_json
 from .columns import n_distinct_orders
 
 # From this many rows on a model underfits within its budget rather than overfits.
@@ -104,6 +105,14 @@ class GridSizes:
     n_clusters: int
     code_dim: int
     n_books: int
+
+    @classmethod
+    def from_json(cls, data, *limits):
+        """Return the sizes that `to_json` made the dict from, within the limits of `from_json`.
+
+        Files of version 0.1.0 know neither clusters nor vectors of codes.
+        """
+        return from_json(cls, {"n_clusters": 0, "code_dim": 0, "n_books": 1} | data, *limits)
 
     @property
     def n_positions(self):
@@ -296,11 +305,11 @@ def transformer_training(n_rows):
     Examples
     --------
     >>> [transformer_training(n).max_iter for n in (100, 1_000, 5_000, 60_000, 1_000_000)]
-    [60, 30, 16, 3, 2]
+    [60, 16, 16, 3, 2]
     """
     few = n_rows < MANY_ROWS
-    epochs = min(60, max(16, 30_000 // n_rows)) if few else max(2, 180_000 // n_rows)
-    return Budget(epochs, 32 if n_rows < 500 else 64, 4e-3 if n_rows < 1_000 else 2e-3)
+    epochs = min(60, max(16, 10_000 // n_rows)) if few else max(2, 180_000 // n_rows)
+    return Budget(epochs, 32 if n_rows < 500 else 64, 4e-3)
 
 
 @dataclass(frozen=True)

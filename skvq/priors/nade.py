@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
@@ -19,7 +18,7 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.memory import check_rows
 from ..core.naming import named
-from ..core.parameters import DRAWS, check_arguments, is_auto, plain
+from ..core.parameters import DRAWS, check_arguments, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, learn_columns
@@ -340,7 +339,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     def _draw(self, cells, known, random_state, options, *, observe=False):
         """Return `cells` (n, n_features) with what is not `known` drawn; with `observe` no cell is left missing."""
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         codes = self._table_codes
         never = codes.missing_codes() if observe else None
         order = random.randint(len(self.orders_), size=len(cells))
@@ -397,7 +396,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         )
         check_rows((self.n_features_in_,), n_draws=n_draws)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        X, columns, random = as_table(X), columns_of(self), check_random_state(random_state)
+        X, columns, random = as_table(X), columns_of(self), random_source(random_state)
         cells = check_cells(self, X, columns)
         if mask is not None:
             mask = np.asarray(as_array(mask))

@@ -43,7 +43,7 @@ def check_parameters(estimator):
 def check_grids(estimator, limits, kind, arrays_per_layer):
     """Raise ValueError where the values of a model of grids do not go together."""
     bounds = BOUNDS_OF_GRIDS | {"n_layers": layers(arrays_per_layer)}
-    sizes = from_json(kind, estimator.architecture_, limits, bounds)
+    sizes = kind.from_json(estimator.architecture_, limits, bounds)
     levels = getattr(sizes, "grid_shapes", None)
     if sizes.n_positions + sum(map(math.prod, levels or ())) > MOST_POSITIONS:
         raise ValueError(
@@ -53,6 +53,7 @@ def check_grids(estimator, limits, kind, arrays_per_layer):
     require(sizes.grid_shape == estimator.grid_shape_, "grid_shape_ and architecture_")
     require(sizes.n_positions == estimator.n_features_in_, "grid_shape_ and n_features_in_")
     require(sizes.n_codes == estimator.n_codes_, "n_codes_ and architecture_")
+    require(sizes.n_clusters == 0 or sizes.condition_size == 0, "clusters and classes")
     for name in ("classes_", "class_prior_"):
         require((name in limits.names) == (sizes.condition_size > 0), f"{name} and architecture_")
     if levels is not None:
@@ -82,7 +83,7 @@ def of_grids(class_name, kind, arrays_per_layer, **values):
         TRAINED_VALUES | {"grid_shape_": tuple[int, int], "_grids_in": bool, "n_codes_": int} | values,
         TRAINED_ARRAYS
         | {
-            "weights_": network_weights(lambda sizes, generator: from_json(kind, sizes).build(generator)),
+            "weights_": network_weights(lambda sizes, generator: kind.from_json(sizes).build(generator)),
             "classes_": labels(lambda estimator: per_class(estimator)[0]),
             "class_prior_": one_array(per_class, valid=shares),
         },

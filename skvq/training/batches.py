@@ -132,17 +132,14 @@ class Rows:
             yield self.take(slice(start, start + batch_size))
 
     def shuffled(self, batch_size, generator):
-        """Return an iterator over all rows, in an order drawn from `generator`, `batch_size` at a time."""
-        return self.in_batches(self.drawn_order(generator), batch_size)
+        """Yield all rows once in an order drawn from `generator`, `batch_size` at a time; none is dropped."""
+        order = self.drawn_order(generator)
+        for start in range(0, len(order), batch_size):
+            yield self.take(order[start : start + batch_size])
 
     def drawn_order(self, generator):
         """Return the positions of all rows in an order drawn from `generator`, (n,) int64."""
         return torch.randperm(len(self), generator=generator).numpy()
-
-    def in_batches(self, order, batch_size):
-        """Yield the rows at the positions `order` (ndarray of int), `batch_size` at a time."""
-        for start in range(0, len(order), batch_size):
-            yield self.take(order[start : start + batch_size])
 
     def sample(self, n_rows, generator):
         """Return at most `n_rows` distinct rows, drawn from `generator`, as one tensor, gathered piece by piece."""

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._typing import (
@@ -34,7 +33,7 @@ from ..core.inference import decode, encode
 from ..core.layout import UNSCALED, layout_of, learn_layout, tag_rows
 from ..core.memory import check_rows
 from ..core.naming import named
-from ..core.parameters import AUTO, DRAWS, POSITIVE_INTEGER, Number, check_arguments, is_auto, plain
+from ..core.parameters import AUTO, DRAWS, POSITIVE_INTEGER, Number, check_arguments, is_auto, plain, random_source
 from ..persistence.records import from_json
 from ..training.batches import as_array
 from . import inference, schema
@@ -503,7 +502,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             random_state=random_state,
         )
         check_rows((self.n_features_in_,), n_samples=n_samples)
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         if is_auto(observation_noise):
             observation_noise = self.image_shape_ is None
         z = self._prior().sample(n_samples, random)
@@ -537,7 +536,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             random_state=random_state,
         )
         check_rows((self.n_features_in_,), n_draws=n_draws)
-        rows, generator = self._rows(X), _torch_generator(check_random_state(random_state))
+        rows, generator = self._rows(X), _torch_generator(random_source(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
         decoded = self._rows_of_each(np.stack(draws, axis=1), X)
         return decoded[0] if isinstance(decoded, list) and n_draws == 1 else decoded
@@ -564,7 +563,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_is_fitted(self, "weights_")
         known = Number(Integral, 0, self._n_features_out - 1, closed="both")
         (component,) = check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
-        steps = check_array(np.atleast_2d(values), dtype=np.float64, input_name="values")[0]
+        with named(values="values"):
+            steps = check_array(np.atleast_2d(as_array(values)), dtype=np.float64, input_name="values")[0]
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..nn import ranks
 from .tables import TableLikelihood
 
 LOG_2PI = math.log(2 * math.pi)
@@ -86,7 +87,8 @@ class Gaussian(nn.Module):
     def track(self, x, output):
         """Move the running variance towards the mean squared error of a batch, in training only."""
         if self.training:
-            self.set_variance(self.decay * self.variance + (1 - self.decay) * self.squared_error(x, output))
+            error = ranks.mean(self.squared_error(x, output))
+            self.set_variance(self.decay * self.variance + (1 - self.decay) * error)
 
     def draw(self, output, generator):
         """Draw rows around the output, of the same shape."""

@@ -51,7 +51,7 @@ LOSS_WEIGHT = Number(numbers.Real, 0, float(np.finfo(np.float32).max), closed="b
 # Kinds of networks.
 NETWORKS = ("dense", "aligned", "convolutional")
 # The kinds of networks that rows can have, by what they are.
-NETWORKS_OF = {"tables": ("dense",), "images": ("aligned", "convolutional"), "series": ("dense", "convolutional")}
+NETWORKS_OF = {"tables": ("dense",), "images": NETWORKS, "series": ("dense", "convolutional")}
 PRIOR_NAMES = ("auto", "pixelcnn", "transformer", "nade")
 PRIOR_METHODS = ["fit", "sample", "score_samples"]
 
@@ -81,7 +81,7 @@ class Architecture:
     channels, n_blocks : int or None
         Width and depth of convolutional networks: of images, and of series.
     hidden_layer_sizes : tuple of int or None
-        Of dense networks: of tables, and of series.
+        Of dense networks: of tables, and of whole images and series.
     mixes_positions : bool
         Whether the networks of images have maps over all positions.
     """
@@ -265,7 +265,8 @@ def check_code_shape(code_shape, row_shape, is_series=False):
     shape = (code_shape,) if is_one else code_shape
     valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
     if not valid or len(shape) != (2 if is_image else 1):
-        kind = "images" if is_image else "series" if is_series else "tables (rows of pixels need image_shape)"
+        of_rows = "tables (rows of pixels need image_shape) and network='dense'"
+        kind = "images" if is_image else "series" if is_series else of_rows
         several = (
             "; for several codes a position pass quantizer=ResidualCodes(codes_per_position=...)"
             if len(row_shape) == 3
@@ -391,8 +392,8 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None, width
         Number of training rows.
     n_columns : int, default=None
         Number of columns of a table whose rows have more features; None: they are the features.
-    network : {"dense", "convolutional"}, default=None
-        Of series. With a dense network the codes are those of a table of their values.
+    network : {"dense", "aligned", "convolutional"}, default=None
+        Of images and series. With a dense network the codes are those of a table of their values.
     width : int, default=None
         Bits of a code of a table where there is a budget of bits.
     """

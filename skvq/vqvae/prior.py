@@ -45,11 +45,12 @@ def named_prior(prior, layout, X, spec):
     Raises
     ------
     ValueError
-        For a model of the columns of tables where X holds series.
+        For a model of the columns of tables where X holds images or series.
     """
-    if layout.series is not None and models_rows(prior):
+    if len(layout.row_shape) == 3 and models_rows(prior):
+        kind = "images" if layout.series is None else "series"
         raise ValueError(
-            f"prior={prior!r} models the columns of tables, but X holds series; pass prior='pixelcnn' or 'transformer'"
+            f"prior={prior!r} models the columns of tables, but X holds {kind}; pass prior='pixelcnn' or 'transformer'"
         )
     if not (prior is None or is_auto(prior)):
         return prior
@@ -85,14 +86,8 @@ def check_prior(prior, spec, X, y, held_out, y_val):
     """
     if prior is not None and not isinstance(prior, str):
         _check_instance(prior)
-    if models_rows(prior):
-        if spec.is_image:
-            raise ValueError(
-                f"prior={prior!r} models the columns of tables, but X holds images; pass prior='pixelcnn' or "
-                "'transformer'"
-            )
-        if sparse.issparse(X):
-            raise ValueError(f"prior={prior!r} takes no sparse matrix; pass X.toarray(), or prior='pixelcnn'")
+    if models_rows(prior) and sparse.issparse(X):
+        raise ValueError(f"prior={prior!r} takes no sparse matrix; pass X.toarray(), or prior='pixelcnn'")
     if isinstance(prior, GridDensity):
         prior.check_parameters()
         prior._check_split(X.shape[0], held_out)

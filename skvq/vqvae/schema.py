@@ -50,8 +50,8 @@ def check(estimator, limits):
     is_series, is_convolutional = getattr(estimator, "series_shape_", None) is not None, architecture.is_convolutional
     check_rows(estimator, row_shape, codes.grid)
     require(not (is_series and is_convolutional) or codes.n_positions <= row_shape[1], "more positions than steps")
-    require(codes.is_image == (len(row_shape) == 3 and not is_series), "grid and row_shape")
-    require(is_series or is_convolutional == codes.is_image, "row_shape and the sizes of networks")
+    require(len(row_shape) == 3 or not is_convolutional, "row_shape and the sizes of networks")
+    require(codes.is_image == (is_convolutional and not is_series), "grid and row_shape")
     require(getattr(estimator, "network_", architecture.network) == architecture.network, "network_ and architecture_")
     codes.check(limits.n_arrays)
     for size in ("channels", "n_blocks"):
