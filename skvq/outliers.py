@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -361,14 +361,17 @@ def _folds(cv, X):
     A number of folds shuffles rows, which often come sorted, the same way each time.
     """
     n = _num_samples(_with_rows(X))
-    shuffled = KFold(min(cv, n) if n > 1 else cv, shuffle=True, random_state=0) if isinstance(cv, int) else check_cv(cv)
+    if isinstance(cv, Integral):
+        shuffled = KFold(min(int(cv), n) if n > 1 else int(cv), shuffle=True, random_state=0)
+    else:
+        shuffled = check_cv(cv)
     try:
         folds = list(shuffled.split(np.zeros(n)))
         n_left = n - len(np.unique(np.concatenate([np.arange(n)[held_out] for _, held_out in folds])))
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(
-            f"cv={cv!r} must be a number of folds, a splitter, or pairs of positions in X, of rows to fit to and rows "
-            f"held out: {error}"
+            f"cv={cv!r:.80} must be a number of folds, a splitter, or pairs of positions in X, of rows to fit to and "
+            f"rows held out: {error}"
         ) from error
     if n_left:
         raise ValueError(f"cv={cv!r} must hold out every row once; {n_left} were left")
