@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Device, Method, RandomState
+from ..nn import ranks
 from ..persistence.records import to_json
 from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
@@ -23,7 +23,8 @@ from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
-from .parameters import is_auto
+from .parameters import is_auto, plain
+from .versions import VersionedEstimator
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -145,7 +146,17 @@ def torch_generator(random_state, device="cpu"):
     return torch.Generator(device).manual_seed(int(seed))
 
 
-class NetworkEstimator(CallbackSupport, BaseEstimator):
+def check_same_rows(rows, held_out):
+    """Raise ValueError where several processes are given different numbers of rows."""
+    numbers = ranks.of_all((len(rows), None if held_out is None else len(held_out)))
+    if len(set(numbers)) > 1:
+        raise ValueError(
+            f"the processes were given different numbers of rows (and held-out rows): {numbers}; pass the same X to "
+            "fit in all of them, each of which computes a part of every batch"
+        )
+
+
+class NetworkEstimator(CallbackSupport, VersionedEstimator):
     """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
     A subclass that trains by :meth:`_fit_network` has the parameters below and three hooks. ``_recipe(rows, held_out)``
@@ -202,20 +213,24 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         ValueError
             If parameters were changed, after `fit`, to some that do not go with what was learned.
         """
-        save(self, path)
+        if ranks.is_first():  # of several processes, which have learned the same
+            save(self, path)
 
     def _generator(self):
         """Return a private torch.Generator seeded from `random_state`."""
         return torch_generator(self._random_source())
 
     def _random_source(self):
-        """Return `random_state`, or in its place a seed where it is None and the same call has to go on."""
-        if self.checkpoint is None or self.random_state is not None:
+        """Return `random_state`, or in place of None a seed: where a later call, or another process, needs the same."""
+        if self.random_state is not None or (self.checkpoint is None and not ranks.active()):
             return self.random_state
         if "_seed" not in self.__dict__:
-            found = seed_in(self.checkpoint)
-            self._seed = int(check_random_state(None).randint(np.iinfo(np.int32).max)) if found is None else found
+            self._seed = ranks.of_first(self._first_seed)
         return self._seed
+
+    def _first_seed(self):
+        found = seed_in(self.checkpoint)
+        return int(check_random_state(None).randint(np.iinfo(np.int32).max)) if found is None else found
 
     def _open_checkpoint(self, **data):
         """Return the Checkpoint of a fit, None where none is asked for; `data` are digests, see :func:`fingerprint`."""
@@ -257,6 +272,9 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         task : FitTask
             Begun here, with the epochs as its tasks; the caller ends it.
         """
+        check_same_rows(rows, held_out)
+        if held_out is not None:
+            held_out.name = "X_val"
         recipe = self._recipe(rows, held_out)
         if recipe.holds_out:
             training, positions = split_rows(len(rows), self.validation_fraction, generator)
@@ -294,16 +312,16 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         `judged` says whether there are held-out rows.
         """
         chosen = {
-            name: getattr(recipe.budget if is_auto(getattr(self, name)) else self, name)
+            name: plain(getattr(recipe.budget if is_auto(getattr(self, name)) else self, name))
             for name in ("max_iter", "batch_size", "learning_rate_init")
         }
-        patience = self.n_iter_no_change
+        patience = plain(self.n_iter_no_change)
         if is_auto(patience):
             patience = automatic_patience(chosen["max_iter"]) if judged and not recipe.judges_itself else None
         return Settings(
             **chosen,
-            alpha=self.alpha,
-            tol=self.tol,
+            alpha=float(self.alpha),
+            tol=float(self.tol),
             n_iter_no_change=patience,
             monitor=recipe.monitor,
             keep_best=self._keeps_best,
@@ -374,7 +392,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         return self._module
 
     def __getstate__(self):
-        state = super().__getstate__().copy()
+        state = super().__getstate__()
         for name in self._caches:
             state.pop(name, None)
         return state

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
@@ -19,7 +18,9 @@ from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.layout import check_image_shape, check_rows
-from ..core.parameters import DRAWS, check_arguments, is_auto
+from ..core.memory import check_rows as check_rows_memory
+from ..core.naming import named
+from ..core.parameters import DRAWS, check_arguments, is_auto, random_source
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
@@ -64,6 +65,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     class_conditional: bool
     n_clusters: int | str
 
+    check_memory: Callable[[int, int], None]
     _sizes_class: type[GridSizes]
     _sizes: Callable[[int], GridSizes]
     _budget: Callable[[int], Budget]
@@ -156,6 +158,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         self._vectors = None
         if books is not None:
             self._vectors = standard_vectors(books, n_stages_of(codebook, codes.shape[1]))
+        self.check_memory(self.n_codes_, codes.shape[1])
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
         if self._n_classes() > 1:
@@ -185,8 +188,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
             raise ValueError("with class_conditional=True, X_val and y_val must be passed together")
         if X_val is None:
             return None
-        codes = self._check_grids(X_val, reset=False)
-        classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
+        with named(X="X_val", y="y_val"):
+            codes = self._check_grids(X_val, reset=False)
+            classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
         return self._grid_rows(codes, classes)
 
     def _grid_rows(self, codes, classes=None):
@@ -275,7 +279,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         codes : ndarray of shape (n_samples, h * w), or (n_samples, h, w) if `fit` saw such grids, int32 in [0, K)
         """
         check_is_fitted(self, "weights_")
-        check_arguments(
+        n_samples, temperature, top_k, top_p, n_candidates, random_state = check_arguments(
             f"{type(self).__name__}.sample",
             DRAWS,
             n_samples=n_samples,
@@ -283,9 +287,11 @@ class GridDensity(DensityMixin, NetworkEstimator):
             top_k=top_k,
             top_p=top_p,
             n_candidates=n_candidates,
+            random_state=random_state,
         )
+        check_rows_memory(self.grid_shape_, n_samples=n_samples, n_candidates=1 if given is None else n_candidates)
         given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
         shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._learned_sizes.per_sample()
         n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike

@@ -6,13 +6,27 @@ from numbers import Integral
 
 from ..core.estimator import Budget
 from ..core.inference import ROW_BLOCK
-from ..core.parameters import AUTO, COUNT, DRAWS, FRACTION, POSITIVE_INTEGER, TRAINING, Number, Sizes, StrOptions
+from ..core.memory import check_memory, training_bytes
+from ..core.parameters import (
+    AUTO,
+    COUNT,
+    DRAWS,
+    FRACTION,
+    POSITIVE_INTEGER,
+    TRAINING,
+    Number,
+    Sizes,
+    StrOptions,
+    as_sizes,
+    is_auto,
+)
 from ..nn.grids.clusters import ClusteredGrids
 from ..nn.grids.levels import TwoLevelPixelCNN
 from ..nn.grids.pixelcnn import GatedPixelCNN
 from ..nn.grids.transformer import CausalGridTransformer
 from ..nn.nade import ColumnCodes, OrderlessNetwork
 from ..persistence.records import from_json
+from .columns import n_distinct_orders
 
 # From this many rows on a model underfits within its budget rather than overfits.
 MANY_ROWS = 10_000
@@ -203,6 +217,37 @@ class TransformerSizes(GridSizes):
 
     def _feature_values(self):
         return 8 * self.d_model
+
+
+def check_stacks(estimator, n_codes, n_positions):
+    """Raise ValueError, naming the parameter, for sizes of gated stacks that no memory holds."""
+
+    def needs(channels, n_layers, kernel_size, dilations, n_codes):
+        kernel = kernel_size // 2 + 1  # of a grid of one row
+        weights = n_layers * (2 * kernel * channels**2 + channels**2) + (n_codes + n_positions) * channels
+        return training_bytes(weights + n_positions * n_codes, n_layers) + 8 * len(dilations)
+
+    check_memory(
+        needs,
+        channels=int(estimator.channels),
+        n_layers=int(estimator.n_layers),
+        kernel_size=int(estimator.kernel_size),
+        dilations=as_sizes(estimator.dilations),
+        n_codes=n_codes,
+    )
+
+
+def check_columns(estimator, n_columns):
+    """Raise ValueError, naming the parameter, for sizes of an OrderlessNADE that no memory holds."""
+
+    def needs(n_units=1, n_bins=1, n_blocks=0, n_orders=1):
+        weights = 2 * n_blocks * n_units**2 + n_units * n_columns + n_bins * n_columns
+        return training_bytes(weights, n_blocks) + 8 * n_distinct_orders(n_columns, n_orders) * n_columns
+
+    names = ("n_units", "n_bins", "n_blocks", "n_orders")
+    check_memory(
+        needs, **{name: int(getattr(estimator, name)) for name in names if not is_auto(getattr(estimator, name))}
+    )
 
 
 def automatic_clusters(n_rows):

@@ -4,7 +4,9 @@ import math
 from functools import partial
 
 import numpy as np
+import torch
 
+from ..core.loaded import check_network
 from ..core.schema import BOUNDS, NAMES, TRAINED_ARRAYS, TRAINED_VALUES, check_device_and_seed
 from ..core.tables.codes import TableCodes
 from ..core.tables.saved import COLUMNS, check_columns
@@ -13,6 +15,7 @@ from ..persistence.kinds import labels, network_weights, one_array, shares, with
 from ..persistence.records import between, from_json, from_zero, layers, require
 from .columns import n_distinct_orders
 from .defaults import NADESizes, PixelCNNSizes, TransformerSizes, TwoLevelSizes
+from .passes import unpack
 
 # Positions of a grid, of which every one is numbered when a network is built, and dilations.
 MOST_POSITIONS, MOST_DILATIONS, LARGEST_KERNEL = 4096, 256, 4095
@@ -59,6 +62,16 @@ def check_grids(estimator, limits, kind, arrays_per_layer):
         require(sum(map(math.prod, levels)) == estimator.n_features_in_, "grid_shapes_ and n_features_in_")
 
 
+def check_likelihoods(estimator):
+    """Raise ValueError for a model of grids with weights that no fit leaves."""
+
+    def compute(module):
+        n_columns = estimator.n_features_in_ + (module.condition_size > 0)
+        return {"the likelihood": module.nll(*unpack(module, torch.zeros(1, n_columns, dtype=torch.int64)))}
+
+    check_network(estimator, compute)
+
+
 def of_grids(class_name, kind, arrays_per_layer, **values):
     """Return the schema of a model of grids whose network the sizes `kind` build."""
 
@@ -76,6 +89,7 @@ def of_grids(class_name, kind, arrays_per_layer, **values):
         },
         partial(check_grids, kind=kind, arrays_per_layer=arrays_per_layer),
         check_parameters,
+        check_likelihoods,
         optional=frozenset({*NAMES, "classes_", "class_prior_"}),
     )
 
@@ -112,6 +126,13 @@ def check_nade_columns(estimator):
     """Raise ValueError where the columns of an OrderlessNADE do not go with its architecture."""
     sizes = from_json(NADESizes, estimator.architecture_)
     require(TableCodes(check_columns(estimator), sizes.n_bins).codes == sizes.codes, "columns_ and architecture_")
+
+    def compute(module):
+        rows = torch.zeros(2, len(sizes.n_coarse), dtype=torch.int64)
+        known = torch.stack([torch.zeros(rows.shape[1]), torch.ones(rows.shape[1])])
+        return {"the likelihood": module.log_prob_terms(rows, known)}
+
+    check_network(estimator, compute)
 
 
 def _shape_of_orders(estimator):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .._typing import Device, Path, RandomState
+from ..core.memory import check_memory, training_bytes
 from ..core.parameters import is_auto
 from . import schema
 from .base import GridDensity
@@ -190,6 +191,17 @@ class CausalTransformer(GridDensity):
         super().check_parameters()
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model={self.d_model} must be a multiple of n_heads={self.n_heads}")
+
+    def check_memory(self, n_codes: int, n_positions: int) -> None:
+        """Raise ValueError, naming the parameter, for sizes that no memory holds."""
+        check_memory(
+            lambda d_model, n_layers, n_codes: training_bytes(
+                12 * n_layers * d_model**2 + (n_codes + n_positions) * d_model + n_positions * n_codes, n_layers
+            ),
+            d_model=int(self.d_model),
+            n_layers=int(self.n_layers),
+            n_codes=n_codes,
+        )
 
     def _sizes(self, n_rows):
         return TransformerSizes(

@@ -57,6 +57,8 @@ class Rows:
         The rows of X that this object stands for; all of them if None.
     """
 
+    name = "X"  # for messages
+
     def __init__(self, X, *, shift=None, scale=None, shape=None, dtype=torch.float32, device="cpu", subset=None):
         self.X = X
         self.shift = shift
@@ -107,7 +109,8 @@ class Rows:
         batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)
         if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):
             raise ValueError(
-                "X holds values that float32 cannot hold after standardisation; they are too far from the rows of fit"
+                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
+                "rows of fit"
             )
         return batch.reshape(-1, *self.shape)
 
@@ -129,17 +132,14 @@ class Rows:
             yield self.take(slice(start, start + batch_size))
 
     def shuffled(self, batch_size, generator):
-        """Return an iterator over all rows, in an order drawn from `generator`, `batch_size` at a time."""
-        return self.in_batches(self.drawn_order(generator), batch_size)
+        """Yield all rows once in an order drawn from `generator`, `batch_size` at a time; none is dropped."""
+        order = self.drawn_order(generator)
+        for start in range(0, len(order), batch_size):
+            yield self.take(order[start : start + batch_size])
 
     def drawn_order(self, generator):
         """Return the positions of all rows in an order drawn from `generator`, (n,) int64."""
         return torch.randperm(len(self), generator=generator).numpy()
-
-    def in_batches(self, order, batch_size):
-        """Yield the rows at the positions `order` (ndarray of int), `batch_size` at a time."""
-        for start in range(0, len(order), batch_size):
-            yield self.take(order[start : start + batch_size])
 
     def sample(self, n_rows, generator):
         """Return at most `n_rows` distinct rows, drawn from `generator`, as one tensor, gathered piece by piece."""

@@ -8,7 +8,15 @@ from contextlib import suppress
 import numpy as np
 import torch
 
-from ..persistence.container import LoadError, open_saved, require_safetensors, to_bytes, write_atomically
+from ..nn import ranks
+from ..persistence.container import (
+    LoadError,
+    open_saved,
+    remove_leftovers,
+    require_safetensors,
+    to_bytes,
+    write_atomically,
+)
 from ..persistence.records import check_keys
 
 FORMAT = 1
@@ -67,7 +75,7 @@ class Checkpoint:
 
     def __init__(self, path, interval, fingerprint, seed=None):
         require_safetensors()
-        self.path = checked_path(path)
+        self.path = os.path.abspath(os.fsdecode(path))
         self.interval = interval
         self.fingerprint = fingerprint
         self.seed = seed
@@ -76,7 +84,7 @@ class Checkpoint:
 
     def _read(self):
         """Return the state that the file holds, None without a file."""
-        content = read_checkpoint(self.path)
+        content = ranks.of_first(lambda: read_checkpoint(self.path))
         if content is None:
             return None
         there, here = content["fingerprint"], self.fingerprint
@@ -92,22 +100,25 @@ class Checkpoint:
 
     def keep(self, state):
         """Write what ``state()`` returns if the last one was written long enough ago."""
-        if time.monotonic() - self.written >= self.interval:
+        if ranks.is_first() and time.monotonic() - self.written >= self.interval:
             self.write(state())
 
     def write(self, state):
-        """Write a state."""
+        """Write a state; of several processes the first one does."""
+        if not ranks.is_first():
+            return
         arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
         values = {name: value for name, value in state.items() if name not in arrays}
         content = {"format": FORMAT, "fingerprint": self.fingerprint, "seed": self.seed, "values": json.dumps(values)}
-        write_atomically(self.path, to_bytes(arrays, {"checkpoint": content}), part=f"{self.path}.part")
+        write_atomically(self.path, to_bytes(arrays, {"checkpoint": content}))
         self.written = time.monotonic()
 
     def remove(self):
         """Delete the file, if it is there, and what a killed process may have left of another one."""
-        for path in (self.path, f"{self.path}.part"):
+        if ranks.is_first():
             with suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(self.path)
+            remove_leftovers(os.path.dirname(self.path))
 
 
 def checked_path(path):
@@ -151,7 +162,9 @@ def read_checkpoint(path):
 
 
 def seed_in(path):
-    """Return the seed that the checkpoint at a path has, None without a file."""
+    """Return the seed in the checkpoint at a path, None without a file or path."""
+    if path is None:
+        return None
     content = read_checkpoint(path)
     return None if content is None else content["seed"]
 

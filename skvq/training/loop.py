@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from .._warnings import warn_user
+from ..nn import ranks
 from ..nn.draws import draw_from
 from .checkpoints import pack, unpack
 from .finite import require_finite
@@ -117,6 +118,14 @@ class TermMeans:
     def values(self):
         """Return the means as a dict of float."""
         return {name: total / self.n_rows for name, total in self.sums.items()}
+
+
+def of_whole_batch(terms):
+    """Return the loss terms of a batch for those of this process's rows; the gradients are those of these rows."""
+    if ranks.share() == 1:
+        return terms
+    whole = ranks.mean(torch.stack([value.detach().float() for value in terms.values()]))
+    return {name: value.detach() + (mine - mine.detach()) for value, (name, mine) in zip(whole, terms.items())}
 
 
 def learning_rate_factor(step, n_steps, warmup):
@@ -242,6 +251,7 @@ class Optimizer:
         for part in self.parts:
             part.zero_grad(set_to_none=True)
         loss.backward()
+        ranks.add(*(parameter.grad for parameter in self.parameters if parameter.grad is not None))
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
         for part, rate in zip(self.parts, self.rates):
@@ -336,6 +346,7 @@ class Loop:
         self.objective = objective
         self.module = module = objective.module
         draw_from(generator, module)
+        ranks.make_equal(self._tensors())
         self.rows = rows
         self.settings = settings
         self.generator = generator
@@ -406,11 +417,12 @@ class Loop:
         if self.validation_rows is not None:
             held_out = self.evaluate(self.validation_rows, epoch)
             values.update({f"validation_{name}": value for name, value in held_out.items()})
+        values = ranks.of_first(lambda: values)  # one process decides by them
         self.history.add(values)
         self.last.take()
         self.history.n_iter = epoch
         stop = self._judge(values, epoch)
-        if self.observer is not None and self.observer.epoch_ends():
+        if ranks.of_first(lambda: self.observer is not None and self.observer.epoch_ends()):
             self.history.stopped, stop = "callback", True
         self._report(epoch, values, time.perf_counter() - started, last=stop or epoch == self.settings.max_iter)
         return stop
@@ -420,9 +432,11 @@ class Loop:
         if self.order is None:
             self.before_epoch = self.generator.get_state()
             self.order = self.rows.drawn_order(self.generator)
-        for batch in self.rows.in_batches(self.order[self.means.n_rows :], self.settings.batch_size):
-            terms = self._step(batch, epoch)
-            self.means.add(terms, len(batch))
+        for start in range(self.means.n_rows, len(self.order), self.settings.batch_size):
+            positions = self.order[start : start + self.settings.batch_size]
+            with ranks.sharing(len(positions)) as mine:
+                terms = self._step(self.rows.take(positions[mine]), epoch)
+            self.means.add(terms, len(positions))
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._state)
         values = self.means.values() | self.objective.pass_summary()
@@ -434,13 +448,14 @@ class Loop:
         factor = learning_rate_factor(self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps))
         rate = settings.learning_rate_init * factor
         with self._autocast():
-            terms = self.objective.terms(batch)
+            terms = of_whole_batch(self.objective.terms(batch))
         if not math.isfinite(terms["loss"].item()):
             raise ValueError(
                 f"the loss became {terms['loss'].item()} in epoch {epoch} at a learning rate of {rate:.3g} "
-                f"(learning_rate_init={settings.learning_rate_init:g}); lower learning_rate_init or the loss weights"
+                f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
+                "loss weights"
             )
-        self.optimizer.step(terms["loss"], factor)
+        self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
         self.history.n_steps += 1
         self.objective.after_step(self.history.n_steps / self.n_steps)
         return terms
@@ -505,8 +520,8 @@ class Loop:
         if not math.isfinite(watched):
             raise ValueError(
                 f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} "
-                f"with learning_rate_init={rate:g}; lower it or the loss weights, or, if X_val was passed, look for "
-                "values there that are far from those of X"
+                f"with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}; lower them or the loss weights, "
+                "or, if X_val was passed, look for values there that are far from those of X"
             )
         return values | self.objective.pass_summary()
 
@@ -531,7 +546,7 @@ class Loop:
         return False
 
     def _keep_last_complete_epoch(self):
-        if self.history.n_iter == 0:
+        if self.history.n_iter == 0 or ranks.active():
             raise  # nothing to keep: let the interrupt through
         self.last.restore()
         kept = "the state" if self.best is None else "the best state up to it"
@@ -545,7 +560,7 @@ class Loop:
     def _report(self, epoch, values, seconds, *, last):
         verbose = int(self.settings.verbose)
         every = max(1, self.settings.max_iter // 20) if verbose == 1 else 1
-        if verbose < 1 or not (last or epoch % every == 0):
+        if not ranks.is_first() or verbose < 1 or not (last or epoch % every == 0):
             return
         terms = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         print(f"[{self.settings.name}] epoch {epoch}/{self.settings.max_iter}  {terms}  ({seconds:.2f} s)", flush=True)

@@ -35,16 +35,16 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
-from ..core.layout import layout_of, learn_layout, tag_rows
-from ..core.parameters import is_auto
+from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows
+from ..core.parameters import check_arguments, is_auto, plain
+from ..priors.defaults import COMPLETION
 from ..training.batches import as_array
 from . import schema
-from .arrangement import better_network, better_width
+from .arrangement import arrange
 from .codes import Codes
-from .completion import check_mask, check_values, known_codes, shapes_of_images
+from .completion import ImageCompletion
 from .defaults import (
     CONSTRAINTS,
-    ENOUGH_TO_MIX_POSITIONS,
     Architecture,
     are_aligned,
     automatic_training,
@@ -347,6 +347,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     _schema = schema.VQVAE
     _parameter_constraints = CONSTRAINTS
     _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
+    _caches = (*NetworkEstimator._caches, "_arranged")  # the arrangement of the codes, during `fit`
 
     def __init__(
         self,
@@ -454,14 +455,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             self._check_parameters()
             layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
             tables = tables if layout.has_columns else (X, held_out)
-            self._choose_network(layout.rows(X, "cpu"))
+            self._arrange(layout.rows(X, "cpu"))
             if self.prior is not None:
-                spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
+                of_rows = layout.row_shape, X.shape[0], X.shape[1], self.network_
+                spec = plan_codes(self._arranged.asked, *of_rows, self._arranged.width)
                 prior = named_prior(self.prior, layout, X, spec)
                 self._check_prior(prior, spec, (X, y), (held_out, y_val), tables)
             generator = self._generator()
             task.begin(1 if self.prior is None else 2)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
+            del self._arranged
         with keeps_autoencoder(type(self).__name__):
             stage.end()
             if prior is not None and models_rows(prior):
@@ -500,7 +503,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task = FitTask(self, X, y)
         layout = layout_of(self)
         X = layout.check(self, X)
-        held_out = None if X_val is None else layout.check(self, X_val)
+        held_out = check_held_out(layout, self, X_val)
         prior = named_prior(self.prior, layout, X, self._spec)
         tables = X, held_out
         if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
@@ -581,11 +584,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Returns
         -------
         float
-            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0. NaN, with a warning, for one row.
         """
         check_is_fitted(self, "weights_")
         _, squared_error, variation = self._reconstruct(X)
-        return inference.r_squared(squared_error.sum(), variation)
+        return inference.r_squared(squared_error, variation)
 
     @typed(available_if(_has_prior))
     @prepared
@@ -695,7 +698,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Cells of tables are drawn given the other cells of their rows (:meth:`OrderlessNADE.complete`). Of images the
         codes of patches that are known to the last pixel are kept, the others drawn (:meth:`PixelCNN.sample` with
         `given`) and decoded. What the encoder makes of a known patch depends on the missing pixels beside it, which it
-        sees as the mean.
+        sees as the mean. Of whole images 64 are drawn; the one that is nearest to the known
+        pixels is fitted to these, in turns with the missing ones.
 
         Of series the codes of known parts are kept, and the others are drawn, eight times; the draw that is nearest to
         the known steps is taken. Codes of whole series are fitted to the known steps, in turns with the gaps. What the
@@ -733,6 +737,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             For images, if the prior's `sample` takes no `given`, `mask` and `n_candidates`.
         """
         prior = self._fitted_prior()
+        n_draws, n_candidates, strategy, random_state, temperature, top_k, top_p = check_arguments(
+            "VQVAETransformer.complete",
+            COMPLETION,
+            n_draws=n_draws,
+            n_candidates=n_candidates,
+            strategy=strategy,
+            random_state=random_state,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
@@ -745,18 +760,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
                 "codes, each of which depends on all columns; pass prior='nade'"
             )
-        if mask is None:
-            raise ValueError("mask=None is for tables; images need one, True where a pixel is known")
-        images = check_values(X, shapes_of_images(self.image_shape_))
-        known = check_mask(mask, images.shape, self.image_shape_)
-        rows = np.where(known, images.reshape(known.shape), self.shift_)
         layout = layout_of(self)
-        codes = self._encode(layout.check(self, rows.reshape(images.shape)))
-        patches = known_codes(known, layout.row_shape, self._spec)
-        drawn = prior.complete(codes, patches, n_candidates=n_candidates, **options)
-        completed = self._decode(drawn).reshape(known.shape)
-        dtype = images.dtype if completed.dtype == np.uint8 else completed.dtype  # which may hold NaN
-        return np.where(known, rows, completed).astype(dtype).reshape(images.shape)
+        completion = ImageCompletion(
+            layout, self._spec, lambda rows: self._encode(layout.check(self, rows)), self._decode, prior
+        )
+        return completion.complete(X, mask, n_candidates=n_candidates, **options)
 
     @typed(available_if(_has_prior))
     @prepared
@@ -829,16 +837,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return self._fit_network(rows, held_out, generator, task)
 
     def _recipe(self, rows, held_out):
-        is_dense = self.network_ == "dense"
-        width = better_width(self, rows, self._generator()) if is_dense else None
-        codes = plan_codes(self, rows.shape, len(rows), rows.n_columns, self.network_, width)
+        asked, width, is_dense = self._arranged.asked, self._arranged.width, self.network_ == "dense"
+        codes = plan_codes(asked, rows.shape, len(rows), rows.n_columns, self.network_, width)
         few_rows = is_dense and codes.starts_at_its_best(len(rows))
         shape = (math.prod(rows.shape),) if is_dense else rows.shape
         enough = stops_early(shape, int(len(rows) * (1 - self.validation_fraction)))
         holds_out = self._holds_out(held_out, not few_rows and enough)
         n_training = self._n_training(rows, holds_out)
-        augments = bool(self.image_shape_) and (not self.aligned_ if is_auto(self.augment) else self.augment)
-        architecture = plan(self, rows.shape, n_training, rows.n_columns, self.network_, width)
+        pays = not (self.aligned_ or is_dense)
+        augments = self.image_shape_ is not None and (pays if is_auto(self.augment) else bool(self.augment))
+        architecture = plan(asked, rows.shape, n_training, rows.n_columns, self.network_, width)
         n_positions = architecture.codes.n_positions
         return Recipe(
             architecture,
@@ -850,32 +858,25 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             uses=1 if is_dense else n_positions,
         )
 
-    def _choose_network(self, rows):
-        """Set `aligned_` and `network_`, the kind of network that `network` stands for."""
+    def _arrange(self, rows):
+        """Set `aligned_`, and `network_` and the codes that the parameters stand for."""
         rows_are = "tables" if len(rows.shape) == 1 else "series" if self.image_shape_ is None else "images"
         check_network(self.network, rows_are)
         self.aligned_ = are_aligned(rows) if rows_are == "images" else None
-        if not is_auto(self.network):
-            self.network_ = self.network
-        elif rows_are == "series":
-            self.network_ = better_network(self, rows, self._generator())
-        elif rows_are == "images":
-            mixes_positions = self.aligned_ and len(rows) >= ENOUGH_TO_MIX_POSITIONS
-            self.network_ = "aligned" if mixes_positions else "convolutional"
-        else:
-            self.network_ = "dense"
+        self._arranged = arrange(self, rows, self.aligned_, self._generator)
+        self.network_ = self._arranged.network
 
     def _start(self, architecture, rows, generator):
-        weight = self.codebook_weight
+        weight = plain(self.codebook_weight)
         return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
 
     def _objective(self, start, generator, *, augments):
         automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]
         return VQObjective(
             start.module,
-            codebook_weight=self.codebook_weight,
-            commitment_weight=self.commitment_weight,
-            input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
+            codebook_weight=plain(self.codebook_weight),
+            commitment_weight=plain(self.commitment_weight),
+            input_noise=automatic_noise if is_auto(self.input_noise) else plain(self.input_noise),
             augments=augments,
             generator=generator,
         )

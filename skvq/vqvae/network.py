@@ -15,7 +15,7 @@ from torch import nn
 
 from .._warnings import warn_user
 from ..core.estimator import Start
-from ..nn import images, series, tables
+from ..nn import images, ranks, series, tables
 from ..training.loop import Objective
 from .kmeans import distinct_vectors, kmeans_codebooks, sample_size
 
@@ -193,8 +193,8 @@ class VQObjective(Objective):
     codebook term has no gradient: the quantiser takes the codebook's step itself, times `codebook_weight`. Here the
     term is reported unweighted, and counts with its weight in the reported loss. In training the encoder may see the
     rows with Gaussian noise of standard deviation `input_noise`, while the reconstruction is compared with the clean
-    ones, as in a denoising autoencoder [2]_. With `augments`, images are shifted, by up to half a cell, and mirrored in
-    training. The matrices of the networks of images move by Muon.
+    ones, as in a denoising autoencoder [2]_. With `augments`, images are shifted, by up to half a cell (for codes of
+    whole images by a pixel), and mirrored in training. The matrices of the networks of images move by Muon.
 
     References
     ----------
@@ -228,19 +228,23 @@ class VQObjective(Objective):
     def _augmented(self, batch):
         if not (self.augments and self.module.training):
             return batch
-        half_a_cell = [max(1, side // 2) for side in self.module.encoder.grid.stride]
+        grid = getattr(self.module.encoder, "grid", None)  # codes of whole images have no cells
+        half_a_cell = (1, 1) if grid is None else [max(1, side // 2) for side in grid.stride]
         return images.moved(batch, half_a_cell, self.generator)
 
     def _with_noise(self, batch):
         if not self.module.training or self.input_noise == 0:
             return batch
-        noise = torch.randn(batch.shape, generator=self.generator).to(batch.device)
+        noise = ranks.drawn(self._randn, batch.shape).to(batch.device)
         return batch + self.input_noise * noise
+
+    def _randn(self, shape):
+        return torch.randn(shape, generator=self.generator)
 
     def after_step(self, progress):
         """Revive dead codes, until the codebook is left to settle."""
         if progress < REVIVAL_SHARE:
-            self.module.quantizer.revive(self.z.detach(), self.generator)
+            self.module.quantizer.revive(ranks.rows_of_all(self.z.detach()), self.generator)
 
     def gathered(self):
         """Return how often the codes occurred in this pass."""
@@ -252,6 +256,7 @@ class VQObjective(Objective):
 
     def _count(self, codes):
         counts = self.module.quantizer.count(codes)
+        ranks.add(counts)
         self.counts = counts if self.counts is None else self.counts + counts
 
     def pass_summary(self):
