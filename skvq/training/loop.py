@@ -445,7 +445,7 @@ class Loop:
 
     def _step(self, batch, epoch):
         settings = self.settings
-        factor = learning_rate_factor(self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps))
+        factor = self._factor()
         rate = settings.learning_rate_init * factor
         with self._autocast():
             terms = of_whole_batch(self.objective.terms(batch))
@@ -456,8 +456,17 @@ class Loop:
             )
         self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
         self.history.n_steps += 1
-        self.objective.after_step(self.history.n_steps / self.n_steps)
+        self.objective.after_step(self._progress())
         return terms
+
+    def _factor(self):
+        """Return the factor on the learning rate of the next step."""
+        warmup = math.ceil(self.settings.warmup * self.n_steps)
+        return learning_rate_factor(self.history.n_steps, self.n_steps, warmup)
+
+    def _progress(self):
+        """Return which share of all steps is done."""
+        return self.history.n_steps / self.n_steps
 
     def _tensors(self):
         """Return all tensors of the module, buffers that a state dictionary leaves out among them."""

@@ -6,9 +6,11 @@ import functools
 import math
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from scipy.stats import entropy
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
@@ -514,6 +516,41 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return self
 
     @prepared
+    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+        """Train the autoencoder on a chunk of rows, each of them once, and go on with the next chunk in the next call.
+
+        The first chunk fixes the columns or the shape, the scaling, and the network and its start, so it should be
+        large enough to stand for the others; all chunks are scaled alike. No rows are held out, `max_iter` has no
+        effect, and after a few steps the learning rate stays as it is: lower it for the last chunks. After :meth:`fit`
+        it goes on from what was learned. The codebook moves on, and codes that fall out of use are put back among the
+        data. `code_counts_`, `noise_variance_` and what follows from them are of the latest chunk. The prior is left to
+        :meth:`fit_prior`; one from before is dropped, since the codes mean something else now. Memory is needed for a
+        chunk, the network and its optimiser.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+            The chunk.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._check_parameters()
+        with self._keeps_last_chunk():
+            if hasattr(self, "weights_"):
+                layout = layout_of(self)
+                X = layout.check(self, X)
+            else:
+                layout, X, _ = learn_layout(self, X, None, standardize=self.standardize)
+                self._choose_network(layout.rows(X, "cpu"))
+            self._fit_chunk(layout.rows(X, resolve_device(self.device)))
+        self.__dict__.pop("prior_", None)
+        return self
+
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.int32]:
         """Return the codes of X.
 
@@ -825,6 +862,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         return self._fit_network(rows, held_out, generator, task)
+
+    def _known_architecture(self):
+        return Architecture.from_json(self.architecture_)
+
+    def _start_again(self, device):
+        start = super()._start_again(device)
+        quantizer = start.architecture.codes.build(torch.Generator(), self.codebook_weight)
+        quantizer.load_state_dict(start.module.quantizer.state_dict())
+        start.module.quantizer = quantizer.to(device)
+        return replace(start, notes={"error": math.sqrt(self.noise_variance_)})
 
     def _recipe(self, rows, held_out):
         is_dense = self.network_ == "dense"
