@@ -11,8 +11,8 @@ checkpoint. ``--rows 6000`` takes a tenth of the time.
 """
 
 # %%
-# The example also needs ``_datasets.py`` from the folder ``examples``. For several processes it calls ``join`` before
-# the fit. See :doc:`/how_to/several_processes`.
+# The example also needs ``_datasets.py`` from the folder ``examples``. All that is done for several processes is to
+# call ``join`` before the fit. See :doc:`/how_to/several_processes`.
 
 # sphinx_gallery_thumbnail_path = "samples_fashion_mnist.png"
 

@@ -114,6 +114,18 @@ def test_the_memory_of_the_optimiser_goes_on_and_that_of_a_fit_is_none():
     assert any((streamed.weights_[name] != weights).any() for name, weights in forgetful.weights_.items())
 
 
+def test_a_lower_learning_rate_acts_from_the_next_chunk_on():
+    model, X = FAMILIES["vqvae, images"]
+    moved = []
+    for rate in (4e-3, 4e-6):
+        streamed = clone(model).partial_fit(X[:120])
+        before = {name: array.copy() for name, array in streamed.weights_.items()}
+        streamed.set_params(learning_rate_init=rate).partial_fit(X[120:])
+        of_network = [name for name in before if not name.startswith("quantizer")]
+        moved.append(max(np.abs(streamed.weights_[name] - before[name]).max() for name in of_network))
+    assert 0 < moved[1] < 0.01 * moved[0]
+
+
 @of_every_family
 def test_a_fit_can_go_on_with_chunks_and_begins_anew_after_them(family):
     model, X = FAMILIES[family]

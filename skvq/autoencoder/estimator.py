@@ -29,6 +29,8 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import layout_of, learn_layout, tag_rows
+from ..core.naming import named
+from ..core.parameters import plain
 from ..persistence.records import from_json
 from ..training.batches import as_array
 from . import schema
@@ -345,8 +347,10 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
         check_loss(self.loss, layout)
         if self.loss == "log_loss":
-            for values in (X,) if held_out is None else (X, held_out):
-                check_unit_interval(values)
+            check_unit_interval(X)
+            if held_out is not None:
+                with named(X="X_val"):
+                    check_unit_interval(held_out)
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         fitting = self._fit_network(rows, held_out, self._generator(), task)
@@ -473,11 +477,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         float
-            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0. NaN, with a warning, for one row.
         """
         check_is_fitted(self, "weights_")
         _, squared_error, variation = self._reconstruct(X)
-        return inference.r_squared(squared_error.sum(), variation)
+        return inference.r_squared(squared_error, variation)
 
     @property
     def _n_features_out(self):
@@ -509,11 +513,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return AutoEncoderObjective(
             start.module,
             noise=self.noise,
-            noise_level=self.noise_level,
+            noise_level=plain(self.noise_level),
             sparsity=self.sparsity,
-            sparsity_weight=self.sparsity_weight,
-            sparsity_target=self.sparsity_target,
-            contractive_weight=self.contractive_weight,
+            sparsity_weight=plain(self.sparsity_weight),
+            sparsity_target=plain(self.sparsity_target),
+            contractive_weight=plain(self.contractive_weight),
             generator=generator,
         )
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,7 +24,8 @@ from ..training.stream import Stream
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
-from .parameters import is_auto
+from .parameters import is_auto, plain
+from .versions import VersionedEstimator
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -164,7 +164,7 @@ def memory_of(stream, start):
     return {"state": stream.memory(), "settings": settings, "notes": dict(start.notes)}
 
 
-class NetworkEstimator(CallbackSupport, BaseEstimator):
+class NetworkEstimator(CallbackSupport, VersionedEstimator):
     """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
     A subclass that trains by :meth:`_fit_network` has the parameters below and three hooks. ``_recipe(rows, held_out)``
@@ -285,6 +285,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             Begun here, with the epochs as its tasks; the caller ends it.
         """
         check_same_rows(rows, held_out)
+        if held_out is not None:
+            held_out.name = "X_val"
         recipe = self._recipe(rows, held_out)
         if recipe.holds_out:
             training, positions = split_rows(len(rows), self.validation_fraction, generator)
@@ -321,6 +323,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         if "_stream" not in self.__dict__:
             self._stream = self._open_stream(rows)
         stream, start = self._stream
+        if not is_auto(self.learning_rate_init):
+            stream.set_rate(float(self.learning_rate_init))
         with threads_for(sum(tensor.numel() for tensor in stream.module.parameters()) * stream.settings.batch_size):
             history = stream.take(rows)
         fitting = Fitting(stream.module, start.architecture, rows, None, stream.generator, {})
@@ -369,16 +373,16 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         `judged` says whether there are held-out rows.
         """
         chosen = {
-            name: getattr(recipe.budget if is_auto(getattr(self, name)) else self, name)
+            name: plain(getattr(recipe.budget if is_auto(getattr(self, name)) else self, name))
             for name in ("max_iter", "batch_size", "learning_rate_init")
         }
-        patience = self.n_iter_no_change
+        patience = plain(self.n_iter_no_change)
         if is_auto(patience):
             patience = automatic_patience(chosen["max_iter"]) if judged and not recipe.judges_itself else None
         return Settings(
             **chosen,
-            alpha=self.alpha,
-            tol=self.tol,
+            alpha=float(self.alpha),
+            tol=float(self.tol),
             n_iter_no_change=patience,
             monitor=recipe.monitor,
             keep_best=self._keeps_best,
@@ -449,7 +453,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         return self._module
 
     def __getstate__(self):
-        state = super().__getstate__().copy()
+        state = super().__getstate__()
         if "_stream" in state:
             state["_stream_memory"] = memory_of(*state["_stream"])
         for name in self._caches:

@@ -12,6 +12,7 @@ from os import PathLike
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_parameter_constraints
 
 # torch and numpy count in 64 bits.
@@ -107,7 +108,7 @@ DRAWS = {
 
 
 def check_arguments(method, constraints, **arguments):
-    """Raise an error, a ValueError and TypeError, that names the first argument of a method that is not accepted.
+    """Return the arguments of a method, numbers as Python's own, in the order in which they are passed.
 
     Parameters
     ----------
@@ -117,8 +118,18 @@ def check_arguments(method, constraints, **arguments):
         Constraints by name of an argument.
     **arguments
         The values.
+
+    Returns
+    -------
+    values : tuple
+
+    Raises
+    ------
+    ValueError, TypeError
+        An error that is both, and names the first argument that is not accepted.
     """
     validate_parameter_constraints(constraints, arguments, method)
+    return tuple(map(plain, arguments.values()))
 
 
 def plain(value):
@@ -132,7 +143,19 @@ def plain(value):
     for kind, own in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
         if isinstance(value, kind):
             return own(value)
-    return value
+    too_large = isinstance(value, int) and abs(value) > LARGEST_INTEGER  # of a real parameter: torch takes no such int
+    return float(value) if too_large else value
+
+
+def random_source(random_state):
+    """Return the RandomState that the argument `random_state` of a method stands for; ValueError that names it."""
+    try:
+        return check_random_state(random_state)
+    except ValueError:
+        raise ValueError(
+            f"random_state={random_state!r} must be None, an int from 0 to 2**32 - 1, or an instance of "
+            "numpy.random.RandomState"
+        ) from None
 
 
 def is_auto(value):
@@ -166,5 +189,6 @@ __all__ = [
     "as_sizes",
     "check_arguments",
     "is_auto",
+    "random_source",
     "plain",
 ]

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from .._warnings import warn_user
+from ..training.batches import as_array
 
 # Rows that are looked at, and the shortest side of an image that is told: smaller ones are reconstructed as well as
 # tables.
@@ -73,7 +74,7 @@ def warn_of_pixels(X):
     if sparse.issparse(X) or len(getattr(X, "shape", (0, 0))) != 2:
         return
     try:
-        shape = image_shape_of(np.asarray(X[: 20 * ROWS]))
+        shape = image_shape_of(np.asarray(as_array(X[: 20 * ROWS])))
     except (TypeError, ValueError):  # of what holds more than numbers, or is no table at all
         return
     if shape is not None:

@@ -10,6 +10,8 @@ from ..core.callbacks import FitTask
 from ..core.device import is_forked, prepared, resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
 from ..core.fingerprint import digest_of_arrays
+from ..core.memory import check_memory, dense_weights, training_bytes
+from ..core.naming import named
 from ..training.batches import as_array
 from ..training.finite import first_not_finite
 from .build import Weights, layer_widths, start_weights
@@ -107,7 +109,8 @@ class BaseMLP(NetworkEstimator):
         X, y = self._check_data(X, y, targets, reset=not goes_on)
         targets.learn(y)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(as_array(sample_weight), X)
+            with named(sample_weight="sample_weight"):
+                sample_weight = _check_sample_weight(as_array(sample_weight), X)
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
         held_out = self._check_held_out(X_val, y_val, targets, examples.targets.shape[1])
         random_state = check_random_state(self.random_state if incremental else self._random_source())
@@ -181,11 +184,9 @@ class BaseMLP(NetworkEstimator):
             return None
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be passed together")
-        try:
+        with named(X="X_val", y="y_val"):
             X_val, y_val = self._check_data(X_val, y_val, targets, reset=False)
             encoded = targets.encode(y_val)
-        except ValueError as error:
-            raise ValueError(f"X_val or y_val: {error}") from error
         if encoded.shape[1] != n_columns:
             raise ValueError(f"y_val has {encoded.shape[1]} outputs, but y has {n_columns}")
         return Examples(X_val, encoded, y_val)
@@ -202,6 +203,12 @@ class BaseMLP(NetworkEstimator):
         if goes_on:
             return
         widths = layer_widths(self.hidden_layer_sizes, examples.X.shape[1], n_outputs)
+        check_memory(
+            lambda hidden_layer_sizes: training_bytes(
+                dense_weights(widths[0], *hidden_layer_sizes, n_outputs), len(hidden_layer_sizes)
+            ),
+            hidden_layer_sizes=tuple(widths[1:-1]),
+        )
         dtype = np.float32 if examples.X.dtype == np.float32 else np.float64
         vars(self).update(start_weights(widths, self.activation, dtype, random_state).learned())
         self.n_layers_, self.n_outputs_ = len(widths), n_outputs
@@ -235,7 +242,7 @@ class BaseMLP(NetworkEstimator):
         if not hasattr(self, "coefs_"):  # the check itself costs as much as a prediction
             check_is_fitted(self, "coefs_")
         X = self._check_rows(X)
-        plain = self.device == "cpu" and self._fitted_normalization is None
+        plain = self.device == "cpu" and not self.__dict__.get("normalization_state_")
         found = self._plain_outputs(X) if plain and not is_forked() else self._prepared_outputs(X, plain)
         if not np.isfinite(found).all():
             refuse_outputs(found, X, self.precision_, first_not_finite(Weights.of(vars(self)).by_name()))
@@ -243,8 +250,9 @@ class BaseMLP(NetworkEstimator):
 
     def _plain_outputs(self, X):
         """Return the outputs of a network of plain layers, which no setting of torch changes: it is in numpy."""
-        layers = self.coefs_, self.intercepts_
-        return self._in_pieces(dense_outputs(*layers, self._fitted_activation, self.precision_), X)
+        return self._in_pieces(
+            dense_outputs(self.coefs_, self.intercepts_, self._fitted_activation, self.precision_), X
+        )
 
     @prepared
     def _prepared_outputs(self, X, plain):
@@ -252,9 +260,8 @@ class BaseMLP(NetworkEstimator):
         if plain:
             return self._plain_outputs(X)
         weights, device = Weights.of(vars(self)), resolve_device(self.device)
-        return self._in_pieces(
-            network_outputs(weights, self._fitted_activation, self.precision_, device, self._fitted_normalization), X
-        )
+        forward = network_outputs(weights, self._fitted_activation, self.precision_, device, self._fitted_normalization)
+        return self._in_pieces(forward, X)
 
     def _in_pieces(self, forward, X):
         with np.errstate(all="ignore"):  # values that are not finite are explained by the caller

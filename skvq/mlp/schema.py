@@ -5,6 +5,7 @@ from types import NoneType
 from typing import Literal
 
 import numpy as np
+import torch
 from sklearn.preprocessing import LabelBinarizer
 
 from ..core.schema import NAMES, check_device_and_seed
@@ -13,8 +14,9 @@ from ..persistence.documents import Schema
 from ..persistence.kinds import CURVE, Kind, labels, list_of_arrays
 from ..persistence.records import require
 from .activations import ACTIVATIONS
-from .build import layer_widths
+from .build import Weights, layer_widths
 from .parameters import check_combinations
+from .predict import network_outputs
 from .targets import check_quantile, n_quantiles
 
 VALUES = {
@@ -89,6 +91,23 @@ def check_regressor(estimator, limits):
     require(n_quantiles(estimator.loss, estimator.quantile) in (1, estimator.n_outputs_), "quantile and n_outputs_")
 
 
+def check_outputs(estimator):
+    """Raise ValueError for weights of a predictor that are none, or whose outputs are not finite."""
+    weights = Weights.of(vars(estimator))
+    for name, array in (weights.normalization or {}).items():
+        require(not name.startswith("variance") or array.size == 0 or array.min() >= 0, f"{name} is negative")
+    rows = np.stack([np.zeros(estimator.n_features_in_), np.ones(estimator.n_features_in_)])
+    forward = network_outputs(
+        weights,
+        estimator._fitted_activation,
+        estimator.precision_,
+        torch.device("cpu"),
+        estimator._fitted_normalization,
+    )
+    with np.errstate(all="ignore"):
+        require(np.isfinite(forward(rows.astype(estimator.precision_))).all(), "outputs that are not finite")
+
+
 def check_classifier(estimator, limits):
     """Raise ValueError where the values of an MLPClassifier do not go together."""
     check(estimator, limits)
@@ -97,7 +116,8 @@ def check_classifier(estimator, limits):
 
 
 def check_classes(estimator):
-    """Raise ValueError unless an MLPClassifier has an output for each class, or one for two."""
+    """Raise ValueError unless an MLPClassifier has an output for each class, or one for two, and these are finite."""
+    check_outputs(estimator)
     binarizer, n_classes = estimator._label_binarizer, len(estimator.classes_)
     require(np.array_equal(binarizer.classes_, estimator.classes_), "classes_ and labels")
     if binarizer.y_type_ == "binary":
@@ -124,6 +144,7 @@ MLP_REGRESSOR = Schema(
     ARRAYS,
     check_regressor,
     check_parameters,
+    check_outputs,
     optional=OPTIONAL,
 )
 MLP_CLASSIFIER = Schema(

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
@@ -20,12 +19,13 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.fingerprint import digest_of_arrays
 from ..core.layout import check_image_shape, check_rows
-from ..core.parameters import DRAWS, check_arguments, is_auto
-from ..persistence.records import from_json
+from ..core.memory import check_rows as check_rows_memory
+from ..core.naming import named
+from ..core.parameters import DRAWS, check_arguments, is_auto, random_source
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
-from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, standard_vectors
+from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
 from .defaults import GridSizes, automatic_clusters
 from .passes import (
     DrawReport,
@@ -66,6 +66,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     class_conditional: bool
     n_clusters: int | str
 
+    check_memory: Callable[[int, int], None]
     _sizes_class: type[GridSizes]
     _sizes: Callable[[int], GridSizes]
     _budget: Callable[[int], Budget]
@@ -155,7 +156,10 @@ class GridDensity(DensityMixin, NetworkEstimator):
         if books is not None:
             self.n_codes_ = books.shape[1]
             check_codes(codes, self.n_codes_)
-        self._vectors = None if books is None else standard_vectors(books)
+        self._vectors = None
+        if books is not None:
+            self._vectors = standard_vectors(books, n_stages_of(codebook, codes.shape[1]))
+        self.check_memory(self.n_codes_, codes.shape[1])
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
         if self._n_classes() > 1:
@@ -232,8 +236,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
             raise ValueError("with class_conditional=True, X_val and y_val must be passed together")
         if X_val is None:
             return None
-        codes = self._check_grids(X_val, reset=False)
-        classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
+        with named(X="X_val", y="y_val"):
+            codes = self._check_grids(X_val, reset=False)
+            classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
         return self._grid_rows(codes, classes)
 
     def _grid_rows(self, codes, classes=None):
@@ -243,7 +248,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
     @classmethod
     def _build(cls, architecture, generator):
-        return from_json(cls._sizes_class, architecture).build(generator)
+        return cls._sizes_class.from_json(architecture).build(generator)
 
     def _known_architecture(self):
         return self._learned_sizes
@@ -277,7 +282,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     @property
     def _learned_sizes(self):
         """The sizes of what was learned."""
-        return from_json(self._sizes_class, self.architecture_)
+        return self._sizes_class.from_json(self.architecture_)
 
     @prepared
     def sample(
@@ -325,7 +330,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         codes : ndarray of shape (n_samples, h * w), or (n_samples, h, w) if `fit` saw such grids, int32 in [0, K)
         """
         check_is_fitted(self, "weights_")
-        check_arguments(
+        n_samples, temperature, top_k, top_p, n_candidates, random_state = check_arguments(
             f"{type(self).__name__}.sample",
             DRAWS,
             n_samples=n_samples,
@@ -333,9 +338,11 @@ class GridDensity(DensityMixin, NetworkEstimator):
             top_k=top_k,
             top_p=top_p,
             n_candidates=n_candidates,
+            random_state=random_state,
         )
+        check_rows_memory(self.grid_shape_, n_samples=n_samples, n_candidates=1 if given is None else n_candidates)
         given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
         shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._learned_sizes.per_sample()
         n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike

@@ -47,24 +47,44 @@ def check_codebook(codebook, n_codes, n_books):
     return books.astype(np.float64)
 
 
-def standard_vectors(books):
-    """Return vectors of codebooks (n_books, n_codes, d) in few dimensions, with mean 0 and mean square 1 in each book.
+def standard_vectors(books, n_stages=1):
+    """Return vectors of codebooks (n_books, n_codes, d) in few dimensions, of mean 0 and mean square 1 in each stage.
 
+    The codebooks of positions have one space in common, those of stages, each for what the ones before leave, one each.
     The dimensions are the first principal components of all of them together: (n_books, n_codes, at most 16), float32.
+
+    Parameters
+    ----------
+    books : ndarray of shape (n_books, n_codes, d)
+        Codebook b is one of stage b modulo `n_stages`.
+    n_stages : int, default=1
 
     Examples
     --------
     >>> standard_vectors(np.array([[[1.0, 5.0], [3.0, 5.0]]])).round(3).tolist()
     [[[-1.0], [1.0]]]
     """
-    vectors = books - books.mean(axis=1, keepdims=True)
-    scale = np.sqrt(np.square(vectors).mean(axis=(1, 2), keepdims=True))
-    vectors = vectors / np.where(scale > 0, scale, 1.0)
-    rows = vectors.reshape(-1, vectors.shape[2])
-    _, values, components = np.linalg.svd(rows, full_matrices=False)
+    stages = books.reshape(-1, n_stages, *books.shape[1:])
+    stages = stages - stages.mean(axis=(0, 2), keepdims=True)
+    scale = np.sqrt(np.square(stages).mean(axis=(0, 2, 3), keepdims=True))
+    vectors = (stages / np.where(scale > 0, scale, 1.0)).reshape(books.shape)
+    _, values, components = np.linalg.svd(vectors.reshape(-1, books.shape[2]), full_matrices=False)
     n_kept = max(1, min(MOST_DIMENSIONS, int((values > 1e-6 * values[0]).sum())))
     kept = vectors @ components[:n_kept].T
     return (kept / max(np.sqrt(np.square(kept).mean()), np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def n_stages_of(codebook, n_positions):
+    """Return how many stages codebooks of grids of so many positions have, by the axes before (n_codes, d).
+
+    Examples
+    --------
+    >>> shapes = (5, 2), (9, 5, 2), (3, 5, 2), (3, 3, 5, 2)  # shared, of positions, of stages, of both
+    >>> [n_stages_of(np.zeros(shape), 9) for shape in shapes]
+    [1, 1, 3, 3]
+    """
+    lead = np.shape(codebook)[:-2]
+    return 1 if not lead or lead == (n_positions,) else lead[-1]
 
 
 def one_hot_rows(codes, n_codes):

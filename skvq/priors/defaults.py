@@ -6,12 +6,27 @@ from numbers import Integral
 
 from ..core.estimator import Budget
 from ..core.inference import ROW_BLOCK
-from ..core.parameters import AUTO, COUNT, DRAWS, FRACTION, POSITIVE_INTEGER, TRAINING, Number, Sizes, StrOptions
+from ..core.memory import check_memory, training_bytes
+from ..core.parameters import (
+    AUTO,
+    COUNT,
+    DRAWS,
+    FRACTION,
+    POSITIVE_INTEGER,
+    TRAINING,
+    Number,
+    Sizes,
+    StrOptions,
+    as_sizes,
+    is_auto,
+)
 from ..nn.grids.clusters import ClusteredGrids
 from ..nn.grids.levels import TwoLevelPixelCNN
 from ..nn.grids.pixelcnn import GatedPixelCNN
 from ..nn.grids.transformer import CausalGridTransformer
 from ..nn.nade import ColumnCodes, OrderlessNetwork
+from ..persistence.records import from_json
+from .columns import n_distinct_orders
 
 # From this many rows on a model underfits within its budget rather than overfits.
 MANY_ROWS = 10_000
@@ -90,6 +105,14 @@ class GridSizes:
     n_clusters: int
     code_dim: int
     n_books: int
+
+    @classmethod
+    def from_json(cls, data, *limits):
+        """Return the sizes that `to_json` made the dict from, within the limits of `from_json`.
+
+        Files of version 0.1.0 know neither clusters nor vectors of codes.
+        """
+        return from_json(cls, {"n_clusters": 0, "code_dim": 0, "n_books": 1} | data, *limits)
 
     @property
     def n_positions(self):
@@ -196,6 +219,37 @@ class TransformerSizes(GridSizes):
         return 8 * self.d_model
 
 
+def check_stacks(estimator, n_codes, n_positions):
+    """Raise ValueError, naming the parameter, for sizes of gated stacks that no memory holds."""
+
+    def needs(channels, n_layers, kernel_size, dilations, n_codes):
+        kernel = kernel_size // 2 + 1  # of a grid of one row
+        weights = n_layers * (2 * kernel * channels**2 + channels**2) + (n_codes + n_positions) * channels
+        return training_bytes(weights + n_positions * n_codes, n_layers) + 8 * len(dilations)
+
+    check_memory(
+        needs,
+        channels=int(estimator.channels),
+        n_layers=int(estimator.n_layers),
+        kernel_size=int(estimator.kernel_size),
+        dilations=as_sizes(estimator.dilations),
+        n_codes=n_codes,
+    )
+
+
+def check_columns(estimator, n_columns):
+    """Raise ValueError, naming the parameter, for sizes of an OrderlessNADE that no memory holds."""
+
+    def needs(n_units=1, n_bins=1, n_blocks=0, n_orders=1):
+        weights = 2 * n_blocks * n_units**2 + n_units * n_columns + n_bins * n_columns
+        return training_bytes(weights, n_blocks) + 8 * n_distinct_orders(n_columns, n_orders) * n_columns
+
+    names = ("n_units", "n_bins", "n_blocks", "n_orders")
+    check_memory(
+        needs, **{name: int(getattr(estimator, name)) for name in names if not is_auto(getattr(estimator, name))}
+    )
+
+
 def automatic_clusters(n_rows):
     """Return the number of clusters of so many training grids: one for every 60, from 8 to 64; none below 100.
 
@@ -251,11 +305,11 @@ def transformer_training(n_rows):
     Examples
     --------
     >>> [transformer_training(n).max_iter for n in (100, 1_000, 5_000, 60_000, 1_000_000)]
-    [60, 30, 16, 3, 2]
+    [60, 16, 16, 3, 2]
     """
     few = n_rows < MANY_ROWS
-    epochs = min(60, max(16, 30_000 // n_rows)) if few else max(2, 180_000 // n_rows)
-    return Budget(epochs, 32 if n_rows < 500 else 64, 4e-3 if n_rows < 1_000 else 2e-3)
+    epochs = min(60, max(16, 10_000 // n_rows)) if few else max(2, 180_000 // n_rows)
+    return Budget(epochs, 32 if n_rows < 500 else 64, 4e-3)
 
 
 @dataclass(frozen=True)

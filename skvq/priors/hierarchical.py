@@ -11,7 +11,7 @@ from ..core.layout import check_image_shape
 from ..core.parameters import as_sizes, is_auto
 from . import schema
 from .base import GridDensity
-from .defaults import STACKS, TwoLevelSizes, automatic_dropout, automatic_training
+from .defaults import STACKS, TwoLevelSizes, automatic_dropout, automatic_training, check_stacks
 
 
 class HierarchicalPixelCNN(GridDensity):
@@ -222,6 +222,10 @@ class HierarchicalPixelCNN(GridDensity):
                 "features (columns): those of the coarse grid, then those of the fine one"
             )
         return shapes
+
+    def check_memory(self, n_codes: int, n_positions: int) -> None:
+        """Raise ValueError, naming the parameter, for sizes that no memory holds."""
+        check_stacks(self, n_codes, n_positions)
 
     def _accepted_books(self, n_positions):
         return [2]  # of the coarse grid and of the fine one

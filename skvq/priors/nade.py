@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
-from ..core.parameters import DRAWS, check_arguments, is_auto
+from ..core.memory import check_rows
+from ..core.naming import named
+from ..core.parameters import DRAWS, check_arguments, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, learn_columns
@@ -26,6 +27,7 @@ from ..training.batches import Rows, as_array
 from . import schema
 from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_orders, draw_rows, log_probabilities
 from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
+from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
 
@@ -231,7 +233,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
         self._codes = self.columns_, codes
         generator = self._generator()
-        self.orders_ = draw_orders(len(columns), self.n_orders, generator)
+        self.orders_ = draw_orders(len(columns), int(self.n_orders), generator)
         device = resolve_device(self.device)
         rows, held_out = (
             None if part is None else Rows(codes.rows(part), dtype=torch.int64, device=device)
@@ -246,13 +248,17 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         """Raise an error for tables that `fit` cannot take; return the Columns of X, and the cells of both or None."""
         columns, cells = learn_columns(self, X)
         self._check_split(len(cells), X_val)
-        return columns, cells, None if X_val is None else check_cells(self, X_val, columns)
+        check_sizes(self, len(columns))
+        if X_val is None:
+            return columns, cells, None
+        with named(X="X_val"):
+            return columns, cells, check_cells(self, X_val, columns)
 
     def _sizes_for(self, n_rows):
         """Return the sizes and choices for so many rows, by name, with every "auto" decided."""
         chosen = automatic_nade(n_rows)
         given = {name: getattr(self, name) for name in ("n_bins", "n_units", "dropout")}
-        return chosen | {name: value for name, value in given.items() if not is_auto(value)}
+        return chosen | {name: plain(value) for name, value in given.items() if not is_auto(value)}
 
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, True)
@@ -316,9 +322,16 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             A frame with its names, order and dtypes, or an array.
         """
         check_is_fitted(self, "weights_")
-        check_arguments(
-            "OrderlessNADE.sample", DRAWS, n_samples=n_samples, temperature=temperature, top_k=top_k, top_p=top_p
+        n_samples, temperature, top_k, top_p, random_state = check_arguments(
+            "OrderlessNADE.sample",
+            DRAWS,
+            n_samples=n_samples,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            random_state=random_state,
         )
+        check_rows((self.n_features_in_,), n_samples=n_samples)
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
@@ -326,7 +339,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     def _draw(self, cells, known, random_state, options, *, observe=False):
         """Return `cells` (n, n_features) with what is not `known` drawn; with `observe` no cell is left missing."""
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         codes = self._table_codes
         never = codes.missing_codes() if observe else None
         order = random.randint(len(self.orders_), size=len(cells))
@@ -371,9 +384,19 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             A frame of pandas has the index of X. A list where `n_draws` is more than 1, and they are not averaged.
         """
         check_is_fitted(self, "weights_")
+        n_draws, strategy, random_state, temperature, top_k, top_p = check_arguments(
+            "OrderlessNADE.complete",
+            COMPLETION,
+            n_draws=n_draws,
+            strategy=strategy,
+            random_state=random_state,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
+        check_rows((self.n_features_in_,), n_draws=n_draws)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        check_arguments("OrderlessNADE.complete", COMPLETION, n_draws=n_draws, strategy=strategy, **options)
-        X, columns, random = as_table(X), columns_of(self), check_random_state(random_state)
+        X, columns, random = as_table(X), columns_of(self), random_source(random_state)
         cells = check_cells(self, X, columns)
         if mask is not None:
             mask = np.asarray(as_array(mask))

@@ -9,7 +9,7 @@ from .._typing import Device, Path, RandomState
 from ..core.parameters import as_sizes, is_auto
 from . import schema
 from .base import GridDensity
-from .defaults import CLUSTERS, STACKS, PixelCNNSizes, automatic_dropout, automatic_training
+from .defaults import CLUSTERS, STACKS, PixelCNNSizes, automatic_dropout, automatic_training, check_stacks
 
 
 class PixelCNN(GridDensity):
@@ -193,6 +193,10 @@ class PixelCNN(GridDensity):
         self.random_state = random_state
         self.verbose = verbose
         self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
+
+    def check_memory(self, n_codes: int, n_positions: int) -> None:
+        """Raise ValueError, naming the parameter, for sizes that no memory holds."""
+        check_stacks(self, n_codes, n_positions)
 
     def _sizes(self, n_rows):
         return PixelCNNSizes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .._typing import Device, Path, RandomState
+from ..core.memory import check_memory, training_bytes
 from ..core.parameters import is_auto
 from . import schema
 from .base import GridDensity
@@ -41,7 +42,7 @@ class CausalTransformer(GridDensity):
         Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise. In a row of codes each
         class starts at the frequencies of its own codes. A warning tells where the class makes no difference.
     dropout : float in [0, 1) or "auto", default="auto"
-        Share of the input, and of what each half of a block adds, that is dropped in training. "auto": 0.3 below 10,000
+        Share of the input, and of what each half of a block adds, that is dropped in training. "auto": 0.2 below 10,000
         rows, where the model overfits, else 0.
     alpha : float, default=0.0
         Decoupled weight decay.
@@ -49,10 +50,9 @@ class CausalTransformer(GridDensity):
         Rows per step. "auto": 64, or 32 below 500 rows.
     learning_rate_init : float or "auto", default="auto"
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. Muon, which moves the matrices of the
-        blocks [4]_, has three times that rate. "auto": 0.004 below 1,000 rows, else
-        0.002.
+        blocks [4]_, has three times that rate. "auto": 0.004.
     max_iter : int or "auto", default="auto"
-        Epochs. "auto": 30,000 rows in all, within 16 to 60 epochs, below 10,000 rows; from there on 180,000 rows in
+        Epochs. "auto": 10,000 rows in all, within 16 to 60 epochs, below 10,000 rows; from there on 180,000 rows in
         all, and at least two epochs (60,000 rows: 3).
     early_stopping : bool, default=True
         Hold rows out and keep the weights of the epoch that gives them the highest likelihood.
@@ -192,12 +192,23 @@ class CausalTransformer(GridDensity):
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model={self.d_model} must be a multiple of n_heads={self.n_heads}")
 
+    def check_memory(self, n_codes: int, n_positions: int) -> None:
+        """Raise ValueError, naming the parameter, for sizes that no memory holds."""
+        check_memory(
+            lambda d_model, n_layers, n_codes: training_bytes(
+                12 * n_layers * d_model**2 + (n_codes + n_positions) * d_model + n_positions * n_codes, n_layers
+            ),
+            d_model=int(self.d_model),
+            n_layers=int(self.n_layers),
+            n_codes=n_codes,
+        )
+
     def _sizes(self, n_rows):
         return TransformerSizes(
             self.n_codes_,
             self.grid_shape_,
             self._n_classes(),
-            automatic_dropout(n_rows, few=0.3) if is_auto(self.dropout) else float(self.dropout),
+            automatic_dropout(n_rows, few=0.2) if is_auto(self.dropout) else float(self.dropout),
             self._n_clusters(n_rows),
             **self._code_sizes(),
             d_model=int(self.d_model),

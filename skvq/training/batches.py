@@ -57,6 +57,8 @@ class Rows:
         The rows of X that this object stands for; all of them if None.
     """
 
+    name = "X"  # for messages
+
     def __init__(self, X, *, shift=None, scale=None, shape=None, dtype=torch.float32, device="cpu", subset=None):
         self.X = X
         self.shift = shift
@@ -107,7 +109,8 @@ class Rows:
         batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)
         if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):
             raise ValueError(
-                "X holds values that float32 cannot hold after standardisation; they are too far from the rows of fit"
+                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
+                "rows of fit"
             )
         return batch.reshape(-1, *self.shape)
 

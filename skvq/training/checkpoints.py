@@ -9,7 +9,14 @@ import numpy as np
 import torch
 
 from ..nn import ranks
-from ..persistence.container import LoadError, open_saved, require_safetensors, to_bytes, write_atomically
+from ..persistence.container import (
+    LoadError,
+    open_saved,
+    remove_leftovers,
+    require_safetensors,
+    to_bytes,
+    write_atomically,
+)
 from ..persistence.records import check_keys
 
 FORMAT = 1
@@ -103,14 +110,15 @@ class Checkpoint:
         arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
         values = {name: value for name, value in state.items() if name not in arrays}
         content = {"format": FORMAT, "fingerprint": self.fingerprint, "seed": self.seed, "values": json.dumps(values)}
-        write_atomically(self.path, to_bytes(arrays, {"checkpoint": content}), part=f"{self.path}.part")
+        write_atomically(self.path, to_bytes(arrays, {"checkpoint": content}))
         self.written = time.monotonic()
 
     def remove(self):
         """Delete the file, if it is there, and what a killed process may have left of another one."""
-        for path in (self.path, f"{self.path}.part") if ranks.is_first() else ():
+        if ranks.is_first():
             with suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(self.path)
+            remove_leftovers(os.path.dirname(self.path))
 
 
 def checked_path(path):

@@ -241,10 +241,13 @@ class Optimizer:
         of_muon = {id(matrix) for matrix in matrices}
         others = [parameter for parameter in self.parameters if id(parameter) not in of_muon]
         self.parts = [torch.optim.AdamW(others, lr=1.0, betas=settings.betas, weight_decay=settings.alpha, fused=True)]
-        self.rates = [settings.learning_rate_init]
         if matrices:
             self.parts.append(torch.optim.Muon(matrices, lr=1.0, weight_decay=settings.alpha, ns_steps=MUON_STEPS))
-            self.rates.append(MUON_RATE * settings.learning_rate_init)
+        self.set_rate(settings.learning_rate_init)
+
+    def set_rate(self, rate):
+        """Set the learning rate of Adam, and with it that of Muon."""
+        self.rates = [rate, MUON_RATE * rate][: len(self.parts)]
 
     def step(self, loss, factor):
         """Go down the gradient of a loss, at `factor` times the learning rates."""
@@ -452,7 +455,8 @@ class Loop:
         if not math.isfinite(terms["loss"].item()):
             raise ValueError(
                 f"the loss became {terms['loss'].item()} in epoch {epoch} at a learning rate of {rate:.3g} "
-                f"(learning_rate_init={settings.learning_rate_init:g}); lower learning_rate_init or the loss weights"
+                f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
+                "loss weights"
             )
         self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
         self.history.n_steps += 1
@@ -528,8 +532,8 @@ class Loop:
         if not math.isfinite(watched):
             raise ValueError(
                 f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} "
-                f"with learning_rate_init={rate:g}; lower it or the loss weights, or, if X_val was passed, look for "
-                "values there that are far from those of X"
+                f"with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}; lower them or the loss weights, "
+                "or, if X_val was passed, look for values there that are far from those of X"
             )
         return values | self.objective.pass_summary()
 

@@ -1,5 +1,7 @@
 """Train on chunks of rows, one after the other, without an end in sight."""
 
+from dataclasses import replace
+
 from .loop import Loop
 
 # Steps over which the learning rate rises to its value, where nobody knows how many there will be.
@@ -19,6 +21,11 @@ class Stream(Loop):
     rows : Rows
         The first chunk, which is not trained on yet.
     """
+
+    def set_rate(self, rate):
+        """Set the learning rate from now on."""
+        self.settings = replace(self.settings, learning_rate_init=rate)
+        self.optimizer.set_rate(rate)
 
     def take(self, rows):
         """Train on the rows of a chunk, each once; return the History of all chunks."""

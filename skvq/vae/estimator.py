@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._typing import (
@@ -32,7 +31,9 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
 from ..core.layout import UNSCALED, layout_of, learn_layout, tag_rows
-from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, is_auto
+from ..core.memory import check_rows
+from ..core.naming import named
+from ..core.parameters import AUTO, DRAWS, POSITIVE_INTEGER, Number, check_arguments, is_auto, plain, random_source
 from ..persistence.records import from_json
 from ..training.batches import as_array
 from . import inference, schema
@@ -466,7 +467,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         check_is_fitted(self, "weights_")
         constraints = {"n_importance_samples": [None, POSITIVE_INTEGER]}
-        check_arguments("VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples)
+        (n_importance_samples,) = check_arguments(
+            "VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples
+        )
         rows, generator, k = self._rows(X), torch.Generator().manual_seed(0), self._n_features_out
         network, prior, log_unit = self._network(), self._prior(), np.log(self.scale_).sum()
         if inference.needs_cells(rows):  # the units are in the likelihood of the cells
@@ -475,6 +478,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
             bound = inference.elbo(network, rows, noise, prior)
         else:
+            check_rows((k,), n_importance_samples=n_importance_samples)
             uniform = torch.rand(n_importance_samples, k, generator=generator, dtype=torch.float64)
             bound = inference.importance_weighted(network, rows, uniform, prior)
         return bound - log_unit
@@ -520,9 +524,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
         """
         check_is_fitted(self, "weights_")
-        constraints = {"n_samples": [POSITIVE_INTEGER], "observation_noise": ["boolean", AUTO]}
-        check_arguments("VAETransformer.sample", constraints, n_samples=n_samples, observation_noise=observation_noise)
-        random = check_random_state(random_state)
+        n_samples, observation_noise, random_state = check_arguments(
+            "VAETransformer.sample",
+            DRAWS | {"observation_noise": ["boolean", AUTO]},
+            n_samples=n_samples,
+            observation_noise=observation_noise,
+            random_state=random_state,
+        )
+        check_rows((self.n_features_in_,), n_samples=n_samples)
+        random = random_source(random_state)
         if is_auto(observation_noise):
             observation_noise = self.image_shape_ is None
         z = self._prior().sample(n_samples, random)
@@ -549,8 +559,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             If `fit` saw a frame: a frame like X, or a list of `n_draws` such.
         """
         check_is_fitted(self, "weights_")
-        check_arguments("VAETransformer.reconstruct", {"n_draws": [POSITIVE_INTEGER]}, n_draws=n_draws)
-        rows, generator = self._rows(X), _torch_generator(check_random_state(random_state))
+        n_draws, random_state = check_arguments(
+            "VAETransformer.reconstruct",
+            DRAWS | {"n_draws": [POSITIVE_INTEGER]},
+            n_draws=n_draws,
+            random_state=random_state,
+        )
+        check_rows((self.n_features_in_,), n_draws=n_draws)
+        rows, generator = self._rows(X), _torch_generator(random_source(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
         decoded = self._rows_of_each(np.stack(draws, axis=1), X)
         return decoded[0] if isinstance(decoded, list) and n_draws == 1 else decoded
@@ -576,8 +592,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         check_is_fitted(self, "weights_")
         known = Number(Integral, 0, self._n_features_out - 1, closed="both")
-        check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
-        steps = check_array(np.atleast_2d(values), dtype=np.float64, input_name="values")[0]
+        (component,) = check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
+        with named(values="values"):
+            steps = check_array(np.atleast_2d(as_array(values)), dtype=np.float64, input_name="values")[0]
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps
@@ -597,8 +614,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         gaussian = self.likelihood in ("gaussian", "gaussian_per_feature")
         why = UNSCALED if gaussian else (f"likelihood={self.likelihood!r}", "likelihood='gaussian'")
         layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize and gaussian, why=why)
-        for part in (X,) if held_out is None else (X, held_out):
-            check_range(self.likelihood, part)
+        check_range(self.likelihood, X)
+        if held_out is not None:
+            with named(X="X_val"):
+                check_range(self.likelihood, held_out)
         return layout, X, held_out
 
     def _known_architecture(self):
@@ -621,15 +640,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         )
 
     def _start(self, architecture, rows, generator):
-        return start_from_data(architecture, rows, generator, kl_weight=self.kl_weight)
+        return start_from_data(architecture, rows, generator, kl_weight=plain(self.kl_weight))
 
     def _objective(self, start, generator):
         return VAEObjective(
             start.module,
             n_components=start.architecture.n_components,
-            kl_weight=self.kl_weight,
-            kl_warmup=self.kl_warmup,
-            free_bits=self.free_bits,
+            kl_weight=plain(self.kl_weight),
+            kl_warmup=plain(self.kl_warmup),
+            free_bits=plain(self.free_bits),
             generator=generator,
         )
 
@@ -670,7 +689,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = draws(fitting.rows, MIXTURE_ROWS)
         judged = None if judges is fitting.rows else draws(judges, SUMMARY_ROWS)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        return fit_mixture(z, judged, self.n_mixture_components, seed)
+        return fit_mixture(z, judged, plain(self.n_mixture_components), seed)
 
     def _prior(self):
         """Return the fitted prior of z."""

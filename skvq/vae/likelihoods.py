@@ -59,7 +59,7 @@ class Gaussian(nn.Module):
         The output may have leading dimensions more than x: (s, b, *row_shape) gives (s, b).
         """
         n_dims = x.dim() - 1
-        error = (x - output.float()).flatten(-n_dims)
+        error = (x - (output if output.dtype == torch.float64 else output.float())).flatten(-n_dims)
         variance = self.variance.clone()  # `track` may change it before the gradient is taken
         each = error.square() / variance + variance.log() + LOG_2PI
         return -0.5 * each.sum(dim=-1)

@@ -1,31 +1,101 @@
-"""Choose the network of series, and the width of codes, by what is left of held-out rows before any training."""
+"""Choose the arrangement of codes, and the networks for it, by what each leaves of held-out rows before any training.
+
+A start is linear maps at the principal components, of whole rows or of their parts, and codebooks at the k-means
+centres: the arrangement of the codes without the network. All arrangements that are compared have the same bits: those
+that the parameters ask for, and where they leave it open those of the usual one.
+"""
 
 import math
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from sklearn.base import clone
 
 from ..core.parameters import is_auto
 from ..training.batches import split_rows
-from .defaults import MANY_ROWS, has_codebook, plan, plan_codes
+from .codes import ProductCodes, ResidualCodes, VectorCodes
+from .defaults import (
+    ENOUGH_TO_MIX_POSITIONS,
+    FEWEST_ROWS_FOR_A_NETWORK,
+    MANY_ROWS,
+    STAGE_BITS,
+    automatic_code_shape,
+    has_codebook,
+    plan,
+    plan_codes,
+)
 from .network import start_from_data
 
 # Series of more values have their principal components never taken as a whole, which takes the cube of their number.
 MOST_DENSE_VALUES = 2_000
+# Images of more values get codes of patches: on 14 × 14 pixels their network is ahead of every other arrangement.
+MOST_TINY_VALUES = 100
 # Rows that are looked at, and share of them that judges.
 MOST_ROWS, HELD_OUT_SHARE = 2_048, 0.25
 LEAST_ROWS = 8
 # Bits of a code that are tried for a table, and the folds that judge them: more where rows, or values, are few.
 WIDTHS = (4, 6, 8)
 FOLDS, FEW_ROWS, FEW_ROWS_FOLDS, MANY_VALUES, MANY_VALUES_FOLDS = 3, 512, 5, 50_000, 2
+# Share of the error of its start that the network of patches with a shared codebook is expected to leave.
+LEFT_BY_NETWORK = 0.75
+# Training images for each code of a codebook that belongs to one position, at least; and bits of such a code.
+ROWS_PER_OWN_CODE, LEAST_OWN_BITS = 4, 4
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What "auto" stands for in the parameters of codes and networks.
+
+    Attributes
+    ----------
+    network : {"dense", "aligned", "convolutional"}
+    asked : VQVAETransformer
+        The estimator, or a copy whose parameters say which codes were chosen.
+    width : int or None
+        Bits of a code of whole rows within a budget of bits; None for the usual ones.
+    """
+
+    network: str
+    asked: Any
+    width: int | None = None
+
+
+def arrange(estimator, rows, aligned, make_generator):
+    """Return the Arrangement for an estimator's parameters and its training rows.
+
+    Parameters
+    ----------
+    estimator : VQVAETransformer
+    rows : Rows
+    aligned : bool or None
+        Whether images are aligned; None for series and tables.
+    make_generator : callable
+        Returns a torch.Generator, which draws the rows that judge and the starts, where arrangements are compared.
+    """
+    found = _arrange(estimator, rows, aligned, make_generator)
+    if found.network != "dense":
+        return found
+    return replace(found, width=better_width(found.asked, rows, make_generator()))
+
+
+def _arrange(estimator, rows, aligned, make_generator):
+    if not is_auto(estimator.network):
+        return Arrangement(estimator.network, estimator)
+    if len(rows.shape) == 1:
+        return Arrangement("dense", estimator)
+    if aligned is None:
+        return Arrangement(better_network(estimator, rows, make_generator()), estimator)
+    if _is_open(estimator, rows, aligned):
+        return _best_of_tiny_images(estimator, rows, make_generator())
+    return Arrangement(_of_patches(rows, aligned), estimator)
 
 
 def better_network(estimator, rows, generator):
     """Return the kind of network, "dense" or "convolutional", whose start leaves less of held-out series.
 
     Both get the same number of bits: those that the parameters ask for, and where they leave it open those of the dense
-    network. A start is linear maps at the principal components, of whole series or of their parts, and codebooks at the
-    k-means centres: the arrangement of the codes without the network.
+    network.
 
     Parameters
     ----------
@@ -38,15 +108,13 @@ def better_network(estimator, rows, generator):
     n_values = rows.shape[1] * rows.shape[2]
     if n_values > MOST_DENSE_VALUES or len(rows) < LEAST_ROWS:
         return "convolutional"
-    some = rows.restrict(torch.randperm(len(rows), generator=generator).numpy()[:MOST_ROWS])
-    training, held_out = split_rows(len(some), HELD_OUT_SHARE, generator)
+    training, held_out = _split(rows, generator)
     asked = estimator
     if estimator.max_bits is None and is_auto(estimator.code_shape):
-        spec = plan_codes(estimator, rows.shape, len(training), network="dense")
-        bits = math.floor(spec.codes_per_row * math.log2(spec.n_codes))
+        bits = _bits(plan_codes(estimator, rows.shape, len(training), network="dense"))
         asked = clone(estimator).set_params(max_bits=bits, n_codes="auto")
     errors = {
-        network: _held_out_error(asked, network, some.restrict(training), some.restrict(held_out), generator)
+        network: _held_out_error(asked, network, training, held_out, generator)
         for network in ("convolutional", "dense")
     }
     return min(errors, key=errors.__getitem__)
@@ -63,7 +131,7 @@ def better_width(estimator, rows, generator):
     ----------
     estimator : VQVAETransformer
     rows : Rows
-        Of a table, or of series with a dense network.
+        Of a table, or with a dense network.
     generator : torch.Generator
         Draws the parts, and the starts.
     """
@@ -85,6 +153,81 @@ def better_width(estimator, rows, generator):
             sets = rows.restrict(training), rows.restrict(held_out.numpy())
             errors[width] += _held_out_error(estimator, "dense", *sets, generator, width=width)
     return min(errors, key=errors.__getitem__)
+
+
+def _of_patches(rows, aligned):
+    """Return the kind of network that images get whose codes stand for patches."""
+    return "aligned" if aligned and len(rows) >= ENOUGH_TO_MIX_POSITIONS else "convolutional"
+
+
+def _is_open(estimator, rows, aligned):
+    """Return whether the arrangement of the codes of images is to be chosen: of tiny, aligned ones, nothing given."""
+    n_values = math.prod(rows.shape)
+    given = [name for name in ("n_codes", "code_shape", "quantizer") if not is_auto(getattr(estimator, name))]
+    return aligned and n_values <= MOST_TINY_VALUES and len(rows) >= FEWEST_ROWS_FOR_A_NETWORK and not given
+
+
+def _best_of_tiny_images(estimator, rows, generator):
+    """Return the arrangement of the codes of tiny images that leaves least of held-out ones.
+
+    Patches that share a codebook, whose network takes a share of the error off yet; patches and strips with codebooks
+    of their own; and codes of the whole image. These are judged by product codes and by residual ones that are searched
+    greedily, which take a tenth of the time and are hardly ever better than what they stand for.
+    """
+    bits = estimator.max_bits or _bits(plan_codes(estimator, rows.shape, len(rows)))
+    training, held_out = _split(rows, generator)
+
+    def error(network, **parameters):
+        asked = clone(estimator).set_params(**parameters)
+        return _held_out_error(asked, network, training, held_out, generator)
+
+    usual = Arrangement(_of_patches(rows, True), estimator)
+    errors = [(LEFT_BY_NETWORK * error(usual.network), usual)]
+    for shape, n_codes in own_codebooks(bits, rows.shape, len(rows)):
+        chosen = {"code_shape": shape, "n_codes": n_codes, "quantizer": VectorCodes(shared_codebook=False)}
+        asked = clone(estimator).set_params(max_bits=None, **chosen)
+        errors.append((error(usual.network, max_bits=None, **chosen), Arrangement(usual.network, asked)))
+    whole = min(
+        error("dense", max_bits=bits, quantizer=codes) for codes in (ProductCodes(), ResidualCodes(beam_size=1))
+    )
+    errors.append((whole, Arrangement("dense", clone(estimator).set_params(max_bits=bits))))
+    return min(errors, key=lambda found: found[0])[1]
+
+
+def own_codebooks(max_bits, image_shape, n_rows):
+    """Return the grids (h, w) whose cells may have a codebook each, with the number of codes that the bits allow.
+
+    The cells of :func:`~skvq.vqvae.defaults.automatic_code_shape`, and strips along the rows and along the columns, for
+    codes of about eight bits. A code has four training images at least.
+
+    Examples
+    --------
+    >>> own_codebooks(128, (8, 8, 1), 1_347)
+    [((4, 4), 256), ((8, 2), 256), ((2, 8), 256)]
+    """
+    height, width, _ = image_shape
+    n_cells = max_bits / STAGE_BITS
+    along_rows, along_columns = (height, round(n_cells / height)), (round(n_cells / width), width)
+    most = int(math.log2(max(2, n_rows / ROWS_PER_OWN_CODE)))
+    found = []
+    for grid in (automatic_code_shape(image_shape), along_rows, along_columns):
+        fits = 1 <= grid[0] <= height and 1 <= grid[1] <= width and grid not in [shape for shape, _ in found]
+        bits = min(most, max_bits // max(1, math.prod(grid)))
+        if fits and bits >= LEAST_OWN_BITS:
+            found.append((grid, 2**bits))
+    return found
+
+
+def _bits(spec):
+    """Return the bits of the codes of a row."""
+    return max(1, math.floor(spec.codes_per_row * math.log2(spec.n_codes)))  # 0 with a single code
+
+
+def _split(rows, generator):
+    """Return rows to start from, and rows that judge."""
+    some = rows.restrict(torch.randperm(len(rows), generator=generator).numpy()[:MOST_ROWS])
+    training, held_out = split_rows(len(some), HELD_OUT_SHARE, generator)
+    return some.restrict(training), some.restrict(held_out)
 
 
 @torch.no_grad()

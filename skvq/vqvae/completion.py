@@ -1,18 +1,26 @@
 """Masks of images with missing regions, and the codes that are known in spite of them."""
 
-import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
 from ..core.layout import with_channels
 from ..nn.images import PatchGrid
 from ..training.batches import as_array
 
+# Draws of codes of whole images, the nearest of which is taken; rounds in which it is fitted to the known pixels.
+N_DRAWS, N_ROUNDS = 64, 5
+
 
 def shapes_of_images(image_shape):
     """Return the shapes that an image may come in: as a row, as `image_shape`, and with its axis of channels."""
-    return (math.prod(image_shape),), tuple(image_shape), with_channels(image_shape)
+    height, width, n_channels = with_channels(image_shape)
+    shapes = (height * width * n_channels,), tuple(image_shape), (height, width, n_channels)
+    return (*shapes, (height, width)) if n_channels == 1 else shapes
 
 
 def boolean_mask(mask):
@@ -83,3 +91,65 @@ def known_codes(known, row_shape, spec):
         return PatchGrid(row_shape, grid).cut(images).amin(dim=2).numpy() == 1
 
     return spec.known_codes(whole_cells)
+
+
+@dataclass(frozen=True)
+class ImageCompletion:
+    """The completion of images by one model.
+
+    Attributes
+    ----------
+    layout : RowLayout
+    spec : CodeSpec
+    encode, decode : callable
+        Images as X has them, or rows of pixels → codes (n, codes_per_row), and back.
+    prior : CodePrior
+    """
+
+    layout: Any
+    spec: Any
+    encode: Callable
+    decode: Callable
+    prior: Any
+
+    def complete(self, X, mask, *, n_candidates, **options):
+        """Return X, an ndarray, with what `mask` does not know of it filled; `options` are those of the prior.
+
+        Raises
+        ------
+        ValueError
+            Without a mask, for one of another shape, and for X of another shape.
+        """
+        if mask is None:
+            raise ValueError("mask=None is for tables; images need one, True where a pixel is known")
+        images = check_values(X, shapes_of_images(self.layout.image_shape))
+        known = check_mask(mask, images.shape, self.layout.image_shape)
+        rows = np.where(known, images.reshape(known.shape), self.layout.shift)
+        fill = self._by_patches if self.spec.is_image else self._as_a_whole
+        completed = fill(rows, known, images.shape, n_candidates=n_candidates, **options)
+        dtype = images.dtype if completed.dtype == np.uint8 else completed.dtype  # which may hold NaN
+        return np.where(known, rows, completed).astype(dtype).reshape(images.shape)
+
+    def _by_patches(self, rows, known, shape, **options):
+        """Return rows by the codes of patches, those drawn that are not known to the last pixel."""
+        codes = self.encode(rows.reshape(shape))
+        patches = known_codes(known, self.layout.row_shape, self.spec)
+        return self.decode(self.prior.complete(codes, patches, **options)).reshape(known.shape)
+
+    def _as_a_whole(self, rows, known, shape, *, n_candidates, random_state, **options):
+        """Return rows by codes of whole images, fitted to the known pixels from the nearest of some draws on.
+
+        `n_candidates` is of no use here: it is for codes that are drawn given others.
+        """
+        random_state = check_random_state(random_state)
+        least, nearest = np.full(len(rows), np.inf), np.empty(rows.shape)
+        for _ in range(N_DRAWS):
+            drawn = self.decode(self.prior.sample(len(rows), random_state=random_state, **options)).reshape(rows.shape)
+            misfit = np.square(np.where(known, drawn - rows, 0.0)).sum(axis=1)
+            better = misfit < least
+            least[better], nearest[better] = misfit[better], drawn[better]
+        x_hat = nearest
+        for _ in range(N_ROUNDS):
+            filled = np.where(known, rows, x_hat)
+            x_hat = self.decode(self.encode(filled.reshape(shape))).reshape(rows.shape)
+        return x_hat

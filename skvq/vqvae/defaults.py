@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.estimator import Budget
+from ..core.memory import check_memory, dense_weights, grid_weights, training_bytes
 from ..core.parameters import (
     AUTO,
     NON_NEGATIVE,
@@ -27,6 +28,8 @@ from .specs import ROWS_PER_CODE, CodeSpec, spec_from_json
 # Bits of a code where a budget of bits is given: of a table, and of each residual code of an image; and bits that a
 # position of an image gets at least before the grid is made coarser.
 TABLE_BITS, MANY_ROWS_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 8, 6
+# A codebook as objects of Python, at least.
+BYTES_PER_CODEBOOK = 5_000
 # Bits that a value of a row has use for.
 MOST_VALUE_BITS = 8
 # Rows of a table from which on its codes get MANY_ROWS_BITS.
@@ -48,7 +51,7 @@ LOSS_WEIGHT = Number(numbers.Real, 0, float(np.finfo(np.float32).max), closed="b
 # Kinds of networks.
 NETWORKS = ("dense", "aligned", "convolutional")
 # The kinds of networks that rows can have, by what they are.
-NETWORKS_OF = {"tables": ("dense",), "images": ("aligned", "convolutional"), "series": ("dense", "convolutional")}
+NETWORKS_OF = {"tables": ("dense",), "images": NETWORKS, "series": ("dense", "convolutional")}
 PRIOR_NAMES = ("auto", "pixelcnn", "transformer", "nade")
 PRIOR_METHODS = ["fit", "sample", "score_samples"]
 
@@ -78,7 +81,7 @@ class Architecture:
     channels, n_blocks : int or None
         Width and depth of convolutional networks: of images, and of series.
     hidden_layer_sizes : tuple of int or None
-        Of dense networks: of tables, and of series.
+        Of dense networks: of tables, and of whole images and series.
     mixes_positions : bool
         Whether the networks of images have maps over all positions.
     """
@@ -262,7 +265,8 @@ def check_code_shape(code_shape, row_shape, is_series=False):
     shape = (code_shape,) if is_one else code_shape
     valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
     if not valid or len(shape) != (2 if is_image else 1):
-        kind = "images" if is_image else "series" if is_series else "tables (rows of pixels need image_shape)"
+        of_rows = "tables (rows of pixels need image_shape) and network='dense'"
+        kind = "images" if is_image else "series" if is_series else of_rows
         several = (
             "; for several codes a position pass quantizer=ResidualCodes(codes_per_position=...)"
             if len(row_shape) == 3
@@ -388,8 +392,8 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None, width
         Number of training rows.
     n_columns : int, default=None
         Number of columns of a table whose rows have more features; None: they are the features.
-    network : {"dense", "convolutional"}, default=None
-        Of series. With a dense network the codes are those of a table of their values.
+    network : {"dense", "aligned", "convolutional"}, default=None
+        Of images and series. With a dense network the codes are those of a table of their values.
     width : int, default=None
         Bits of a code of a table where there is a budget of bits.
     """
@@ -408,7 +412,8 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None, width
     else:
         several = is_auto(codes) or hasattr(codes, "codes_per_position")
         in_time = is_series and is_grid
-        budget = codes_for_bits(estimator.max_bits, shape, n_rows, several=several, width=width, is_series=in_time)
+        max_bits = int(estimator.max_bits)
+        budget = codes_for_bits(max_bits, shape, n_rows, several=several, width=width, is_series=in_time)
         request = Request(
             tuple(row_shape),
             n_rows,
@@ -418,7 +423,59 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None, width
         )
     if is_auto(codes):
         codes = VectorCodes() if is_grid and _has_one_code(request, estimator.max_bits) else ResidualCodes()
+    check_codes_memory(estimator, codes, request)
     return codes.spec(request)
+
+
+def check_codes_memory(estimator, codes, request):
+    """Raise ValueError, naming the parameter, for codes whose codebooks no memory holds.
+
+    A learned codebook has no more codes than there are vectors to learn from.
+    """
+    n_rows, n_values = request.n_rows, request.n_values
+    asked = {"code_shape": request.grid}
+    if request.n_codes is not None:
+        asked["n_codes"] = request.n_codes
+    for name in ("codes_per_position", "code_dim", "search_dim"):
+        value = getattr(codes, name, None)
+        if isinstance(value, numbers.Integral):
+            asked[f"quantizer__{name}"] = int(value)
+    if request.codes_per_position is not None:
+        asked["quantizer__codes_per_position"] = request.codes_per_position
+
+    def needs(code_shape, n_codes=1, **of_codes):
+        dim, stages = of_codes.get("quantizer__code_dim", 1), of_codes.get("quantizer__codes_per_position", 1)
+        n_positions = math.prod(code_shape)
+        if codes.has_codebook:
+            n_codes = min(n_codes, max(1, n_rows * n_positions))
+        weights = n_positions * dim * (1 if request.is_image else n_values) + 3 * stages * n_codes * dim
+        weights += n_values * of_codes.get("quantizer__search_dim", 0)
+        several = stages * n_positions if codes.has_codebook and not request.is_image else stages
+        return training_bytes(weights, 0) + BYTES_PER_CODEBOOK * several
+
+    if estimator.max_bits is None:
+        check_memory(needs, **asked)
+    else:
+        bits = {"max_bits": int(estimator.max_bits)}
+        check_memory(lambda max_bits: 1 if max_bits == 1 else needs(**asked), **bits)
+
+
+def check_network_memory(estimator, row_shape, network):
+    """Raise ValueError, naming the parameter, for networks that no memory holds."""
+    n_values = math.prod(row_shape)
+    if len(row_shape) == 3 and network != "dense":
+        sizes = {"channels": int(estimator.channels), "n_blocks": int(estimator.n_blocks)}
+        check_memory(
+            lambda channels, n_blocks: training_bytes(2 * grid_weights(1, channels, n_blocks), 2 * n_blocks), **sizes
+        )
+    elif not is_auto(estimator.hidden_layer_sizes):
+        sizes = as_sizes(estimator.hidden_layer_sizes)
+        check_memory(
+            lambda hidden_layer_sizes: training_bytes(
+                2 * dense_weights(n_values, *hidden_layer_sizes, 1), 2 * len(hidden_layer_sizes)
+            ),
+            hidden_layer_sizes=sizes,
+        )
 
 
 def _has_one_code(request, max_bits):
@@ -433,6 +490,7 @@ def _has_one_code(request, max_bits):
 
 def plan(estimator, row_shape, n_rows, n_columns=None, network=None, width=None):
     """Return the Architecture for an estimator's parameters and so many training rows, with every "auto" decided."""
+    check_network_memory(estimator, row_shape, network)
     codes = plan_codes(estimator, row_shape, n_rows, n_columns, network, width)
     if len(row_shape) == 3 and network != "dense":
         sizes = int(estimator.channels), int(estimator.n_blocks)

@@ -6,12 +6,9 @@ import functools
 import math
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from scipy.stats import entropy
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
@@ -37,16 +34,16 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
-from ..core.layout import layout_of, learn_layout, tag_rows
-from ..core.parameters import is_auto
+from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows
+from ..core.parameters import check_arguments, is_auto, plain
+from ..priors.defaults import COMPLETION
 from ..training.batches import as_array
 from . import schema
-from .arrangement import better_network, better_width
+from .arrangement import Arrangement, arrange
 from .codes import Codes
-from .completion import check_mask, check_values, known_codes, shapes_of_images
+from .completion import ImageCompletion
 from .defaults import (
     CONSTRAINTS,
-    ENOUGH_TO_MIX_POSITIONS,
     Architecture,
     are_aligned,
     automatic_training,
@@ -57,7 +54,7 @@ from .defaults import (
     stops_early,
 )
 from .gaps import SeriesCompletion
-from .network import VQObjective, build_vqvae, start_from_data
+from .network import VQObjective, build_vqvae, codes_of_rows, start_from_data, trainable_again, use_of_codes
 from .prior import CodePrior, RowPrior, check_prior, checkpointed, models_rows, named_prior
 
 # Instances with parameters that can be set, for the message of an error.
@@ -93,8 +90,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
     vector is replaced by the nearest of the learned ones in the codebook, whose index is the code; a decoder maps the
-    chosen vectors back. A prior makes it a density that can be sampled: for images a PixelCNN [2]_ fitted to the codes,
-    for tables a model of the rows themselves.
+    chosen vectors back. A prior makes it a density that can be sampled: for images a causal transformer or a PixelCNN
+    [2]_ fitted to the codes, for tables a model of the rows themselves.
 
     Parameters
     ----------
@@ -170,9 +167,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         What `sample`, `score_samples` and `complete` draw from, fitted after the autoencoder. "nade", for tables: an
         :class:`OrderlessNADE` of the rows, which knows the codes of single columns, not the codes of `transform`. The
         others are models of the codes: a :class:`PixelCNN` (for codes on two grids a :class:`HierarchicalPixelCNN`), or
-        a :class:`CausalTransformer`. "auto": "nade" for tables of up to 500 columns, else "pixelcnn". An instance of
-        any is cloned. None fits none: then there is no `sample` and no `score_samples`. With a single row, a prior that
-        is given by name holds none out. See Notes for why, and for what another estimator needs.
+        a :class:`CausalTransformer`. "auto": "nade" for tables of up to 500 columns, "transformer" for images, else
+        (series, wide tables, and codes on two grids) "pixelcnn". An instance of any is cloned. None fits none: then
+        there is no `sample` and no `score_samples`. With a single row, a prior that is given by name holds none out.
+        See Notes for why, and for what another estimator needs.
     input_noise : float or "auto", default="auto"
         Standard deviation of Gaussian noise that is added to the standardised rows in training, while the
         reconstruction is compared with the clean ones. "auto": for tables the root mean squared error that the start
@@ -304,8 +302,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     A prior of codes is any estimator with ``fit(codes)``, ``sample(n_samples, random_state=...)`` that returns codes
     (n_samples, m), and ``score_samples(codes)`` in nats per row, where codes are (n, m) integers in [0, n_codes). Its
     parameters `n_codes`, `grid_shape` and `random_state` are set where it has them and they are None; if its ``fit``
-    takes `X_val`, held-out codes are passed; if its `class_conditional` is true, ``fit`` gets the classes y, and
-    `sample` and `score_samples` get those that they are asked for. `temperature`, `top_k` and `top_p` are handed to
+    takes `X_val`, held-out codes are passed, and if it takes `codebook`, the vectors of the codes, `codebook_`; if its
+    `class_conditional` is true, ``fit`` gets the classes y, and `sample` and `score_samples` get those that they are
+    asked for. `temperature`, `top_k` and `top_p` are handed to
     ``sample`` where they are given.
 
     Codes are int32, the smallest type that works wherever codes go: torch's embeddings take nothing smaller, and
@@ -347,6 +346,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     _schema = schema.VQVAE
     _parameter_constraints = CONSTRAINTS
     _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
+    _caches = (*NetworkEstimator._caches, "_arranged")  # the arrangement of the codes, during `fit`
 
     def __init__(
         self,
@@ -387,8 +387,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_codes, self.code_shape = n_codes, code_shape
-        self.max_bits = max_bits
-        self.quantizer = quantizer
+        self.max_bits, self.quantizer = max_bits, quantizer
         self.codebook_weight, self.commitment_weight = codebook_weight, commitment_weight
         self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
@@ -398,8 +397,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.network, self.augment = network, augment
         self.channels, self.n_blocks = channels, n_blocks
         self.prior, self.input_noise = prior, input_noise
-        self.alpha = alpha
-        self.batch_size = batch_size
+        self.alpha, self.batch_size = alpha, batch_size
         self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -454,14 +452,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             self._check_parameters()
             layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
             tables = tables if layout.has_columns else (X, held_out)
-            self._choose_network(layout.rows(X, "cpu"))
+            self._arrange(layout.rows(X, "cpu"))
             if self.prior is not None:
-                spec = plan_codes(self, layout.row_shape, X.shape[0], X.shape[1], self.network_)
+                of_rows = layout.row_shape, X.shape[0], X.shape[1], self.network_
+                spec = plan_codes(self._arranged.asked, *of_rows, self._arranged.width)
                 prior = named_prior(self.prior, layout, X, spec)
                 self._check_prior(prior, spec, (X, y), (held_out, y_val), tables)
             generator = self._generator()
             task.begin(1 if self.prior is None else 2)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
+            del self._arranged
         with keeps_autoencoder(type(self).__name__):
             stage.end()
             if prior is not None and models_rows(prior):
@@ -500,7 +500,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task = FitTask(self, X, y)
         layout = layout_of(self)
         X = layout.check(self, X)
-        held_out = None if X_val is None else layout.check(self, X_val)
+        held_out = check_held_out(layout, self, X_val)
         prior = named_prior(self.prior, layout, X, self._spec)
         tables = X, held_out
         if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
@@ -542,11 +542,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         with self._keeps_last_chunk():
             if hasattr(self, "weights_"):
                 layout = layout_of(self)
-                X = layout.check(self, X)
+                X, self._arranged = layout.check(self, X), Arrangement(self.network_, self)
             else:
                 layout, X, _ = learn_layout(self, X, None, standardize=self.standardize)
-                self._choose_network(layout.rows(X, "cpu"))
+                self._arrange(layout.rows(X, "cpu"))
             self._fit_chunk(layout.rows(X, resolve_device(self.device)))
+            del self._arranged
         self.__dict__.pop("prior_", None)
         return self
 
@@ -616,11 +617,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Returns
         -------
         float
-            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0. NaN, with a warning, for one row.
         """
         check_is_fitted(self, "weights_")
         _, squared_error, variation = self._reconstruct(X)
-        return inference.r_squared(squared_error.sum(), variation)
+        return inference.r_squared(squared_error, variation)
 
     @typed(available_if(_has_prior))
     @prepared
@@ -730,7 +731,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Cells of tables are drawn given the other cells of their rows (:meth:`OrderlessNADE.complete`). Of images the
         codes of patches that are known to the last pixel are kept, the others drawn (:meth:`PixelCNN.sample` with
         `given`) and decoded. What the encoder makes of a known patch depends on the missing pixels beside it, which it
-        sees as the mean.
+        sees as the mean. Of whole images 64 are drawn; the one that is nearest to the known
+        pixels is fitted to these, in turns with the missing ones.
 
         Of series the codes of known parts are kept, and the others are drawn, eight times; the draw that is nearest to
         the known steps is taken. Codes of whole series are fitted to the known steps, in turns with the gaps. What the
@@ -768,6 +770,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             For images, if the prior's `sample` takes no `given`, `mask` and `n_candidates`.
         """
         prior = self._fitted_prior()
+        n_draws, n_candidates, strategy, random_state, temperature, top_k, top_p = check_arguments(
+            "VQVAETransformer.complete",
+            COMPLETION,
+            n_draws=n_draws,
+            n_candidates=n_candidates,
+            strategy=strategy,
+            random_state=random_state,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
@@ -780,18 +793,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
                 "codes, each of which depends on all columns; pass prior='nade'"
             )
-        if mask is None:
-            raise ValueError("mask=None is for tables; images need one, True where a pixel is known")
-        images = check_values(X, shapes_of_images(self.image_shape_))
-        known = check_mask(mask, images.shape, self.image_shape_)
-        rows = np.where(known, images.reshape(known.shape), self.shift_)
         layout = layout_of(self)
-        codes = self._encode(layout.check(self, rows.reshape(images.shape)))
-        patches = known_codes(known, layout.row_shape, self._spec)
-        drawn = prior.complete(codes, patches, n_candidates=n_candidates, **options)
-        completed = self._decode(drawn).reshape(known.shape)
-        dtype = images.dtype if completed.dtype == np.uint8 else completed.dtype  # which may hold NaN
-        return np.where(known, rows, completed).astype(dtype).reshape(images.shape)
+        completion = ImageCompletion(
+            layout, self._spec, lambda rows: self._encode(layout.check(self, rows)), self._decode, prior
+        )
+        return completion.complete(X, mask, n_candidates=n_candidates, **options)
 
     @typed(available_if(_has_prior))
     @prepared
@@ -867,23 +873,20 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return Architecture.from_json(self.architecture_)
 
     def _start_again(self, device):
-        start = super()._start_again(device)
-        quantizer = start.architecture.codes.build(torch.Generator(), self.codebook_weight)
-        quantizer.load_state_dict(start.module.quantizer.state_dict())
-        start.module.quantizer = quantizer.to(device)
-        return replace(start, notes={"error": math.sqrt(self.noise_variance_)})
+        start, error = super()._start_again(device), math.sqrt(self.noise_variance_)
+        return trainable_again(start, plain(self.codebook_weight), error)
 
     def _recipe(self, rows, held_out):
-        is_dense = self.network_ == "dense"
-        width = better_width(self, rows, self._generator()) if is_dense else None
-        codes = plan_codes(self, rows.shape, len(rows), rows.n_columns, self.network_, width)
+        asked, width, is_dense = self._arranged.asked, self._arranged.width, self.network_ == "dense"
+        codes = plan_codes(asked, rows.shape, len(rows), rows.n_columns, self.network_, width)
         few_rows = is_dense and codes.starts_at_its_best(len(rows))
         shape = (math.prod(rows.shape),) if is_dense else rows.shape
         enough = stops_early(shape, int(len(rows) * (1 - self.validation_fraction)))
         holds_out = self._holds_out(held_out, not few_rows and enough)
         n_training = self._n_training(rows, holds_out)
-        augments = bool(self.image_shape_) and (not self.aligned_ if is_auto(self.augment) else self.augment)
-        architecture = plan(self, rows.shape, n_training, rows.n_columns, self.network_, width)
+        pays = not (self.aligned_ or is_dense)
+        augments = self.image_shape_ is not None and (pays if is_auto(self.augment) else bool(self.augment))
+        architecture = plan(asked, rows.shape, n_training, rows.n_columns, self.network_, width)
         n_positions = architecture.codes.n_positions
         return Recipe(
             architecture,
@@ -895,60 +898,39 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             uses=1 if is_dense else n_positions,
         )
 
-    def _choose_network(self, rows):
-        """Set `aligned_` and `network_`, the kind of network that `network` stands for."""
+    def _arrange(self, rows):
+        """Set `aligned_`, and `network_` and the codes that the parameters stand for."""
         rows_are = "tables" if len(rows.shape) == 1 else "series" if self.image_shape_ is None else "images"
         check_network(self.network, rows_are)
         self.aligned_ = are_aligned(rows) if rows_are == "images" else None
-        if not is_auto(self.network):
-            self.network_ = self.network
-        elif rows_are == "series":
-            self.network_ = better_network(self, rows, self._generator())
-        elif rows_are == "images":
-            mixes_positions = self.aligned_ and len(rows) >= ENOUGH_TO_MIX_POSITIONS
-            self.network_ = "aligned" if mixes_positions else "convolutional"
-        else:
-            self.network_ = "dense"
+        self._arranged = arrange(self, rows, self.aligned_, self._generator)
+        self.network_ = self._arranged.network
 
     def _start(self, architecture, rows, generator):
-        weight = self.codebook_weight
+        weight = plain(self.codebook_weight)
         return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
 
     def _objective(self, start, generator, *, augments):
         automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]
         return VQObjective(
             start.module,
-            codebook_weight=self.codebook_weight,
-            commitment_weight=self.commitment_weight,
-            input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
+            codebook_weight=plain(self.codebook_weight),
+            commitment_weight=plain(self.commitment_weight),
+            input_noise=automatic_noise if is_auto(self.input_noise) else plain(self.input_noise),
             augments=augments,
             generator=generator,
         )
 
     def _learned(self, fitting):
         """Return codebook and codes in use, with the codes of all rows of `fit` in the notes."""
-        network, spec = fitting.module, fitting.architecture.codes
-        all_rows = fitting.rows.unrestricted()
-        n_columns = spec.codes_per_row
-        if fitting.held_out is None:
-            codes, squared_error, _ = inference.reconstruct(network, all_rows, n_columns, CODE_DTYPE)
-        else:
-            codes = inference.encode(network, all_rows, n_columns, CODE_DTYPE)
-            _, squared_error, _ = inference.reconstruct(network, fitting.held_out, n_columns, CODE_DTYPE)
-        fitting.notes["codes"] = codes
-        code_counts = spec.counts(network.quantizer, codes)
-        counts = code_counts.reshape(-1, spec.n_codes)  # of every codebook
-        bits_per_row = float(entropy(counts, base=2, axis=1) @ counts.sum(axis=1) / len(codes))
-        smallest = np.finfo(np.float32).eps  # a perfect reconstruction would make the likelihood infinite
+        spec = fitting.architecture.codes
+        fitting.notes["codes"], noise_variance = codes_of_rows(fitting)
         return {
             "n_codes_": spec.n_codes,
             "code_shape_": spec.code_shape,
-            "codebook_": spec.codebooks(network.quantizer),
-            "code_counts_": code_counts,
-            "codebook_usage_": float((code_counts > 0).mean()),
-            "bits_per_row_": bits_per_row,
-            "perplexity_": 2.0 ** (bits_per_row / codes.shape[1]),
-            "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
+            "codebook_": spec.codebooks(fitting.module.quantizer),
+            "noise_variance_": noise_variance,
+            **use_of_codes(spec, fitting.module.quantizer, fitting.notes["codes"]),
         }
 
     def _check_prior(self, prior, spec, training, held_out, tables):

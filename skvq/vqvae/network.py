@@ -11,9 +11,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.stats import entropy
 from torch import nn
 
 from .._warnings import warn_user
+from ..core import inference
+from ..core.codes import CODE_DTYPE
 from ..core.estimator import Start
 from ..nn import images, ranks, series, tables
 from ..training.loop import Objective
@@ -186,6 +189,42 @@ def cluster(vectors, n_codes, generator):
     return torch.from_numpy(codebooks[:, np.arange(n_codes) % codebooks.shape[1]])
 
 
+def trainable_again(start, codebook_weight, error):
+    """Return a Start whose codebook moves by its weight; `error` is what the network leaves of rows."""
+    quantizer = start.architecture.codes.build(torch.Generator(), codebook_weight)
+    quantizer.load_state_dict(start.module.quantizer.state_dict())
+    start.module.quantizer = quantizer.to(next(start.module.parameters()).device)
+    return replace(start, notes={"error": error})
+
+
+def codes_of_rows(fitting):
+    """Return the codes of all rows of a Fitting, (n, codes_per_row), and the mean squared error of their values.
+
+    The error is that of held-out rows where there are some; it is not 0, which would make likelihoods infinite.
+    """
+    network, all_rows, n_columns = fitting.module, fitting.rows.unrestricted(), fitting.architecture.codes.codes_per_row
+    if fitting.held_out is None:
+        codes, squared_error, _ = inference.reconstruct(network, all_rows, n_columns, CODE_DTYPE)
+    else:
+        codes = inference.encode(network, all_rows, n_columns, CODE_DTYPE)
+        _, squared_error, _ = inference.reconstruct(network, fitting.held_out, n_columns, CODE_DTYPE)
+    smallest = np.finfo(np.float32).eps
+    return codes, max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest)
+
+
+def use_of_codes(spec, quantizer, codes):
+    """Return the fitted attributes that tell how the codes of rows (n, codes_per_row) use the codebooks, a dict."""
+    code_counts = spec.counts(quantizer, codes)
+    counts = code_counts.reshape(-1, spec.n_codes)  # of every codebook
+    bits_per_row = float(entropy(counts, base=2, axis=1) @ counts.sum(axis=1) / len(codes))
+    return {
+        "code_counts_": code_counts,
+        "codebook_usage_": float((code_counts > 0).mean()),
+        "bits_per_row_": bits_per_row,
+        "perplexity_": 2.0 ** (bits_per_row / codes.shape[1]),
+    }
+
+
 class VQObjective(Objective):
     """The loss of the VQ-VAE [1]_: reconstruction + codebook_weight · codebook + commitment_weight · commitment.
 
@@ -193,8 +232,8 @@ class VQObjective(Objective):
     codebook term has no gradient: the quantiser takes the codebook's step itself, times `codebook_weight`. Here the
     term is reported unweighted, and counts with its weight in the reported loss. In training the encoder may see the
     rows with Gaussian noise of standard deviation `input_noise`, while the reconstruction is compared with the clean
-    ones, as in a denoising autoencoder [2]_. With `augments`, images are shifted, by up to half a cell, and mirrored in
-    training. The matrices of the networks of images move by Muon.
+    ones, as in a denoising autoencoder [2]_. With `augments`, images are shifted, by up to half a cell (for codes of
+    whole images by a pixel), and mirrored in training. The matrices of the networks of images move by Muon.
 
     References
     ----------
@@ -228,7 +267,8 @@ class VQObjective(Objective):
     def _augmented(self, batch):
         if not (self.augments and self.module.training):
             return batch
-        half_a_cell = [max(1, side // 2) for side in self.module.encoder.grid.stride]
+        grid = getattr(self.module.encoder, "grid", None)  # codes of whole images have no cells
+        half_a_cell = (1, 1) if grid is None else [max(1, side // 2) for side in grid.stride]
         return images.moved(batch, half_a_cell, self.generator)
 
     def _with_noise(self, batch):

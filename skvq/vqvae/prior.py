@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 from ..core.codes import check_codes
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator
+from ..core.naming import named
 from ..core.parameters import is_auto
 from ..priors.arguments import class_indices, learn_classes
 from ..priors.base import GridDensity
@@ -44,11 +45,12 @@ def named_prior(prior, layout, X, spec):
     Raises
     ------
     ValueError
-        For a model of the columns of tables where X holds series.
+        For a model of the columns of tables where X holds images or series.
     """
-    if layout.series is not None and models_rows(prior):
+    if len(layout.row_shape) == 3 and models_rows(prior):
+        kind = "images" if layout.series is None else "series"
         raise ValueError(
-            f"prior={prior!r} models the columns of tables, but X holds series; pass prior='pixelcnn' or 'transformer'"
+            f"prior={prior!r} models the columns of tables, but X holds {kind}; pass prior='pixelcnn' or 'transformer'"
         )
     if not (prior is None or is_auto(prior)):
         return prior
@@ -84,18 +86,13 @@ def check_prior(prior, spec, X, y, held_out, y_val):
     """
     if prior is not None and not isinstance(prior, str):
         _check_instance(prior)
-    if models_rows(prior):
-        if spec.is_image:
-            raise ValueError(
-                f"prior={prior!r} models the columns of tables, but X holds images; pass prior='pixelcnn' or "
-                "'transformer'"
-            )
-        if sparse.issparse(X):
-            raise ValueError(f"prior={prior!r} takes no sparse matrix; pass X.toarray(), or prior='pixelcnn'")
+    if models_rows(prior) and sparse.issparse(X):
+        raise ValueError(f"prior={prior!r} takes no sparse matrix; pass X.toarray(), or prior='pixelcnn'")
     if isinstance(prior, GridDensity):
         prior.check_parameters()
         prior._check_split(X.shape[0], held_out)
         _check_codes(prior, spec)
+        prior.check_memory(1, spec.codes_per_row)  # their number may turn out smaller
     if not takes_classes(prior):
         return
     if y is None:
@@ -104,8 +101,9 @@ def check_prior(prior, spec, X, y, held_out, y_val):
     if (held_out is None) != (y_val is None):
         raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")
     if held_out is not None:
-        check_consistent_length(held_out, y_val)
-        class_indices(y_val, classes, held_out.shape[0])
+        with named(X="X_val", y="y_val"):
+            check_consistent_length(held_out, y_val)
+            class_indices(y_val, classes, held_out.shape[0])
 
 
 def _check_instance(prior):

@@ -69,6 +69,7 @@ QUANTIZERS = {
     "finite-scalar": (DIGITS, {"quantizer": "finite_scalar"}),
     "two-grids": (DIGITS, {"code_shape": ((2, 3), (4, 4))}),
     "linear": (DIGITS, {"n_blocks": 0}),
+    "whole-images": (DIGITS[..., None], {"network": "dense"}),
     "table": (WINE, {}),
     "table-network": (WINE, {"hidden_layer_sizes": (16,)}),
     "table-vector": (WINE, {"quantizer": "vector"}),

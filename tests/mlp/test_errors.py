@@ -95,7 +95,7 @@ def test_held_out_rows_and_targets_come_together(kind, passed):
 
 @BOTH
 def test_held_out_rows_have_the_columns_of_the_others(kind):
-    with pytest.raises(ValueError, match="X has 3 features, but MLP[A-Za-z]+ is expecting 4"):
+    with pytest.raises(ValueError, match="X_val has 3 features, but MLP[A-Za-z]+ is expecting 4"):
         kind(**FAST).fit(X, targets_of(kind), X_val=X[:, :3], y_val=targets_of(kind))
 
 

@@ -116,16 +116,21 @@ def test_two_grids_have_a_codebook_each():
     model = HierarchicalPixelCNN(((1, 1), (2, 2)), 5, **options)
     vectors = rng.standard_normal((2, 5, 3))
     network = model.fit(X, codebook=vectors)._network()
-    expected = standard_vectors(vectors)
+    expected = standard_vectors(vectors, n_stages=2)
     np.testing.assert_array_equal(network.coarse.known.vectors[0], expected[0])
     np.testing.assert_array_equal(network.fine.known.vectors[0], expected[1])
     with pytest.raises(ValueError, match="which is 1 codebooks; accepted are 2"):
         model.fit(X, codebook=vectors[0])
 
 
-def test_standard_vectors_keep_distances_within_a_codebook():
+def test_standard_vectors_keep_distances_within_a_stage():
     books = np.random.default_rng(0).standard_normal((3, 6, 4)) * [[[1.0]], [[10.0]], [[0.1]]] + 5
-    vectors = standard_vectors(books)
+    together = standard_vectors(books)
+    assert together.mean() == pytest.approx(0, abs=1e-6)
+    assert np.square(together).mean() == pytest.approx(1, rel=1e-5)
+    distances = [cdist(rows, rows)[np.triu_indices(18, 1)] for rows in (books.reshape(18, 4), together.reshape(18, 4))]
+    np.testing.assert_allclose(distances[1] / distances[0], distances[1][0] / distances[0][0], rtol=1e-4)
+    vectors = standard_vectors(books, n_stages=3)
     np.testing.assert_allclose(vectors.mean(axis=1), 0, atol=1e-6)
     np.testing.assert_allclose(np.square(vectors).mean(axis=(1, 2)), 1, rtol=1e-5)
     for before, after in zip(books, vectors):

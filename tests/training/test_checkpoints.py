@@ -53,8 +53,8 @@ def test_nothing_is_found_before_the_first_write_and_after_the_removal(path):
     assert list(path.parent.iterdir()) == []
 
 
-def test_what_a_killed_process_left_is_overwritten_and_removed(path):
-    part = path.with_name(path.name + ".part")
+def test_what_a_killed_process_left_is_removed(path):
+    part = path.with_name(".skvq-0123.part")
     part.write_bytes(b"half of a file")
     checkpoint = Checkpoint(path, 0.0, {})
     checkpoint.write(STATE)

@@ -131,10 +131,10 @@ def test_names_of_codes_reach_frames():
     assert list(model.transform(ALIGNED).columns[:2]) == ["vqvaetransformer0", "vqvaetransformer1"]
 
 
-@pytest.mark.parametrize(("shape", "network"), [((100, 64), "convolutional"), ((100, 8, 8), "dense")])
-def test_networks_that_images_and_tables_have_not_are_refused(shape, network):
-    with pytest.raises(ValueError, match=f"network='{network}' is not for (images|tables)"):
-        VQVAETransformer(network=network).fit(load_digits().images[:100].reshape(shape))
+@pytest.mark.parametrize(("shape", "network"), [({}, "convolutional"), ({"series_shape": (64,)}, "aligned")])
+def test_networks_that_series_and_tables_have_not_are_refused(shape, network):
+    with pytest.raises(ValueError, match=f"network='{network}' is not for (series|tables)"):
+        VQVAETransformer(network=network, **shape).fit(load_digits().data[:100])
 
 
 def test_images_and_tables_say_what_network_they_have():
@@ -142,3 +142,9 @@ def test_images_and_tables_say_what_network_they_have():
     options = FAST | {"prior": None}
     assert VQVAETransformer(**options).fit(X).network_ == "convolutional"
     assert VQVAETransformer(**options).fit(X.reshape(100, -1)).network_ == "dense"
+
+
+def test_series_can_have_a_single_code():
+    model = VQVAETransformer(n_codes=1, series_shape=(16,), channels=4, n_blocks=1, prior=None, max_iter=1)
+    codes = model.fit(np.random.default_rng(0).normal(size=(30, 16))).transform(np.zeros((2, 16)))
+    assert (codes == 0).all()

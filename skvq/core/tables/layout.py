@@ -351,7 +351,8 @@ class TableRows(Rows):
         batch = torch.from_numpy(features).to(device=self.device, dtype=self.dtype)
         if not bool(torch.isfinite(batch).all()):
             raise ValueError(
-                "X holds values that float32 cannot hold after standardisation; they are too far from the rows of fit"
+                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
+                "rows of fit"
             )
         return batch
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..draws import undrawn_linear
+from .groups import CodeGroups
 from .marginals import class_log_ratios, code_counts, log_frequencies
 from .sampling import choose
 from .vectors import KnownVectors
@@ -28,8 +29,11 @@ class AutoregressiveGrids(nn.Module):
 
     A subclass has the attributes `n_codes`, `grid_shape`, `condition_size` and the parameter `marginals` (h, w,
     n_codes), a bias of its logits, besides `class_marginals`, the linear map of a condition to what it adds to that
-    bias, or None (see :func:`class_bias`), and `known`, the :class:`~skvq.nn.grids.vectors.KnownVectors`, and says
+    bias, or None (see :func:`class_bias`), `known`, the :class:`~skvq.nn.grids.vectors.KnownVectors`, `output`, the
+    :class:`~skvq.nn.grids.vectors.CodeTable` of the head, and `groups`, the
+    :class:`~skvq.nn.grids.groups.CodeGroups` of many codes, or None, and says
 
+    - ``features(codes, condition=None)``: what the head reads at all positions;
     - ``forward(codes, condition=None)``: the logits of all positions, for training and for likelihoods;
     - ``stream_logits(n, condition=None)``: the same logits position by position, as a generator that yields those of
       one position and takes the codes chosen there.
@@ -40,6 +44,7 @@ class AutoregressiveGrids(nn.Module):
     condition_size: int
     class_marginals: nn.Module | None
     known: KnownVectors
+    groups: CodeGroups | None
 
     @torch.no_grad()
     def set_marginals(self, codes, condition=None, *, smoothing=1.0):
@@ -74,6 +79,22 @@ class AutoregressiveGrids(nn.Module):
         rows = slice(position * self.n_codes, (position + 1) * self.n_codes)
         return bias + F.linear(condition, self.class_marginals.weight[rows])
 
+    def logits(self, features, condition=None):
+        """Logits (b, h, w, n_codes), float32, of what the head reads, (b, h, w, c)."""
+        if self.groups is None:
+            return self.known.logits(features, self.output).float() + self.bias(condition)
+        return self.groups.log_probs(features.flatten(1, 2), *self._of_groups()).unflatten(1, self.grid_shape)
+
+    def logits_at(self, position, features, condition=None):
+        """The same at one position in raster order: (b, c) becomes (b, n_codes)."""
+        if self.groups is None:
+            return self.known.logits_at(position, features, self.output).float() + self.bias_at(position, condition)
+        table, bias, vectors = self._of_groups()
+        return self.groups.log_probs(features[:, None], table, bias[position : position + 1], vectors)[:, 0]
+
+    def _of_groups(self):
+        return self.output(self.known.vectors), self.marginals.flatten(0, 1), self.known.vectors
+
     def matrices(self):
         """Return the weights that Muon moves in training, see :class:`~skvq.training.loop.Optimizer`: none here."""
         return []
@@ -86,11 +107,16 @@ class AutoregressiveGrids(nn.Module):
 
     def nll(self, codes, condition=None):
         """Mean negative log-likelihood per position, in nats: what training minimises. A scalar."""
+        if self.groups is not None:
+            return -self.log_prob_terms(codes, condition).mean()
         logits = self(codes, condition)
         return F.cross_entropy(logits.flatten(0, 2), codes.flatten())
 
     def log_prob_terms(self, codes, condition=None):
         """Log p(code given all codes before it) at every position (b, h, w), in nats."""
+        if self.groups is not None:
+            features = self.features(codes, condition).flatten(1, 2)
+            return self.groups.log_prob(features, codes.flatten(1), *self._of_groups()).view(codes.shape)
         logits = self(codes, condition)
         return -F.cross_entropy(logits.flatten(0, 2), codes.flatten(), reduction="none").view(codes.shape)
 

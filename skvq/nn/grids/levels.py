@@ -76,7 +76,7 @@ class TwoLevelPixelCNN(AutoregressiveGrids):
             "code_dim": code_dim,
             "generator": default_generator() if generator is None else generator,
         }
-        self.n_codes, self.condition_size = n_codes, condition_size
+        self.n_codes, self.condition_size, self.groups = n_codes, condition_size, None  # its levels have their own
         self.coarse = GatedPixelCNN(n_codes, grid_shapes[0], **sizes)
         self.fine = GatedPixelCNN(n_codes, grid_shapes[1], context_shape=grid_shapes[0], **sizes)
         self.n_coarse = math.prod(self.coarse.grid_shape)

@@ -39,6 +39,7 @@ from torch import nn
 from ..draws import Dropout, default_generator, undrawn_linear
 from .autoregressive import AutoregressiveGrids, class_bias
 from .context import EarlierCodes, OtherCodes, shares_offsets
+from .groups import code_groups
 from .sampling import gate, stream_logits
 from .vectors import STARTS_AT_ZERO, CodeTable, KnownVectors
 
@@ -198,6 +199,7 @@ class GatedPixelCNN(AutoregressiveGrids):
         self.output = CodeTable(n_books * n_codes, 2 * channels, code_dim)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
         self.class_marginals = class_bias(condition_size, grid_shape, n_codes)
+        self.groups = code_groups(n_codes, n_books, 2 * channels, self.class_marginals)
         self._initialise(generator)
 
     @torch.no_grad()
@@ -263,6 +265,10 @@ class GatedPixelCNN(AutoregressiveGrids):
         Given also the vectors `condition` (b, condition_size) and the codes `context` (b, h1, w1), int64, if the model
         takes them.
         """
+        return self.logits(self.features(codes, condition, context), condition)
+
+    def features(self, codes, condition=None, context=None):
+        """What the head reads, (b, h, w, 2c)."""
         conditions, features = self.condition_terms(condition), self.context_features(context)
         weights, shape = self._dropped_codes(codes), (*codes.shape, self.channels)
         codes, embedding = self.known.numbered(codes), self.embedding(self.known.vectors)
@@ -279,8 +285,7 @@ class GatedPixelCNN(AutoregressiveGrids):
         for layer, terms in zip(self.layers, self._gate_terms(conditions, features), strict=True):
             v, x, gated = layer(v, x, terms)
             skipped.append(gated)
-        logits = self.known.logits(self.hidden(torch.cat(skipped, dim=-1)), self.output)
-        return logits.float() + self.bias(condition)
+        return self.hidden(torch.cat(skipped, dim=-1))
 
     def stream_logits(self, n, condition=None, context=None):
         """Yield the logits (n, n_codes) of one position after the other, and take the codes (n,) chosen there.

@@ -136,8 +136,7 @@ class _HorizontalColumns:
             gated = gate(before_gate)
             self.features[:, (index + 1) * c : (index + 2) * c] = gated
             x = torch.addmm(x, gated, self.residuals[index])
-        logits = model.known.logits_at(target, model.hidden(self.features), model.output)
-        return logits.float() + model.bias_at(target, told.condition)
+        return model.logits_at(target, model.hidden(self.features), told.condition)
 
 
 def stream_logits(model, n, condition=None, context=None) -> Generator[torch.Tensor, torch.Tensor, None]:

@@ -37,6 +37,7 @@ from torch import nn
 from ..draws import Dropout, default_generator, undrawn_linear
 from .autoregressive import AutoregressiveGrids, class_bias
 from .context import EarlierCodes, shares_offsets
+from .groups import code_groups
 from .vectors import STARTS_AT_ZERO, CodeTable, KnownVectors
 
 # First standard deviation of the positions, the embedded codes, and what a class adds.
@@ -180,6 +181,7 @@ class CausalGridTransformer(AutoregressiveGrids):
         self.output = CodeTable(n_books * n_codes, d_model, code_dim)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
         self.class_marginals = class_bias(condition_size, grid_shape, n_codes)
+        self.groups = code_groups(n_codes, n_books, d_model, self.class_marginals)
         self._initialise(generator)
 
     @torch.no_grad()
@@ -213,6 +215,10 @@ class CausalGridTransformer(AutoregressiveGrids):
 
     def forward(self, codes, condition=None):
         """Logits (b, h, w, n_codes), float32, of `codes` (b, h, w) int64: each given all codes before it."""
+        return self.logits(self.features(codes, condition), condition)
+
+    def features(self, codes, condition=None):
+        """What the head reads, (b, h, w, d)."""
         self.check_condition(condition)
         x = self.position.expand(len(codes), -1, -1)  # (b, t, d)
         if self.earlier is not None:
@@ -224,8 +230,7 @@ class CausalGridTransformer(AutoregressiveGrids):
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)
-        logits = self.known.logits(self.norm(x).view(*codes.shape, -1), self.output)
-        return logits.float() + self.bias(condition)
+        return self.norm(x).view(*codes.shape, -1)
 
     def stream_logits(self, n, condition=None) -> Generator[torch.Tensor, torch.Tensor, None]:
         """Yield the logits (n, n_codes) of one position after the other, and take the codes (n,) chosen there.
@@ -247,5 +252,4 @@ class CausalGridTransformer(AutoregressiveGrids):
                 x = x + F.linear(condition, self.condition_at.weight[t * d : (t + 1) * d])
             for block, cache in zip(self.blocks, caches, strict=True):
                 x = block.step(x, cache, t)
-            logits = self.known.logits_at(t, self.norm(x), self.output).float() + self.bias_at(t, condition)
-            codes[:, t] = (yield logits) + self.known.shift(t)
+            codes[:, t] = (yield self.logits_at(t, self.norm(x), condition)) + self.known.shift(t)

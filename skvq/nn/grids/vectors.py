@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 # Parameters of the head, which start at zero.
-STARTS_AT_ZERO = ("output.weight", "output.map")
+STARTS_AT_ZERO = ("output.weight", "output.map", "groups.weight")
 # First standard deviation of the free part of an embedding, beside a map of known vectors, as a share of the map's.
 FREE_SHARE = 0.3
 
