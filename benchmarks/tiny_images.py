@@ -3,10 +3,10 @@
     python benchmarks/tiny_images.py
     python benchmarks/tiny_images.py --sets digits --bits 128 --methods auto strips pq
 
-Sets: scikit-learn's digits (8 × 8, a quarter is held out), and Fashion-MNIST shrunk by the means of areas to 9 × 7 (2,000
-images) and 14 × 14 (4,000), and as it is (4,000); 2,000 test images. R² is 1 - SSE / SST over all pixels, SST about the
-mean of each pixel over the test images, as `score` has it. faiss has codes of 8 bits at its defaults; OPQ and RQ are
-left out of 28 × 28, where they take minutes. One thread; a cell is R² and CPU seconds of the fit.
+Sets: scikit-learn's digits (8 × 8, a quarter is held out), and Fashion-MNIST shrunk by the means of areas to 9 × 7
+(2,000 images) and 14 × 14 (4,000), and as it is (4,000); 2,000 test images. R² is 1 - SSE / SST over all pixels, SST
+about the mean of each pixel over the test images, as `score` has it. faiss has codes of 8 bits at its defaults; OPQ and
+RQ are left out of 28 × 28, where they take minutes. One thread; a cell is R² and CPU seconds of the fit.
 """
 
 import argparse
@@ -62,12 +62,11 @@ def ours(train, test, bits, method):
     elif method == "whole":
         options["network"] = "dense"
     elif method == "strips":
-        strips = [
-            found for found in own_codebooks(bits, (*train.shape[1:], 1), len(train)) if train.shape[1] in found[0]
-        ]
+        grids = own_codebooks(bits, (*train.shape[1:], 1), len(train))
+        strips = [found for found in grids if found[0][0] == train.shape[1]]
         if not strips:
             return None
-        (code_shape, n_codes), *_ = strips
+        ((code_shape, n_codes),) = strips
         codes = VectorCodes(shared_codebook=False)
         options |= {"max_bits": None, "code_shape": code_shape, "n_codes": n_codes, "quantizer": codes}
     model = VQVAETransformer(**options).fit(train)
