@@ -5,12 +5,12 @@ BIN = $(VENV)/bin
 INSTALL = -m pip install --config-settings editable_mode=compat
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint types unit docs links test-minimum clean
+.PHONY: demo test lint types unit campaign docs links test-minimum clean
 
 demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py
 
-test: lint types unit docs
+test: lint types unit campaign docs
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -23,6 +23,10 @@ unit: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m pytest -p scikit_learn_suite --pyargs sklearn.neural_network.tests.test_mlp
 	# A process for each core, each of one thread: two processes of two threads each would be slower than one.
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+# Thousands of odd uses, drawn from a seed, each of which must end in a result or in an error that helps.
+campaign: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/campaign.py --minutes 2
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

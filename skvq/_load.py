@@ -9,7 +9,7 @@ from ._typing import Device
 from ._version import __version__
 from ._warnings import warn_user
 from .autoencoder.estimator import AutoEncoderTransformer
-from .core.device import resolve_device
+from .core.device import prepared, resolve_device
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
 from .persistence.container import LoadError, open_saved, require_safetensors
@@ -35,6 +35,7 @@ CLASSES = {
 SCHEMAS = [kind._schema for kind in CLASSES.values() if hasattr(kind, "_schema")]
 
 
+@prepared
 def load(path: str | os.PathLike[str], *, device: Device | None = None) -> Any:
     """Return the fitted estimator that a file holds, which its method ``save`` has written.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -23,6 +24,7 @@ __all__ = [
     "MatrixLike",
     "Method",
     "NDArray",
+    "Path",
     "RandomState",
     "Reals",
     "Self",
@@ -37,6 +39,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 MatrixLike: TypeAlias = ArrayLike | spmatrix | sparray
 Reals: TypeAlias = NDArray[np.floating]
 RandomState: TypeAlias = int | np.random.RandomState | None
+# Where a checkpoint is kept.
+Path: TypeAlias = str | os.PathLike[str] | None
 Device: TypeAlias = str | torch.device
 ImageShape: TypeAlias = tuple[int, int] | tuple[int, int, int] | None
 SeriesShape: TypeAlias = tuple[int] | tuple[int, int] | None

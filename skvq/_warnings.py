@@ -7,8 +7,8 @@ import warnings
 _INNER = {"skvq", "sklearn", "torch", "joblib", "contextlib"}
 
 
-def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Issue a warning that points at the user's line."""
+def warn_user(message: str | Warning, category: type[Warning] = UserWarning) -> None:
+    """Issue a warning, a text or one that is made already, that points at the user's line."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INNER:
         level, frame = level + 1, frame.f_back

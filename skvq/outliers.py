@@ -18,9 +18,11 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from ._typing import ArrayLike, MatrixLike, NDArray, Self
+from .core.device import prepared
 from .core.estimator import NetworkEstimator
 from .core.layout import layout_of
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
+from .core.versions import VersionedEstimator
 
 # In the order in which "auto" looks for them; the sign makes high values normal.
 SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
@@ -41,7 +43,7 @@ DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
 LEAST_SHARE = 0.01
 
 
-class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+class OutlierDetector(OutlierMixin, MetaEstimatorMixin, VersionedEstimator):
     r"""Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
 
     Any estimator with `score_samples` will do, high for normal rows: ``VAETransformer``, ``VQVAETransformer``, the
@@ -146,6 +148,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self.method = method
         self.cv = cv
 
+    @prepared
     def fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Fit the estimator to X, and find the threshold.
 
@@ -170,22 +173,24 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             For parameters out of range, and for scores that are not numbers.
         """
         self._validate_params()
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
         self.method_ = _score_method(self.estimator, self.method)
+        folds = _folds(self.cv, X) if is_auto(self.contamination) else []
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         self.estimator_ = clone(self.estimator).fit(X, None, **fit_params)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
-        for name in ("neighbors_", "held_out_scores_"):
-            self.__dict__.pop(name, None)
         if self.method_ == "neighbors":
             self.neighbors_ = NeighborDistance().fit(_described(self.estimator_, X))
         self.training_scores_ = self.score_samples(X)
         if is_auto(self.contamination):
-            self.held_out_scores_ = self._held_out_scores(X, fit_params)
+            self.held_out_scores_ = self._held_out_scores(X, fit_params, folds)
         return self.set_threshold(self.contamination)
 
+    @prepared
     def set_threshold(self, contamination: float | Literal["auto"] = "auto", X: MatrixLike | None = None) -> Self:
         """Move the threshold without a refit; set `offset_` to have one of your own.
 
@@ -221,6 +226,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self.offset_ = tail_threshold(scores) if is_auto(contamination) else _quantile(scores, contamination)
         return self
 
+    @prepared
     def predict(self, X: MatrixLike) -> NDArray[np.int64]:
         """Return -1 for anomalies, whose score is below `offset_`, and 1 for normal rows.
 
@@ -234,6 +240,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    @prepared
     def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return ``score_samples(X) - offset_``: negative for anomalies.
 
@@ -245,8 +252,10 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         decision : ndarray of shape (n,), float64
         """
+        check_is_fitted(self, "offset_")
         return self.score_samples(X) - self.offset_
 
+    @prepared
     def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return the scores of the estimator, high for normal rows: a reconstruction error has its sign changed.
 
@@ -271,20 +280,17 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         mapping = MethodMapping().add(caller="fit", callee="fit")
         return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
 
-    def _held_out_scores(self, X, fit_params):
+    def _held_out_scores(self, X, fit_params, folds):
         """Return the scores of all rows by clones that were fitted to the other folds, (n,)."""
         X = _with_rows(X)
-        n = _num_samples(X)
-        scores = np.full(n, np.nan)
-        for training, held_out in _folds(self.cv, n).split(np.zeros(n)):
+        scores = np.empty(_num_samples(X))
+        for training, held_out in folds:
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
             model, neighbors = _lenient(clone(self.estimator)).fit(rows, None, **inside), None
             if self.method_ == "neighbors":
                 neighbors = NeighborDistance().fit(_described(model, rows))
             scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out), neighbors)
-        if np.isnan(scores).any():
-            raise ValueError(f"cv={self.cv!r} must hold out every row once; {np.isnan(scores).sum()} were left")
         return scores
 
     def __sklearn_tags__(self):
@@ -343,11 +349,18 @@ def _with_rows(X):
     return X if hasattr(X, "__getitem__") else np.asarray(X)
 
 
-def _folds(cv, n):
-    """Return the splitter; a number of folds shuffles rows, which often come sorted, the same way each time."""
-    if isinstance(cv, int):
-        return KFold(min(cv, n) if n > 1 else cv, shuffle=True, random_state=0)
-    return check_cv(cv)
+def _folds(cv, X):
+    """Return the pairs (training, held_out) of positions in X; ValueError unless every row is held out once.
+
+    A number of folds shuffles rows, which often come sorted, the same way each time.
+    """
+    n = _num_samples(_with_rows(X))
+    shuffled = KFold(min(cv, n) if n > 1 else cv, shuffle=True, random_state=0) if isinstance(cv, int) else check_cv(cv)
+    folds = list(shuffled.split(np.zeros(n)))
+    n_left = n - len(np.unique(np.concatenate([held_out for _, held_out in folds])))
+    if n_left:
+        raise ValueError(f"cv={cv!r} must hold out every row once; {n_left} were left")
+    return folds
 
 
 def _score_method(estimator, method):
@@ -387,7 +400,10 @@ class NeighborDistance(BaseEstimator):
 
     def fit(self, described, y=None):
         """Learn scales, whitening and the training rows."""
-        deviation = described.sum(axis=1).std(axis=0)
+        values = described.sum(axis=1)
+        size = np.abs(values).max(axis=0)
+        size = np.where(size > 0, size, 1.0)
+        deviation = size * (values / size).std(axis=0)  # the squares of small values vanish
         self.scale_ = np.where(deviation > 0, deviation, 1.0)
         flat = self._flat(described)
         self.mean_ = flat.mean(axis=0)

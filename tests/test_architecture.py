@@ -18,7 +18,8 @@ ROOT = Path(skvq.__file__).parent
 # Floors from the bottom up; rooms of one floor do not import each other.
 FLOORS = [
     {"_typing", "_version", "_warnings", "nn"},
-    {"training", "persistence", "metrics"},
+    {"persistence", "metrics"},
+    {"training"},
     {"core"},
     {"priors", "mlp", "autoencoder", "vae"},
     {"vqvae", "outliers"},

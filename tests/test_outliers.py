@@ -355,3 +355,26 @@ def test_scores_that_are_no_numbers_are_refused():
 def test_folds_must_hold_out_every_row():
     with pytest.raises(ValueError, match="must hold out every row once; 128 were left"):
         OutlierDetector(Given(), cv=[(np.arange(50, 178), np.arange(50))]).fit(WINE)
+
+
+def test_folds_that_leave_rows_are_refused_before_anything_is_fitted():
+    class Never(KernelDensity):
+        def fit(self, X, y=None):
+            raise AssertionError("fitted")
+
+    with pytest.raises(ValueError, match="must hold out every row once; 168 were left"):
+        OutlierDetector(Never(), cv=[(np.arange(10), np.arange(10, 20))]).fit(WINE)
+
+
+def test_an_interrupt_while_rows_are_held_out_keeps_the_fitted_estimator(monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    detector = OutlierDetector(KernelDensity(bandwidth=20.0)).fit(WINE)
+    monkeypatch.setattr(OutlierDetector, "_held_out_scores", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(WINE[:100])
+    assert len(detector.score_samples(WINE)) == len(WINE)
+    with pytest.raises(NotFittedError):
+        detector.predict(WINE)
+    assert (detector.set_threshold(0.1).predict(WINE[:100]) == -1).mean() == pytest.approx(0.1)

@@ -16,6 +16,7 @@ from .._typing import (
     ImageShape,
     MatrixLike,
     NDArray,
+    Path,
     RandomState,
     Reals,
     Self,
@@ -25,10 +26,13 @@ from .._typing import (
 )
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import as_array, layout_of, learn_layout, tag_rows
+from ..core.layout import layout_of, learn_layout, tag_rows
+from ..core.naming import named
+from ..core.parameters import plain
 from ..persistence.records import from_json
+from ..training.batches import as_array
 from . import schema
 from .defaults import (
     CONSTRAINTS,
@@ -147,6 +151,12 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Seeds weights, batches, and the noise of training.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -280,18 +290,18 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
-        self.n_components = n_components
+        self.n_components, self.standardize = n_components, standardize
         self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
-        self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
         self.network = network
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
+        self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
         self.channels, self.n_blocks = channels, n_blocks
         self.tied_weights, self.dropout = tied_weights, dropout
-        self.loss = loss
+        self.loss, self.alpha = loss, alpha
         self.noise, self.noise_level = noise, noise_level
         self.sparsity, self.sparsity_weight, self.sparsity_target = sparsity, sparsity_weight, sparsity_target
         self.contractive_weight = contractive_weight
@@ -302,8 +312,10 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.precision, self.device = precision, device
         self.random_state, self.verbose = random_state, verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
         """Learn encoder and decoder from X.
@@ -335,14 +347,18 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
         check_loss(self.loss, layout)
         if self.loss == "log_loss":
-            for values in (X,) if held_out is None else (X, held_out):
-                check_unit_interval(values)
+            check_unit_interval(X)
+            if held_out is not None:
+                with named(X="X_val"):
+                    check_unit_interval(held_out)
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
-        self._fit_network(rows, held_out, self._generator(), task)
+        fitting = self._fit_network(rows, held_out, self._generator(), task)
+        fitting.end()
         task.end()
         return self
 
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.float32]:
         """Return the codes of X.
 
@@ -357,6 +373,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_is_fitted(self, "weights_")
         return inference.encode(self._network(), self._rows(X), self._n_features_out, np.float32)
 
+    @prepared
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
 
@@ -367,8 +384,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Returns
         -------
-        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images
+            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of uint8, which are
+            rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
 
         Raises
         ------
@@ -382,6 +400,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         pieces = inference.decode(self._network(), Z, resolve_device(self.device))
         return layout_of(self).restore(pieces, len(Z))
 
+    @prepared
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
         """Return how badly each row is reconstructed: the mean squared error of its standardised values.
 
@@ -405,6 +424,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         _, squared_error, _ = self._reconstruct(X)
         return squared_error / math.prod(layout_of(self).row_shape)
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 
@@ -423,11 +443,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         float
-            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0. NaN, with a warning, for one row.
         """
         check_is_fitted(self, "weights_")
         _, squared_error, variation = self._reconstruct(X)
-        return inference.r_squared(squared_error.sum(), variation)
+        return inference.r_squared(squared_error, variation)
 
     @property
     def _n_features_out(self):
@@ -456,11 +476,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return AutoEncoderObjective(
             start.module,
             noise=self.noise,
-            noise_level=self.noise_level,
+            noise_level=plain(self.noise_level),
             sparsity=self.sparsity,
-            sparsity_weight=self.sparsity_weight,
-            sparsity_target=self.sparsity_target,
-            contractive_weight=self.contractive_weight,
+            sparsity_weight=plain(self.sparsity_weight),
+            sparsity_target=plain(self.sparsity_target),
+            contractive_weight=plain(self.contractive_weight),
             generator=generator,
         )
 

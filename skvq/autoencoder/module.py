@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..nn import ranks
+
 CODE_ACTIVATIONS = {"identity": nn.Identity, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 
 
@@ -152,7 +154,7 @@ def sparsity_kl(z, target):
     Codes z (b, n_components) in [0, 1] are averaged over the batch; the mean over components of KL(target || average),
     between two Bernoulli distributions, is returned.
     """
-    average = z.float().mean(dim=0).clamp(1e-6, 1 - 1e-6)
+    average = ranks.mean(z.float().mean(dim=0)).clamp(1e-6, 1 - 1e-6)
     on = target * (target / average).log()
     off = (1 - target) * ((1 - target) / (1 - average)).log()
     return (on + off).mean()

@@ -4,6 +4,7 @@ import torch
 
 from ..core.bottleneck import start_axes
 from ..core.estimator import Start
+from ..nn import ranks
 from ..nn.bottleneck import build_decoder, build_encoder, set_linear, whiten
 from ..training.loop import Objective
 from .module import AutoEncoder, LogLoss, SquaredError, TransposedDecoder, jacobian_penalty, sparsity_kl, sparsity_l1
@@ -166,7 +167,7 @@ class AutoEncoderObjective(Objective):
                 terms["sparsity"] = SPARSITY[self.sparsity](z, self.sparsity_target)
                 loss = loss + self.sparsity_weight * terms["sparsity"]
             if contracts:
-                directions = torch.randn(z.shape, generator=self._draw()).to(z.device)
+                directions = ranks.drawn(self._randn, z.shape).to(z.device)
                 training = self.module.training
                 terms["contraction"] = jacobian_penalty(x, z, directions, create_graph=training)
                 loss = loss + self.contractive_weight * terms["contraction"]
@@ -180,10 +181,16 @@ class AutoEncoderObjective(Objective):
     def _draw(self):
         return self.generator if self.module.training else self.evaluation_generator
 
+    def _randn(self, shape):
+        return torch.randn(shape, generator=self._draw())
+
+    def _rand(self, shape):
+        return torch.rand(shape, generator=self._draw())
+
     def _corrupted(self, batch):
         if self.noise is None:
             return batch
         if self.noise == "gaussian":
-            return batch + self.noise_level * torch.randn(batch.shape, generator=self._draw()).to(batch.device)
-        kept = torch.rand(batch.shape, generator=self._draw()) >= self.noise_level
+            return batch + self.noise_level * ranks.drawn(self._randn, batch.shape).to(batch.device)
+        kept = ranks.drawn(self._rand, batch.shape) >= self.noise_level
         return batch * kept.to(batch)

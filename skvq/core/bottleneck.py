@@ -5,6 +5,7 @@ import math
 from ..nn.bottleneck import MAX_COVARIANCE_COLUMNS, BottleneckSizes, principal_axes
 from ..nn.images import automatic_grid
 from ..nn.series import automatic_positions
+from .memory import check_memory, dense_weights, grid_weights, training_bytes
 from .parameters import as_sizes, is_auto
 
 # Images of more values than this get a convolutional network; up to it a dense one learns more per second.
@@ -35,6 +36,7 @@ def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, dropout, activati
     BottleneckSizes
     """
     dropout = float(dropout if is_auto(estimator.dropout) else estimator.dropout)
+    check_sizes(estimator, row_shape)
     if len(row_shape) == 3 and _is_convolutional(estimator.network, math.prod(row_shape)):
         is_series = estimator.series_shape is not None
         return BottleneckSizes(
@@ -46,6 +48,23 @@ def bottleneck_sizes(estimator, row_shape, hidden_layer_sizes, dropout, activati
         )
     sizes = hidden_layer_sizes if is_auto(estimator.hidden_layer_sizes) else as_sizes(estimator.hidden_layer_sizes)
     return BottleneckSizes(tuple(row_shape), hidden_layer_sizes=sizes, activation=activation, dropout=dropout)
+
+
+def check_sizes(estimator, row_shape):
+    """Raise ValueError, naming the parameter, for sizes that no memory holds; see :func:`bottleneck_sizes`."""
+    n_values = math.prod(row_shape)
+
+    def needs(hidden_layer_sizes=(), n_components=1, channels=1, n_blocks=0):
+        ends = 2 * n_values * n_components + 2 * dense_weights(n_values, *hidden_layer_sizes, n_components)
+        n_layers = len(hidden_layer_sizes) + n_blocks
+        return training_bytes(ends + 2 * grid_weights(1, channels, n_blocks), 2 * n_layers)
+
+    sizes = {} if is_auto(estimator.n_components) else {"n_components": int(estimator.n_components)}
+    if len(row_shape) == 3 and _is_convolutional(estimator.network, n_values):
+        sizes |= {"channels": int(estimator.channels), "n_blocks": int(estimator.n_blocks)}
+    elif not is_auto(estimator.hidden_layer_sizes):
+        sizes["hidden_layer_sizes"] = as_sizes(estimator.hidden_layer_sizes)
+    check_memory(needs, **sizes)
 
 
 def automatic_epochs(n_rows, *, usual, most_rows):

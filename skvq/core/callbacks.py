@@ -9,6 +9,8 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
+from ..nn import ranks
+
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupport
     from sklearn.callback import with_callbacks
@@ -52,7 +54,7 @@ class FitTask:
         if self.outer is not None:
             if self.outer.context is not None:
                 self._open(self.outer.context.subcontext(task_name=name, max_subtasks=max_subtasks))
-        elif hasattr(self.estimator, "_init_callback_context"):
+        elif ranks.is_first() and hasattr(self.estimator, "_init_callback_context"):
             self._open(self.estimator._init_callback_context(task_name=name, max_subtasks=max_subtasks))
 
     def stage(self, name):

@@ -1,15 +1,46 @@
-"""Device, precision and number of threads of a network's computations."""
+"""Device, precision and threads of a network's computations, and the surroundings that every public call has.
 
+Default dtype and device, autocast, gradient mode and inference mode of torch, and numpy's error state, are those of a
+fresh process for the length of a call, and the caller's again afterwards. In a forked process there is one thread
+besides: the threads of the parent are not there, and to hand them work would never end.
+"""
+
+import functools
+import os
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+import numpy as np
 import torch
+
+from .._typing import Method
 
 # Below this many multiply-adds in a forward pass of one batch, handing work to a second thread costs more than it saves
 # (a step of such a network takes about a millisecond; `benchmarks/threads.py` measures it).
 WORK_PER_EXTRA_THREAD = 2e7
+AUTOCAST = ("cpu", "cuda", "mps")
+# What numpy does by default about numbers out of range: nothing that stops a computation.
+ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+HARMLESS = {"warn", "ignore"}
 _lock = threading.Lock()
-_inside = {"blocks": 0, "before": None}
+_inside = {"blocks": 0, "before": None, "forked": False}
+_own = threading.local()  # `threads`: what the block around the present one of this thread has, None without
+
+
+def _after_fork():
+    """Take note in a forked child that torch's other threads are gone, as is whoever held the lock."""
+    global _lock
+    _lock = threading.Lock()
+    _inside["forked"] = True
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def is_forked():
+    """Return whether this process is a fork, whose threads torch would wait for without end."""
+    return _inside["forked"]
 
 
 def resolve_device(device):
@@ -74,6 +105,8 @@ def resolve_precision(precision, device, *, pays):
 def threads_for(work):
     """Use one thread inside the block where a batch is too little work for more, and restore the count after.
 
+    In a forked process it is one in any case.
+
     Parameters
     ----------
     work : float
@@ -84,11 +117,90 @@ def threads_for(work):
         if _inside["blocks"] == 0:
             _inside["before"] = torch.get_num_threads()
         _inside["blocks"] += 1
-        wanted = _inside["before"] if work >= WORK_PER_EXTRA_THREAD else 1
+        wanted = _inside["before"] if work >= WORK_PER_EXTRA_THREAD and not is_forked() else 1
         torch.set_num_threads(wanted)
+    outer, _own.threads = getattr(_own, "threads", None), wanted
     try:
         yield wanted
     finally:
+        _own.threads = outer
         with _lock:
             _inside["blocks"] -= 1
-            torch.set_num_threads(_inside["before"])
+            torch.set_num_threads(_inside["before"] if outer is None else outer)
+
+
+class _DefaultDtype:
+    """float32 as the default dtype of all threads, for as long as any of them is inside."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.n_inside = 0
+        self.before = None
+
+    def __enter__(self):
+        with self.lock:
+            if self.n_inside == 0:
+                self.before = torch.get_default_dtype()
+                torch.set_default_dtype(torch.float32)
+            self.n_inside += 1
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.n_inside -= 1
+            if self.n_inside == 0:
+                torch.set_default_dtype(self.before)
+
+    def forget_lock(self):
+        """Let go of a lock that a thread of the parent held at a fork."""
+        self.lock = threading.Lock()
+
+
+_single = _DefaultDtype()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_single.forget_lock)
+
+
+def prepared(method: Method) -> Method:
+    """Make a function or method compute in surroundings of its own, and leave those of the caller as they are."""
+
+    @functools.wraps(method)
+    def in_own_surroundings(*args, **kwargs):
+        if _are_usual():
+            return method(*args, **kwargs)
+        with usual_surroundings():
+            return method(*args, **kwargs)
+
+    in_own_surroundings.is_prepared = True  # type: ignore[attr-defined]
+    return in_own_surroundings  # type: ignore[return-value]
+
+
+def _are_usual():
+    """Return whether there is nothing to prepare; it takes a few microseconds."""
+    return (
+        not is_forked()
+        and torch.get_default_dtype() is torch.float32
+        and _single.n_inside == 0
+        and torch.is_grad_enabled()
+        and not torch.is_inference_mode_enabled()
+        and not any(map(torch.is_autocast_enabled, AUTOCAST))
+        and HARMLESS.issuperset(np.geterr().values())
+        and torch.get_default_device().type == "cpu"
+    )
+
+
+@contextmanager
+def usual_surroundings():
+    """Give the block the surroundings of a fresh process."""
+    with ExitStack() as stack:
+        stack.enter_context(_single)
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device in filter(torch.is_autocast_enabled, AUTOCAST):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        raising = {kind: ERRORS[kind] for kind, action in np.geterr().items() if action not in HARMLESS}
+        stack.enter_context(np.errstate(**raising))
+        if is_forked():
+            stack.enter_context(threads_for(0))
+        yield

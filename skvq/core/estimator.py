@@ -10,18 +10,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Device, Method, RandomState
+from ..nn import ranks
 from ..persistence.records import to_json
 from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
+from ..training.checkpoints import Checkpoint, seed_in
 from ..training.loop import Loop, Settings
 from .callbacks import CallbackSupport
-from .device import resolve_device, resolve_precision, threads_for
-from .parameters import is_auto
+from .device import prepared, resolve_device, resolve_precision, threads_for
+from .fingerprint import digest_of_rows, fingerprint
+from .parameters import is_auto, plain
+from .versions import VersionedEstimator
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -107,7 +110,7 @@ class Fitting:
     """A fit on its way: the network that is trained, the rows, and the generator that everything is drawn from.
 
     `held_out` is None where no rows were held out. `notes` collects what the rest of `fit` needs and no attribute
-    keeps.
+    keeps. `checkpoint` is None where none is asked for, and where training was interrupted, so that it stays.
     """
 
     module: torch.nn.Module
@@ -116,6 +119,12 @@ class Fitting:
     held_out: Rows | None
     generator: torch.Generator
     notes: dict
+    checkpoint: Checkpoint | None = None
+
+    def end(self):
+        """Delete the checkpoint: the fit has come to its end."""
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
 
 
 def automatic_patience(max_iter):
@@ -137,7 +146,17 @@ def torch_generator(random_state, device="cpu"):
     return torch.Generator(device).manual_seed(int(seed))
 
 
-class NetworkEstimator(CallbackSupport, BaseEstimator):
+def check_same_rows(rows, held_out):
+    """Raise ValueError where several processes are given different numbers of rows."""
+    numbers = ranks.of_all((len(rows), None if held_out is None else len(held_out)))
+    if len(set(numbers)) > 1:
+        raise ValueError(
+            f"the processes were given different numbers of rows (and held-out rows): {numbers}; pass the same X to "
+            "fit in all of them, each of which computes a part of every batch"
+        )
+
+
+class NetworkEstimator(CallbackSupport, VersionedEstimator):
     """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
     A subclass that trains by :meth:`_fit_network` has the parameters below and three hooks. ``_recipe(rows, held_out)``
@@ -150,9 +169,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     """
 
     _learned_beside: tuple[str, ...] = ()
-    _caches: tuple[str, ...] = ("_module", "_table", "_layout")
+    _caches: tuple[str, ...] = ("_module", "_table", "_layout", "_seed")
 
-    # The parameters that every subclass has.
+    # The parameters that every subclass has. Without the first two, as is possible, there are no checkpoints.
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_interval: float = 60.0
     alpha: float
     batch_size: int | str
     device: Device
@@ -169,6 +190,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     _recipe: Callable[..., Recipe]
     _build: Callable[..., torch.nn.Module]
 
+    @prepared
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
 
@@ -191,11 +213,31 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         ValueError
             If parameters were changed, after `fit`, to some that do not go with what was learned.
         """
-        save(self, path)
+        if ranks.is_first():  # of several processes, which have learned the same
+            save(self, path)
 
     def _generator(self):
         """Return a private torch.Generator seeded from `random_state`."""
-        return torch_generator(self.random_state)
+        return torch_generator(self._random_source())
+
+    def _random_source(self):
+        """Return `random_state`, or in place of None a seed: where a later call, or another process, needs the same."""
+        if self.random_state is not None or (self.checkpoint is None and not ranks.active()):
+            return self.random_state
+        if "_seed" not in self.__dict__:
+            self._seed = ranks.of_first(self._first_seed)
+        return self._seed
+
+    def _first_seed(self):
+        found = seed_in(self.checkpoint)
+        return int(check_random_state(None).randint(np.iinfo(np.int32).max)) if found is None else found
+
+    def _open_checkpoint(self, **data):
+        """Return the Checkpoint of a fit, None where none is asked for; `data` are digests, see :func:`fingerprint`."""
+        if self.checkpoint is None:
+            return None
+        seed = self.__dict__.get("_seed")
+        return Checkpoint(self.checkpoint, self.checkpoint_interval, fingerprint(self, **data), seed)
 
     def _holds_out(self, held_out, automatically):
         """Return whether rows are to be held out: `early_stopping`, or `automatically` where that is "auto".
@@ -208,6 +250,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     def _keeps_best(self):
         """Whether the weights of the best epoch are kept, where there are rows to judge by."""
         return is_auto(self.early_stopping) or bool(self.early_stopping)
+
+    def _check_split(self, n_rows, held_out):
+        """Raise ValueError if holding rows out, where none are passed, would leave none to train on."""
+        if self._holds_out(held_out, True):
+            n_training_rows(n_rows, self.validation_fraction)
 
     def _n_training(self, rows, holds_out):
         """Return how many of the rows are left to train on."""
@@ -225,10 +272,17 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         task : FitTask
             Begun here, with the epochs as its tasks; the caller ends it.
         """
+        check_same_rows(rows, held_out)
+        if held_out is not None:
+            held_out.name = "X_val"
         recipe = self._recipe(rows, held_out)
         if recipe.holds_out:
             training, positions = split_rows(len(rows), self.validation_fraction, generator)
             rows, held_out = rows.restrict(training), rows.restrict(positions)
+        checkpoint = None
+        if self.checkpoint is not None:
+            held_out_text = "none" if held_out is None else digest_of_rows(held_out)
+            checkpoint = self._open_checkpoint(training_rows=digest_of_rows(rows), held_out_rows=held_out_text)
         settings = self._settings(recipe, judged=held_out is not None)
         task.begin(settings.max_iter)
         start = recipe.start(recipe.architecture, rows, generator)
@@ -241,10 +295,13 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             generator,
             validation_rows=rows if held_out is None and recipe.judges_itself and self._keeps_best else held_out,
             observer=task.epochs(lambda: self._record(loop.history, fitting), lambda: self._fitted_so_far(fitting)),
+            checkpoint=checkpoint,
         )
         work = recipe.uses * sum(parameter.numel() for parameter in fitting.module.parameters())
         with threads_for(work * min(settings.batch_size, len(rows))):
             history = loop.run()
+        if history.stopped != "interrupted":
+            fitting.checkpoint = checkpoint
         self._record(history, fitting)
         self.__dict__.update(self._kept(fitting), _module=fitting.module.eval())
         return fitting
@@ -255,16 +312,16 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         `judged` says whether there are held-out rows.
         """
         chosen = {
-            name: getattr(recipe.budget if is_auto(getattr(self, name)) else self, name)
+            name: plain(getattr(recipe.budget if is_auto(getattr(self, name)) else self, name))
             for name in ("max_iter", "batch_size", "learning_rate_init")
         }
-        patience = self.n_iter_no_change
+        patience = plain(self.n_iter_no_change)
         if is_auto(patience):
             patience = automatic_patience(chosen["max_iter"]) if judged and not recipe.judges_itself else None
         return Settings(
             **chosen,
-            alpha=self.alpha,
-            tol=self.tol,
+            alpha=float(self.alpha),
+            tol=float(self.tol),
             n_iter_no_change=patience,
             monitor=recipe.monitor,
             keep_best=self._keeps_best,
@@ -335,7 +392,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         return self._module
 
     def __getstate__(self):
-        state = super().__getstate__().copy()
+        state = super().__getstate__()
         for name in self._caches:
             state.pop(name, None)
         return state

@@ -1,11 +1,15 @@
 """Pass many rows through a fitted network, one block at a time, and report the progress to a watcher."""
 
+import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import UndefinedMetricWarning
+
+from .._warnings import warn_user
 
 # Blocks are filled up to a multiple of this many rows, so that a row gets the same floats whether it comes alone or
 # among a few others (matrix products of different heights may round differently).
@@ -121,21 +125,25 @@ def r_squared(squared_error, variation):
 
     Parameters
     ----------
-    squared_error : float
-        Summed over everything.
+    squared_error : ndarray of shape (n,)
+        Of each row, summed over its values.
     variation : float
         Squared deviations from the means of the columns, summed over everything.
 
     Returns
     -------
     float
-        At most 1. Without variation: 1 for a perfect reconstruction, else 0.
+        At most 1. Without variation: 1 for a perfect reconstruction, else 0. NaN, with a warning, for a single row,
+        which no mean can be taken from.
 
     Examples
     --------
-    >>> r_squared(1.0, 4.0), r_squared(0.0, 0.0), r_squared(2.0, 0.0)
+    >>> r_squared(np.array([1.0, 0.0]), 4.0), r_squared(np.zeros(2), 0.0), r_squared(np.ones(2), 0.0)
     (0.75, 1.0, 0.0)
     """
+    if len(squared_error) < 2:
+        warn_user("R² is not well-defined for less than two rows: it is NaN; score more rows", UndefinedMetricWarning)
+        return math.nan
     if variation == 0.0:
-        return float(squared_error == 0.0)
-    return float(1.0 - squared_error / variation)
+        return float(squared_error.sum() == 0.0)
+    return float(1.0 - squared_error.sum() / variation)

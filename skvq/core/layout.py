@@ -8,26 +8,26 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
-from ..training.batches import Rows
+from ..training.batches import Rows, as_array
+from .naming import named
+from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 
 # Rows that are looked at together; bounds the extra memory to a few MB.
 CHUNK_VALUES = 500_000
 # Arrays (n, H, W) whose shorter side is at most this, and whose longer side is so many times longer, look like series.
 MOST_CHANNELS, LEAST_RATIO = 16, 4
+# Channels of images that come first, at most.
+MOST_COLOURS = 4
+# Below this, variances have lost digits or vanished.
+SMALLEST_VARIANCE = 1e-280
 UNSCALED = "standardize=False", "standardize=True"
-
-
-def as_array(X):
-    """Return a torch tensor as an ndarray; anything else unchanged."""
-    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
 
 
 def check_image_shape(image_shape, n_features=None, name="image_shape"):
@@ -96,7 +96,7 @@ def flatten_images(X, image_shape=None):
         raise ValueError(f"X has shape {X.shape}; images must be (n, H, W) or (n, H, W, C)")
     if 0 in found:
         raise ValueError(f"X has shape {X.shape}: images without a pixel")
-    if image_shape is not None and found != tuple(image_shape):
+    if image_shape is not None and with_channels(found) != with_channels(image_shape):
         raise ValueError(f"X holds images of shape {found}, but image_shape is {tuple(image_shape)}")
     return X.reshape(X.shape[0], math.prod(found)), found
 
@@ -130,10 +130,19 @@ def warn_of_other_axes(found):
             f"with {n_channels} channels, pass series_shape=({length}, {n_channels}){layout}. If they are images, "
             f"image_shape={found} says so, without this warning.",
         )
-    if found is not None and len(found) == 3 and found[0] in (1, 3, 4) and found[2] > 4:
+    if found is not None and len(found) == 3 and found[0] <= MOST_COLOURS < found[2]:
         warn_user(
             f"X is taken for images of {found[0]} x {found[1]} pixels with {found[2]} channels; if its channels come "
             "first, pass np.moveaxis(X, 1, -1)",
+        )
+
+
+def warn_of_wide_series(length, n_channels):
+    """Warn of series that have so many channels for their length that the two may be exchanged."""
+    if n_channels > length:
+        warn_user(
+            f"X is taken for series of {length} time steps with {n_channels} channels; if its channels come first, "
+            f"pass series_shape=({n_channels}, {length}), series_layout='channels_first'"
         )
 
 
@@ -165,6 +174,35 @@ def column_moments(X):
     return mean, variance / n_rows
 
 
+def _moments(X, channels):
+    """Return mean and variance of every column, the same for all columns of a channel (a slice)."""
+    mean, variance = column_moments(X)
+    for channel in channels:
+        overall = mean[channel].mean()
+        variance[channel] = (variance[channel] + np.square(mean[channel] - overall)).mean()
+        mean[channel] = overall
+    return mean, variance
+
+
+def _factors(X, channels):
+    """Return a power of two for every column: 1, or where its values are so small that their squares vanish, more."""
+    largest = np.zeros(X.shape[1])
+    if sparse.issparse(X):
+        largest = np.asarray(abs(X).max(axis=0).todense()).ravel()
+    else:
+        for start in range(0, len(X), step := max(1, CHUNK_VALUES // X.shape[1])):
+            np.maximum(largest, np.abs(X[start : start + step]).max(axis=0), out=largest)
+    for channel in channels:
+        largest[channel] = largest[channel].max()
+    exponents = np.where((largest > 0) & (largest < SMALLEST_VARIANCE**0.5), -np.frexp(largest)[1], 0)
+    return np.ldexp(1.0, np.minimum(exponents, 1000))
+
+
+def _rescaled(X, factor):
+    """Return X (n, p) with its columns multiplied, in float64."""
+    return sparse.csr_matrix(X.multiply(factor[None])) if sparse.issparse(X) else X.astype(np.float64) * factor
+
+
 def standardisation(X, *, per_column, n_channels=1):
     """Return the shift and scale under which X has mean 0 and variance 1.
 
@@ -186,18 +224,30 @@ def standardisation(X, *, per_column, n_channels=1):
     ValueError
         If the variance overflows.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # refused below
-        mean, variance = column_moments(X)
-    for channel in () if per_column else (slice(c, None, n_channels) for c in range(n_channels)):
-        overall = mean[channel].mean()
-        variance[channel] = (variance[channel] + np.square(mean[channel] - overall)).mean()
-        mean[channel] = overall
+    channels = [] if per_column else [slice(c, None, n_channels) for c in range(n_channels)]
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # refused or repeated below
+        mean, variance = _moments(X, channels)
+    if (variance < SMALLEST_VARIANCE).any() and ((factor := _factors(X, channels)) != 1).any():
+        shift, scale = standardisation(_rescaled(X, factor), per_column=per_column, n_channels=n_channels)
+        scale = scale / np.where(scale == 1, 1, factor)  # what does not vary keeps its scale
+        return shift / factor, np.where(scale >= np.finfo(np.float64).tiny, scale, 1.0)
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise ValueError("X holds values so large that its variance overflows float64; rescale it")
     varies = variance > np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
     scale = np.ones_like(mean)
     scale[varies] = np.sqrt(variance[varies])
     return mean, scale
+
+
+def warn_of_vanishing(rows):
+    """Warn of rows that are taken as they are, and that float32 rounds to 0."""
+    values = rows.data if sparse.issparse(rows) else rows
+    largest = float(abs(values).max()) if values.size and values.dtype.kind == "f" else 0.0
+    if 0 < largest < np.finfo(np.float32).tiny:
+        warn_user(
+            f"X holds no value larger than {largest:.3g}, which float32 rounds to 0; rescale X, or pass "
+            "standardize=True"
+        )
 
 
 def check_rows(estimator, X, shape, *, reset, series=None):
@@ -240,7 +290,7 @@ class RowLayout:
     images_in : bool
         Whether `fit` saw images rather than rows of pixels, or series with an axis of channels.
     dtype : str
-        Of what comes back: that of the X of `fit` if it is float32 or larger, else "float64".
+        Of what comes back: that of the X of `fit` if it is float32 or larger, or of images uint8, else "float64".
     shift, scale : ndarray of shape (n_features,), float64
         A row becomes ``(row - shift) / scale``.
     series : SeriesLayout or None
@@ -279,11 +329,17 @@ class RowLayout:
         image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
         if series is None and known is None:
             warn_of_other_axes(found)
-        dtype = rows.dtype.name if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else "float64"
+        if series is not None and found is not None and not series.channels_first and looks_like_series(found):
+            warn_of_wide_series(*found)
+        is_wide_float = rows.dtype.kind == "f" and rows.dtype.itemsize >= 4
+        is_kept = is_wide_float or (image_shape is not None and rows.dtype == np.uint8)
+        dtype = rows.dtype.name if is_kept else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
         if standardize:
             is_table = image_shape is None and series is None
             shift, scale = standardisation(rows, per_column=is_table, n_channels=series.n_channels if series else 1)
+        else:
+            warn_of_vanishing(rows)
         return cls(image_shape, found is not None, dtype, shift, scale, series), rows
 
     @classmethod
@@ -352,10 +408,12 @@ class RowLayout:
         Returns
         -------
         X : ndarray of shape (n_rows, n_features), or of images if `fit` saw images
+            Images of uint8 are rounded, and cut off at 0 and 255.
         """
         X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
         for start, rows in pieces:
-            X[start : start + len(rows)] = rows * self.scale + self.shift
+            values = rows * self.scale + self.shift
+            X[start : start + len(rows)] = np.clip(np.rint(values), 0, 255) if self.dtype == "uint8" else values
         X = X if self.series is None else self.series.as_passed(X)
         return X.reshape(n_rows, *self.x_shape)
 
@@ -400,6 +458,8 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     """
     if not (isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
         refuse_unequal_lengths(X)
+    if estimator.image_shape is None and estimator.series_shape is None:
+        warn_of_pixels(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features
         if not (chosen is None or isinstance(chosen, str)):
@@ -423,7 +483,15 @@ def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
     """
     layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
     estimator.__dict__.update(layout.attributes())
-    return layout, X, None if X_val is None else layout.check(estimator, X_val)
+    return layout, X, check_held_out(layout, estimator, X_val)
+
+
+def check_held_out(layout, estimator, X_val):
+    """Return held-out rows, validated against what `fit` saw, None for None; errors name them X_val."""
+    if X_val is None:
+        return None
+    with named(X="X_val"):
+        return layout.check(estimator, X_val)
 
 
 def layout_of(estimator):

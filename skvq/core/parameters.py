@@ -8,21 +8,28 @@ state, such as two parameters that do not go together, is a function beside the 
 import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_parameter_constraints
+
+# torch and numpy count in 64 bits.
+LARGEST_INTEGER = 2**63 - 1
 
 
 class Number(Interval):
-    """An interval of numbers: as scikit-learn's, but True and False are not numbers, and real ones fit into float64."""
+    """An interval of numbers: as scikit-learn's, but True and False are none, and they fit into int64 or float64."""
 
     def is_satisfied_by(self, val):
         """Return whether a value is a number in the interval."""
         if isinstance(val, (bool, np.bool_)) or not super().is_satisfied_by(val):
             return False
+        if self.type is Integral:
+            return abs(int(val)) <= LARGEST_INTEGER
         # numpy's numbers fit, Python's integers need not.
-        return self.type is Integral or isinstance(val, np.generic) or abs(val) <= sys.float_info.max
+        return isinstance(val, np.generic) or abs(val) <= sys.float_info.max
 
 
 class Sizes(Number):
@@ -57,9 +64,11 @@ INNER_FRACTION = Number(Real, 0, 1, closed="neither")
 CLOSED_FRACTION = Number(Real, 0, 1, closed="both")
 AUTO = StrOptions({"auto"})
 DEVICE = [str, torch.device]
+# The parameters of everything that is trained for long.
+CHECKPOINTS = {"checkpoint": [None, str, PathLike], "checkpoint_interval": [NON_NEGATIVE]}
 
 # The parameters of everything that the training loop trains.
-TRAINING = {
+TRAINING = CHECKPOINTS | {
     "alpha": [NON_NEGATIVE],
     "batch_size": [AUTO, POSITIVE_INTEGER],
     "learning_rate_init": [AUTO, POSITIVE],
@@ -99,7 +108,7 @@ DRAWS = {
 
 
 def check_arguments(method, constraints, **arguments):
-    """Raise an error, a ValueError and TypeError, that names the first argument of a method that is not accepted.
+    """Return the arguments of a method, numbers as Python's own, in the order in which they are passed.
 
     Parameters
     ----------
@@ -109,8 +118,44 @@ def check_arguments(method, constraints, **arguments):
         Constraints by name of an argument.
     **arguments
         The values.
+
+    Returns
+    -------
+    values : tuple
+
+    Raises
+    ------
+    ValueError, TypeError
+        An error that is both, and names the first argument that is not accepted.
     """
     validate_parameter_constraints(constraints, arguments, method)
+    return tuple(map(plain, arguments.values()))
+
+
+def plain(value):
+    """Return a number of numpy as Python's own, which does not wrap and multiplies tensors; anything else unchanged.
+
+    Examples
+    --------
+    >>> plain(np.uint8(200)) * 2, type(plain(np.float32(0.5))), plain("auto")
+    (400, <class 'float'>, 'auto')
+    """
+    for kind, own in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
+        if isinstance(value, kind):
+            return own(value)
+    too_large = isinstance(value, int) and abs(value) > LARGEST_INTEGER  # of a real parameter: torch takes no such int
+    return float(value) if too_large else value
+
+
+def random_source(random_state):
+    """Return the RandomState that the argument `random_state` of a method stands for; ValueError that names it."""
+    try:
+        return check_random_state(random_state)
+    except ValueError:
+        raise ValueError(
+            f"random_state={random_state!r} must be None, an int from 0 to 2**32 - 1, or an instance of "
+            "numpy.random.RandomState"
+        ) from None
 
 
 def is_auto(value):
@@ -125,6 +170,7 @@ def as_sizes(value):
 
 __all__ = [
     "AUTO",
+    "CHECKPOINTS",
     "CLOSED_FRACTION",
     "COUNT",
     "DEVICE",
@@ -143,4 +189,6 @@ __all__ = [
     "as_sizes",
     "check_arguments",
     "is_auto",
+    "random_source",
+    "plain",
 ]

@@ -26,7 +26,7 @@ ROW_VALUES = TRAINED_VALUES | {
     "series_shape_": tuple[int] | tuple[int, int] | None,
     "_channels_first": bool,
     "_images_in": bool,
-    "_dtype_in": Literal["float32", "float64", "float128"],
+    "_dtype_in": Literal["float32", "float64", "float128", "uint8"],
     "_table_in": dict,
 }
 # What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, and how

@@ -7,8 +7,9 @@ import numbers
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import sparse
+
+from ..training.batches import as_array
 
 LAYOUTS = ("channels_last", "channels_first")
 MEANINGS = {
@@ -79,7 +80,7 @@ class SeriesLayout:
         if sparse.issparse(X) or hasattr(X, "columns"):
             self._check_width(X.shape)
             return X, None
-        X = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
+        X = as_array(X)
         if not isinstance(X, np.ndarray) or X.dtype.kind == "O":
             X = np.asarray(X.tolist() if isinstance(X, np.ndarray) else X)
         if X.dtype.kind == "f" and X.size and np.isnan(X.min()):

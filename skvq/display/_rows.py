@@ -7,7 +7,8 @@ import numbers
 import numpy as np
 from scipy import sparse
 
-from ..core.layout import as_array, check_image_shape
+from ..core.layout import check_image_shape
+from ..training.batches import as_array
 
 
 def first_rows(X, n_images):

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ..core.device import prepared
+
 if TYPE_CHECKING:
     import onnx
 
 __all__ = ["register_converters", "to_onnx"]
 
 
+@prepared
 def to_onnx(estimator: BaseEstimator, part: str = "auto", *, dtype: str = "float32") -> onnx.ModelProto:
     """Return a part of a fitted estimator as an ONNX model, for any number of rows at a time.
 

@@ -163,19 +163,19 @@ def _outputs(estimator, graph, x):
     weights = [(coef.astype(dtype), bias.astype(dtype)) for coef, bias in zip(estimator.coefs_, estimator.intercepts_)]
     for layer, (coef, bias) in enumerate(weights[:-1]):
         x = _normalised(estimator, layer, graph, graph.affine(x, coef, bias))
-        x = activate(graph, estimator.activation, x, dtype)
+        x = activate(graph, estimator._fitted_activation, x, dtype)
     return graph.affine(x, *weights[-1])
 
 
 def _normalised(estimator, layer, graph, x):
-    if estimator.normalization is None:
+    if estimator._fitted_normalization is None:
         return x
     state = {
         name: estimator.normalization_state_[f"{name}_{layer}"].astype(estimator.precision_)
         for name in ("scale", "shift", "mean", "variance")
         if f"{name}_{layer}" in estimator.normalization_state_
     }
-    if estimator.normalization == "layer":
+    if estimator._fitted_normalization == "layer":
         return graph.add("LayerNormalization", x, state["scale"], state["shift"], axis=-1, epsilon=EPSILON)
     slope = state["scale"] / np.sqrt(state["variance"] + np.asarray(EPSILON, estimator.precision_))
     centred = graph.add("Sub", x, state["mean"])
@@ -189,9 +189,9 @@ def _regressor(estimator, dtype):
         found = _outputs(estimator, graph, x)
         if estimator.out_activation_ == "exp":
             found = graph.add("Exp", found)
-        if estimator.loss == "quantile" and n_outputs > 1:
+        if estimator._fitted_quantiles is not None and n_outputs > 1:
             ordered, _ = graph.add("TopK", found, np.array([n_outputs]), n_outputs=2, axis=1, largest=0)
-            ranks = np.argsort(np.argsort(estimator.quantile, kind="stable"), kind="stable")
+            ranks = np.argsort(np.argsort(estimator._fitted_quantiles, kind="stable"), kind="stable")
             found = graph.add("Gather", ordered, ranks, axis=1)
         return [graph.cast(found, dtype)]
 
@@ -206,7 +206,7 @@ def _classifier(estimator, dtype):
     if multilabel:
         n_columns = n_outputs
     else:
-        n_columns = n_outputs if kind == "multiclass" else 2
+        n_columns = n_outputs if kind == "multiclass" else len(classes)
 
     def build(graph, x):
         found = _outputs(estimator, graph, x)
@@ -220,7 +220,10 @@ def _classifier(estimator, dtype):
                 return [likely, graph.cast(probabilities, dtype)]
             index = graph.add("Mul", graph.reshape(likely, -1), np.array(len(classes) - 1))
             other = graph.add("Sub", np.ones((), estimator.precision_), probabilities)
-            probabilities = graph.add("Concat", other, probabilities, axis=1)
+            if len(classes) == 1:  # which is certain
+                probabilities = graph.add("Add", other, probabilities)
+            else:
+                probabilities = graph.add("Concat", other, probabilities, axis=1)
         return [graph.add("Gather", _labels(classes), index, axis=0), graph.cast(probabilities, dtype)]
 
     labels = Value("label", "int64", (n_outputs,)) if multilabel else Value("label", dtype_name(_labels(classes)), ())

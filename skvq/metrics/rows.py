@@ -11,6 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
@@ -75,7 +76,7 @@ def two_sample_auc(
     """
     encoded = encode_tables(X_real=X_real, X_drawn=X_drawn)
     X, is_drawn = np.concatenate(encoded.values), np.repeat([0, 1], [len(values) for values in encoded.values])
-    random = check_random_state(random_state)
+    random = _random(random_state, "two_sample_auc")
     folds = StratifiedKFold(cv, shuffle=True, random_state=_seed(random))
     model = RandomForestClassifier(random_state=_seed(random)) if estimator is None else estimator
     return float(cross_val_score(model, X, is_drawn, scoring="roc_auc", cv=folds, error_score="raise").mean())
@@ -146,7 +147,7 @@ def train_on_synthetic(
         if type_of_target(y_test).startswith("continuous"):
             boosting = HistGradientBoostingRegressor
         few = [levels is not None and len(levels) <= MOST_LEVELS for levels in encoded.levels]
-        seed = _seed(check_random_state(random_state))
+        seed = _seed(_random(random_state, "train_on_synthetic"))
         estimator = boosting(categorical_features=np.array(few), random_state=seed)
     if len(np.unique(y_drawn)) == 1:
         raise ValueError(f"y_drawn must have at least two values to learn from, got {y_drawn[0]!r} only")
@@ -204,7 +205,7 @@ def nearest_row_share(
     for name, values in zip(("X_train", "X_test", "X_drawn"), encoded.values):
         if np.isinf(values).any():
             raise ValueError(f"{name} holds infinite values (infinity); distances to them mean nothing")
-    random = check_random_state(random_state)
+    random = _random(random_state, "nearest_row_share")
     n = min(map(len, encoded.values[:2]))
     train, test = (
         values if len(values) == n else values[random.choice(len(values), n, replace=False)]
@@ -247,6 +248,12 @@ def _nearest_distances(rows, others):
             squared += cdist(categories[block], other_categories, "hamming") * categories.shape[1]
         found[block] = squared.min(axis=1)
     return found
+
+
+def _random(random_state, function):
+    """Return a RandomState; ValueError, naming the argument, for what seeds none."""
+    validate_parameter_constraints({"random_state": ["random_state"]}, {"random_state": random_state}, function)
+    return check_random_state(random_state)
 
 
 def _seed(random):

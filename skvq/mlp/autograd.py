@@ -146,4 +146,4 @@ class AutogradNetwork:
         }
         for name, array in arrays.items():
             kind, layer = name.split("_")
-            kinds[kind][int(layer)].copy_(torch.as_tensor(array))
+            kinds[kind][int(layer)].copy_(torch.tensor(array))

@@ -7,15 +7,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..core.callbacks import FitTask
-from ..core.device import resolve_device
+from ..core.device import is_forked, prepared, resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
-from ..core.layout import as_array
+from ..core.fingerprint import digest_of_arrays
+from ..core.memory import check_memory, dense_weights, training_bytes
+from ..core.naming import named
+from ..training.batches import as_array
+from ..training.finite import first_not_finite
 from .build import Weights, layer_widths, start_weights
 from .descent import TrainingState
 from .fit import Training
 from .held_out import Examples, ScorerJudge, hold_out
 from .parameters import CONSTRAINTS, STOCHASTIC_SOLVERS, TrainingParameters, check_combinations
-from .predict import check_range, dense_outputs, network_outputs, outputs_in_pieces
+from .predict import check_range, dense_outputs, network_outputs, outputs_in_pieces, refuse_outputs
 
 
 def trains_in_steps(estimator):
@@ -67,6 +71,8 @@ class BaseMLP(NetworkEstimator):
         max_grad_norm,
         precision,
         device,
+        checkpoint,
+        checkpoint_interval,
     ):
         self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
         self.solver, self.max_iter, self.max_fun, self.tol = solver, max_iter, max_fun, tol
@@ -79,6 +85,7 @@ class BaseMLP(NetworkEstimator):
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.scoring, self.n_iter_no_change = scoring, n_iter_no_change
         self.warm_start, self.verbose, self.precision, self.device = warm_start, verbose, precision, device
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @abstractmethod
     def _targets(self):
@@ -102,16 +109,18 @@ class BaseMLP(NetworkEstimator):
         X, y = self._check_data(X, y, targets, reset=not goes_on)
         targets.learn(y)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
+            with named(sample_weight="sample_weight"):
+                sample_weight = _check_sample_weight(as_array(sample_weight), X)
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
         held_out = self._check_held_out(X_val, y_val, targets, examples.targets.shape[1])
-        random_state = check_random_state(self.random_state)
+        random_state = check_random_state(self.random_state if incremental else self._random_source())
         self._start(examples, targets, random_state, goes_on=goes_on)
         weights = Weights.of(vars(self))
         self.precision_ = parameters.precision_for(X, weights.n_coefs)
         if held_out is None and self.early_stopping and parameters.takes_steps:
             strata = targets.strata(examples.targets)
             examples, held_out = hold_out(examples, sample_weight, self.validation_fraction, strata, random_state)
+        checkpoint = None if incremental else self._checkpoint_of(examples, held_out, weights)
         training = Training(
             parameters,
             examples,
@@ -124,6 +133,7 @@ class BaseMLP(NetworkEstimator):
             generator=torch_generator(random_state, device) if self.dropout > 0 else None,
             held_out=held_out,
             judge=self._judge(targets),
+            checkpoint=checkpoint,
         )
         task.begin(*((1, "partial-fit") if incremental else (self.max_iter,)))
         try:
@@ -133,8 +143,24 @@ class BaseMLP(NetworkEstimator):
             check_range(examples.targets, "y", self.precision_)
             raise
         vars(self).update(training.learned())
+        if checkpoint is not None and not training.interrupted:
+            checkpoint.remove()
+        if parameters.normalization is None:
+            vars(self).pop("normalization_state_", None)  # of a fit before this one
+        if not incremental:
+            targets.warn_of_scale(examples, training.outputs)
         task.end()
         return self
+
+    def _checkpoint_of(self, examples, held_out, weights):
+        """Return the Checkpoint of a fit, None where none is asked for."""
+        if self.checkpoint is None:
+            return None
+        return self._open_checkpoint(
+            training_rows=examples.digest(),
+            held_out_rows="none" if held_out is None else held_out.digest(),
+            weights_at_the_start=digest_of_arrays(*weights.coefs, *weights.intercepts),
+        )
 
     def _check_data(self, X, y, targets, *, reset):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
@@ -143,7 +169,7 @@ class BaseMLP(NetworkEstimator):
         X, y = validate_data(
             self,
             X,
-            as_array(y),
+            targets.prepare(as_array(y)),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=targets.is_numeric,
@@ -158,11 +184,9 @@ class BaseMLP(NetworkEstimator):
             return None
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be passed together")
-        try:
+        with named(X="X_val", y="y_val"):
             X_val, y_val = self._check_data(X_val, y_val, targets, reset=False)
             encoded = targets.encode(y_val)
-        except ValueError as error:
-            raise ValueError(f"X_val or y_val: {error}") from error
         if encoded.shape[1] != n_columns:
             raise ValueError(f"y_val has {encoded.shape[1]} outputs, but y has {n_columns}")
         return Examples(X_val, encoded, y_val)
@@ -174,11 +198,17 @@ class BaseMLP(NetworkEstimator):
             raise ValueError(f"y asks for {n_outputs} outputs, but the network was fitted with {self.n_outputs_}")
         if examples.weight is not None and not examples.weight.any():
             raise ValueError("the weights of all rows are zero; at least one must be positive")
-        self.out_activation_ = targets.loss.out_activation
+        self.out_activation_, self.activation_ = targets.loss.out_activation, self.activation
         vars(self).update(targets.learned())
         if goes_on:
             return
         widths = layer_widths(self.hidden_layer_sizes, examples.X.shape[1], n_outputs)
+        check_memory(
+            lambda hidden_layer_sizes: training_bytes(
+                dense_weights(widths[0], *hidden_layer_sizes, n_outputs), len(hidden_layer_sizes)
+            ),
+            hidden_layer_sizes=tuple(widths[1:-1]),
+        )
         dtype = np.float32 if examples.X.dtype == np.float32 else np.float64
         vars(self).update(start_weights(widths, self.activation, dtype, random_state).learned())
         self.n_layers_, self.n_outputs_ = len(widths), n_outputs
@@ -211,27 +241,60 @@ class BaseMLP(NetworkEstimator):
         """Return the network's outputs (n, n_outputs), before their activation, in the dtype of `coefs_`."""
         if not hasattr(self, "coefs_"):  # the check itself costs as much as a prediction
             check_is_fitted(self, "coefs_")
-        X, precision = self._check_rows(X), self.precision_
-        if self.device == "cpu" and self.normalization is None:
-            forward = dense_outputs(self.coefs_, self.intercepts_, self.activation, precision)
-        else:
-            weights, device = Weights.of(vars(self)), resolve_device(self.device)
-            forward = network_outputs(weights, self.activation, precision, device, self.normalization)
-        with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are explained below
-            found = outputs_in_pieces(forward, X, self.n_outputs_, precision, self.coefs_[0].dtype)
+        X = self._check_rows(X)
+        plain = self.device == "cpu" and not self.__dict__.get("normalization_state_")
+        found = self._plain_outputs(X) if plain and not is_forked() else self._prepared_outputs(X, plain)
         if not np.isfinite(found).all():
-            check_range(X, "X", self.precision_)
+            refuse_outputs(found, X, self.precision_, first_not_finite(Weights.of(vars(self)).by_name()))
         return found
+
+    def _plain_outputs(self, X):
+        """Return the outputs of a network of plain layers, which no setting of torch changes: it is in numpy."""
+        return self._in_pieces(
+            dense_outputs(self.coefs_, self.intercepts_, self._fitted_activation, self.precision_), X
+        )
+
+    @prepared
+    def _prepared_outputs(self, X, plain):
+        """Return the outputs of any network, `plain` or not, in surroundings of its own."""
+        if plain:
+            return self._plain_outputs(X)
+        weights, device = Weights.of(vars(self)), resolve_device(self.device)
+        forward = network_outputs(weights, self._fitted_activation, self.precision_, device, self._fitted_normalization)
+        return self._in_pieces(forward, X)
+
+    def _in_pieces(self, forward, X):
+        with np.errstate(all="ignore"):  # values that are not finite are explained by the caller
+            return outputs_in_pieces(forward, X, self.n_outputs_, self.precision_, self.coefs_[0].dtype)
+
+    @property
+    def _fitted_activation(self):
+        """The activation that the weights were trained with, whatever the parameter is now."""
+        return vars(self).get("activation_", self.activation)  # files of version 0.1.0 do not tell
+
+    @property
+    def _fitted_normalization(self):
+        """The normalisation that the weights were trained with: None, "batch" or "layer"."""
+        state = vars(self).get("normalization_state_")
+        if not state:
+            return None
+        return "batch" if "mean_0" in state else "layer"
 
     def _check_rows(self, X):
         """Validate rows to predict, quickly if they are a float array of the right width, else by scikit-learn."""
         plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in "fd" and len(X) > 0
         if plain and X.shape[1] == self.n_features_in_ and not hasattr(self, "feature_names_in_"):
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(all="ignore"):
                 finite = np.isfinite(X.sum())
             if finite:
                 return X
-        X = validate_data(self, as_array(X), accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
+        X = np.asarray(X) if isinstance(X, (list, tuple)) else as_array(X)  # of lists the missing cells would pass
+        try:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
+        except TypeError as error:
+            if "float()" not in str(error):
+                raise
+            raise ValueError(f"X holds cells that are no numbers, or missing: {error}") from error
         return X.tocsr() if hasattr(X, "tocsr") else X
 
     def __sklearn_tags__(self):

@@ -47,6 +47,12 @@ class Weights:
         """Return those that the attributes (dict) of an estimator hold."""
         return cls(attributes["coefs_"], attributes["intercepts_"], attributes.get("normalization_state_"))
 
+    def by_name(self):
+        """Return all arrays by the names of the attributes that hold them."""
+        lists = {"coefs_": self.coefs, "intercepts_": self.intercepts}
+        found = {f"{name}[{i}]": array for name, arrays in lists.items() for i, array in enumerate(arrays)}
+        return found | {f"normalization_state_[{name!r}]": array for name, array in (self.normalization or {}).items()}
+
     def learned(self):
         """Return the fitted attributes of an estimator, a dict."""
         attributes = {"coefs_": self.coefs, "intercepts_": self.intercepts}

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from .._typing import ArrayLike, Device, MatrixLike, NDArray, RandomState, Reals, Self, typed
+from .._typing import ArrayLike, Device, MatrixLike, NDArray, Path, RandomState, Reals, Self, typed
+from ..core.device import prepared
+from ..core.labels import check_classes, check_labels, is_indicator
 from ..core.parameters import StrOptions
+from ..training.batches import as_array
 from . import schema
 from .base import BaseMLP, trains_in_steps
 from .losses import BinaryLogLoss, LogLoss
-from .predict import predictions
-from .targets import Labels, decode, learn_labels
+from .predict import log_probabilities, predictions
+from .targets import Labels, decode, learn_indicators, learn_labels
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -96,6 +100,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
     device : str or torch.device, default="cpu"
         Where to compute: "cpu", "cuda", "mps", or "auto".
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file; not with ``solver="lbfgs"``,
+        whose search keeps its state to itself; without effect on `partial_fit`.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -121,6 +132,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Rows that were trained on, over all epochs.
     n_layers_, n_outputs_ : int
         Number of layers, input and output included; number of outputs.
+    activation_ : str
+        The activation that the weights were trained with: a change of the parameter acts on the next fit only.
     out_activation_ : str
         What the outputs go through.
     precision_ : str
@@ -209,6 +222,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_grad_norm: float | None = None,
         precision: Literal["auto", "float32", "float64"] = "auto",
         device: Device = "cpu",
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
@@ -219,10 +234,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun, dropout=dropout,
             normalization=normalization, scoring=scoring, warmup=warmup, max_grad_norm=max_grad_norm,
             precision=precision, device=device,
+            checkpoint=checkpoint, checkpoint_interval=checkpoint_interval,
         )  # fmt: skip
         self.class_weight = class_weight
 
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def fit(
         self,
         X: MatrixLike,
@@ -258,6 +275,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @typed(available_if(trains_in_steps))
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
     ) -> Self:
@@ -270,7 +288,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y, sample_weight
             As in :meth:`fit`.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever occur; needed in the first call.
+            All labels that will ever occur; needed in the first call, but for an indicator matrix, whose columns are
+            the labels.
 
         Returns
         -------
@@ -281,8 +300,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight='balanced' needs the frequencies in the whole data, which partial_fit does not see; "
                 "pass a dict with the weights"
             )
-        if _check_partial_fit_first_call(self, classes):
-            self._label_binarizer = learn_labels(y if type_of_target(y).startswith("multilabel") else classes)
+        y = check_classes(as_array(y), estimator="MLPClassifier")
+        if is_indicator(y):
+            binarizer = learn_indicators(y if sparse.issparse(y) else np.asarray(y), classes)
+            if not hasattr(self, "classes_"):
+                self._label_binarizer = binarizer
+        elif _check_partial_fit_first_call(self, check_labels(classes, "classes")):
+            self._label_binarizer = learn_labels(classes)
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: MatrixLike) -> NDArray[Any]:
@@ -309,14 +333,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         p : ndarray of shape (n, n_classes) or (n, n_labels), in [0, 1]
-            Rows sum to 1, but for multi-label problems, where each column is the probability of a label.
+            Rows sum to 1, but for multi-label problems, where each column is the probability of a label. If `fit` saw
+            one class only, the one column is 1.
         """
         found = self._outputs(X)
+        if self._has_one_class:
+            return np.ones_like(found)
         found = predictions(LogLoss() if self.out_activation_ == "softmax" else BinaryLogLoss(), found)
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
     def predict_log_proba(self, X: MatrixLike) -> Reals:
-        """Return the logarithms of :meth:`predict_proba`.
+        """Return the logarithms of the probabilities, from the outputs: finite where :meth:`predict_proba` rounds to 0.
 
         Parameters
         ----------
@@ -326,8 +353,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         log_p : ndarray of shape (n, n_classes) or (n, n_labels), in nats
         """
-        probabilities = self.predict_proba(X)
-        return np.log(probabilities, out=probabilities)
+        found = self._outputs(X)
+        return np.zeros_like(found) if self._has_one_class else log_probabilities(found, self.out_activation_)
+
+    @property
+    def _has_one_class(self):
+        """Whether the labels of `fit` were all the same."""
+        return self._label_binarizer.y_type_ == "binary" and len(self.classes_) == 1
 
     def _targets(self):
         known = getattr(self, "_label_binarizer", None)

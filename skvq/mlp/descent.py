@@ -13,7 +13,13 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
+from ..training.checkpoints import pack, unpack
 from ..training.loop import Snapshot
+
+# The lists in the state of a training.
+CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")
+# A loss that rises by this share of what it was at the start is that of training that diverges, not of noise.
+WORSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,9 +115,27 @@ class Descent:
     observer : object, default=None
         Its ``epoch_begins()`` is called before every epoch, its ``epoch_ends()`` after it; where that returns True,
         training stops there.
+    generator : torch.Generator, default=None
+        What dropout draws from.
+    checkpoint : Checkpoint, default=None
+        Told of every step. If it has found a state, training goes on from there.
     """
 
-    def __init__(self, network, optimizer, rate, samples, settings, random_state, state, validate=None, observer=None):
+    def __init__(
+        self,
+        network,
+        optimizer,
+        rate,
+        samples,
+        settings,
+        random_state,
+        state,
+        validate=None,
+        observer=None,
+        *,
+        generator=None,
+        checkpoint=None,
+    ):
         self.network = network
         self.optimizer = optimizer
         self.rate = rate
@@ -121,7 +145,12 @@ class Descent:
         self.state = state
         self.validate = validate
         self.observer = observer
+        self.generator = generator
+        self.checkpoint = checkpoint
+        self.interrupted = False
         self.n_steps = 0
+        self.done, self.total = 0, 0.0  # rows of the present epoch that are done, and their losses
+        self.first_loss = None  # of the first batch, before any step
         self.order = np.arange(len(samples))
         self.best = Snapshot(network.state()) if settings.early_stopping else None
         self.best_here = -math.inf
@@ -141,6 +170,11 @@ class Descent:
             elif not self._is_finite():
                 raise self._divergence()
 
+    def may_have_diverged(self):
+        """Return whether the loss of the last epoch is so far above that of the first batch that it is worth a look."""
+        first = self.first_loss
+        return self.best is None and first is not None and self.state.loss > first + WORSE * abs(first)
+
     def _restore(self):
         """Go back to the epoch of this call whose score was the highest."""
         if self.best_here == -math.inf and self._is_finite() and self.state.n_iter > 0:
@@ -155,7 +189,9 @@ class Descent:
         settings, state = self.settings, self.state
         try:
             state.n_iter = 0
-            for _ in range(settings.max_iter):
+            if self.checkpoint is not None and self.checkpoint.found is not None:
+                self._load(self.checkpoint.found)
+            for _ in range(state.n_iter, settings.max_iter):
                 self._run_epoch()
                 if self._diverged() or self._is_told_to_stop() or self._stops() or one_epoch:
                     break
@@ -168,7 +204,9 @@ class Descent:
                     ConvergenceWarning,
                 )
         except KeyboardInterrupt:
-            warn_user("Training interrupted by user.")
+            self.interrupted = True
+            kept = "" if self.checkpoint is None else " The same call of fit goes on from the checkpoint."
+            warn_user(f"Training interrupted by user.{kept}")
 
     def _is_told_to_stop(self):
         return self.observer is not None and self.observer.epoch_ends()
@@ -197,15 +235,60 @@ class Descent:
     def _train_epoch(self):
         """Take a step for every batch; return the mean loss over the rows."""
         n, size = len(self.samples), self.settings.batch_size
-        if self.settings.shuffle:
+        if self.settings.shuffle and self.done == 0:
             # Drawn on top of the last order, as scikit-learn does, so that the same seed gives the same batches.
             self.order = self.order[self.random_state.permutation(n)]
         order = self.order if size < n else np.arange(n)  # a single batch has no order
-        total = 0.0
-        for start in range(0, n, size):
+        for start in range(self.done, n, size):
             batch = order[start : start + size]
-            total += self._step(batch) * len(batch)
+            self.total += self._step(batch) * len(batch)
+            self.done = start + len(batch)
+            if self.checkpoint is not None:
+                self.checkpoint.keep(self._memory)
+        total, self.done, self.total = self.total, 0, 0.0
         return total / n
+
+    def _memory(self):
+        """Return all that it takes to go on from here, after a step."""
+        _, keys, *position = self.random_state.get_state(legacy=True)
+        optimizer = self.optimizer.state()
+        memory = {
+            "network": pack(self.network.state()),
+            "optimizer": {name: value for name, value in optimizer.items() if not isinstance(value, np.ndarray)},
+            "order": self.order,
+            "random_keys": keys,
+            "random_position": position,
+            "training": vars(self.state)
+            | {"loss_curve": None, "validation_loss_curve": None, "validation_scores": None},
+            "epoch": [self.done, self.total, self.n_steps, self.rate.rate, self.best_here],
+        }
+        memory |= {f"optimizer.{name}": value for name, value in optimizer.items() if isinstance(value, np.ndarray)}
+        for name in CURVES:
+            if getattr(self.state, name) is not None:
+                memory[f"training.{name}"] = np.array(getattr(self.state, name), dtype=np.float64)
+        if self.best is not None:
+            memory["best"] = pack(self.best.copy)
+        if self.generator is not None:
+            memory["generator"] = self.generator.get_state().numpy()
+        return memory
+
+    def _load(self, memory):
+        """Go back to where :meth:`_memory` was called."""
+
+        def under(name):
+            return {key[len(name) + 1 :]: value for key, value in memory.items() if key.startswith(f"{name}.")}
+
+        unpack(memory["network"], self.network.state())
+        self.optimizer.load(memory["optimizer"] | under("optimizer"))
+        self.order = memory["order"]
+        self.random_state.set_state(("MT19937", memory["random_keys"], *memory["random_position"]))
+        vars(self.state).update(memory["training"])
+        vars(self.state).update({name: values.tolist() for name, values in under("training").items()})
+        self.done, self.total, self.n_steps, self.rate.rate, self.best_here = memory["epoch"]
+        if self.best is not None:
+            unpack(memory["best"], self.best.copy)
+        if self.generator is not None:
+            self.generator.set_state(torch.from_numpy(memory["generator"]))
 
     def _step(self, indices):
         x, y, weight = self.samples.take(indices)
@@ -215,6 +298,8 @@ class Descent:
         network, settings = self.network, self.settings
         loss = network.reported(network.accumulate(x, y, weight, 1.0 / total_weight, first=True)) / total_weight
         loss += add_penalty(network, settings.alpha / total_weight)
+        if self.first_loss is None:
+            self.first_loss = loss
         if settings.max_grad_norm is not None:
             gradient = network.gradient.flat
             gradient.mul_((settings.max_grad_norm / (gradient.norm() + 1e-12)).clamp(max=1.0))

@@ -2,10 +2,13 @@
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
+from .._warnings import warn_user
 from ..core.device import threads_for
+from ..training.finite import require_finite
 from .build import DTYPES, Weights, build_network
-from .descent import Descent, DescentSettings, say
+from .descent import WORSE, Descent, DescentSettings, say
 from .held_out import HeldOut
 from .lbfgs import minimise
 from .optimizers import SGD, Adam
@@ -56,6 +59,8 @@ class Training:
         What is watched.
     judge : callable, default=None
         Scores the held-out rows, for early stopping; see :class:`HeldOut`.
+    checkpoint : Checkpoint, default=None
+        Of steps; L-BFGS has none.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class Training:
         generator=None,
         held_out=None,
         judge=None,
+        checkpoint=None,
     ):
         self.parameters = parameters
         self.examples = examples
@@ -88,6 +94,9 @@ class Training:
         if held_out is not None:
             self.validate = HeldOut(self.network, held_out, self._samples(held_out, precision), judge)
         self.memory = {}
+        self.checkpoint = checkpoint
+        self.interrupted = False
+        self.descent = None
 
     def _build(self, precision):
         """Return the network in a precision."""
@@ -118,8 +127,30 @@ class Training:
         return self.state.learned() if self.parameters.takes_steps else self.state.learned_by_lbfgs()
 
     def learned(self):
-        """Return all fitted attributes, a dict."""
-        return self.weights().learned() | self.memory | self.record()
+        """Return all fitted attributes, a dict; ValueError for weights that are not finite."""
+        weights = self.weights()
+        require_finite(weights.by_name(), "after the last step", "scale X and y, or lower learning_rate_init and alpha")
+        return weights.learned() | self.memory | self.record()
+
+    def outputs(self):
+        """Return the outputs of all training rows as they are now, ndarray (n, n_outputs), before their activation."""
+        return HeldOut(self.network, self.examples, self.samples).outputs()
+
+    def _warn_of_divergence(self):
+        """Warn where the network fits the training rows worse than the one that it started from."""
+        if not self.descent.may_have_diverged():
+            return
+        before, after = (
+            HeldOut(network, self.examples, self.samples).loss()
+            for network in (self._build(self.precision), self.network)
+        )
+        if after > before + WORSE * abs(before):
+            warn_user(
+                f"Training diverged: the loss of the training rows is {after:.4g}, and was {before:.4g} before the "
+                f"first step. Scale X and y, or lower learning_rate_init={self.parameters.learning_rate_init:g} (and "
+                f"alpha={self.parameters.alpha:g}).",
+                ConvergenceWarning,
+            )
 
     def descend(self, *, memory=None, observer=None, one_epoch=False):
         """Train by steps of adam or sgd.
@@ -152,11 +183,23 @@ class Training:
             early_stopping=parameters.early_stopping,
             verbose=parameters.verbose,
         )
-        descent = Descent(
-            self.network, optimizer, rate, samples, settings, self.random_state, self.state, self.validate, observer
+        descent = self.descent = Descent(
+            self.network,
+            optimizer,
+            rate,
+            samples,
+            settings,
+            self.random_state,
+            self.state,
+            self.validate,
+            observer,
+            generator=self.generator,
+            checkpoint=self.checkpoint,
         )
         with threads_for(self.start.n_coefs * batch_size):
             descent.run(one_epoch=one_epoch)
+            self._warn_of_divergence()
+        self.interrupted = descent.interrupted
         self.memory = {"_optimizer_state": optimizer.state() | {"rate": rate.rate, "initial": rate.initial}}
 
     def _check_rate(self):

@@ -10,8 +10,10 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from ..core.fingerprint import digest_of_arrays
 from .build import Weights
 from .gather import Samples
+from .predict import OutputsNotFinite
 
 
 @dataclass(frozen=True)
@@ -40,25 +42,99 @@ class Examples:
         """Return the rows as batches."""
         return Samples(self.X, self.targets, self.weight, dtype, target_dtype, subset=self.subset, device=device)
 
+    def digest(self):
+        """Return a text that stands for the rows, their targets and weights, and which of them are used."""
+        return digest_of_arrays(self.X, self.targets, self.weight, self.subset)
+
     def pick(self, array):
         """Return the part of an array of all rows (or None) that belongs to these."""
         return array if array is None or self.subset is None else array[self.subset]
 
 
-def split_off(n_rows, validation_fraction, strata, random_state):
-    """Return the positions of training and held-out rows, those that scikit-learn draws from the same seed."""
+def split_off(n_rows, validation_fraction, strata, random_state, weight=None):
+    """Return the positions of training and held-out rows, those that scikit-learn draws from the same seed.
+
+    Rows without weight are never held out, and no class is held out whole.
+
+    Parameters
+    ----------
+    n_rows : int
+    validation_fraction : float
+    strata : ndarray of shape (n_rows,) or (n_rows, n_labels), or None
+        Classes, whose shares the split keeps as far as there are rows enough; or indicators of labels.
+    random_state : RandomState
+    weight : ndarray of shape (n_rows,), default=None
+        Weights of the rows.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two rows are held out.
+    """
+    candidates = np.arange(n_rows) if weight is None or np.all(weight) else np.flatnonzero(weight)
+    ids = None if strata is None else _class_ids(strata)
+    by_shares = None
+    if ids is not None and ids.ndim == 1:
+        candidates, by_shares = _shares(candidates, ids, validation_fraction)
+    if math.ceil(validation_fraction * len(candidates)) < 2 or len(candidates) < 3:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset: "
+            f"validation_fraction={validation_fraction} of the {len(candidates)} rows that can be held out (those with "
+            "weight whose class has another row) is less than 2 rows; or pass X_val and y_val, or early_stopping=False"
+        )
     training, held_out = train_test_split(
-        np.arange(n_rows), random_state=random_state, test_size=validation_fraction, stratify=strata
+        candidates, random_state=random_state, test_size=validation_fraction, stratify=by_shares
     )
-    if len(held_out) < 2:
-        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
+    others = np.setdiff1d(np.arange(n_rows), candidates, assume_unique=True)
+    training = np.concatenate([training, others]) if len(others) else training
+    return (training, held_out) if ids is None else _with_all_classes(training, held_out, ids)
+
+
+def _class_ids(strata):
+    """Return classes as indices (n,), and indicators of several labels as they are, (n, n_labels) of bool."""
+    if strata.ndim == 2 and strata.shape[1] > 1:
+        return strata.astype(bool)
+    return np.unique(strata, return_inverse=True)[1].ravel()
+
+
+def _shares(candidates, ids, validation_fraction):
+    """Return the candidates whose class has another one, and their classes, None where these are too many to share."""
+    counts = np.bincount(ids[candidates])
+    candidates = candidates[counts[ids[candidates]] > 1]
+    classes, n_held_out = ids[candidates], math.ceil(validation_fraction * len(candidates))
+    n_classes = len(np.unique(classes))
+    return candidates, classes if n_classes <= min(n_held_out, len(candidates) - n_held_out) else None
+
+
+def _with_all_classes(training, held_out, ids):
+    """Return the same rows, with one of every class that was held out whole exchanged for a row of a larger class."""
+
+    def classes_of(row):
+        return np.atleast_1d(ids[row]) if ids.ndim == 1 else np.flatnonzero(ids[row])
+
+    def counted(rows):
+        return np.bincount(ids[rows], minlength=ids.max() + 1) if ids.ndim == 1 else ids[rows].sum(axis=0)
+
+    counts = counted(training)
+    if not ((counts == 0) & (counted(held_out) > 0)).any():
+        return training, held_out
+    training, held_out = training.copy(), held_out.copy()
+    for position, row in enumerate(held_out):
+        if counts[classes_of(row)].all():
+            continue
+        for place, other in enumerate(training):
+            if (counts[classes_of(other)] > 1).all():
+                training[place], held_out[position] = row, other
+                counts[classes_of(row)] += 1
+                counts[classes_of(other)] -= 1
+                break
     return training, held_out
 
 
 def hold_out(examples, sample_weight, validation_fraction, strata, random_state):
     """Return the Examples to train on and the held-out ones, whose weights are `sample_weight` alone."""
     n_rows = examples.X.shape[0]
-    training, held_out = split_off(n_rows, validation_fraction, strata, random_state)
+    training, held_out = split_off(n_rows, validation_fraction, strata, random_state, sample_weight)
     return replace(examples, subset=training), replace(examples, weight=sample_weight, subset=held_out)
 
 
@@ -128,10 +204,13 @@ class ScorerJudge:
         judged, scorer, weight = self.judged, self.scorer, held_out.weight
         normalized = judged.normalization is not None
         vars(judged).update(Weights.read(held_out.network, judged.coefs_[0].dtype, normalized=normalized).learned())
-        if weight is None:
-            return float(scorer(judged, held_out.rows, held_out.labels))
+        weighted = {} if weight is None else {"sample_weight": weight}
         try:
-            return float(scorer(judged, held_out.rows, held_out.labels, sample_weight=weight))
+            return float(scorer(judged, held_out.rows, held_out.labels, **weighted))
+        except OutputsNotFinite:
+            return math.nan
         except TypeError as error:
+            if weight is None:
+                raise
             scoring = judged.scoring
             raise TypeError(f"scoring={scoring!r} failed with the sample_weight of held-out rows: {error}") from error

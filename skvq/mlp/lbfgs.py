@@ -87,16 +87,17 @@ class _Watch:
     def __call__(self, point):
         function = self.function
         self.n_iter += 1
+        self.point = point.copy()
         loss = function.data_loss + function.penalty
         self.after_iteration(self.n_iter, function.reported(), function.network)
         if self.observer is not None:
-            self._end_iteration(point)
+            self._end_iteration()
         if function.stages and self.last - loss < RESOLVED * abs(loss):
             function.refine()
         self.last = loss
 
-    def _end_iteration(self, point):
-        self.under_way, self.point = False, point.copy()
+    def _end_iteration(self):
+        self.under_way = False
         final = (self.function.stages or [(self.function.network, None)])[-1][0]
         final.parameters.flat.detach().copy_(torch.from_numpy(self.point))
         if self.observer.epoch_ends():
@@ -118,6 +119,8 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer
         Its ``epoch_begins()`` is called before every iteration, its ``epoch_ends()`` after it, with the parameters in
         the network that will hold the result; where that returns True, training stops there.
 
+    An interrupt (Ctrl-C) ends the training with a warning; the point of the last iteration is kept.
+
     Returns
     -------
     n_iter : int
@@ -131,7 +134,7 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer
     """
     function = WholeGradient(stages, alpha)
     watch = _Watch(function, after_iteration, observer)
-    point = stages[0][0].parameters.flat.cpu().numpy().astype(np.float64)
+    watch.point = point = stages[0][0].parameters.flat.cpu().numpy().astype(np.float64)
     n_evaluations, found = 0, None
     while True:
         staged = bool(function.stages)
@@ -145,6 +148,10 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer
                 callback=watch,
             )
         except _Stopped:
+            point, found = watch.point, None
+            break
+        except KeyboardInterrupt:
+            warn_user("Training interrupted by user.")
             point, found = watch.point, None
             break
         point = found.x

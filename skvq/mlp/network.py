@@ -74,9 +74,9 @@ class Parameters:
     def load(self, coefs, intercepts):
         """Copy ndarrays of shapes (fan_in, fan_out) and (fan_out,) into the buffer."""
         for weight, coef in zip(self._untransposed(), coefs):
-            weight.copy_(torch.as_tensor(coef))
+            weight.copy_(torch.tensor(coef))  # as_tensor would warn of memory-mapped weights
         for bias, intercept in zip(self.biases, intercepts):
-            bias.copy_(torch.as_tensor(intercept))
+            bias.copy_(torch.tensor(intercept))
 
     def arrays(self, dtype):
         """Return copies as two lists of ndarrays of `dtype`, coefs (fan_in, fan_out) and intercepts (fan_out,)."""

@@ -80,8 +80,8 @@ class Adam:
 
     def load(self, state):
         """Put back the memory that :meth:`state` returned."""
-        self.mean.copy_(torch.as_tensor(state["mean"]))
-        self.square.copy_(torch.as_tensor(state["square"]))
+        self.mean.copy_(torch.tensor(state["mean"]))
+        self.square.copy_(torch.tensor(state["square"]))
         self.n_steps = state["n_steps"]
 
 
@@ -123,4 +123,4 @@ class SGD:
 
     def load(self, state):
         """Put back the memory that :meth:`state` returned."""
-        self.velocity.copy_(torch.as_tensor(state["velocity"]))
+        self.velocity.copy_(torch.tensor(state["velocity"]))

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Options
 from .._warnings import warn_user
 from ..core.parameters import (
     AUTO,
+    CHECKPOINTS,
     CLOSED_FRACTION,
     DEVICE,
     FRACTION,
@@ -18,6 +19,7 @@ from ..core.parameters import (
     POSITIVE_INTEGER,
     Sizes,
     StrOptions,
+    plain,
 )
 from .activations import ACTIVATIONS
 from .gather import rows_per_pass
@@ -60,6 +62,7 @@ CONSTRAINTS = {
     "max_grad_norm": [None, POSITIVE],
     "precision": [StrOptions({"auto", "float32", "float64"})],
     "device": DEVICE,
+    **CHECKPOINTS,
 }
 
 
@@ -88,6 +91,7 @@ def _check_for_lbfgs(estimator):
         "learning_rate": estimator.learning_rate == "cosine",
         "warmup": estimator.warmup > 0,
         "max_grad_norm": estimator.max_grad_norm is not None,
+        "checkpoint": estimator.checkpoint is not None,
     }
     for name, is_asked_for in of_steps.items():
         if is_asked_for:
@@ -132,7 +136,7 @@ class TrainingParameters:
     @classmethod
     def of(cls, estimator):
         """Return the parameters of an estimator, real numbers as float: torch takes no integers beyond 64 bits."""
-        values = {name: getattr(estimator, name) for name in NAMES}
+        values = {name: plain(getattr(estimator, name)) for name in NAMES}
         for name in REALS:
             values[name] = float(values[name])
         if values["max_grad_norm"] is not None:

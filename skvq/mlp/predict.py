@@ -65,6 +65,37 @@ def predictions(loss, found):
     return np.ascontiguousarray(loss.predict_(columns).numpy().T)
 
 
+def log_probabilities(found, out_activation):
+    """Return the logarithms of probabilities, (n, n_classes), from outputs (n, n_outputs), in their dtype.
+
+    One output of a logistic function gives two columns; several give one each.
+    """
+    if out_activation == "softmax":
+        return torch.log_softmax(torch.from_numpy(found), dim=1).numpy()
+    columns = np.hstack([-found, found]) if found.shape[1] == 1 else found
+    return torch.nn.functional.logsigmoid(torch.from_numpy(columns)).numpy()
+
+
+class OutputsNotFinite(ValueError):
+    """Raised where a network has outputs that are not finite."""
+
+
+def refuse_outputs(found, X, precision, wrong_weights):
+    """Raise an error that says why outputs (n, n_outputs) of rows X, or some of them, are not finite.
+
+    `wrong_weights` names weights that are not finite, None if all are.
+    """
+    check_range(X, "X", precision)
+    if wrong_weights is not None:
+        raise OutputsNotFinite(f"{wrong_weights} holds values that are not finite; fit or load the estimator again")
+    row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
+    largest = abs(X[[row]]).max()
+    raise OutputsNotFinite(
+        f"the outputs for row {row} of X, which holds values up to {largest:.3g}, are not finite in {precision}; scale "
+        "X as in fit, or look for values there that are far from those of fit"
+    )
+
+
 def check_range(values, name, precision):
     """Raise ValueError if an array, called `name`, holds values beyond float32: the reason of an infinite output."""
     values = values.data if sparse.issparse(values) else values

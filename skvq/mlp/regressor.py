@@ -8,7 +8,8 @@ from typing import Literal
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
-from .._typing import ArrayLike, Device, MatrixLike, RandomState, Reals, Self, typed
+from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
+from ..core.device import prepared
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
 from . import schema
 from .base import BaseMLP, trains_in_steps
@@ -101,6 +102,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
     device : str or torch.device, default="cpu"
         Where to compute: "cpu", "cuda", "mps", or "auto".
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file; not with ``solver="lbfgs"``,
+        whose search keeps its state to itself; without effect on `partial_fit`.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -124,6 +132,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Rows that were trained on, over all epochs.
     n_layers_, n_outputs_ : int
         Number of layers, input and output included; number of outputs.
+    activation_ : str
+        The activation that the weights were trained with: a change of the parameter acts on the next fit only.
     out_activation_ : str
         What the outputs go through.
     precision_ : str
@@ -175,6 +185,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "quantile": [INNER_FRACTION, "array-like"],
         "huber_delta": [POSITIVE],
     }
+    _learned_beside = (*BaseMLP._learned_beside, "_quantiles")
     _schema = schema.MLP_REGRESSOR
 
     def __init__(
@@ -215,6 +226,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         max_grad_norm: float | None = None,
         precision: Literal["auto", "float32", "float64"] = "auto",
         device: Device = "cpu",
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
@@ -225,10 +238,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun, dropout=dropout,
             normalization=normalization, scoring=scoring, warmup=warmup, max_grad_norm=max_grad_norm,
             precision=precision, device=device,
+            checkpoint=checkpoint, checkpoint_interval=checkpoint_interval,
         )  # fmt: skip
         self.loss, self.quantile, self.huber_delta = loss, quantile, huber_delta
 
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def fit(
         self,
         X: MatrixLike,
@@ -264,6 +279,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @typed(available_if(trains_in_steps))
     @typed(_fit_context(prefer_skip_nested_validation=True))
+    @prepared
     def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network for one epoch over X, going on from where it is.
 
@@ -292,11 +308,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n,), (n, n_outputs) or (n, n_quantiles)
             In the dtype of `coefs_`.
         """
-        found = self._outputs(X)
-        if self.out_activation_ != "identity" or self.loss == "quantile":
-            found = predictions(build_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile), found)
+        found, levels = self._outputs(X), self._fitted_quantiles
+        if self.out_activation_ == "exp":
+            found = predictions(build_loss("poisson"), found)
+        elif levels is not None:
+            found = predictions(build_loss("quantile", quantile=levels), found)
         return found.ravel() if found.shape[1] == 1 else found
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of the predictions; with ``loss="quantile"`` D² of the pinball loss, the mean over the quantiles.
 
@@ -311,7 +330,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
             At most 1.
         """
-        return score_numbers(self.loss, self.quantile, self.predict(X), y, sample_weight)
+        return score_numbers(self._fitted_quantiles, self.predict(X), y, sample_weight)
+
+    @property
+    def _fitted_quantiles(self):
+        """The levels of the quantiles that are predicted, None for another loss."""
+        if "_quantiles" in vars(self):
+            return self._quantiles
+        return self._targets().learned()["_quantiles"]  # files of version 0.1.0 do not tell
 
     def _targets(self):
         return Numbers(self.loss, self.quantile, self.huber_delta)

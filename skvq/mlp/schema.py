@@ -5,6 +5,7 @@ from types import NoneType
 from typing import Literal
 
 import numpy as np
+import torch
 from sklearn.preprocessing import LabelBinarizer
 
 from ..core.schema import NAMES, check_device_and_seed
@@ -12,8 +13,10 @@ from ..persistence.container import Info
 from ..persistence.documents import Schema
 from ..persistence.kinds import CURVE, Kind, labels, list_of_arrays
 from ..persistence.records import require
-from .build import layer_widths
+from .activations import ACTIVATIONS
+from .build import Weights, layer_widths
 from .parameters import check_combinations
+from .predict import network_outputs
 from .targets import check_quantile, n_quantiles
 
 VALUES = {
@@ -22,6 +25,7 @@ VALUES = {
     "n_layers_": int,
     "n_iter_": int,
     "t_": int,
+    "activation_": Literal[tuple(ACTIVATIONS)],
     "precision_": Literal["float32", "float64"],
     "best_validation_score_": float | None,
     "best_loss_": float | None,
@@ -32,6 +36,7 @@ VALUES = {
 # What only some solvers and ways of stopping leave.
 OPTIONAL = frozenset(
     {
+        "activation_", "_quantiles",
         "best_validation_score_", "best_loss_", "loss_", "_no_improvement_count", "loss_curve_", "normalization_state_",
         "validation_loss_curve_", "validation_scores_", *NAMES,
     }
@@ -79,7 +84,28 @@ def check_regressor(estimator, limits):
     check(estimator, limits)
     require(estimator.out_activation_ == ("exp" if estimator.loss == "poisson" else "identity"), "loss")
     check_quantile(estimator.quantile)
+    levels = getattr(estimator, "_quantiles", None)
+    if levels is not None:
+        check_quantile(levels)
+        require(len(levels) in (1, estimator.n_outputs_), "_quantiles and n_outputs_")
     require(n_quantiles(estimator.loss, estimator.quantile) in (1, estimator.n_outputs_), "quantile and n_outputs_")
+
+
+def check_outputs(estimator):
+    """Raise ValueError for weights of a predictor that are none, or whose outputs are not finite."""
+    weights = Weights.of(vars(estimator))
+    for name, array in (weights.normalization or {}).items():
+        require(not name.startswith("variance") or array.size == 0 or array.min() >= 0, f"{name} is negative")
+    rows = np.stack([np.zeros(estimator.n_features_in_), np.ones(estimator.n_features_in_)])
+    forward = network_outputs(
+        weights,
+        estimator._fitted_activation,
+        estimator.precision_,
+        torch.device("cpu"),
+        estimator._fitted_normalization,
+    )
+    with np.errstate(all="ignore"):
+        require(np.isfinite(forward(rows.astype(estimator.precision_))).all(), "outputs that are not finite")
 
 
 def check_classifier(estimator, limits):
@@ -90,7 +116,8 @@ def check_classifier(estimator, limits):
 
 
 def check_classes(estimator):
-    """Raise ValueError unless an MLPClassifier has an output for each class, or one for two."""
+    """Raise ValueError unless an MLPClassifier has an output for each class, or one for two, and these are finite."""
+    check_outputs(estimator)
     binarizer, n_classes = estimator._label_binarizer, len(estimator.classes_)
     require(np.array_equal(binarizer.classes_, estimator.classes_), "classes_ and labels")
     if binarizer.y_type_ == "binary":
@@ -113,10 +140,11 @@ BINARIZER = Schema(
 )
 MLP_REGRESSOR = Schema(
     "MLPRegressor",
-    VALUES | {"out_activation_": Literal["identity", "exp"]},
+    VALUES | {"out_activation_": Literal["identity", "exp"], "_quantiles": list[float] | None},
     ARRAYS,
     check_regressor,
     check_parameters,
+    check_outputs,
     optional=OPTIONAL,
 )
 MLP_CLASSIFIER = Schema(

@@ -1,9 +1,10 @@
 """The two kinds of targets, numbers and class labels, as the numbers that a network is trained on.
 
-:class:`Numbers` and :class:`Labels` have the same methods. ``check(y)`` returns validated targets, ``learn(y)`` takes
-note of the classes, ``encode(y)`` returns numbers (n, n_columns) or class indices (n, 1), ``weigh(y, sample_weight)``
-the weights of the rows in the loss, and ``score(outputs, y, sample_weight)`` the score of a network's outputs. They
-also give the `loss`, the number of outputs, the strata of a split, and the estimator's fitted attributes.
+:class:`Numbers` and :class:`Labels` have the same methods. ``prepare(y)`` refuses what scikit-learn's validation would
+not explain, ``check(y)`` returns validated targets, ``learn(y)`` takes note of the classes, ``encode(y)`` returns
+numbers (n, n_columns) or class indices (n, 1), ``weigh(y, sample_weight)`` the weights of the rows in the loss, and
+``score(outputs, y, sample_weight)`` the score of a network's outputs. They also give the `loss`, the number of outputs,
+the strata of a split, and the estimator's fitted attributes.
 """
 
 import numpy as np
@@ -13,6 +14,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
+from .._warnings import warn_user
+from ..core.labels import check_classes, check_labels
 from .build import build_loss
 from .losses import BinaryLogLoss, LogLoss
 from .predict import predictions
@@ -32,16 +35,22 @@ def n_quantiles(loss, quantile):
     return len(np.atleast_1d(quantile)) if loss == "quantile" else 1
 
 
-def score_numbers(loss, quantile, y_pred, y, sample_weight):
-    """Return R² of predictions; for the loss "quantile" D² of the pinball loss, the mean over the quantiles."""
-    if loss != "quantile":
+def score_numbers(levels, y_pred, y, sample_weight):
+    """Return R² of predictions; for those of quantiles, of these `levels`, D² of the pinball loss, their mean."""
+    if levels is None:
         return r2_score(y, y_pred, sample_weight=sample_weight)
-    levels = np.atleast_1d(quantile)
     columns = [y_pred] if len(levels) == 1 else y_pred.T
     scores = [
         d2_pinball_score(y, column, alpha=level, sample_weight=sample_weight) for level, column in zip(levels, columns)
     ]
     return float(np.mean(scores))
+
+
+# Targets that a network does not reach from its start, whose outputs are about 1: those that vary less than this, and
+# those that are larger than that. With a smaller variation the squared error is below the default of `tol`.
+SMALLEST_DEVIATION, LARGEST_SIZE = 1e-2, 1e4
+# Share of the variation of such targets that a network explains at least, or there is a warning.
+LEAST_EXPLAINED = 0.5
 
 
 class Numbers:
@@ -62,6 +71,21 @@ class Numbers:
         self.loss = build_loss(loss, huber_delta=huber_delta, quantile=quantile)
         self.n_quantiles = n_quantiles(loss, quantile)
 
+    def prepare(self, y):
+        """Return targets as passed; raise ValueError for what is no number."""
+        values = np.asarray(y) if hasattr(y, "dtype") or isinstance(y, (list, tuple)) else None
+        if values is None or values.dtype.kind not in "OUS":
+            return y
+        check_labels(y)  # names a missing one
+        try:
+            values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"y has dtype {values.dtype} and holds {values.ravel()[0]!r:.80}; it must be numeric. For classes "
+                "take MLPClassifier"
+            ) from None
+        return y
+
     def check(self, y):
         """Return validated targets (n,) or (n, n_columns)."""
         if y.dtype.kind not in "biuf":
@@ -77,8 +101,8 @@ class Numbers:
         """Numbers have nothing to learn."""
 
     def learned(self):
-        """Return the fitted attributes, a dict: none."""
-        return {}
+        """Return the fitted attributes, a dict."""
+        return {"_quantiles": np.atleast_1d(self.quantile).tolist() if self.name == "quantile" else None}
 
     def encode(self, y):
         """Return the targets as columns, (n, n_columns)."""
@@ -95,13 +119,34 @@ class Numbers:
         """Return the weights of the rows, those that were passed."""
         return sample_weight
 
+    def warn_of_scale(self, examples, outputs):
+        """Warn of targets of Examples whose scale a network has not reached.
+
+        ``outputs()`` returns those of the trained network for the same rows; it is called for an odd scale only.
+        """
+        targets = examples.pick(examples.targets).astype(np.float64)
+        mean, size = targets.mean(axis=0), np.abs(targets).max(axis=0)
+        deviation = size * (targets / np.where(size > 0, size, 1.0)).std(axis=0)
+        odd = ((deviation > 0) & (deviation < SMALLEST_DEVIATION)) | (size > LARGEST_SIZE)
+        if self.name == "poisson" or not odd.any():
+            return
+        score = self.score(outputs(), examples.pick(examples.labels), examples.pick(examples.weight))
+        if not score >= LEAST_EXPLAINED:
+            column = int(odd.argmax())
+            warn_user(
+                f"y has a mean of {mean[column]:.3g} and a standard deviation of {deviation[column]:.3g}, and the "
+                f"network explains little of it: its score on the training rows is {score:.3g}. Its outputs begin near "
+                "1 and its steps do not grow with y. Scale y: sklearn.compose.TransformedTargetRegressor("
+                "MLPRegressor(), transformer=StandardScaler())"
+            )
+
     def score(self, outputs, y, sample_weight):
         """Return the score of outputs (n, n_outputs), NaN where predictions are not finite."""
         found = predictions(self.loss, outputs)
         if not np.isfinite(found).all():
             return np.nan
         found = found.ravel() if found.shape[1] == 1 else found
-        return score_numbers(self.name, self.quantile, found, y, sample_weight)
+        return score_numbers(self.learned()["_quantiles"], found, y, sample_weight)
 
 
 class Labels:
@@ -123,6 +168,10 @@ class Labels:
         self.class_weight = class_weight
         self.binarizer = binarizer
         self.same_classes = same_classes
+
+    def prepare(self, y):
+        """Return labels that scikit-learn's validation takes; raise ValueError for what are no classes."""
+        return check_classes(y, estimator="MLPClassifier")
 
     def check(self, y):
         """Return validated labels."""
@@ -153,8 +202,8 @@ class Labels:
         return len(self.binarizer.classes_) if self.binarizer.y_type_ == "multiclass" else encoded.shape[1]
 
     def strata(self, encoded):
-        """Return the classes whose shares a split keeps: two, as in scikit-learn, and None for more."""
-        return encoded.astype(bool) if self.n_outputs(encoded) == 1 else None
+        """Return the classes whose shares a split keeps, (n,), or the indicators of labels, (n, n_labels)."""
+        return encoded[:, 0] if encoded.shape[1] == 1 else encoded
 
     def weigh(self, y, sample_weight):
         """Return the weights of the rows times those of their classes, None if there are neither."""
@@ -166,6 +215,9 @@ class Labels:
         if (by_class < 0).any():
             raise ValueError(f"class_weight={self.class_weight!r} has negative weights")
         return by_class if sample_weight is None else by_class * sample_weight
+
+    def warn_of_scale(self, examples, outputs):
+        """Labels have no scale."""
 
     def score(self, outputs, y, sample_weight):
         """Return the accuracy of outputs (n, n_outputs), NaN where they are not finite."""
@@ -185,6 +237,20 @@ def balanced_weights(classes, y, sample_weight):
 def learn_labels(y):
     """Return a LabelBinarizer that knows the classes of `y`, labels (n,) or an indicator matrix (n, n_labels)."""
     return LabelBinarizer().fit(y)
+
+
+def learn_indicators(y, classes):
+    """Return a LabelBinarizer that knows the labels of an indicator matrix; ValueError for other `classes` than these.
+
+    `classes` may be None, or a name for each column.
+    """
+    names = range(y.shape[1]) if classes is None else np.unique(check_labels(classes, "classes")).tolist()
+    if len(names) != y.shape[1]:
+        raise ValueError(
+            f"classes={classes!r} names {len(names)} labels, but y is an indicator matrix with {y.shape[1]} columns, "
+            "one for each label; leave classes out"
+        )
+    return learn_labels(y)
 
 
 def check_known(y, classes, *, same):

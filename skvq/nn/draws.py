@@ -1,9 +1,12 @@
 """Layers and dropout that draw from a passed generator; the global one is never touched."""
 
+import functools
 import math
 
 import torch
 from torch import nn
+
+from . import ranks
 
 
 def uniform(shape, fan_in, generator):
@@ -53,9 +56,12 @@ class Dropout(nn.Module):
         """(...,) → (...,)."""
         if not self.training or self.p == 0:
             return x
-        keep = torch.empty(x.shape, dtype=x.dtype, device=self.generator.device if self.generator else x.device)
-        keep.bernoulli_(1 - self.p, generator=self.generator)
+        keep = ranks.drawn(functools.partial(self._draw, x), x.shape)
         return x * keep.to(x.device).div_(1 - self.p)
+
+    def _draw(self, x, shape):
+        keep = torch.empty(shape, dtype=x.dtype, device=self.generator.device if self.generator else x.device)
+        return keep.bernoulli_(1 - self.p, generator=self.generator)
 
 
 def draw_from(generator, module):

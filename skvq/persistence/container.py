@@ -4,6 +4,7 @@ safetensors itself refuses gaps, overlaps, bytes without an array, wrong lengths
 numbers or overflow, unknown dtypes and keys that are missing.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -17,12 +18,19 @@ import numpy as np
 
 from .values import decode
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 # A header with more than this is refused before it is parsed: it cannot take more than some thirty megabytes of memory
 # then. An array takes about 130 bytes of it.
 LARGEST_HEADER, MOST_TENSORS = 2**19, 2048
 DTYPES = {"BOOL": "bool"} | {
     f"{kind[0].upper()}{bits}": f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)
 }
+# The name of a file that is being written; one that no process has locked is what a killed one left.
+PREFIX, SUFFIX = ".skvq-", ".part"
 NO_DIGEST, CHUNK = "0" * 64, 2**18
 
 
@@ -108,29 +116,104 @@ def to_bytes(arrays, metadata):
 
 
 def write_atomically(path, pieces):
-    """Write the pieces (bytes) to a file that is there whole, or, if anything fails, not there or as it was."""
-    path = os.path.realpath(os.fsdecode(path))  # a link stays one
-    existing = os.stat(path) if os.path.exists(path) else None
-    if existing is not None and not stat.S_ISREG(existing.st_mode):
-        raise OSError(f"{path!r} is there and is not a file")
-    directory = os.path.dirname(path)
-    temporary = os.path.join(directory, f".{secrets.token_hex(16)}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    """Write the pieces (bytes) to a file that is there whole, or, if anything fails, not there or as it was.
+
+    What a killed process has left in the folder is removed.
+
+    Raises
+    ------
+    OSError
+        As of `open`, with the path that was passed: for a folder that is not there, or cannot be written to, for what
+        is there and is no file, for a file that is read-only, and for a link that leads nowhere but to itself.
+    """
+    passed = os.fsdecode(path)
     try:
-        if existing is not None:
-            os.chmod(temporary, stat.S_IMODE(existing.st_mode))
-        with os.fdopen(handle, "wb") as file:
+        target = _writable_target(passed)
+        directory = os.path.dirname(target)
+        remove_leftovers(directory)
+        with _unfinished(directory) as (temporary, file):
+            if os.path.exists(target):
+                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+            if os.name == "nt":  # where a file that is open cannot be renamed
+                file.close()
+            os.replace(temporary, target)
+    except OSError as error:
+        if error.errno is None or error.filename == passed:
+            raise
+        raise type(error)(error.errno, error.strerror, passed) from error
     with suppress(OSError):  # the new name survives a loss of power too, where directories can be opened
         handle = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _writable_target(path):
+    """Return where to write for a path: what a link leads to; an OSError where nothing can be written."""
+
+    def refuse(number, reason=None):
+        raise OSError(number, reason or os.strerror(number), path)
+
+    target = os.path.realpath(path)
+    directory = os.path.dirname(target)
+    if os.path.islink(target):
+        refuse(errno.ELOOP)
+    if not os.path.isdir(directory):
+        refuse(errno.ENOENT, f"there is no folder {directory!r}; make it first")
+    if os.path.isdir(target):
+        refuse(errno.EISDIR)
+    if os.path.exists(target):
+        mode = os.stat(target).st_mode
+        if not stat.S_ISREG(mode):
+            refuse(errno.EINVAL, "it is there and is not a file")
+        if not (mode & 0o222 and os.access(target, os.W_OK)):  # for root as well, whom the system would let
+            refuse(errno.EACCES, "it is a read-only file; make it writable, or choose another name")
+    return target
+
+
+def remove_leftovers(directory):
+    """Remove the unfinished files in a folder that no process is writing any more."""
+    with suppress(OSError), os.scandir(directory) as entries:
+        names = [entry.path for entry in entries if entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX)]
+        for name in names:
+            with suppress(OSError), open(name, "rb+") as file:
+                if _lock(file, wait=False):
+                    os.unlink(name)
+
+
+@contextmanager
+def _unfinished(directory):
+    """Yield the path of a new file in a folder, and the file, locked and open for bytes; if it is left, remove it."""
+    while True:
+        temporary = os.path.join(directory, f"{PREFIX}{secrets.token_hex(16)}{SUFFIX}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        file = os.fdopen(os.open(temporary, flags, 0o666), "wb")
+        _lock(file, wait=True)
+        if os.name == "nt" or os.fstat(file.fileno()).st_nlink:
+            break
+        file.close()  # another process took it for a leftover before it was locked
+    try:
+        with file:
+            yield temporary, file
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _lock(file, *, wait):
+    """Lock a file until it is closed, by this process or by its end; return whether it is locked.
+
+    Where there are no such locks (Windows) an open file cannot be removed: then there is nothing to do.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # held by another process, or not on this file system
+        return False
+    return True

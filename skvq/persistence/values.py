@@ -19,6 +19,8 @@ from .records import check_keys
 
 PACKAGE = __name__.partition(".")[0] + "."
 DEEPEST_JSON, MOST_BRACKETS = 32, 2**15
+# Parameters of this machine alone. A file from elsewhere must not say where a later fit is to write.
+LOCAL = {"checkpoint"}
 NUMPY_TYPES = {
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
 }  # fmt: skip
@@ -86,7 +88,7 @@ def encode_parameters(estimator):
     parameters = estimator.get_params(deep=False)
     return {
         "class": type(estimator).__name__,
-        "parameters": {name: encode(value, name) for name, value in parameters.items()},
+        "parameters": {name: encode(value, name) for name, value in parameters.items() if name not in LOCAL},
     }
 
 
@@ -141,7 +143,7 @@ def decode_parameters(data, classes):
     if not isinstance(name, str) or name not in classes:
         raise ValueError(f"{name!r:.80} is none of the classes {', '.join(classes)}")
     kind = classes[name]
-    if not isinstance(parameters, dict) or not set(parameters) <= set(kind._get_param_names()):
+    if not isinstance(parameters, dict) or not set(parameters) <= set(kind._get_param_names()) - LOCAL:
         raise ValueError(f"{name} has other parameters")
     return kind(
         **{

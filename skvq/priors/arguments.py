@@ -7,13 +7,8 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._warnings import warn_user
 from ..core.codes import check_codes
-from ..core.layout import as_array
-
-
-def _is_missing(label):
-    """Return whether a label is None, or not equal to itself, as NaN and pandas.NA are not."""
-    same = label == label
-    return label is None or not (isinstance(same, (bool, np.bool_)) and same)
+from ..core.labels import check_labels
+from ..training.batches import as_array
 
 
 def learn_classes(X, y):
@@ -26,16 +21,16 @@ def learn_classes(X, y):
     """
     if y is None:
         raise ValueError("class_conditional=True requires y to be passed, but the target y is None")
-    labels = column_or_1d(as_array(y), warn=True)
+    labels = column_or_1d(check_labels(y), warn=True)
     check_consistent_length(X, labels)
-    if any(_is_missing(label) for label in labels.tolist()):
-        raise ValueError("Input y contains NaN or None; every row needs a label")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError("Input y contains infinity; labels of numbers must be finite")
     try:
         classes, indices = np.unique(labels, return_inverse=True)
     except TypeError:
-        raise ValueError("the labels of y are of mixed types and cannot be sorted; pass labels of one type") from None
+        raise ValueError(
+            f"the labels of y, such as {labels[0]!r:.80}, cannot be sorted; pass strings, numbers or dates"
+        ) from None
     if len(classes) > max(2, len(labels) / 2):
         warn_user(
             f"y has {len(classes)} different labels for {len(labels)} rows; each is taken for a class of its own",

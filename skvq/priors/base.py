@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.layout import check_image_shape, check_rows
-from ..core.parameters import DRAWS, check_arguments
-from ..persistence.records import from_json
+from ..core.memory import check_rows as check_rows_memory
+from ..core.naming import named
+from ..core.parameters import DRAWS, check_arguments, is_auto, random_source
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
-from .defaults import GridSizes
+from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
+from .defaults import GridSizes, automatic_clusters
 from .passes import (
     DrawReport,
     LikelihoodObjective,
@@ -52,15 +54,18 @@ class GridDensity(DensityMixin, NetworkEstimator):
     :class:`~skvq.core.estimator.Budget` of its training.
 
     The network is one of grids (b, h, w) int64, with the attributes `grid_shape`, `condition_size`, `marginals` and the
-    methods `set_marginals`, `nll`, `log_prob`, `log_prob_terms` and `sample`, as GatedPixelCNN has them.
+    methods `set_marginals`, `set_vectors`, `nll`, `log_prob`, `log_prob_terms` and `sample`, as GatedPixelCNN has them.
     """
 
     _learned_beside = ("_grids_in",)
+    _caches = (*NetworkEstimator._caches, "_vectors")
 
     n_codes: int | None
     grid_shape: tuple[int, int] | None
     class_conditional: bool
+    n_clusters: int | str
 
+    check_memory: Callable[[int, int], None]
     _sizes_class: type[GridSizes]
     _sizes: Callable[[int], GridSizes]
     _budget: Callable[[int], Budget]
@@ -68,6 +73,12 @@ class GridDensity(DensityMixin, NetworkEstimator):
     def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
         self._validate_params()
+        n_clusters = getattr(self, "n_clusters", 0)
+        if self.class_conditional and not is_auto(n_clusters) and n_clusters > 0:
+            raise ValueError(
+                f"n_clusters={n_clusters} finds classes of its own, in place of those of class_conditional=True; leave "
+                "n_clusters at 'auto' or 0, or pass class_conditional=False"
+            )
 
     def _check_grids(self, X, *, reset):
         """Validate X and return its codes as an integer array (n, h * w)."""
@@ -95,6 +106,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         return n_codes
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(
         self,
@@ -103,6 +115,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         *,
         X_val: MatrixLike | None = None,
         y_val: ArrayLike | None = None,
+        codebook: ArrayLike | None = None,
     ) -> Self:
         """Fit the model to grids of codes.
 
@@ -114,6 +127,11 @@ class GridDensity(DensityMixin, NetworkEstimator):
             Labels of any one type, with ``class_conditional=True``; ignored otherwise.
         X_val, y_val : array-like like X and y, default=None
             Held-out grids and their labels; without them `validation_fraction` of X is held out.
+        codebook : array-like of shape (n_codes, d), default=None
+            The vectors that the codes stand for: the `codebook_` of a :class:`VQVAETransformer`, which passes it on to
+            its prior. Codes whose vectors are near each other then share what is learned of them, so that fewer grids
+            are enough. Axes before these are those of several codebooks, of positions and of stages: (h * w, n_codes,
+            d) is one for each code of a row.
 
         Returns
         -------
@@ -127,15 +145,26 @@ class GridDensity(DensityMixin, NetworkEstimator):
         self.check_parameters()
         task = FitTask(self, X, y)
         codes = self._check_grids(X, reset=True)
-        classes = None
+        books, classes = None, None
+        if codebook is not None:
+            books = check_codebook(codebook, self.n_codes, self._accepted_books(codes.shape[1]))
         if self.class_conditional:
             self.classes_, classes = learn_classes(codes, y)
             self.class_prior_ = np.bincount(classes) / len(classes)
         self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
+        if books is not None:
+            self.n_codes_ = books.shape[1]
+            check_codes(codes, self.n_codes_)
+        self._vectors = None
+        if books is not None:
+            self._vectors = standard_vectors(books, n_stages_of(codebook, codes.shape[1]))
+        self.check_memory(self.n_codes_, codes.shape[1])
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
         if self._n_classes() > 1:
             self._check_use_of_classes(fitting)
+        del self._vectors
+        fitting.end()
         task.end()
         return self
 
@@ -159,8 +188,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
             raise ValueError("with class_conditional=True, X_val and y_val must be passed together")
         if X_val is None:
             return None
-        codes = self._check_grids(X_val, reset=False)
-        classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
+        with named(X="X_val", y="y_val"):
+            codes = self._check_grids(X_val, reset=False)
+            classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
         return self._grid_rows(codes, classes)
 
     def _grid_rows(self, codes, classes=None):
@@ -170,15 +200,30 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
     @classmethod
     def _build(cls, architecture, generator):
-        return from_json(cls._sizes_class, architecture).build(generator)
+        return cls._sizes_class.from_json(architecture).build(generator)
 
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, True)
         n_training = self._n_training(rows, holds_out)
         sizes = self._sizes(n_training)
-        return Recipe(
-            sizes, self._budget(n_training), holds_out, start_at_marginals, likelihood_objective, uses=sizes.n_positions
-        )
+        start = partial(start_at_marginals, vectors=self._vectors)
+        return Recipe(sizes, self._budget(n_training), holds_out, start, likelihood_objective, uses=sizes.n_positions)
+
+    def _accepted_books(self, n_positions):
+        """Return how many codebooks a row of so many codes can have: each of them as many positions as any other."""
+        return [n for n in range(1, n_positions + 1) if n_positions % n == 0]
+
+    def _code_sizes(self):
+        """Return the sizes of a network that follow from the codebook of `fit`, by name."""
+        n_books, _, code_dim = (1, 0, 0) if self._vectors is None else self._vectors.shape
+        return {"code_dim": code_dim, "n_books": n_books}
+
+    def _n_clusters(self, n_rows):
+        """Return how many clusters so many training rows get, for a model that has the parameter."""
+        if not is_auto(self.n_clusters):
+            return min(int(self.n_clusters), n_rows)
+        clustered = self._vectors is not None and self.grid_shape_[0] > 1 and not self.class_conditional
+        return automatic_clusters(n_rows) if clustered else 0
 
     def _n_classes(self):
         return len(self.classes_) if self.class_conditional else 0
@@ -186,8 +231,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
     @property
     def _learned_sizes(self):
         """The sizes of what was learned."""
-        return from_json(self._sizes_class, self.architecture_)
+        return self._sizes_class.from_json(self.architecture_)
 
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -233,7 +279,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         codes : ndarray of shape (n_samples, h * w), or (n_samples, h, w) if `fit` saw such grids, int32 in [0, K)
         """
         check_is_fitted(self, "weights_")
-        check_arguments(
+        n_samples, temperature, top_k, top_p, n_candidates, random_state = check_arguments(
             f"{type(self).__name__}.sample",
             DRAWS,
             n_samples=n_samples,
@@ -241,9 +287,11 @@ class GridDensity(DensityMixin, NetworkEstimator):
             top_k=top_k,
             top_p=top_p,
             n_candidates=n_candidates,
+            random_state=random_state,
         )
+        check_rows_memory(self.grid_shape_, n_samples=n_samples, n_candidates=1 if given is None else n_candidates)
         given, known = check_given(given, mask, self.grid_shape_, n_samples, self.n_codes_)
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
         shape, batch_size = (n_samples, math.prod(self.grid_shape_)), self._learned_sizes.per_sample()
         n_drawn = 1 if given is None else n_candidates  # of each: without known codes all fit alike
@@ -290,6 +338,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             log_weights = log_weights + class_log_likelihoods(self._network(), self._grid_rows(given), size, leading)
         return draw_classes(log_weights, random.random_sample(n_samples))
 
+    @prepared
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(grid) of every row, or log p(grid | y), in nats.
 
@@ -316,6 +365,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             class_log_likelihoods(network, self._grid_rows(codes), size) + np.log(self.class_prior_), axis=1
         )
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of `score_samples`, in nats per row.
 
@@ -341,10 +391,20 @@ class GridDensity(DensityMixin, NetworkEstimator):
         return tags
 
 
-def start_at_marginals(sizes, rows, generator):
-    """Return the Start of a network that knows how often each code occurs at each position, in each class if any."""
+def start_at_marginals(sizes, rows, generator, vectors=None):
+    """Return the Start of a network that knows how often each code occurs at each position, in each class if any.
+
+    With clusters these are found first; `vectors` (n_books, n_codes, code_dim) are those of the codebooks, or None.
+    """
     module = sizes.build(generator)
-    module.set_marginals(*unpack(module, rows.sample(MARGINAL_ROWS, generator)))
+    if vectors is not None:
+        module.set_vectors(torch.from_numpy(vectors))
+    codes, condition = unpack(module, rows.sample(MARGINAL_ROWS, generator))
+    if sizes.n_clusters:
+        some = codes[:CLUSTERED_ROWS].flatten(1).cpu().numpy()
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        module.set_clusters(cluster_centres(some, vectors, sizes.n_codes, sizes.n_clusters, seed), codes.cpu())
+    module.set_marginals(codes, condition)
     return Start(module.to(rows.device, memory_format=torch.channels_last), sizes)
 
 

@@ -6,14 +6,32 @@ from numbers import Integral
 
 from ..core.estimator import Budget
 from ..core.inference import ROW_BLOCK
-from ..core.parameters import AUTO, COUNT, DRAWS, FRACTION, POSITIVE_INTEGER, TRAINING, Number, Sizes, StrOptions
+from ..core.memory import check_memory, training_bytes
+from ..core.parameters import (
+    AUTO,
+    COUNT,
+    DRAWS,
+    FRACTION,
+    POSITIVE_INTEGER,
+    TRAINING,
+    Number,
+    Sizes,
+    StrOptions,
+    as_sizes,
+    is_auto,
+)
+from ..nn.grids.clusters import ClusteredGrids
 from ..nn.grids.levels import TwoLevelPixelCNN
 from ..nn.grids.pixelcnn import GatedPixelCNN
 from ..nn.grids.transformer import CausalGridTransformer
 from ..nn.nade import ColumnCodes, OrderlessNetwork
+from ..persistence.records import from_json
+from .columns import n_distinct_orders
 
 # From this many rows on a model underfits within its budget rather than overfits.
 MANY_ROWS = 10_000
+# Fewer grids than so many are not clustered.
+FEWEST_CLUSTERED = 100
 # Grids that are sampled or scored together; fewer where they would need more than so many floats at a time.
 SAMPLE_BATCH, SCORE_BATCH, BATCH_VALUES = 1024, 512, 2**25
 
@@ -39,6 +57,7 @@ GRIDS = TRAINING | {
     "class_conditional": ["boolean"],
     "dropout": [AUTO, FRACTION],
 }
+CLUSTERS = {"n_clusters": [AUTO, COUNT]}
 STACKS = GRIDS | {
     "channels": [POSITIVE_INTEGER],
     "n_layers": [COUNT],
@@ -73,17 +92,39 @@ class GridSizes:
     condition_size : int
         Number of classes; 0 without.
     dropout : float
+    n_clusters : int
+        Number of clusters of whole grids; 0 without.
+    code_dim, n_books : int
+        Length of the vectors of codebooks, 0 where they are not known, and the number of codebooks.
     """
 
     n_codes: int
     grid_shape: tuple[int, int]
     condition_size: int
     dropout: float
+    n_clusters: int
+    code_dim: int
+    n_books: int
+
+    @classmethod
+    def from_json(cls, data, *limits):
+        """Return the sizes that `to_json` made the dict from, within the limits of `from_json`.
+
+        Files of version 0.1.0 know neither clusters nor vectors of codes.
+        """
+        return from_json(cls, {"n_clusters": 0, "code_dim": 0, "n_books": 1} | data, *limits)
 
     @property
     def n_positions(self):
         """Number of codes of a grid."""
         return math.prod(self.grid_shape)
+
+    def build(self, generator):
+        """Return the network, with weights drawn from `generator`."""
+        if self.n_clusters == 0:
+            return self._network(asdict(self), generator)
+        within = self._network(asdict(self) | {"condition_size": self.n_clusters}, generator)
+        return ClusteredGrids(within, self.n_clusters)
 
     def per_sample(self):
         """Return how many grids are sampled together: logits and what is cached are bounded."""
@@ -101,7 +142,8 @@ class PixelCNNSizes(GridSizes):
 
     Examples
     --------
-    >>> sizes = {"channels": 64, "n_layers": 2, "kernel_size": 3, "dilations": (1,), "condition_size": 0, "dropout": 0}
+    >>> common = {"condition_size": 0, "dropout": 0.0, "n_clusters": 0, "code_dim": 0, "n_books": 1}
+    >>> sizes = common | {"channels": 64, "n_layers": 2, "kernel_size": 3, "dilations": (1,)}
     >>> [PixelCNNSizes(n_codes, (7, 7), **sizes).per_sample() for n_codes in (256, 65_536)]
     [1024, 122]
     >>> [PixelCNNSizes(256, grid_shape, **sizes).per_score() for grid_shape in ((7, 7), (28, 28))]
@@ -113,9 +155,9 @@ class PixelCNNSizes(GridSizes):
     kernel_size: int
     dilations: tuple[int, ...]
 
-    def build(self, generator):
-        """Return the network, with weights drawn from `generator`."""
-        return GatedPixelCNN(**asdict(self), generator=generator)
+    def _network(self, sizes, generator):
+        del sizes["n_clusters"]
+        return GatedPixelCNN(**sizes, generator=generator)
 
     def _cached_values(self):
         window = self.kernel_size * (self.kernel_size // 2 + 1)
@@ -134,10 +176,9 @@ class TwoLevelSizes(PixelCNNSizes):
 
     grid_shapes: tuple[tuple[int, int], tuple[int, int]]
 
-    def build(self, generator):
-        """Return the network, with weights drawn from `generator`."""
-        sizes = asdict(self)
-        del sizes["grid_shape"]
+    def _network(self, sizes, generator):
+        for name in ("grid_shape", "n_clusters", "n_books"):
+            del sizes[name]
         return TwoLevelPixelCNN(**sizes, generator=generator)
 
     def _cached_values(self):
@@ -156,7 +197,8 @@ class TransformerSizes(GridSizes):
 
     Examples
     --------
-    >>> sizes = {"condition_size": 0, "dropout": 0.0, "d_model": 64, "n_layers": 2, "n_heads": 4}
+    >>> common = {"condition_size": 0, "dropout": 0.0, "n_clusters": 0, "code_dim": 0, "n_books": 1}
+    >>> sizes = common | {"d_model": 64, "n_layers": 2, "n_heads": 4}
     >>> models = [TransformerSizes(256, grid_shape, **sizes) for grid_shape in ((7, 7), (28, 28))]
     >>> [model.per_sample() for model in models], [model.per_score() for model in models]
     ([1024, 166], [512, 32])
@@ -166,15 +208,57 @@ class TransformerSizes(GridSizes):
     n_layers: int
     n_heads: int
 
-    def build(self, generator):
-        """Return the network, with weights drawn from `generator`."""
-        return CausalGridTransformer(**asdict(self), generator=generator)
+    def _network(self, sizes, generator):
+        del sizes["n_clusters"]
+        return CausalGridTransformer(**sizes, generator=generator)
 
     def _cached_values(self):
         return 2 * self.n_positions * self.n_layers * self.d_model
 
     def _feature_values(self):
         return 8 * self.d_model
+
+
+def check_stacks(estimator, n_codes, n_positions):
+    """Raise ValueError, naming the parameter, for sizes of gated stacks that no memory holds."""
+
+    def needs(channels, n_layers, kernel_size, dilations, n_codes):
+        kernel = kernel_size // 2 + 1  # of a grid of one row
+        weights = n_layers * (2 * kernel * channels**2 + channels**2) + (n_codes + n_positions) * channels
+        return training_bytes(weights + n_positions * n_codes, n_layers) + 8 * len(dilations)
+
+    check_memory(
+        needs,
+        channels=int(estimator.channels),
+        n_layers=int(estimator.n_layers),
+        kernel_size=int(estimator.kernel_size),
+        dilations=as_sizes(estimator.dilations),
+        n_codes=n_codes,
+    )
+
+
+def check_columns(estimator, n_columns):
+    """Raise ValueError, naming the parameter, for sizes of an OrderlessNADE that no memory holds."""
+
+    def needs(n_units=1, n_bins=1, n_blocks=0, n_orders=1):
+        weights = 2 * n_blocks * n_units**2 + n_units * n_columns + n_bins * n_columns
+        return training_bytes(weights, n_blocks) + 8 * n_distinct_orders(n_columns, n_orders) * n_columns
+
+    names = ("n_units", "n_bins", "n_blocks", "n_orders")
+    check_memory(
+        needs, **{name: int(getattr(estimator, name)) for name in names if not is_auto(getattr(estimator, name))}
+    )
+
+
+def automatic_clusters(n_rows):
+    """Return the number of clusters of so many training grids: one for every 60, from 8 to 64; none below 100.
+
+    Examples
+    --------
+    >>> [automatic_clusters(n) for n in (50, 300, 1_200, 60_000)]
+    [0, 8, 20, 64]
+    """
+    return 0 if n_rows < FEWEST_CLUSTERED else max(8, min(64, n_rows // 60))
 
 
 def automatic_dropout(n_rows, *, few=0.4):
@@ -212,6 +296,20 @@ def automatic_training(n_rows, *, learning_rates=(4e-3, 4e-3), bfloat16_pays=Fal
         learning_rate_init=learning_rates[0 if few else 1],
         bfloat16_pays=bfloat16_pays and not few,
     )
+
+
+def transformer_training(n_rows):
+    """Return the Budget of a causal transformer, whose blocks Muon moves: few rows get 16 to 60 epochs, many 180,000
+    rows in all, but two epochs at least.
+
+    Examples
+    --------
+    >>> [transformer_training(n).max_iter for n in (100, 1_000, 5_000, 60_000, 1_000_000)]
+    [60, 16, 16, 3, 2]
+    """
+    few = n_rows < MANY_ROWS
+    epochs = min(60, max(16, 10_000 // n_rows)) if few else max(2, 180_000 // n_rows)
+    return Budget(epochs, 32 if n_rows < 500 else 64, 4e-3)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from .._typing import Device, RandomState
+from .._typing import Device, Path, RandomState
 from ..core.layout import check_image_shape
 from ..core.parameters import as_sizes, is_auto
 from . import schema
 from .base import GridDensity
-from .defaults import STACKS, TwoLevelSizes, automatic_dropout, automatic_training
+from .defaults import STACKS, TwoLevelSizes, automatic_dropout, automatic_training, check_stacks
 
 
 class HierarchicalPixelCNN(GridDensity):
@@ -72,6 +72,12 @@ class HierarchicalPixelCNN(GridDensity):
         Seeds the weights, the split and the order of the rows.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch; the same for `sample`, where it takes several batches.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -155,6 +161,8 @@ class HierarchicalPixelCNN(GridDensity):
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         self.grid_shapes = grid_shapes
         self.n_codes = n_codes
@@ -176,6 +184,7 @@ class HierarchicalPixelCNN(GridDensity):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
@@ -214,12 +223,21 @@ class HierarchicalPixelCNN(GridDensity):
             )
         return shapes
 
+    def check_memory(self, n_codes: int, n_positions: int) -> None:
+        """Raise ValueError, naming the parameter, for sizes that no memory holds."""
+        check_stacks(self, n_codes, n_positions)
+
+    def _accepted_books(self, n_positions):
+        return [2]  # of the coarse grid and of the fine one
+
     def _sizes(self, n_rows):
         return TwoLevelSizes(
             self.n_codes_,
             self.grid_shape_,
             self._n_classes(),
             automatic_dropout(n_rows) if is_auto(self.dropout) else float(self.dropout),
+            n_clusters=0,
+            **self._code_sizes(),
             channels=int(self.channels),
             n_layers=int(self.n_layers),
             kernel_size=int(self.kernel_size),

@@ -10,22 +10,24 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._typing import ArrayLike, Device, NDArray, RandomState, Self, typed
+from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
-from ..core.parameters import DRAWS, check_arguments, is_auto
+from ..core.memory import check_rows
+from ..core.naming import named
+from ..core.parameters import DRAWS, check_arguments, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, learn_columns
 from ..persistence.records import from_json, to_json
-from ..training.batches import Rows
+from ..training.batches import Rows, as_array
 from . import schema
 from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_orders, draw_rows, log_probabilities
 from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
+from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
 
@@ -83,6 +85,12 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         Seeds the weights, the split, and what is hidden of each row.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -168,6 +176,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_bins = n_bins
         self.n_units = n_units
@@ -188,8 +198,10 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(self, X: ArrayLike, y: object = None, *, X_val: ArrayLike | None = None) -> Self:
         """Learn the distribution of the rows of a table.
@@ -215,28 +227,38 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         """
         self._validate_params()
         task = FitTask(self, X, y)
-        columns, cells = learn_columns(self, X)
-        held_out = None if X_val is None else check_cells(self, X_val, columns)
+        columns, cells, held_out = self._check_rows(X, X_val)
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
         self._codes = self.columns_, codes
         generator = self._generator()
-        self.orders_ = draw_orders(len(columns), self.n_orders, generator)
+        self.orders_ = draw_orders(len(columns), int(self.n_orders), generator)
         device = resolve_device(self.device)
         rows, held_out = (
             None if part is None else Rows(codes.rows(part), dtype=torch.int64, device=device)
             for part in (cells, held_out)
         )
-        self._fit_network(rows, held_out, generator, task)
+        fitting = self._fit_network(rows, held_out, generator, task)
+        fitting.end()
         task.end()
         return self
+
+    def _check_rows(self, X, X_val):
+        """Raise an error for tables that `fit` cannot take; return the Columns of X, and the cells of both or None."""
+        columns, cells = learn_columns(self, X)
+        self._check_split(len(cells), X_val)
+        check_sizes(self, len(columns))
+        if X_val is None:
+            return columns, cells, None
+        with named(X="X_val"):
+            return columns, cells, check_cells(self, X_val, columns)
 
     def _sizes_for(self, n_rows):
         """Return the sizes and choices for so many rows, by name, with every "auto" decided."""
         chosen = automatic_nade(n_rows)
         given = {name: getattr(self, name) for name in ("n_bins", "n_units", "dropout")}
-        return chosen | {name: value for name, value in given.items() if not is_auto(value)}
+        return chosen | {name: plain(value) for name, value in given.items() if not is_auto(value)}
 
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, True)
@@ -263,6 +285,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             found = self._codes = self.columns_, TableCodes(columns_of(self), self.architecture_["n_bins"])
         return found[1]
 
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -299,9 +322,16 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             A frame with its names, order and dtypes, or an array.
         """
         check_is_fitted(self, "weights_")
-        check_arguments(
-            "OrderlessNADE.sample", DRAWS, n_samples=n_samples, temperature=temperature, top_k=top_k, top_p=top_p
+        n_samples, temperature, top_k, top_p, random_state = check_arguments(
+            "OrderlessNADE.sample",
+            DRAWS,
+            n_samples=n_samples,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            random_state=random_state,
         )
+        check_rows((self.n_features_in_,), n_samples=n_samples)
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
@@ -309,7 +339,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
 
     def _draw(self, cells, known, random_state, options, *, observe=False):
         """Return `cells` (n, n_features) with what is not `known` drawn; with `observe` no cell is left missing."""
-        random = check_random_state(random_state)
+        random = random_source(random_state)
         codes = self._table_codes
         never = codes.missing_codes() if observe else None
         order = random.randint(len(self.orders_), size=len(cells))
@@ -317,6 +347,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         drawn = codes.cells(rows, random.random_sample(rows.shape))
         return np.where(known, cells, drawn)
 
+    @prepared
     def complete(
         self,
         X: ArrayLike,
@@ -353,12 +384,22 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             A frame of pandas has the index of X. A list where `n_draws` is more than 1, and they are not averaged.
         """
         check_is_fitted(self, "weights_")
+        n_draws, strategy, random_state, temperature, top_k, top_p = check_arguments(
+            "OrderlessNADE.complete",
+            COMPLETION,
+            n_draws=n_draws,
+            strategy=strategy,
+            random_state=random_state,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
+        check_rows((self.n_features_in_,), n_draws=n_draws)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        check_arguments("OrderlessNADE.complete", COMPLETION, n_draws=n_draws, strategy=strategy, **options)
-        X, columns, random = as_table(X), columns_of(self), check_random_state(random_state)
+        X, columns, random = as_table(X), columns_of(self), random_source(random_state)
         cells = check_cells(self, X, columns)
         if mask is not None:
-            mask = np.asarray(mask)
+            mask = np.asarray(as_array(mask))
             if mask.dtype != bool or mask.shape != cells.shape:
                 raise ValueError(
                     f"mask has dtype {mask.dtype} and shape {mask.shape}; it must be of bool, and of the shape of X, "
@@ -391,6 +432,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             found[start : start + size] = averages(columns, draws, ~np.isnan(some), some)
         return found
 
+    @prepared
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return log p(row) of every row, in nats: densities of real columns in their units, probabilities of others.
 
@@ -418,6 +460,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             found.append(np.where(unknown, 0.0, codes.log_density(cells, log_probs)).sum(axis=1))
         return logsumexp(found, axis=0) - np.log(len(found))
 
+    @prepared
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return the mean of `score_samples`, in nats per row.
 

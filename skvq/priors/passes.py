@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ..core.inference import batches, fill_block, job
+from ..nn import ranks
 from ..nn.grids.sampling import draw
 from ..nn.nade import hidden_columns, orderless_loss
 from ..training.loop import Objective
@@ -47,6 +48,10 @@ class LikelihoodObjective(Objective):
         """Return the loss of rows (b, h * w) int64, or (b, h * w + 1) with the class at the end."""
         return {"loss": self.module.nll(*unpack(self.module, batch))}
 
+    def matrices(self):
+        """Return the weights of the network that Muon moves."""
+        return self.module.matrices()
+
 
 class OrderlessObjective(Objective):
     """The negative log-likelihood of rows of a table's codes over all orders of columns, in nats per column.
@@ -70,7 +75,7 @@ class OrderlessObjective(Objective):
     def terms(self, batch):
         """Return the loss of rows (b, n_columns) of codes, int64."""
         if self.module.training:
-            known = hidden_columns(len(batch), batch.shape[1], self.generator)
+            known = ranks.drawn(lambda shape: hidden_columns(*shape, self.generator), batch.shape)
         else:
             batch = batch.repeat(math.ceil(LEAST_EVALUATED / len(batch)), 1)
             known = self.evaluated.repeat(math.ceil(len(batch) / LEAST_EVALUATED), 1)[: len(batch)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from .._typing import Device, RandomState
+from .._typing import Device, Path, RandomState
 from ..core.parameters import as_sizes, is_auto
 from . import schema
 from .base import GridDensity
-from .defaults import STACKS, PixelCNNSizes, automatic_dropout, automatic_training
+from .defaults import CLUSTERS, STACKS, PixelCNNSizes, automatic_dropout, automatic_training, check_stacks
 
 
 class PixelCNN(GridDensity):
@@ -39,6 +39,10 @@ class PixelCNN(GridDensity):
         Steps between the rows and columns that these convolutions read, layer after layer, from the start again after
         the last one. The first layer sees 7 rows and columns; more of a larger grid is seen for the same price with
         ``n_layers=4, dilations=(1, 2, 4, 7)``, say.
+    n_clusters : int or "auto", default="auto"
+        Number of clusters of whole grids, found by k-means. The cluster is drawn first, then the codes given it, so
+        that the parts of a grid agree on what it is. 0: no clusters. "auto": where `fit` gets a `codebook`, for grids
+        of several rows and without classes, one for every 60 training rows, from 8 to 64, from 100 rows on; else 0.
     class_conditional : bool, default=False
         Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise. In a row of codes each
         class starts at the frequencies of its own codes. A warning tells where the class makes no difference.
@@ -72,6 +76,12 @@ class PixelCNN(GridDensity):
         Seeds the weights, the split and the order of the rows.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch; the same for `sample`, where it takes several batches.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -131,7 +141,7 @@ class PixelCNN(GridDensity):
     """
 
     _schema = schema.PIXELCNN
-    _parameter_constraints = STACKS
+    _parameter_constraints = STACKS | CLUSTERS
     _sizes_class = PixelCNNSizes
 
     def __init__(
@@ -143,6 +153,7 @@ class PixelCNN(GridDensity):
         n_layers: int = 2,
         kernel_size: int = 3,
         dilations: int | Sequence[int] = 1,
+        n_clusters: int | Literal["auto"] = "auto",
         class_conditional: bool = False,
         dropout: float | Literal["auto"] = "auto",
         alpha: float = 0.0,
@@ -157,6 +168,8 @@ class PixelCNN(GridDensity):
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_codes = n_codes
         self.grid_shape = grid_shape
@@ -164,6 +177,7 @@ class PixelCNN(GridDensity):
         self.n_layers = n_layers
         self.kernel_size = kernel_size
         self.dilations = dilations
+        self.n_clusters = n_clusters
         self.class_conditional = class_conditional
         self.dropout = dropout
         self.alpha = alpha
@@ -178,6 +192,11 @@ class PixelCNN(GridDensity):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
+
+    def check_memory(self, n_codes: int, n_positions: int) -> None:
+        """Raise ValueError, naming the parameter, for sizes that no memory holds."""
+        check_stacks(self, n_codes, n_positions)
 
     def _sizes(self, n_rows):
         return PixelCNNSizes(
@@ -185,6 +204,8 @@ class PixelCNN(GridDensity):
             self.grid_shape_,
             self._n_classes(),
             automatic_dropout(n_rows) if is_auto(self.dropout) else float(self.dropout),
+            self._n_clusters(n_rows),
+            **self._code_sizes(),
             channels=int(self.channels),
             n_layers=int(self.n_layers),
             kernel_size=int(self.kernel_size),

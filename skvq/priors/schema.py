@@ -4,7 +4,9 @@ import math
 from functools import partial
 
 import numpy as np
+import torch
 
+from ..core.loaded import check_network
 from ..core.schema import BOUNDS, NAMES, TRAINED_ARRAYS, TRAINED_VALUES, check_device_and_seed
 from ..core.tables.codes import TableCodes
 from ..core.tables.saved import COLUMNS, check_columns
@@ -13,6 +15,7 @@ from ..persistence.kinds import labels, network_weights, one_array, shares, with
 from ..persistence.records import between, from_json, from_zero, layers, require
 from .columns import n_distinct_orders
 from .defaults import NADESizes, PixelCNNSizes, TransformerSizes, TwoLevelSizes
+from .passes import unpack
 
 # Positions of a grid, of which every one is numbered when a network is built, and dilations.
 MOST_POSITIONS, MOST_DILATIONS, LARGEST_KERNEL = 4096, 256, 4095
@@ -24,6 +27,8 @@ def _dilations(value, limits):
 
 BOUNDS_OF_GRIDS = BOUNDS | {
     "condition_size": from_zero,
+    "n_clusters": from_zero,
+    "code_dim": from_zero,
     "kernel_size": between(1, LARGEST_KERNEL),
     "dilations": _dilations,
 }
@@ -38,7 +43,7 @@ def check_parameters(estimator):
 def check_grids(estimator, limits, kind, arrays_per_layer):
     """Raise ValueError where the values of a model of grids do not go together."""
     bounds = BOUNDS_OF_GRIDS | {"n_layers": layers(arrays_per_layer)}
-    sizes = from_json(kind, estimator.architecture_, limits, bounds)
+    sizes = kind.from_json(estimator.architecture_, limits, bounds)
     levels = getattr(sizes, "grid_shapes", None)
     if sizes.n_positions + sum(map(math.prod, levels or ())) > MOST_POSITIONS:
         raise ValueError(
@@ -48,12 +53,23 @@ def check_grids(estimator, limits, kind, arrays_per_layer):
     require(sizes.grid_shape == estimator.grid_shape_, "grid_shape_ and architecture_")
     require(sizes.n_positions == estimator.n_features_in_, "grid_shape_ and n_features_in_")
     require(sizes.n_codes == estimator.n_codes_, "n_codes_ and architecture_")
+    require(sizes.n_clusters == 0 or sizes.condition_size == 0, "clusters and classes")
     for name in ("classes_", "class_prior_"):
         require((name in limits.names) == (sizes.condition_size > 0), f"{name} and architecture_")
     if levels is not None:
         require(levels == estimator.grid_shapes_, "grid_shapes_ and architecture_")
         require(not estimator._grids_in, "grid_shapes_ and _grids_in")
         require(sum(map(math.prod, levels)) == estimator.n_features_in_, "grid_shapes_ and n_features_in_")
+
+
+def check_likelihoods(estimator):
+    """Raise ValueError for a model of grids with weights that no fit leaves."""
+
+    def compute(module):
+        n_columns = estimator.n_features_in_ + (module.condition_size > 0)
+        return {"the likelihood": module.nll(*unpack(module, torch.zeros(1, n_columns, dtype=torch.int64)))}
+
+    check_network(estimator, compute)
 
 
 def of_grids(class_name, kind, arrays_per_layer, **values):
@@ -67,12 +83,13 @@ def of_grids(class_name, kind, arrays_per_layer, **values):
         TRAINED_VALUES | {"grid_shape_": tuple[int, int], "_grids_in": bool, "n_codes_": int} | values,
         TRAINED_ARRAYS
         | {
-            "weights_": network_weights(lambda sizes, generator: from_json(kind, sizes).build(generator)),
+            "weights_": network_weights(lambda sizes, generator: kind.from_json(sizes).build(generator)),
             "classes_": labels(lambda estimator: per_class(estimator)[0]),
             "class_prior_": one_array(per_class, valid=shares),
         },
         partial(check_grids, kind=kind, arrays_per_layer=arrays_per_layer),
         check_parameters,
+        check_likelihoods,
         optional=frozenset({*NAMES, "classes_", "class_prior_"}),
     )
 
@@ -109,6 +126,13 @@ def check_nade_columns(estimator):
     """Raise ValueError where the columns of an OrderlessNADE do not go with its architecture."""
     sizes = from_json(NADESizes, estimator.architecture_)
     require(TableCodes(check_columns(estimator), sizes.n_bins).codes == sizes.codes, "columns_ and architecture_")
+
+    def compute(module):
+        rows = torch.zeros(2, len(sizes.n_coarse), dtype=torch.int64)
+        known = torch.stack([torch.zeros(rows.shape[1]), torch.ones(rows.shape[1])])
+        return {"the likelihood": module.log_prob_terms(rows, known)}
+
+    check_network(estimator, compute)
 
 
 def _shape_of_orders(estimator):

@@ -10,6 +10,30 @@ from scipy import sparse
 PASS_ROWS, PASS_VALUES = 256, 3_145_728
 
 
+def as_array(X):
+    """Return a torch tensor, on any device and with or without a gradient, as an ndarray; anything else unchanged.
+
+    Floats that numpy does not have, such as bfloat16, become float32.
+
+    Raises
+    ------
+    TypeError
+        For tensors that are not dense, and for those on the device "meta", which have no values.
+    """
+    if not isinstance(X, torch.Tensor):
+        return X
+    if X.layout != torch.strided or X.is_quantized:
+        kind = "quantized" if X.is_quantized else str(X.layout).removeprefix("torch.")
+        advice = "dequantize()" if X.is_quantized else "to_dense(), or a CSR matrix of scipy where these are taken"
+        raise TypeError(f"a {kind} torch tensor was passed; pass a dense one, X.{advice}")
+    if X.device.type == "meta":
+        raise TypeError("a torch tensor on the device 'meta' was passed, which has no values; pass one that has")
+    X = X.detach().cpu()
+    if X.dtype.is_floating_point and X.dtype not in (torch.float16, torch.float32, torch.float64):
+        X = X.float()
+    return X.resolve_conj().resolve_neg().numpy()
+
+
 class Rows:
     """Rows of an array as standardised float32 (or integer) tensors, a batch at a time.
 
@@ -32,6 +56,8 @@ class Rows:
     subset : ndarray of int, default=None
         The rows of X that this object stands for; all of them if None.
     """
+
+    name = "X"  # for messages
 
     def __init__(self, X, *, shift=None, scale=None, shape=None, dtype=torch.float32, device="cpu", subset=None):
         self.X = X
@@ -83,7 +109,8 @@ class Rows:
         batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)
         if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):
             raise ValueError(
-                "X holds values that float32 cannot hold after standardisation; they are too far from the rows of fit"
+                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
+                "rows of fit"
             )
         return batch.reshape(-1, *self.shape)
 
@@ -106,9 +133,13 @@ class Rows:
 
     def shuffled(self, batch_size, generator):
         """Yield all rows once in an order drawn from `generator`, `batch_size` at a time; none is dropped."""
-        order = torch.randperm(len(self), generator=generator).numpy()
-        for start in range(0, len(self), batch_size):
+        order = self.drawn_order(generator)
+        for start in range(0, len(order), batch_size):
             yield self.take(order[start : start + batch_size])
+
+    def drawn_order(self, generator):
+        """Return the positions of all rows in an order drawn from `generator`, (n,) int64."""
+        return torch.randperm(len(self), generator=generator).numpy()
 
     def sample(self, n_rows, generator):
         """Return at most `n_rows` distinct rows, drawn from `generator`, as one tensor, gathered piece by piece."""

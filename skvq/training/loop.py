@@ -2,16 +2,24 @@
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from .._warnings import warn_user
+from ..nn import ranks
 from ..nn.draws import draw_from
+from .checkpoints import pack, unpack
+from .finite import require_finite
 
 # Muon's learning rate as a multiple of Adam's, and the steps of its Newton-Schulz iteration: on images its usual five
 # gain nothing over three.
 MUON_RATE, MUON_STEPS = 3.0, 3
+# Training rows by which the end of a training is compared with its start. A loss that rises by more than this share of
+# what it was, and by so much at least, is that of a fit that diverged.
+COMPARED_ROWS, WORSE, LEAST_WORSE = 256, 0.5, 0.2
 
 
 class Objective:
@@ -40,6 +48,13 @@ class Objective:
     def pass_summary(self):
         """Return, as a dict of float, what was gathered over all batches since the last call, and start afresh."""
         return {}
+
+    def gathered(self):
+        """Return what was gathered since the last :meth:`pass_summary`, for a checkpoint: a dict of Tensor."""
+        return {}
+
+    def gather_again(self, gathered):
+        """Put back what :meth:`gathered` returned."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,14 @@ class TermMeans:
     def values(self):
         """Return the means as a dict of float."""
         return {name: total / self.n_rows for name, total in self.sums.items()}
+
+
+def of_whole_batch(terms):
+    """Return the loss terms of a batch for those of this process's rows; the gradients are those of these rows."""
+    if ranks.share() == 1:
+        return terms
+    whole = ranks.mean(torch.stack([value.detach().float() for value in terms.values()]))
+    return {name: value.detach() + (mine - mine.detach()) for value, (name, mine) in zip(whole, terms.items())}
 
 
 def learning_rate_factor(step, n_steps, warmup):
@@ -228,12 +251,71 @@ class Optimizer:
         for part in self.parts:
             part.zero_grad(set_to_none=True)
         loss.backward()
+        ranks.add(*(parameter.grad for parameter in self.parameters if parameter.grad is not None))
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
         for part, rate in zip(self.parts, self.rates):
             for group in part.param_groups:
                 group["lr"] = rate * factor
             part.step()
+
+    def state(self):
+        """Return what the steps so far left behind, for a checkpoint: by part an ndarray, and what it is made of."""
+        state = {}
+        for number, part in enumerate(self.parts):
+            memory = part.state_dict()["state"]
+            entries = [(i, name, value) for i, values in memory.items() for name, value in values.items()]
+            state[f"optimizer.{number}"] = pack([value for _, _, value in entries])
+            state[f"optimizer.{number}.names"] = [[i, name, value.dim() == 0] for i, name, value in entries]
+        return state
+
+    def load(self, state):
+        """Put back what :meth:`state` returned; the memory of a parameter lies in the order of the parameter."""
+        for number, part in enumerate(self.parts):
+            moved = [parameter for group in part.param_groups for parameter in group["params"]]
+            names, memory = state[f"optimizer.{number}.names"], {}
+            for i, name, is_scalar in names:
+                like = moved[i].detach()
+                memory.setdefault(i, {})[name] = torch.zeros((), device=like.device) if is_scalar else like.clone()
+            unpack(state[f"optimizer.{number}"], [memory[i][name] for i, name, _ in names])
+            part.load_state_dict({"state": memory, "param_groups": part.state_dict()["param_groups"]})
+
+
+class StartWatch:
+    """Compares the monitored loss after training with that before, on some of the training rows.
+
+    Where no rows choose the weights, nothing else tells that a fit has diverged to large, finite weights. Nothing is
+    drawn for the comparison.
+
+    Parameters
+    ----------
+    loop : Loop
+        Before its first step.
+    """
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.rows = loop.rows.restrict(np.unique(np.linspace(0, len(loop.rows) - 1, COMPARED_ROWS).astype(np.int64)))
+        self.before = self._loss()
+
+    def compare(self):
+        """Warn if training has made the loss much worse."""
+        after, before, settings = self._loss(), self.before, self.loop.settings
+        if not after <= before + max(WORSE * abs(before), LEAST_WORSE * self._unit()):
+            warn_user(
+                f"{settings.name}: training diverged: the {settings.monitor} of training rows is {after:.4g}, and was "
+                f"{before:.4g} at the start. Lower learning_rate_init={settings.learning_rate_init:g}, alpha or the "
+                "loss weights, or let held-out rows choose the weights: early_stopping=True"
+            )
+
+    def _loss(self):
+        values = self.loop.mean_terms(self.rows) | self.loop.objective.pass_summary()
+        return values[self.loop.settings.monitor]
+
+    def _unit(self):
+        """Return the variance of values that were not standardised, where it is less than 1, and 1 for all others."""
+        values = self.rows.take(slice(None))
+        return min(1.0, float(values.var(dim=0).mean())) if values.is_floating_point() and len(values) > 1 else 1.0
 
 
 class Loop:
@@ -256,17 +338,21 @@ class Loop:
     observer : object, default=None
         Its ``epoch_begins()`` is called before every epoch, its ``epoch_ends()`` after it; where that returns True,
         training stops there.
+    checkpoint : Checkpoint, default=None
+        Told of every step. If it has found a state, training goes on from there.
     """
 
-    def __init__(self, objective, rows, settings, generator, *, validation_rows=None, observer=None):
+    def __init__(self, objective, rows, settings, generator, *, validation_rows=None, observer=None, checkpoint=None):
         self.objective = objective
         self.module = module = objective.module
         draw_from(generator, module)
+        ranks.make_equal(self._tensors())
         self.rows = rows
         self.settings = settings
         self.generator = generator
         self.validation_rows = validation_rows
         self.observer = observer
+        self.checkpoint = checkpoint
         self.n_steps = settings.max_iter * math.ceil(len(rows) / settings.batch_size)
         self.optimizer = Optimizer(module.parameters(), objective.matrices(), settings)
         self.history = History()
@@ -275,6 +361,8 @@ class Loop:
             Snapshot(module.state_dict().values()) if validation_rows is not None and settings.keep_best else None
         )
         self.patience = Patience(settings.tol, settings.n_iter_no_change)
+        # Of the present epoch: the state of the generator before it, the order of the rows, the means so far.
+        self.before_epoch, self.order, self.means = None, None, TermMeans()
 
     def run(self):
         """Train until the last epoch or an earlier reason to stop; return the History.
@@ -284,19 +372,42 @@ class Loop:
         ValueError
             If the loss of a step, or on the held-out rows, is not finite.
         """
-        if self.best is not None:
+        found = None if self.checkpoint is None else self.checkpoint.found
+        watch = StartWatch(self) if self.best is None else None
+        if found is not None:
+            self._load(found)
+        elif self.best is not None:
             self.patience.update(self.evaluate(self.validation_rows)[self.settings.monitor])
             self.history.best_iter = 0
+        if found is None or not found["finished"]:
+            self._run_epochs()
+            if watch is not None:
+                watch.compare()
+        self.module.eval()
+        return self.history
+
+    def _run_epochs(self):
         try:
-            for epoch in range(1, self.settings.max_iter + 1):
+            for epoch in range(self.history.n_iter + 1, self.settings.max_iter + 1):
                 if self._run_epoch(epoch):
                     break
         except KeyboardInterrupt:
             self._keep_last_complete_epoch()
         if self.best is not None:
             self.best.restore()
-        self.module.eval()
-        return self.history
+        self._check_state()
+        if self.checkpoint is not None and self.history.stopped != "interrupted":
+            self.checkpoint.write(self._state(finished=True))
+
+    def _check_state(self):
+        """Raise ValueError if the weights are not finite: no loss has been computed since the last step."""
+        settings = self.settings
+        require_finite(
+            self.module.state_dict(),
+            f"after epoch {self.history.n_iter} with learning_rate_init={settings.learning_rate_init:g} and "
+            f"alpha={settings.alpha:g}",
+            "lower them, or the loss weights",
+        )
 
     def _run_epoch(self, epoch):
         started = time.perf_counter()
@@ -306,60 +417,122 @@ class Loop:
         if self.validation_rows is not None:
             held_out = self.evaluate(self.validation_rows, epoch)
             values.update({f"validation_{name}": value for name, value in held_out.items()})
+        values = ranks.of_first(lambda: values)  # one process decides by them
         self.history.add(values)
         self.last.take()
         self.history.n_iter = epoch
         stop = self._judge(values, epoch)
-        if self.observer is not None and self.observer.epoch_ends():
+        if ranks.of_first(lambda: self.observer is not None and self.observer.epoch_ends()):
             self.history.stopped, stop = "callback", True
         self._report(epoch, values, time.perf_counter() - started, last=stop or epoch == self.settings.max_iter)
         return stop
 
     def _train_epoch(self, epoch):
         self.module.train()
-        means = TermMeans()
-        for batch in self.rows.shuffled(self.settings.batch_size, self.generator):
-            terms = self._step(batch, epoch)
-            means.add(terms, len(batch))
-        return means.values() | self.objective.pass_summary()
+        if self.order is None:
+            self.before_epoch = self.generator.get_state()
+            self.order = self.rows.drawn_order(self.generator)
+        for start in range(self.means.n_rows, len(self.order), self.settings.batch_size):
+            positions = self.order[start : start + self.settings.batch_size]
+            with ranks.sharing(len(positions)) as mine:
+                terms = self._step(self.rows.take(positions[mine]), epoch)
+            self.means.add(terms, len(positions))
+            if self.checkpoint is not None:
+                self.checkpoint.keep(self._state)
+        values = self.means.values() | self.objective.pass_summary()
+        self.order, self.means = None, TermMeans()
+        return values
 
     def _step(self, batch, epoch):
         settings = self.settings
         factor = learning_rate_factor(self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps))
         rate = settings.learning_rate_init * factor
         with self._autocast():
-            terms = self.objective.terms(batch)
+            terms = of_whole_batch(self.objective.terms(batch))
         if not math.isfinite(terms["loss"].item()):
             raise ValueError(
                 f"the loss became {terms['loss'].item()} in epoch {epoch} at a learning rate of {rate:.3g} "
-                f"(learning_rate_init={settings.learning_rate_init:g}); lower learning_rate_init or the loss weights"
+                f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
+                "loss weights"
             )
-        self.optimizer.step(terms["loss"], factor)
+        self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
         self.history.n_steps += 1
         self.objective.after_step(self.history.n_steps / self.n_steps)
         return terms
 
+    def _tensors(self):
+        """Return all tensors of the module, buffers that a state dictionary leaves out among them."""
+        return [*self.module.parameters(), *self.module.buffers()]
+
+    def _state(self, *, finished=False):
+        """Return all that it takes to go on from here, after a step or, `finished`, after the last one."""
+        history = self.history
+        state = {
+            "finished": finished,
+            "module": pack(self._tensors()),
+            "last": pack(self.last.copy),
+            "generator": self.generator.get_state().numpy(),
+            "history": [history.n_iter, history.n_steps, history.best_iter, history.stopped],
+            "terms": list(history.terms),
+            "patience": [self.patience.best, self.patience.waited],
+            "means": [self.means.n_rows, self.means.sums],
+        }
+        if self.best is not None:
+            state["best"] = pack(self.best.copy)
+        if self.order is not None:
+            state["before_epoch"] = self.before_epoch.numpy()
+        state |= {f"history.{name}": np.array(values, dtype=np.float64) for name, values in history.terms.items()}
+        state |= {f"gathered.{name}": tensor.cpu().numpy() for name, tensor in self.objective.gathered().items()}
+        return state | self.optimizer.state()
+
+    def _load(self, state):
+        """Go back to where :meth:`_state` was called."""
+        unpack(state["module"], self._tensors())
+        unpack(state["last"], self.last.copy)
+        if self.best is not None:
+            unpack(state["best"], self.best.copy)
+        self.optimizer.load(state)
+        history = self.history
+        history.n_iter, history.n_steps, history.best_iter, history.stopped = state["history"]
+        history.terms = {name: state[f"history.{name}"].tolist() for name in state["terms"]}
+        self.patience.best, self.patience.waited = state["patience"]
+        self.means.n_rows, self.means.sums = state["means"]
+        gathered = {name: array for name, array in state.items() if name.startswith("gathered.")}
+        self.objective.gather_again({name[9:]: torch.from_numpy(array) for name, array in gathered.items()})
+        if "before_epoch" in state:
+            self.before_epoch = torch.from_numpy(state["before_epoch"])
+            self.generator.set_state(self.before_epoch)
+            self.order = self.rows.drawn_order(self.generator)
+        self.generator.set_state(torch.from_numpy(state["generator"]))
+
+    @contextmanager
     def _autocast(self):
-        return torch.autocast(
-            self.rows.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16"
-        )
+        enabled = self.settings.precision == "bfloat16"
+        with torch.autocast(self.rows.device.type, dtype=torch.bfloat16, enabled=enabled):
+            yield
+        if enabled:  # within an autocast of the caller, though it is off here, casts of old weights would be kept
+            torch.clear_autocast_cache()
 
     def evaluate(self, rows, epoch=0):
         """Return the mean of every loss term over `rows` (dict of float) with the module in evaluation mode."""
+        values = self.mean_terms(rows)
+        watched, rate = values[self.settings.monitor], self.settings.learning_rate_init
+        if not math.isfinite(watched):
+            raise ValueError(
+                f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} "
+                f"with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}; lower them or the loss weights, "
+                "or, if X_val was passed, look for values there that are far from those of X"
+            )
+        return values | self.objective.pass_summary()
+
+    def mean_terms(self, rows):
+        """Return the mean of every loss term over `rows` in evaluation mode; the objective then has a summary."""
         self.module.eval()
         means = TermMeans()
         with torch.no_grad(), self._autocast():
             for batch in rows.in_order(max(self.settings.batch_size, rows.pass_size)):
                 means.add(self.objective.terms(batch), len(batch))
-        values = means.values()
-        watched, rate = values[self.settings.monitor], self.settings.learning_rate_init
-        if not math.isfinite(watched):
-            raise ValueError(
-                f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} "
-                f"with learning_rate_init={rate:g}; lower it or the loss weights, or, if X_val was passed, look for "
-                "values there that are far from those of X"
-            )
-        return values | self.objective.pass_summary()
+        return means.values()
 
     def _judge(self, values, epoch):
         """Keep the weights if they are the best so far; return whether to stop."""
@@ -373,20 +546,21 @@ class Loop:
         return False
 
     def _keep_last_complete_epoch(self):
-        if self.history.n_iter == 0:
+        if self.history.n_iter == 0 or ranks.active():
             raise  # nothing to keep: let the interrupt through
         self.last.restore()
         kept = "the state" if self.best is None else "the best state up to it"
         self.history.stopped = "interrupted"
         warn_user(
             f"{self.settings.name}: training interrupted after epoch {self.history.n_iter} of "
-            f"{self.settings.max_iter}; {kept} is kept",
+            f"{self.settings.max_iter}; {kept} is kept"
+            + ("" if self.checkpoint is None else ". The same call of fit goes on from the checkpoint."),
         )
 
     def _report(self, epoch, values, seconds, *, last):
         verbose = int(self.settings.verbose)
         every = max(1, self.settings.max_iter // 20) if verbose == 1 else 1
-        if verbose < 1 or not (last or epoch % every == 0):
+        if not ranks.is_first() or verbose < 1 or not (last or epoch % every == 0):
             return
         terms = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         print(f"[{self.settings.name}] epoch {epoch}/{self.settings.max_iter}  {terms}  ({seconds:.2f} s)", flush=True)

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._typing import (
@@ -18,6 +17,7 @@ from .._typing import (
     ImageShape,
     MatrixLike,
     NDArray,
+    Path,
     RandomState,
     Reals,
     Self,
@@ -27,12 +27,15 @@ from .._typing import (
 )
 from .._warnings import warn_user
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.device import resolve_device
+from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import UNSCALED, as_array, layout_of, learn_layout, tag_rows
-from ..core.parameters import AUTO, POSITIVE_INTEGER, Number, check_arguments, is_auto
+from ..core.layout import UNSCALED, layout_of, learn_layout, tag_rows
+from ..core.memory import check_rows
+from ..core.naming import named
+from ..core.parameters import AUTO, DRAWS, POSITIVE_INTEGER, Number, check_arguments, is_auto, plain, random_source
 from ..persistence.records import from_json
+from ..training.batches import as_array
 from . import inference, schema
 from .cells import ScoredRows
 from .defaults import (
@@ -157,6 +160,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Seeds weights, batches, the noise of training, and the mixture.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
+        error. Not for the candidates of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -295,6 +304,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_components = n_components
         self.likelihood = likelihood
@@ -317,8 +328,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self.n_iter_no_change = n_iter_no_change
         self.precision, self.device = precision, device
         self.random_state, self.verbose = random_state, verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
+    @prepared
     @forgets_failure
     def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
         """Learn encoder and decoder from X.
@@ -349,15 +362,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         gaussian = self.likelihood in ("gaussian", "gaussian_per_feature")
         why = UNSCALED if gaussian else (f"likelihood={self.likelihood!r}", "likelihood='gaussian'")
         layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize and gaussian, why=why)
-        for part in (X,) if held_out is None else (X, held_out):
-            check_range(self.likelihood, part)
+        check_range(self.likelihood, X)
+        if held_out is not None:
+            with named(X="X_val"):
+                check_range(self.likelihood, held_out)
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         fitting = self._fit_network(rows, held_out, self._generator(), task)
         self._warn_of_collapse(fitting.notes["supported"])
+        fitting.end()
         task.end()
         return self
 
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.float32]:
         """Return the mean of the posterior q(z | x) of every row.
 
@@ -373,6 +390,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         check_is_fitted(self, "weights_")
         return encode(self._network(), self._rows(X), self._n_features_out, np.float32)
 
+    @prepared
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return E[x | z], the reconstruction that z stands for, in the units and the layout of the X of :meth:`fit`.
 
@@ -386,8 +404,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
         Returns
         -------
-        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images
+            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of uint8, which are
+            rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
         """
         check_is_fitted(self, "weights_")
         z = check_array(as_array(X), dtype=np.float64, input_name="z")
@@ -395,6 +414,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
         return self._rows_from(z)
 
+    @prepared
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
@@ -417,7 +437,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         check_is_fitted(self, "weights_")
         constraints = {"n_importance_samples": [None, POSITIVE_INTEGER]}
-        check_arguments("VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples)
+        (n_importance_samples,) = check_arguments(
+            "VAETransformer.score_samples", constraints, n_importance_samples=n_importance_samples
+        )
         rows, generator, k = self._rows(X), torch.Generator().manual_seed(0), self._n_features_out
         network, prior, log_unit = self._network(), self._prior(), np.log(self.scale_).sum()
         if inference.needs_cells(rows):  # the units are in the likelihood of the cells
@@ -426,10 +448,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
             bound = inference.elbo(network, rows, noise, prior)
         else:
+            check_rows((k,), n_importance_samples=n_importance_samples)
             uniform = torch.rand(n_importance_samples, k, generator=generator, dtype=torch.float64)
             bound = inference.importance_weighted(network, rows, uniform, prior)
         return bound - log_unit
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``score_samples(X)``: the ELBO in nats per row, whatever `kl_weight` was trained with.
 
@@ -445,6 +469,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         return float(self.score_samples(X).mean())
 
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -469,14 +494,21 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
         """
         check_is_fitted(self, "weights_")
-        constraints = {"n_samples": [POSITIVE_INTEGER], "observation_noise": ["boolean", AUTO]}
-        check_arguments("VAETransformer.sample", constraints, n_samples=n_samples, observation_noise=observation_noise)
-        random = check_random_state(random_state)
+        n_samples, observation_noise, random_state = check_arguments(
+            "VAETransformer.sample",
+            DRAWS | {"observation_noise": ["boolean", AUTO]},
+            n_samples=n_samples,
+            observation_noise=observation_noise,
+            random_state=random_state,
+        )
+        check_rows((self.n_features_in_,), n_samples=n_samples)
+        random = random_source(random_state)
         if is_auto(observation_noise):
             observation_noise = self.image_shape_ is None
         z = self._prior().sample(n_samples, random)
         return self._rows_from(z, random if observation_noise else None)
 
+    @prepared
     def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
         """Draw reconstructions of every row: z from its posterior, decoded.
 
@@ -497,12 +529,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             If `fit` saw a frame: a frame like X, or a list of `n_draws` such.
         """
         check_is_fitted(self, "weights_")
-        check_arguments("VAETransformer.reconstruct", {"n_draws": [POSITIVE_INTEGER]}, n_draws=n_draws)
-        rows, generator = self._rows(X), _torch_generator(check_random_state(random_state))
+        n_draws, random_state = check_arguments(
+            "VAETransformer.reconstruct",
+            DRAWS | {"n_draws": [POSITIVE_INTEGER]},
+            n_draws=n_draws,
+            random_state=random_state,
+        )
+        check_rows((self.n_features_in_,), n_draws=n_draws)
+        rows, generator = self._rows(X), _torch_generator(random_source(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
         decoded = self._rows_of_each(np.stack(draws, axis=1), X)
         return decoded[0] if isinstance(decoded, list) and n_draws == 1 else decoded
 
+    @prepared
     def traverse(
         self, component: int, values: ArrayLike = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X: MatrixLike | None = None
     ) -> Reals:
@@ -523,8 +562,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         check_is_fitted(self, "weights_")
         known = Number(Integral, 0, self._n_features_out - 1, closed="both")
-        check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
-        steps = check_array(np.atleast_2d(values), dtype=np.float64, input_name="values")[0]
+        (component,) = check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
+        with named(values="values"):
+            steps = check_array(np.atleast_2d(as_array(values)), dtype=np.float64, input_name="values")[0]
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps
@@ -555,15 +595,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         )
 
     def _start(self, architecture, rows, generator):
-        return start_from_data(architecture, rows, generator, kl_weight=self.kl_weight)
+        return start_from_data(architecture, rows, generator, kl_weight=plain(self.kl_weight))
 
     def _objective(self, start, generator):
         return VAEObjective(
             start.module,
             n_components=start.architecture.n_components,
-            kl_weight=self.kl_weight,
-            kl_warmup=self.kl_warmup,
-            free_bits=self.free_bits,
+            kl_weight=plain(self.kl_weight),
+            kl_warmup=plain(self.kl_warmup),
+            free_bits=plain(self.free_bits),
             generator=generator,
         )
 
@@ -604,7 +644,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = draws(fitting.rows, MIXTURE_ROWS)
         judged = None if judges is fitting.rows else draws(judges, SUMMARY_ROWS)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        return fit_mixture(z, judged, self.n_mixture_components, seed)
+        return fit_mixture(z, judged, plain(self.n_mixture_components), seed)
 
     def _prior(self):
         """Return the fitted prior of z."""

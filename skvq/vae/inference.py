@@ -39,7 +39,11 @@ def elbo(network, rows, noise, prior):
     """
     bounds = []
     for batch in batches(rows, max(1, DECODED // len(noise)), "scoring"):
-        bounds.append(network.elbo(fill_block(batch), noise, prior)[: len(batch)].cpu().double())
+        found = network.elbo(fill_block(batch), noise, prior)[: len(batch)].cpu().double()
+        far = ~torch.isfinite(found)
+        if far.any():
+            found[far] = network.elbo(batch[far.to(batch.device)], noise, prior, far=True).cpu()
+        bounds.append(found)
     return torch.cat(bounds).numpy()
 
 
@@ -55,8 +59,19 @@ def importance_weighted(network, rows, uniform, prior):
         filled = fill_block(batch)
         pieces = (noise_of_rows(filled, piece) for piece in uniform.split(max(1, DECODED // len(filled))))
         log_weights = torch.cat([network.log_weights(filled, noise, prior).cpu().double() for noise in pieces])
-        bounds.append(importance_weighted_bound(log_weights)[: len(batch)])
+        found = importance_weighted_bound(log_weights)[: len(batch)]
+        far = ~torch.isfinite(found)
+        if far.any():
+            some = batch[far.to(batch.device)]
+            found[far] = importance_weighted_bound(_far_log_weights(network, some, uniform, prior))
+        bounds.append(found)
     return torch.cat(bounds).numpy()
+
+
+def _far_log_weights(network, rows, uniform, prior):
+    """Return the log weights of rows (b, ...) that are far from all others: (s, b), float64."""
+    pieces = (noise_of_rows(rows, piece) for piece in uniform.split(max(1, DECODED // len(rows))))
+    return torch.cat([network.log_weights(rows, noise, prior, far=True).cpu() for noise in pieces])
 
 
 class PosteriorSummary(NamedTuple):

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..nn import ranks
 from .tables import TableLikelihood
 
 LOG_2PI = math.log(2 * math.pi)
@@ -58,7 +59,7 @@ class Gaussian(nn.Module):
         The output may have leading dimensions more than x: (s, b, *row_shape) gives (s, b).
         """
         n_dims = x.dim() - 1
-        error = (x - output.float()).flatten(-n_dims)
+        error = (x - (output if output.dtype == torch.float64 else output.float())).flatten(-n_dims)
         variance = self.variance.clone()  # `track` may change it before the gradient is taken
         each = error.square() / variance + variance.log() + LOG_2PI
         return -0.5 * each.sum(dim=-1)
@@ -86,7 +87,8 @@ class Gaussian(nn.Module):
     def track(self, x, output):
         """Move the running variance towards the mean squared error of a batch, in training only."""
         if self.training:
-            self.set_variance(self.decay * self.variance + (1 - self.decay) * self.squared_error(x, output))
+            error = ranks.mean(self.squared_error(x, output))
+            self.set_variance(self.decay * self.variance + (1 - self.decay) * error)
 
     def draw(self, output, generator):
         """Draw rows around the output, of the same shape."""

@@ -25,6 +25,8 @@ LOG_2PI = math.log(2 * math.pi)
 # Log-variances of the posterior are kept in this range, far beyond what training finds, so that rows far from all
 # others get a finite bound.
 LOG_VARIANCE_RANGE = -20.0, 5.0
+# Largest value that the encoder is shown of rows whose squares float32 does not hold.
+FAR = 1e15
 
 
 class Posterior(NamedTuple):
@@ -98,16 +100,27 @@ class VAE(nn.Module):
         outputs = self.outputs(posterior.draw(noise))
         return posterior, outputs, self.likelihood.log_prob(x, outputs)
 
-    def elbo(self, x, noise, prior):
+    def far(self, x, noise):
+        """Return what :meth:`forward` does, in float64, for rows whose squares float32 does not hold.
+
+        The encoder is shown values within ±1e15, as its products would overflow too: the bounds hold for any posterior.
+        """
+        shown = self.likelihood.encoder_input(x).clamp(-FAR, FAR)
+        mean, log_variance = self.encoder(shown).double().chunk(2, dim=-1)
+        posterior = Posterior(mean, log_variance.clamp(*LOG_VARIANCE_RANGE))
+        outputs = self.outputs(posterior.draw(noise).float()).double()
+        return posterior, outputs, self.likelihood.log_prob(x.double(), outputs)
+
+    def elbo(self, x, noise, prior, *, far=False):
         """Evidence lower bound of every row in nats, (b,): the mean over draws, minus the divergence from the prior."""
-        posterior, _, log_likelihood = self(x, noise)
+        posterior, _, log_likelihood = self.far(x, noise) if far else self(x, noise)
         return log_likelihood.mean(dim=0) - prior.divergence(posterior, posterior.draw(noise))
 
-    def log_weights(self, x, noise, prior):
+    def log_weights(self, x, noise, prior, *, far=False):
         """log p(x, z) - log q(z | x) in nats of every draw, (s, b), for noise (s, 1 or b, n_components)."""
-        posterior = self.posterior(x)
+        posterior, _, log_likelihood = self.far(x, noise) if far else self(x, noise)
         z = posterior.draw(noise)
-        return self.likelihood.log_prob(x, self.outputs(z)) + prior.log_prob(z) - posterior.log_prob(z)
+        return log_likelihood + prior.log_prob(z) - posterior.log_prob(z)
 
 
 def importance_weighted_bound(log_weights):

@@ -6,6 +6,7 @@ import torch
 
 from ..core.bottleneck import start_axes
 from ..core.estimator import Start
+from ..nn import ranks
 from ..nn.bottleneck import build_decoder, build_encoder, set_linear
 from ..training.loop import Objective
 from .likelihoods import build_likelihood
@@ -129,7 +130,7 @@ class VAEObjective(Objective):
         posterior, outputs, log_likelihood = self.module(batch, self._noise(batch))
         self.module.likelihood.track(batch, outputs[0])
         nll = -log_likelihood.mean()
-        divergences = posterior.kl_per_component().mean(dim=0)
+        divergences = ranks.mean(posterior.kl_per_component().mean(dim=0))
         if not self.module.training and hasattr(self.module.likelihood, "statistics"):
             errors = torch.stack([self.module.likelihood.statistics(batch, output) for output in outputs])
             self._seen.append(
@@ -142,7 +143,10 @@ class VAEObjective(Objective):
     def _noise(self, batch):
         if not self.module.training:
             return self.evaluation_noise.to(batch.device)
-        return torch.randn(1, len(batch), self.n_components, generator=self.generator).to(batch.device)
+        return ranks.drawn(self._randn, (1, len(batch), self.n_components), axis=1).to(batch.device)
+
+    def _randn(self, shape):
+        return torch.randn(shape, generator=self.generator)
 
     def _weight(self):
         if not self.module.training or self.progress >= self.kl_warmup:
@@ -152,6 +156,14 @@ class VAEObjective(Objective):
     def after_step(self, progress):
         """Note how far training has come."""
         self.progress = progress
+
+    def gathered(self):
+        """Return how far training has come."""
+        return {"progress": torch.tensor(self.progress, dtype=torch.float64)}
+
+    def gather_again(self, gathered):
+        """Put back what :meth:`gathered` returned."""
+        self.progress = float(gathered["progress"])
 
     def pass_summary(self):
         """Return the loss of a pass in evaluation at its own best noise variance; nothing of other passes."""

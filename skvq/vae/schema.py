@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 
 from ..core.layout import layout_of
+from ..core.loaded import check_network, probes
 from ..core.schema import (
     BOUNDS,
     ROW_VALUES,
@@ -18,7 +19,7 @@ from ..core.schema import (
 from ..core.tables.layout import blocks_of
 from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
-from ..persistence.kinds import one_array, positive, shares, within
+from ..persistence.kinds import not_negative, one_array, positive, shares, within
 from ..persistence.records import from_json, from_zero, require, sizes, to_json
 from .defaults import architecture_kind
 from .network import build_vae
@@ -42,6 +43,16 @@ def _covariances(array):
     return within(array, -LARGEST_COVARIANCE, LARGEST_COVARIANCE) and np.allclose(array, array.transpose(0, 2, 1))
 
 
+def check_mixture(mixture):
+    """Raise ValueError unless the precisions of a mixture are the inverses of its covariances."""
+    roots, unit = mixture.precisions_cholesky_, np.eye(mixture.n_features_in_)
+    require((np.diagonal(roots, axis1=1, axis2=2) > 0).all(), "precisions_cholesky_ of no precision")
+    require((np.diagonal(mixture.covariances_, axis1=1, axis2=2) > 0).all(), "covariances_ that are not positive")
+    whitened = roots.transpose(0, 2, 1) @ mixture.covariances_ @ roots
+    require(np.allclose(whitened, unit, atol=1e-2), "covariances_ and precisions_cholesky_")
+    require(np.allclose(roots @ roots.transpose(0, 2, 1), mixture.precisions_, rtol=1e-6), "precisions_")
+
+
 MIXTURE = Schema(
     "GaussianMixture",
     {"converged_": bool, "n_iter_": int, "lower_bound_": float, "lower_bounds_": list[float], "n_features_in_": int},
@@ -53,6 +64,7 @@ MIXTURE = Schema(
         "precisions_cholesky_": _per_class(2),
     },
     lambda mixture, limits: require(mixture.covariance_type == "full", "covariance_type"),
+    check_arrays=check_mixture,
     kind=GaussianMixture,
 )
 
@@ -94,13 +106,33 @@ def check_arrays(estimator):
     if estimator.likelihood in ("bernoulli", "poisson"):
         require((estimator.shift_ == 0).all() and (estimator.scale_ == 1).all(), "likelihood and scale_")
 
+    _check_variance(estimator)
+
+    def compute(module):
+        posterior = module.posterior(probes(architecture.sizes.row_shape))
+        outputs = module.outputs(posterior.mean[None])
+        means = module.likelihood.mean(outputs[0])
+        return {"the posterior": posterior.mean, "the output": outputs, "the reconstruction": means}
+
+    architecture = from_json(architecture_kind(estimator.architecture_), estimator.architecture_)
+    check_network(estimator, compute)
+
+
+def _check_variance(estimator):
+    """Raise ValueError unless the variance of the rows is that of the network."""
+    variance = estimator.weights_.get("likelihood.variance")
+    if variance is None or estimator.noise_variance_ is None:
+        return
+    found = np.atleast_1d(estimator.noise_variance_)
+    require(np.allclose(found[~np.isnan(found)], variance[: (~np.isnan(found)).sum()], rtol=1e-5), "noise_variance_")
+
 
 VAE = Schema(
     "VAETransformer",
     ROW_VALUES | {"n_components_": int, "n_active_components_": int, "noise_variance_": float | None},
     row_arrays(build)
     | {
-        "kl_per_component_": one_array(lambda estimator: (estimator.n_components_,)),
+        "kl_per_component_": one_array(lambda estimator: (estimator.n_components_,), valid=not_negative),
         "noise_variance_": one_array(per_feature, valid=_positive_where_known),
     },
     check,

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..nn import ranks
 from .cells import N_BOUNDS
 
 LOG_2PI = math.log(2 * math.pi)
@@ -197,7 +198,7 @@ class TableLikelihood(nn.Module):
     def track(self, x, output):
         """Move the running variance towards the mean squared error of the scores in a batch, in training only."""
         if self.training:
-            error, count = self.statistics(x, output)[:-1].chunk(2)
+            error, count = ranks.mean(self.statistics(x, output))[:-1].chunk(2)
             each = len(self.score) if len(self.variance) == 1 else 1
             self.set_variance(self.variance + (1 - self.decay) * (error - count * self.variance) / max(each, 1))
 

@@ -6,7 +6,7 @@ that the parameters ask for, and where they leave it open those of the usual one
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,8 +18,10 @@ from .codes import ProductCodes, ResidualCodes, VectorCodes
 from .defaults import (
     ENOUGH_TO_MIX_POSITIONS,
     FEWEST_ROWS_FOR_A_NETWORK,
+    MANY_ROWS,
     STAGE_BITS,
     automatic_code_shape,
+    has_codebook,
     plan,
     plan_codes,
 )
@@ -32,6 +34,9 @@ MOST_TINY_VALUES = 100
 # Rows that are looked at, and share of them that judges.
 MOST_ROWS, HELD_OUT_SHARE = 2_048, 0.25
 LEAST_ROWS = 8
+# Bits of a code that are tried for a table, and the folds that judge them: more where rows, or values, are few.
+WIDTHS = (4, 6, 8)
+FOLDS, FEW_ROWS, FEW_ROWS_FOLDS, MANY_VALUES, MANY_VALUES_FOLDS = 3, 512, 5, 50_000, 2
 # Share of the error of its start that the network of patches with a shared codebook is expected to leave.
 LEFT_BY_NETWORK = 0.75
 # Training images for each code of a codebook that belongs to one position, at least; and bits of such a code.
@@ -47,10 +52,13 @@ class Arrangement:
     network : {"dense", "aligned", "convolutional"}
     asked : VQVAETransformer
         The estimator, or a copy whose parameters say which codes were chosen.
+    width : int or None
+        Bits of a code of whole rows within a budget of bits; None for the usual ones.
     """
 
     network: str
     asked: Any
+    width: int | None = None
 
 
 def arrange(estimator, rows, aligned, make_generator):
@@ -65,6 +73,13 @@ def arrange(estimator, rows, aligned, make_generator):
     make_generator : callable
         Returns a torch.Generator, which draws the rows that judge and the starts, where arrangements are compared.
     """
+    found = _arrange(estimator, rows, aligned, make_generator)
+    if found.network != "dense":
+        return found
+    return replace(found, width=better_width(found.asked, rows, make_generator()))
+
+
+def _arrange(estimator, rows, aligned, make_generator):
     if not is_auto(estimator.network):
         return Arrangement(estimator.network, estimator)
     if len(rows.shape) == 1:
@@ -102,6 +117,41 @@ def better_network(estimator, rows, generator):
         network: _held_out_error(asked, network, training, held_out, generator)
         for network in ("convolutional", "dense")
     }
+    return min(errors, key=errors.__getitem__)
+
+
+def better_width(estimator, rows, generator):
+    """Return the bits of a code of a table that leave least of held-out rows within `max_bits`; None: the usual ones.
+
+    From few rows long codes cannot be learned, while from enough of them they reconstruct better than short ones. So
+    each width is started on some of the rows and judged by the others, in turns. From 1,000 rows on, and for codes
+    without a codebook, the width is the usual one.
+
+    Parameters
+    ----------
+    estimator : VQVAETransformer
+    rows : Rows
+        Of a table, or with a dense network.
+    generator : torch.Generator
+        Draws the parts, and the starts.
+    """
+    if estimator.max_bits is None or not has_codebook(estimator.quantizer):
+        return None
+    if not LEAST_ROWS <= len(rows) < MANY_ROWS:
+        return None
+    n_folds = FEW_ROWS_FOLDS if len(rows) < FEW_ROWS else FOLDS
+    if len(rows) * math.prod(rows.shape) > MANY_VALUES:
+        n_folds = MANY_VALUES_FOLDS
+    parts = torch.randperm(len(rows), generator=generator).tensor_split(n_folds)
+    widths = [width for width in WIDTHS if width <= estimator.max_bits and 2**width <= len(rows)]
+    if len(widths) < 2:
+        return None
+    errors = dict.fromkeys(widths, 0.0)
+    for i, held_out in enumerate(parts):
+        training = torch.cat(parts[:i] + parts[i + 1 :]).numpy()
+        for width in widths:
+            sets = rows.restrict(training), rows.restrict(held_out.numpy())
+            errors[width] += _held_out_error(estimator, "dense", *sets, generator, width=width)
     return min(errors, key=errors.__getitem__)
 
 
@@ -170,7 +220,7 @@ def own_codebooks(max_bits, image_shape, n_rows):
 
 def _bits(spec):
     """Return the bits of the codes of a row."""
-    return math.floor(spec.codes_per_row * math.log2(spec.n_codes))
+    return max(1, math.floor(spec.codes_per_row * math.log2(spec.n_codes)))  # 0 with a single code
 
 
 def _split(rows, generator):
@@ -181,8 +231,8 @@ def _split(rows, generator):
 
 
 @torch.no_grad()
-def _held_out_error(estimator, network, training, held_out, generator):
+def _held_out_error(estimator, network, training, held_out, generator, width=None):
     """Return the squared error, summed over held-out rows, of a network that was started on training rows."""
-    architecture = plan(estimator, training.shape, len(training), network=network)
+    architecture = plan(estimator, training.shape, len(training), training.n_columns, network, width)
     module = start_from_data(architecture, training, generator, warn=False).module
     return float(sum((module(batch)[0] - batch).square().sum() for batch in held_out.in_order(held_out.pass_size)))

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal
 
-from sklearn.base import BaseEstimator
-
 from ..core.parameters import (
     AUTO,
     FRACTION,
@@ -19,6 +17,7 @@ from ..core.parameters import (
     StrOptions,
     is_auto,
 )
+from ..core.versions import VersionedEstimator
 from ..nn.quantizers.finite_scalar import levels_for
 from .specs import (
     CODEBOOKS,
@@ -113,7 +112,7 @@ def automatic_n_codes(n_vectors):
     return 2 ** max(1, min(8, int(math.log2(max(1, n_vectors / ROWS_PER_CODE)))))
 
 
-class Codes(BaseEstimator, ABC):
+class Codes(VersionedEstimator, ABC):
     """Base of the kinds of codes: a subclass has parameters and returns a specification for a request.
 
     `has_codebook` says whether there is a codebook, on which the loss weights act.

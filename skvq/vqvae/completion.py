@@ -1,6 +1,5 @@
 """Masks of images with missing regions, and the codes that are known in spite of them."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +8,9 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from ..core.layout import as_array, with_channels
+from ..core.layout import with_channels
 from ..nn.images import PatchGrid
+from ..training.batches import as_array
 
 # Draws of codes of whole images, the nearest of which is taken; rounds in which it is fitted to the known pixels.
 N_DRAWS, N_ROUNDS = 64, 5
@@ -18,7 +18,9 @@ N_DRAWS, N_ROUNDS = 64, 5
 
 def shapes_of_images(image_shape):
     """Return the shapes that an image may come in: as a row, as `image_shape`, and with its axis of channels."""
-    return (math.prod(image_shape),), tuple(image_shape), with_channels(image_shape)
+    height, width, n_channels = with_channels(image_shape)
+    shapes = (height * width * n_channels,), tuple(image_shape), (height, width, n_channels)
+    return (*shapes, (height, width)) if n_channels == 1 else shapes
 
 
 def boolean_mask(mask):
@@ -125,7 +127,8 @@ class ImageCompletion:
         rows = np.where(known, images.reshape(known.shape), self.layout.shift)
         fill = self._by_patches if self.spec.is_image else self._as_a_whole
         completed = fill(rows, known, images.shape, n_candidates=n_candidates, **options)
-        return np.where(known, rows, completed).astype(completed.dtype).reshape(images.shape)
+        dtype = images.dtype if completed.dtype == np.uint8 else completed.dtype  # which may hold NaN
+        return np.where(known, rows, completed).astype(dtype).reshape(images.shape)
 
     def _by_patches(self, rows, known, shape, **options):
         """Return rows by the codes of patches, those drawn that are not known to the last pixel."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.estimator import Budget
+from ..core.memory import check_memory, dense_weights, grid_weights, training_bytes
 from ..core.parameters import (
     AUTO,
     NON_NEGATIVE,
@@ -27,20 +28,19 @@ from .specs import ROWS_PER_CODE, CodeSpec, spec_from_json
 # Bits of a code where a budget of bits is given: of a table, and of each residual code of an image; and bits that a
 # position of an image gets at least before the grid is made coarser.
 TABLE_BITS, MANY_ROWS_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 8, 6
+# A codebook as objects of Python, at least.
+BYTES_PER_CODEBOOK = 5_000
 # Bits that a value of a row has use for.
 MOST_VALUE_BITS = 8
 # Rows of a table from which on its codes get MANY_ROWS_BITS.
 MANY_ROWS = 1_000
-# Rows of a table from which on its residual codes get MANY_ROWS_BITS in a small budget. At 32 bits these are better on
-# most tables, and worse by 0.004 R² on one of few different values.
-ENOUGH_ROWS, SMALL_BUDGET = 2**MANY_ROWS_BITS, 16
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
 FEWEST_ROWS_FOR_A_NETWORK = 500
 NETWORK_SIZES = (256, 256)
 # Positions that a step of images takes, and the steps that they get at least, without and with augmentation.
 STEP_POSITIONS, LEAST_STEPS, AUGMENTED_STEPS = 1_568, 300, 2_000
-# Epochs of a table that has few rows for its residual codes.
-FEW_EPOCHS = 3
+# Epochs of a table that has few rows for its residual codes, and steps where a table has no network.
+FEW_EPOCHS, STEPS_WITHOUT_NETWORK = 3, 300
 # Share of the variation of pixels that the mean image explains from which on images count as aligned, and the images,
 # and values, that this is judged by.
 ALIGNED_SHARE, ALIGNMENT_ROWS, ALIGNMENT_VALUES = 0.1, 1000, 10_000_000
@@ -139,15 +139,17 @@ def check_combinations(estimator):
             f"max_bits={estimator.max_bits} decides how many codes a position has; leave "
             f"codes_per_position={codes_per_position!r} of the quantizer at 'auto', or max_bits at None"
         )
-    codes = estimator.quantizer
-    if isinstance(codes, str):
-        codes = KINDS.get(codes, LearnedCodes)
-    for name in () if codes.has_codebook else ("codebook_weight", "commitment_weight"):
+    for name in () if has_codebook(estimator.quantizer) else ("codebook_weight", "commitment_weight"):
         if getattr(estimator, name) != 1.0:
             raise ValueError(
                 f"{name}={getattr(estimator, name)!r} has no effect on codes without a codebook; leave it at 1.0, or "
                 "pass another kind of codes as quantizer"
             )
+
+
+def has_codebook(quantizer):
+    """Return whether the codes that the parameter `quantizer` stands for have a codebook."""
+    return (KINDS.get(quantizer, LearnedCodes) if isinstance(quantizer, str) else quantizer).has_codebook
 
 
 def automatic_code_shape(row_shape, is_series=False):
@@ -204,15 +206,16 @@ def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_p
     """Return the Budget where the parameters of training are "auto".
 
     Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or 2,000 where
-    they are augmented. A step takes 1,568 positions, and from 8 to 32 images. A table gets 1,500 steps of 64 rows, from
-    10,000 rows on 4,000 steps of 256; with `few_rows` for its codes three epochs. Always at least one epoch.
+    they are augmented. A step takes 1,568 positions, and from 8 to 32 images. A table gets 300 steps of 64 rows, from
+    500 rows on, where it has a network, 1,500, and from 10,000 rows on 4,000 steps of 256; with `few_rows` for its
+    codes three epochs. Always at least one epoch.
 
     Examples
     --------
     >>> [automatic_training((28, 28, 1), n).max_iter for n in (30, 1_000, 60_000, 1_000_000)]
     [300, 20, 5, 1]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
-    [1500, 500, 51, 100, 10, 1]
+    [300, 100, 51, 100, 10, 1]
     >>> automatic_training((20,), 178, few_rows=True).max_iter
     3
     """
@@ -222,6 +225,8 @@ def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_p
         epochs = max(1, min(20, 300_000 // n_rows), round(least / math.ceil(n_rows / batch_size)))
         return Budget(epochs, batch_size, 4e-3, bfloat16_pays=True)
     n_steps, batch_size = (1_500, 64) if n_rows < 10_000 else (4_000, 256)
+    if n_rows < FEWEST_ROWS_FOR_A_NETWORK:
+        n_steps = STEPS_WITHOUT_NETWORK
     return Budget(
         max_iter=FEW_EPOCHS if few_rows else max(1, n_steps // math.ceil(n_rows / batch_size)),
         batch_size=batch_size,
@@ -287,22 +292,19 @@ class BitBudget:
     codes_per_position: int | None = None
 
 
-def _table_bits(max_bits, n_rows, residual):
+def _table_bits(max_bits, n_rows):
     """Return the bits of a code of a table: the first of the sizes that leave the fewest bits of the budget over."""
-    if residual and ENOUGH_ROWS <= n_rows < MANY_ROWS and max_bits == SMALL_BUDGET:
-        return MANY_ROWS_BITS
     about = TABLE_BITS if n_rows < MANY_ROWS else MANY_ROWS_BITS
     # More bits to spend are never fewer bits spent.
     bits = max((about, about + 1, about - 1), key=lambda size: max_bits // size * size)
     return min(bits, max_bits)
 
 
-def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True, is_series=False):
+def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, width=None, is_series=False):
     """Return the codes of a row that take no more than `max_bits`, and as much of it as there is use for.
 
-    A table gets codes of 3 to 5 bits, from 1,000 rows on of 7 to 9. Residual codes of a table are of 8 bits from 256
-    rows on already where the budget is 16 bits: there they have the higher R² of rows that were not fitted
-    (`benchmarks/rate_distortion.py widths`); with fewer rows codes of 4 bits have. A value gets 8 bits at most.
+    A table gets codes of `width` bits; where that is left open, of 3 to 5 bits, from 1,000 rows on of 7 to 9. A value
+    gets 8 bits at most.
 
     An image gets the grid of `automatic_code_shape`, with one code for each position, or several of about 8 bits from
     12 bits a position on; where that would leave less than 6 bits a position, the grid is halved, down to one vector
@@ -319,8 +321,8 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True, 
         Number of training rows.
     several : bool, default=True
         Whether a position of an image may have several codes.
-    residual : bool, default=True
-        Whether the codes of a table are residual ones.
+    width : int, default=None
+        Bits of a code of a table.
     is_series : bool, default=False
         Whether the rows are series.
 
@@ -330,8 +332,8 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True, 
 
     Examples
     --------
-    >>> [codes_for_bits(16, (13,), n_rows).grid for n_rows in (178, 300, 5_000)]
-    [(4,), (2,), (2,)]
+    >>> [codes_for_bits(16, (13,), n_rows).grid for n_rows in (178, 5_000)]
+    [(4,), (2,)]
     >>> for bits in (64, 128, 392, 784):
     ...     print(codes_for_bits(bits, (28, 28, 1), 60_000))
     BitBudget(grid=(2, 2), n_codes=256, codes_per_position=2)
@@ -341,7 +343,7 @@ def codes_for_bits(max_bits, row_shape, n_rows, *, several=True, residual=True, 
     """
     if len(row_shape) == 1:
         max_bits = min(max_bits, MOST_VALUE_BITS * row_shape[0])
-        bits = _table_bits(max_bits, n_rows, residual)
+        bits = _table_bits(max_bits, n_rows) if width is None else min(width, max_bits)
         return BitBudget((max_bits // bits,), 2**bits)
     max_bits = min(max_bits, MOST_VALUE_BITS * math.prod(row_shape))
     grid = automatic_code_shape(row_shape, is_series)
@@ -378,7 +380,7 @@ def grids(code_shape, row_shape, is_series=False):
     return coarse, fine
 
 
-def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None):
+def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None, width=None):
     """Return the CodeSpec for an estimator's parameters and so many training rows.
 
     Parameters
@@ -392,6 +394,8 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None):
         Number of columns of a table whose rows have more features; None: they are the features.
     network : {"dense", "aligned", "convolutional"}, default=None
         Of images and series. With a dense network the codes are those of a table of their values.
+    width : int, default=None
+        Bits of a code of a table where there is a budget of bits.
     """
     is_series = estimator.series_shape is not None
     if network == "dense":
@@ -407,11 +411,9 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None):
         request = Request(tuple(row_shape), n_rows, grid, coarse_grid, n_codes)
     else:
         several = is_auto(codes) or hasattr(codes, "codes_per_position")
-        residual = is_auto(codes) or isinstance(codes, ResidualCodes)
         in_time = is_series and is_grid
-        budget = codes_for_bits(
-            estimator.max_bits, shape, n_rows, several=several, residual=residual, is_series=in_time
-        )
+        max_bits = int(estimator.max_bits)
+        budget = codes_for_bits(max_bits, shape, n_rows, several=several, width=width, is_series=in_time)
         request = Request(
             tuple(row_shape),
             n_rows,
@@ -421,7 +423,59 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None):
         )
     if is_auto(codes):
         codes = VectorCodes() if is_grid and _has_one_code(request, estimator.max_bits) else ResidualCodes()
+    check_codes_memory(estimator, codes, request)
     return codes.spec(request)
+
+
+def check_codes_memory(estimator, codes, request):
+    """Raise ValueError, naming the parameter, for codes whose codebooks no memory holds.
+
+    A learned codebook has no more codes than there are vectors to learn from.
+    """
+    n_rows, n_values = request.n_rows, request.n_values
+    asked = {"code_shape": request.grid}
+    if request.n_codes is not None:
+        asked["n_codes"] = request.n_codes
+    for name in ("codes_per_position", "code_dim", "search_dim"):
+        value = getattr(codes, name, None)
+        if isinstance(value, numbers.Integral):
+            asked[f"quantizer__{name}"] = int(value)
+    if request.codes_per_position is not None:
+        asked["quantizer__codes_per_position"] = request.codes_per_position
+
+    def needs(code_shape, n_codes=1, **of_codes):
+        dim, stages = of_codes.get("quantizer__code_dim", 1), of_codes.get("quantizer__codes_per_position", 1)
+        n_positions = math.prod(code_shape)
+        if codes.has_codebook:
+            n_codes = min(n_codes, max(1, n_rows * n_positions))
+        weights = n_positions * dim * (1 if request.is_image else n_values) + 3 * stages * n_codes * dim
+        weights += n_values * of_codes.get("quantizer__search_dim", 0)
+        several = stages * n_positions if codes.has_codebook and not request.is_image else stages
+        return training_bytes(weights, 0) + BYTES_PER_CODEBOOK * several
+
+    if estimator.max_bits is None:
+        check_memory(needs, **asked)
+    else:
+        bits = {"max_bits": int(estimator.max_bits)}
+        check_memory(lambda max_bits: 1 if max_bits == 1 else needs(**asked), **bits)
+
+
+def check_network_memory(estimator, row_shape, network):
+    """Raise ValueError, naming the parameter, for networks that no memory holds."""
+    n_values = math.prod(row_shape)
+    if len(row_shape) == 3 and network != "dense":
+        sizes = {"channels": int(estimator.channels), "n_blocks": int(estimator.n_blocks)}
+        check_memory(
+            lambda channels, n_blocks: training_bytes(2 * grid_weights(1, channels, n_blocks), 2 * n_blocks), **sizes
+        )
+    elif not is_auto(estimator.hidden_layer_sizes):
+        sizes = as_sizes(estimator.hidden_layer_sizes)
+        check_memory(
+            lambda hidden_layer_sizes: training_bytes(
+                2 * dense_weights(n_values, *hidden_layer_sizes, 1), 2 * len(hidden_layer_sizes)
+            ),
+            hidden_layer_sizes=sizes,
+        )
 
 
 def _has_one_code(request, max_bits):
@@ -434,9 +488,10 @@ def _has_one_code(request, max_bits):
     return request.row_shape[2] == 1
 
 
-def plan(estimator, row_shape, n_rows, n_columns=None, network=None):
+def plan(estimator, row_shape, n_rows, n_columns=None, network=None, width=None):
     """Return the Architecture for an estimator's parameters and so many training rows, with every "auto" decided."""
-    codes = plan_codes(estimator, row_shape, n_rows, n_columns, network)
+    check_network_memory(estimator, row_shape, network)
+    codes = plan_codes(estimator, row_shape, n_rows, n_columns, network, width)
     if len(row_shape) == 3 and network != "dense":
         sizes = int(estimator.channels), int(estimator.n_blocks)
         return Architecture(tuple(row_shape), codes, *sizes, mixes_positions=network == "aligned")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from .._typing import (
     ImageShape,
     MatrixLike,
     NDArray,
+    Path,
     RandomState,
     Reals,
     Self,
@@ -27,13 +29,16 @@ from .._typing import (
     SeriesShape,
     typed,
 )
+from .._warnings import warn_user
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
-from ..core.device import resolve_device
-from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import as_array, layout_of, learn_layout, tag_rows
-from ..core.parameters import is_auto
+from ..core.device import prepared, resolve_device
+from ..core.estimator import NetworkEstimator, Recipe
+from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows
+from ..core.parameters import check_arguments, is_auto, plain
+from ..priors.defaults import COMPLETION
+from ..training.batches import as_array
 from . import schema
 from .arrangement import arrange
 from .codes import Codes
@@ -51,7 +56,7 @@ from .defaults import (
 )
 from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, start_from_data
-from .prior import CodePrior, RowPrior, check_prior, models_rows, named_prior
+from .prior import CodePrior, RowPrior, check_prior, checkpointed, models_rows, named_prior
 
 # Instances with parameters that can be set, for the message of an error.
 INSTANCES = {
@@ -67,13 +72,27 @@ def _has_prior(estimator):
     raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
 
 
+@contextmanager
+def keeps_autoencoder(name):
+    """Within the block the prior of a fitted autoencoder is fitted; if it fails, say that the autoencoder is kept."""
+    try:
+        yield
+    except BaseException as error:
+        reason = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
+        warn_user(
+            f"{name}: the fit of the prior {reason}; the autoencoder is kept: transform and inverse_transform work, "
+            "and fit_prior(X) fits a prior"
+        )
+        raise
+
+
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""Discrete codes of images, series and tables, reconstructions from them, and new rows drawn from a prior.
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
     vector is replaced by the nearest of the learned ones in the codebook, whose index is the code; a decoder maps the
-    chosen vectors back. A prior makes it a density that can be sampled: for images a PixelCNN [2]_ fitted to the codes,
-    for tables a model of the rows themselves.
+    chosen vectors back. A prior makes it a density that can be sampled: for images a causal transformer or a PixelCNN
+    [2]_ fitted to the codes, for tables a model of the rows themselves.
 
     Parameters
     ----------
@@ -89,10 +108,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         every four columns, from 2 to 16; for series about √length.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
-        many codes a position has, which stay at "auto": for tables codes of about 4 bits, from 1,000 rows on of 8, and
-        from 256 rows on of 8 where the budget is 16 bits and the codes are residual ones, as they are by
-        default; for images a code a position, several residual ones from 12 bits a position on, on a coarser grid below
-        6 bits a position. A value of a row gets 8 bits at most.
+        many codes a position has, which stay at "auto": for tables codes of 4, 6 or 8 bits, whichever reconstruct
+        held-out rows best, and from 1,000 rows on of about 8; for images a code a position, several residual ones from
+        12 bits a position on, on a coarser grid below 6 bits a position. A value of a row gets 8 bits at most.
     quantizer : {"auto", "vector", "residual", "product", "finite_scalar"} or instance, default="auto"
         How vectors become codes; a name stands for an instance with its defaults. :class:`VectorCodes`: the nearest of
         a codebook, one code a position. :class:`ResidualCodes`: several codes a position, each for what the ones before
@@ -152,9 +170,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         What `sample`, `score_samples` and `complete` draw from, fitted after the autoencoder. "nade", for tables: an
         :class:`OrderlessNADE` of the rows, which knows the codes of single columns, not the codes of `transform`. The
         others are models of the codes: a :class:`PixelCNN` (for codes on two grids a :class:`HierarchicalPixelCNN`), or
-        a :class:`CausalTransformer`. "auto": "nade" for tables of up to 500 columns, else "pixelcnn". An instance of
-        any is cloned. None fits none: then there is no `sample` and no `score_samples`. With a single row, a prior that
-        is given by name holds none out. See Notes for why, and for what another estimator needs.
+        a :class:`CausalTransformer`. "auto": "nade" for tables of up to 500 columns, "transformer" for images, else
+        (series, wide tables, and codes on two grids) "pixelcnn". An instance of any is cloned. None fits none: then
+        there is no `sample` and no `score_samples`. With a single row, a prior that is given by name holds none out.
+        See Notes for why, and for what another estimator needs.
     input_noise : float or "auto", default="auto"
         Standard deviation of Gaussian noise that is added to the standardised rows in training, while the
         reconstruction is compared with the clean ones. "auto": for tables the root mean squared error that the start
@@ -188,6 +207,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Seeds weights, batches, starts of the codebook, and the prior where it has no seed of its own.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    checkpoint : str, os.PathLike or None, default=None
+        A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
+        same bits; when `fit` is done, it deletes the file. A prior has a file of its own beside it, with ".prior" at
+        the end of its name. A file of another fit, with other parameters or data, is an error. Not for the candidates
+        of a search, which would all have the same file.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of that file, at least; 0 writes it after every step.
 
     Attributes
     ----------
@@ -280,8 +306,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     A prior of codes is any estimator with ``fit(codes)``, ``sample(n_samples, random_state=...)`` that returns codes
     (n_samples, m), and ``score_samples(codes)`` in nats per row, where codes are (n, m) integers in [0, n_codes). Its
     parameters `n_codes`, `grid_shape` and `random_state` are set where it has them and they are None; if its ``fit``
-    takes `X_val`, held-out codes are passed; if its `class_conditional` is true, ``fit`` gets the classes y, and
-    `sample` and `score_samples` get those that they are asked for. `temperature`, `top_k` and `top_p` are handed to
+    takes `X_val`, held-out codes are passed, and if it takes `codebook`, the vectors of the codes, `codebook_`; if its
+    `class_conditional` is true, ``fit`` gets the classes y, and `sample` and `score_samples` get those that they are
+    asked for. `temperature`, `top_k` and `top_p` are handed to
     ``sample`` where they are given.
 
     Codes are int32, the smallest type that works wherever codes go: torch's embeddings take nothing smaller, and
@@ -360,22 +387,21 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        checkpoint: Path = None,
+        checkpoint_interval: float = 60.0,
     ) -> None:
-        self.n_codes = n_codes
-        self.code_shape = code_shape
+        self.n_codes, self.code_shape = n_codes, code_shape
         self.max_bits = max_bits
         self.quantizer = quantizer
         self.codebook_weight, self.commitment_weight = codebook_weight, commitment_weight
-        self.image_shape = image_shape
-        self.series_shape, self.series_layout = series_shape, series_layout
+        self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
         self.categorical_features = categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.network, self.augment = network, augment
         self.channels, self.n_blocks = channels, n_blocks
-        self.prior = prior
-        self.input_noise = input_noise
+        self.prior, self.input_noise = prior, input_noise
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
@@ -385,9 +411,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.n_iter_no_change = n_iter_no_change
         self.precision, self.device = precision, device
         self.random_state, self.verbose = random_state, verbose
+        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
-    @forgets_failure
+    @prepared
     def fit(
         self,
         X: MatrixLike,
@@ -417,29 +444,42 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         ValueError
             For X that is not finite, empty, or not of `image_shape`; for parameters out of range; if the loss becomes
             non-finite.
+
+        Warns
+        -----
+        UserWarning
+            Where the prior is interrupted in its first epoch, or fails, before the exception goes on: the autoencoder
+            is fitted all the same, and :meth:`fit_prior` can go on.
         """
-        task = FitTask(self, X, y)
-        self._check_parameters()
-        table, prior = X, None
-        layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
-        self._arrange(layout.rows(X, "cpu"))
-        if self.prior is not None:
-            prior = named_prior(self.prior, layout, X)
-            spec = plan_codes(self._arranged.asked, layout.row_shape, X.shape[0], X.shape[1], self.network_)
-            check_prior(prior, spec, X, y, held_out, y_val)
-        generator = self._generator()
-        task.begin(1 if self.prior is None else 2)
-        codes = self._fit_autoencoder(layout, X, held_out, generator, task.stage("autoencoder"))
-        if prior is not None and models_rows(prior):
-            tables = (table, X_val) if layout.has_columns else (X, held_out)
-            self._fit_row_prior(prior, *tables, generator, task)
-        elif prior is not None:
-            self._fit_prior(prior, codes, y, held_out, y_val, generator, task)
-        del self._arranged
-        task.end()
+        task, tables, prior = FitTask(self, X, y), (X, X_val), None
+        stage = task.stage("autoencoder")
+        self._forget()
+        with self._forgets_failure():
+            self._check_parameters()
+            layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
+            tables = tables if layout.has_columns else (X, held_out)
+            self._arrange(layout.rows(X, "cpu"))
+            if self.prior is not None:
+                of_rows = layout.row_shape, X.shape[0], X.shape[1], self.network_
+                spec = plan_codes(self._arranged.asked, *of_rows, self._arranged.width)
+                prior = named_prior(self.prior, layout, X, spec)
+                self._check_prior(prior, spec, (X, y), (held_out, y_val), tables)
+            generator = self._generator()
+            task.begin(1 if self.prior is None else 2)
+            fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
+            del self._arranged
+        with keeps_autoencoder(type(self).__name__):
+            stage.end()
+            if prior is not None and models_rows(prior):
+                self._fit_row_prior(prior, *tables, generator, task)
+            elif prior is not None:
+                self._fit_prior(prior, fitting.notes["codes"], y, held_out, y_val, generator, task)
+            fitting.end()
+            task.end()
         return self
 
     @typed(with_callbacks)
+    @prepared
     def fit_prior(
         self,
         X: MatrixLike,
@@ -466,19 +506,22 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         task = FitTask(self, X, y)
         layout = layout_of(self)
         X = layout.check(self, X)
-        held_out = None if X_val is None else layout.check(self, X_val)
-        prior = named_prior(self.prior, layout, X)
-        check_prior(prior, self._spec, X, y, held_out, y_val)
+        held_out = check_held_out(layout, self, X_val)
+        prior = named_prior(self.prior, layout, X, self._spec)
+        tables = X, held_out
+        if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
+            restore = layout.columns.restore
+            tables = restore(X), None if held_out is None else restore(held_out)
+        self._check_prior(prior, self._spec, (X, y), (held_out, y_val), tables)
         task.begin(1, "fit-prior")
         if models_rows(prior):
-            if layout.has_columns:  # of the columns that `fit` saw, whatever X has
-                X, held_out = (None if cells is None else layout.columns.restore(cells) for cells in (X, held_out))
-            self._fit_row_prior(prior, X, held_out, self._generator(), task)
+            self._fit_row_prior(prior, *tables, self._generator(), task)
         else:
             self._fit_prior(prior, self._encode(X), y, held_out, y_val, self._generator(), task)
         task.end()
         return self
 
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.int32]:
         """Return the codes of X.
 
@@ -494,6 +537,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_is_fitted(self, "weights_")
         return self._encode(layout_of(self).check(self, X))
 
+    @prepared
     def inverse_transform(self, X: MatrixLike) -> Reals:
         """Return the reconstruction that codes stand for, in the units and the layout of the X of :meth:`fit`.
 
@@ -505,8 +549,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
         Returns
         -------
-        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images; float32 or float64
-            The dtype of the X of `fit` if that is float32 or float64, float64 otherwise. A DataFrame if `fit` saw one.
+        X_original : ndarray of shape (n, n_features), or of images if `fit` saw images
+            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of uint8, which are
+            rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
 
         Raises
         ------
@@ -523,6 +568,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             )
         return self._decode(check_codes(codes, self.n_codes_))
 
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 
@@ -541,13 +587,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Returns
         -------
         float
-            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0.
+            At most 1. Where X does not vary: 1 for a perfect reconstruction, else 0. NaN, with a warning, for one row.
         """
         check_is_fitted(self, "weights_")
         _, squared_error, variation = self._reconstruct(X)
-        return inference.r_squared(squared_error.sum(), variation)
+        return inference.r_squared(squared_error, variation)
 
     @typed(available_if(_has_prior))
+    @prepared
     def sample(
         self,
         n_samples: int = 1,
@@ -595,6 +642,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return self._decode(prior.sample(n_samples, **options))
 
     @typed(available_if(_has_prior))
+    @prepared
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(x) of every row, or a lower bound on it, in nats and in the units of X.
 
@@ -633,6 +681,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return prior.score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
 
     @typed(available_if(_has_prior))
+    @prepared
     def complete(
         self,
         X: MatrixLike,
@@ -681,7 +730,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         -------
         X_complete : like X; ndarray of the shape of X, in the dtype of :meth:`inverse_transform`, for images and
             series
-            Known values are those of X, in that dtype.
+            Known values are those of X, in that dtype; where `fit` saw images of uint8, in the dtype of X.
 
         Raises
         ------
@@ -691,6 +740,17 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             For images, if the prior's `sample` takes no `given`, `mask` and `n_candidates`.
         """
         prior = self._fitted_prior()
+        n_draws, n_candidates, strategy, random_state, temperature, top_k, top_p = check_arguments(
+            "VQVAETransformer.complete",
+            COMPLETION,
+            n_draws=n_draws,
+            n_candidates=n_candidates,
+            strategy=strategy,
+            random_state=random_state,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
@@ -710,6 +770,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return completion.complete(X, mask, n_candidates=n_candidates, **options)
 
     @typed(available_if(_has_prior))
+    @prepared
     def bits_per_dim(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``-score_samples(X)`` in bits per value of a row, in the units of X; smaller is better.
 
@@ -773,16 +834,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_combinations(self)
 
     def _fit_autoencoder(self, layout, X, held_out, generator, task):
-        """Fit encoder, codebook and decoder, a stage of the fit; return the codes of X."""
+        """Fit encoder, codebook and decoder, a stage that the caller ends; return the Fitting, which has the codes."""
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
-        fitting = self._fit_network(rows, held_out, generator, task)
-        task.end()
-        return fitting.notes["codes"]
+        return self._fit_network(rows, held_out, generator, task)
 
     def _recipe(self, rows, held_out):
-        asked, is_dense = self._arranged.asked, self.network_ == "dense"
-        codes = plan_codes(asked, rows.shape, len(rows), rows.n_columns, self.network_)
+        asked, width, is_dense = self._arranged.asked, self._arranged.width, self.network_ == "dense"
+        codes = plan_codes(asked, rows.shape, len(rows), rows.n_columns, self.network_, width)
         few_rows = is_dense and codes.starts_at_its_best(len(rows))
         shape = (math.prod(rows.shape),) if is_dense else rows.shape
         enough = stops_early(shape, int(len(rows) * (1 - self.validation_fraction)))
@@ -790,7 +849,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         n_training = self._n_training(rows, holds_out)
         pays = not (self.aligned_ or is_dense)
         augments = self.image_shape_ is not None and (pays if is_auto(self.augment) else bool(self.augment))
-        architecture = plan(asked, rows.shape, n_training, rows.n_columns, self.network_)
+        architecture = plan(asked, rows.shape, n_training, rows.n_columns, self.network_, width)
         n_positions = architecture.codes.n_positions
         return Recipe(
             architecture,
@@ -811,16 +870,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.network_ = self._arranged.network
 
     def _start(self, architecture, rows, generator):
-        weight = self.codebook_weight
+        weight = plain(self.codebook_weight)
         return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
 
     def _objective(self, start, generator, *, augments):
         automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]
         return VQObjective(
             start.module,
-            codebook_weight=self.codebook_weight,
-            commitment_weight=self.commitment_weight,
-            input_noise=automatic_noise if is_auto(self.input_noise) else self.input_noise,
+            codebook_weight=plain(self.codebook_weight),
+            commitment_weight=plain(self.commitment_weight),
+            input_noise=automatic_noise if is_auto(self.input_noise) else plain(self.input_noise),
             augments=augments,
             generator=generator,
         )
@@ -851,17 +910,29 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
         }
 
+    def _check_prior(self, prior, spec, training, held_out, tables):
+        """Raise an error for a prior that could not be fitted, to rows and their classes, or to tables of such."""
+        check_prior(prior, spec, *training, *held_out)
+        if models_rows(prior) and not isinstance(prior, str):  # by name it takes what this estimator takes
+            RowPrior.check(prior, *tables, tables=self._of_tables)
+
     def _fit_prior(self, prior, codes, y, held_out, y_val, generator, task):
         """Fit a prior of codes."""
         code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
         held_out = None if held_out is None else self._encode(held_out)
-        self.prior_ = code_prior.fit(codes, y, held_out, y_val, task)
+        with checkpointed(code_prior.estimator, self.checkpoint, self.checkpoint_interval):
+            self.prior_ = code_prior.fit(codes, y, held_out, y_val, self.codebook_, task)
 
     def _fit_row_prior(self, prior, X, held_out, generator, task):
         """Fit a prior of rows to a table, with held-out rows or None."""
-        of_tables = {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
-        row_prior = RowPrior.new(prior, generator, tables=of_tables, **self._shared_with_prior(len(X)))
-        self.prior_ = row_prior.fit(X, held_out, task)
+        row_prior = RowPrior.new(prior, generator, tables=self._of_tables, **self._shared_with_prior(len(X)))
+        with checkpointed(row_prior.estimator, self.checkpoint, self.checkpoint_interval):
+            self.prior_ = row_prior.fit(X, held_out, task)
+
+    @property
+    def _of_tables(self):
+        """Parameters of tables that a prior of rows has too."""
+        return {"categorical_features": self.categorical_features, "handle_unknown": self.handle_unknown}
 
     def _shared_with_prior(self, n_rows):
         """Return parameters of a prior that is known by name; of one row none can be held out."""
@@ -870,7 +941,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _fitted_prior(self):
         """Return the fitted prior; one that was not given as an instance follows the device of this estimator."""
-        check_is_fitted(self, "prior_")
+        check_is_fitted(self, "weights_")
+        check_is_fitted(self, "prior_", msg="the prior of this %(name)s is not fitted; call fit_prior(X)")
         named = self.prior is None or isinstance(self.prior, str)
         shared = {"device": self.device} | ({"handle_unknown": self.handle_unknown} if models_rows(self.prior_) else {})
         if named and "device" in self.prior_.get_params(deep=False):

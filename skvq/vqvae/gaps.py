@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from ..core.parameters import POSITIVE_INTEGER, StrOptions, check_arguments
+from ..core.parameters import POSITIVE_INTEGER, StrOptions, random_source
 from .completion import boolean_mask, check_values, known_codes
 
 CONSTRAINTS = {
@@ -73,9 +72,7 @@ class SeriesCompletion:
         **options
             Of the prior.
         """
-        arguments = {"n_draws": n_draws, "n_candidates": n_candidates, "strategy": strategy}
-        check_arguments("VQVAETransformer.complete", CONSTRAINTS, **arguments)
-        random_state = check_random_state(random_state)
+        random_state = random_source(random_state)
         X, rows, known = self._rows(X, mask)
         drawn = []
         for _ in range(n_draws):

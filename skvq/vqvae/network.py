@@ -15,7 +15,7 @@ from torch import nn
 
 from .._warnings import warn_user
 from ..core.estimator import Start
-from ..nn import images, series, tables
+from ..nn import images, ranks, series, tables
 from ..training.loop import Objective
 from .kmeans import distinct_vectors, kmeans_codebooks, sample_size
 
@@ -235,16 +235,28 @@ class VQObjective(Objective):
     def _with_noise(self, batch):
         if not self.module.training or self.input_noise == 0:
             return batch
-        noise = torch.randn(batch.shape, generator=self.generator).to(batch.device)
+        noise = ranks.drawn(self._randn, batch.shape).to(batch.device)
         return batch + self.input_noise * noise
+
+    def _randn(self, shape):
+        return torch.randn(shape, generator=self.generator)
 
     def after_step(self, progress):
         """Revive dead codes, until the codebook is left to settle."""
         if progress < REVIVAL_SHARE:
-            self.module.quantizer.revive(self.z.detach(), self.generator)
+            self.module.quantizer.revive(ranks.rows_of_all(self.z.detach()), self.generator)
+
+    def gathered(self):
+        """Return how often the codes occurred in this pass."""
+        return {} if self.counts is None else {"counts": self.counts}
+
+    def gather_again(self, gathered):
+        """Put back what :meth:`gathered` returned."""
+        self.counts = gathered["counts"].to(self.module.quantizer.codebook.device) if gathered else None
 
     def _count(self, codes):
         counts = self.module.quantizer.count(codes)
+        ranks.add(counts)
         self.counts = counts if self.counts is None else self.counts + counts
 
     def pass_summary(self):

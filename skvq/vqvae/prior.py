@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
+from contextlib import contextmanager
 from inspect import Parameter, signature
 
 import numpy as np
 import torch
 from scipy import sparse
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 
 from ..core.codes import check_codes
 from ..core.device import resolve_device
+from ..core.estimator import NetworkEstimator
+from ..core.naming import named
 from ..core.parameters import is_auto
 from ..priors.arguments import class_indices, learn_classes
 from ..priors.base import GridDensity
@@ -26,7 +30,7 @@ PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
 MOST_COLUMNS = 500
 
 
-def named_prior(prior, layout, X):
+def named_prior(prior, layout, X, spec):
     """Return what the parameter `prior` stands for, "auto" and None replaced by a name.
 
     Parameters
@@ -35,6 +39,8 @@ def named_prior(prior, layout, X):
     layout : RowLayout or TableLayout
     X : ndarray or CSR matrix of shape (n, n_features)
         Validated.
+    spec : CodeSpec
+        The codes.
 
     Raises
     ------
@@ -48,6 +54,8 @@ def named_prior(prior, layout, X):
         )
     if not (prior is None or is_auto(prior)):
         return prior
+    if spec.is_image and spec.grid_shapes is None:
+        return "transformer"
     is_table = len(layout.row_shape) == 1 and not sparse.issparse(X)
     return "nade" if is_table and X.shape[1] <= MOST_COLUMNS else "pixelcnn"
 
@@ -82,8 +90,9 @@ def check_prior(prior, spec, X, y, held_out, y_val):
         raise ValueError(f"prior={prior!r} takes no sparse matrix; pass X.toarray(), or prior='pixelcnn'")
     if isinstance(prior, GridDensity):
         prior.check_parameters()
-        resolve_device(prior.device)
+        prior._check_split(X.shape[0], held_out)
         _check_codes(prior, spec)
+        prior.check_memory(1, spec.codes_per_row)  # their number may turn out smaller
     if not takes_classes(prior):
         return
     if y is None:
@@ -92,19 +101,28 @@ def check_prior(prior, spec, X, y, held_out, y_val):
     if (held_out is None) != (y_val is None):
         raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")
     if held_out is not None:
-        check_consistent_length(held_out, y_val)
-        class_indices(y_val, classes, held_out.shape[0])
+        with named(X="X_val", y="y_val"):
+            check_consistent_length(held_out, y_val)
+            class_indices(y_val, classes, held_out.shape[0])
 
 
 def _check_instance(prior):
-    """Raise TypeError for what is no estimator of codes."""
+    """Raise TypeError for what is no density estimator, and its own error for parameters that it refuses."""
     if isinstance(prior, type):
         raise TypeError(f"prior={prior.__name__} is a class; pass an instance, prior={prior.__name__}()")
     if not hasattr(prior, "get_params"):
         raise TypeError(f"prior={prior!r} is no scikit-learn estimator: it has no get_params")
+    missing = [name for name in ("fit", "sample", "score_samples") if not callable(getattr(prior, name, None))]
+    if missing:
+        raise TypeError(f"prior={prior!r} is no density estimator: it has no {' and no '.join(missing)}")
     taken = signature(prior.sample).parameters
     if "random_state" not in taken and not any(part.kind is Parameter.VAR_KEYWORD for part in taken.values()):
         raise TypeError(f"prior={prior!r} cannot be seeded: its sample takes no random_state")
+    fresh = clone(prior)
+    if isinstance(fresh, BaseEstimator) and hasattr(fresh, "_parameter_constraints"):
+        fresh._validate_params()
+    if isinstance(fresh, NetworkEstimator):
+        resolve_device(fresh.device)
 
 
 def _check_codes(prior, spec):
@@ -131,6 +149,21 @@ def _check_codes(prior, spec):
             f"the prior has grid_shapes={prior.grid_shapes!r}, but the codes are on {spec.grid_shapes}; leave "
             "grid_shapes of the prior at None"
         )
+
+
+@contextmanager
+def checkpointed(estimator, checkpoint, interval):
+    """Let a prior that has checkpoints keep one beside that of the VQ-VAE, within the block, unless it has its own."""
+    known = estimator.get_params(deep=False)
+    if checkpoint is None or known.get("checkpoint", "") is not None:
+        yield
+        return
+    before = {name: known[name] for name in ("checkpoint", "checkpoint_interval")}
+    estimator.set_params(checkpoint=f"{os.fsdecode(checkpoint)}.prior", checkpoint_interval=interval)
+    try:
+        yield
+    finally:
+        estimator.set_params(**before)
 
 
 def takes_classes(prior):
@@ -177,12 +210,22 @@ class RowPrior:
         **shared
             Further parameters that an estimator known by name shares with the VQ-VAE.
         """
-        estimator = OrderlessNADE(**shared) if isinstance(prior, str) else clone(prior)
+        estimator = cls._told(prior, tables, **shared)
         if estimator.random_state is None:
             estimator.set_params(random_state=int(torch.randint(2**31 - 1, (), generator=generator)))
+        return cls(estimator)
+
+    @staticmethod
+    def _told(prior, tables, **shared):
+        estimator = OrderlessNADE(**shared) if isinstance(prior, str) else clone(prior)
         defaults = OrderlessNADE()
         told = {name: value for name, value in tables.items() if _is(estimator, name, getattr(defaults, name))}
-        return cls(estimator.set_params(**told))
+        return estimator.set_params(**told)
+
+    @classmethod
+    def check(cls, prior, X, X_val, *, tables):
+        """Raise an error, before anything is trained, for tables that the prior which :meth:`new` makes cannot take."""
+        cls._told(prior, tables)._check_rows(X, X_val)
 
     def fit(self, X, X_val, task):
         """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it."""
@@ -259,16 +302,23 @@ class CodePrior:
         """Return the unfitted estimator of a name; of codes on two grids a PixelCNN is a hierarchical one."""
         return HierarchicalPixelCNN() if name == "pixelcnn" and spec.grid_shapes else PRIORS[name]()
 
-    def fit(self, codes, y, held_out, y_val, task):
+    def fit(self, codes, y, held_out, y_val, codebook, task):
         """Fit the estimator to codes (n, codes_per_row), with their classes where it takes them; return it.
 
-        `held_out` are codes like these, or None, `task` the FitTask that the fit belongs to.
+        `held_out` are codes like these, or None, `codebook` the vectors of the codes, which it gets if its `fit` takes
+        them, `task` the FitTask that the fit belongs to.
         """
         labels, options = (y,) if takes_classes(self.estimator) else (), {}
         if held_out is not None and has_fit_parameter(self.estimator, "X_val"):
             options = {"X_val": held_out} | ({"y_val": y_val} if labels else {})
+        if has_fit_parameter(self.estimator, "codebook") and self._tells_codebooks():
+            options["codebook"] = codebook
         with task.delegate("prior", self.estimator):
             return self.estimator.fit(codes, *labels, **options)
+
+    def _tells_codebooks(self):
+        """Whether the estimator knows which codebook the codes have: of two grids only a model of two grids does."""
+        return self.spec.grid_shapes is None or isinstance(self.estimator, HierarchicalPixelCNN)
 
     def sample(self, n_samples, *, random_state, **options):
         """Return codes (n_samples, codes_per_row), drawn with the options that were given."""

@@ -3,6 +3,9 @@
 import math
 from typing import Literal
 
+import numpy as np
+
+from ..core.loaded import check_network, probes
 from ..core.schema import BOUNDS, ROW_VALUES, SOME_ROWS, check_row_parameters, check_rows, row_arrays
 from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
@@ -71,6 +74,22 @@ def _codebooks_shape(estimator):
     return _architecture(estimator).codes.codebooks_shape
 
 
+def check_arrays(estimator):
+    """Raise ValueError for a VQ-VAE with a wrong table, with weights that no fit leaves, or with other codebooks."""
+    check_table(estimator)
+    architecture = _architecture(estimator)
+
+    def compute(module):
+        outputs, z, quantized = module(probes(architecture.row_shape))
+        return {"the output": outputs, "the encoded rows": z, "the vectors": quantized.vectors}
+
+    check_network(estimator, compute)
+    codebooks = architecture.codes.codebooks(estimator._module.quantizer)
+    require(np.allclose(estimator.codebook_, codebooks, rtol=1e-5, atol=1e-6), "codebook_ and weights_")
+    used = float((estimator.code_counts_ > 0).mean())
+    require(abs(estimator.codebook_usage_ - used) < 1e-6, "codebook_usage_ and code_counts_")
+
+
 VQVAE = Schema(
     "VQVAETransformer",
     ROW_VALUES
@@ -91,7 +110,7 @@ VQVAE = Schema(
     },
     check,
     check_parameters,
-    check_table,
+    check_arrays,
     estimators={"prior_": (PIXELCNN, HIERARCHICAL_PIXELCNN, CAUSAL_TRANSFORMER, ORDERLESS_NADE)},
     optional=SOME_ROWS | {"prior_", "aligned_", "network_"},
 )

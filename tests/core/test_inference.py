@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import r2_score
+from sklearn.model_selection import LeaveOneOut, cross_val_score
 from torch import nn
 
+from skvq import AutoEncoderTransformer, VQVAETransformer
 from skvq.core.inference import BATCH, ROW_BLOCK, decode, encode, fill_block, r_squared, reconstruct
 from skvq.training.batches import Rows
 
@@ -63,13 +66,28 @@ def test_a_reconstruction_comes_with_its_errors_and_the_variation_of_the_rows():
     np.testing.assert_allclose(squared_error, ((STANDARDISED - restored) ** 2).sum(axis=1), rtol=1e-5)
     assert variation == pytest.approx(X.size)
     expected = r2_score(STANDARDISED, restored, multioutput="variance_weighted")
-    assert r_squared(squared_error.sum(), variation) == pytest.approx(expected, rel=1e-5)
+    assert r_squared(squared_error, variation) == pytest.approx(expected, rel=1e-5)
 
 
 def test_rows_that_are_all_the_same_have_exactly_no_variation():
     rows = Rows(np.full((BATCH + 3, 6), 0.1), shape=(2, 3))
     assert reconstruct(Signs(), rows, 2, np.int32)[2] == 0.0
-    assert (r_squared(0.0, 0.0), r_squared(1e-12, 0.0)) == (1.0, 0.0)
+    assert (r_squared(np.zeros(2), 0.0), r_squared(np.full(2, 1e-12), 0.0)) == (1.0, 0.0)
+
+
+def test_one_row_has_no_r_squared():
+    with pytest.warns(UndefinedMetricWarning, match="less than two rows"):
+        assert np.isnan(r_squared(np.ones(1), 0.0))
+
+
+@pytest.mark.parametrize(
+    "model", [AutoEncoderTransformer(2, max_iter=1), VQVAETransformer(4, max_iter=1, prior=None)], ids=["ae", "vq"]
+)
+def test_a_search_that_leaves_one_row_out_warns(model):
+    X = np.random.default_rng(0).normal(size=(8, 3))
+    with pytest.warns(UndefinedMetricWarning, match="less than two rows"):
+        scores = cross_val_score(model, X, cv=LeaveOneOut())
+    assert np.isnan(scores).all()
 
 
 def test_rows_far_from_zero_keep_the_digits_of_their_variation():

@@ -174,6 +174,18 @@ def test_small_types_come_back_as_float64(dtype):
     assert there_and_back(Taker().fit(WINE.astype(dtype)), WINE.astype(dtype)).dtype == np.float64
 
 
+@pytest.mark.parametrize("image_shape", [None, (6, 7)])
+def test_images_of_bytes_come_back_as_bytes_rounded_and_cut_off(image_shape):
+    X = np.random.default_rng(0).integers(0, 256, (20, 6, 7), dtype=np.uint8)
+    X = X if image_shape is None else X.reshape(20, 42)
+    layout = RowLayout.of(Taker(image_shape).fit(X))
+    in_units = np.tile([-3.0, 0.4, 0.6, 254.6, 300.0, 7.0, 7.4], 6)[None]
+    restored = layout.restore([(0, (in_units - layout.shift) / layout.scale)], 1)
+    assert restored.dtype == np.uint8
+    np.testing.assert_array_equal(restored.ravel(), np.tile([0, 0, 1, 255, 255, 7, 7], 6))
+    np.testing.assert_array_equal(there_and_back(Taker(image_shape).fit(X), X), X)
+
+
 @pytest.mark.parametrize("image_shape", [(4, 5, 3), (20, 3)])
 def test_rows_of_pixels_are_images_for_the_network_and_rows_for_the_user(image_shape):
     flat = IMAGES.reshape(20, 60)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import train_test_split
 
+from skvq import MLPClassifier
 from skvq.mlp.build import build_network, start_weights
 from skvq.mlp.held_out import Examples, HeldOut, hold_out, split_off
 from skvq.mlp.losses import SquaredError
@@ -57,3 +59,62 @@ def test_the_loss_is_the_mean_over_the_rows(weight, subset):
 def test_the_judge_is_given_the_held_out_rows():
     held_out = held_out_of(Examples(X, Y, Y), judge=lambda seen: float(np.abs(seen.outputs() - seen.labels).max()))
     assert held_out()[0] == np.abs(held_out.outputs() - Y).max()
+
+
+def test_the_shares_of_several_classes_are_kept():
+    classes = np.repeat([0, 1, 2, 3], [20, 10, 6, 4])
+    training, held_out = split_off(40, 0.3, classes, np.random.RandomState(0))
+    np.testing.assert_array_equal(np.bincount(classes[held_out]), [6, 3, 2, 1])
+    assert sorted([*training, *held_out]) == list(range(40))
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("counts", [[20, 1], [20, 2, 1], [10] * 4 + [1], [2] * 30], ids=str)
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.8])
+def test_no_class_is_held_out_whole(counts, fraction, seed):
+    classes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    training, held_out = split_off(len(classes), fraction, classes, np.random.RandomState(seed))
+    assert len(held_out) >= 2
+    assert sorted([*training, *held_out]) == list(range(len(classes)))
+    if len(training) >= len(counts):
+        assert set(classes[training]) == set(classes)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_label_of_several_is_held_out_with_all_its_rows(seed):
+    indicators = np.zeros((40, 3), dtype=np.uint8)
+    indicators[[3, 8], 0] = indicators[17, 1] = indicators[::2, 2] = 1
+    training, held_out = split_off(40, 0.5, indicators, np.random.RandomState(seed))
+    assert indicators[training].any(axis=0).all()
+    assert sorted([*training, *held_out]) == list(range(40))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_rows_without_weight_are_never_held_out(seed):
+    weight = np.where(np.arange(40) % 3 == 0, 1.0, 0.0)
+    training, held_out = split_off(40, 0.2, None, np.random.RandomState(seed), weight)
+    assert weight[held_out].all()
+    assert len(held_out) == 3  # a fifth of the 14 with weight
+    assert sorted([*training, *held_out]) == list(range(40))
+
+
+def test_too_few_rows_with_weight_are_counted():
+    with pytest.raises(ValueError, match="validation_fraction=0.2 of the 5 rows that can be held out"):
+        split_off(40, 0.2, None, np.random.RandomState(0), np.r_[np.ones(5), np.zeros(35)])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(5))
+def test_bags_of_few_rows_stop_early(seed):
+    y = (X[:, 0] > 0).astype(int)
+    model = MLPClassifier((4,), early_stopping=True, max_iter=2, random_state=seed)
+    bagged = BaggingClassifier(model, n_estimators=10, random_state=seed).fit(X, y)
+    assert all(np.isfinite(part.best_validation_score_) for part in bagged.estimators_)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_class_of_one_row_is_trained_on():
+    y = np.array(["rare"] + ["usual"] * 39)
+    model = MLPClassifier((4,), early_stopping=True, max_iter=3, random_state=0).fit(X, y)
+    assert model.classes_.tolist() == ["rare", "usual"]
+    assert len(model.validation_scores_) == 3

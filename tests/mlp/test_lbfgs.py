@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import torch
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skvq import MLPClassifier, MLPRegressor
@@ -248,3 +249,27 @@ def test_the_automatic_precision_reaches_the_minimum_of_double_precision():
     found = [MLPRegressor(**common, precision=precision, tol=1e-7).fit(X, y) for precision in ("auto", "float64")]
     assert found[0].precision_ == "float64"
     assert found[0].loss_ == pytest.approx(found[1].loss_, rel=1e-4)  # they may stop at different iterations
+
+
+@pytest.mark.parametrize("at_evaluation", [1, 2, 9])
+def test_an_interrupt_keeps_the_last_iteration(at_evaluation, monkeypatch):
+    X, y = rows(), responses()
+    evaluate, n_evaluations = WholeGradient.__call__, [0]
+
+    def interrupted(self, point):
+        n_evaluations[0] += 1
+        if n_evaluations[0] == at_evaluation:
+            raise KeyboardInterrupt
+        return evaluate(self, point)
+
+    monkeypatch.setattr(WholeGradient, "__call__", interrupted)
+    model = MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs", max_iter=100, random_state=0)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        model.fit(X, y)
+    monkeypatch.setattr(WholeGradient, "__call__", evaluate)
+    assert model.n_iter_ < at_evaluation
+    expected = clone(model).set_params(max_iter=max(1, model.n_iter_)).fit(X, y)
+    if model.n_iter_:
+        np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+    else:
+        assert model.loss_ > expected.loss_

@@ -42,6 +42,8 @@ OUT_OF_RANGE = [
     ("random_state", "chance"),
     ("tol", -1.0),
     ("verbose", -1),
+    ("checkpoint", 3),
+    ("checkpoint_interval", -1.0),
     ("warm_start", "yes"),
     ("momentum", 1.5),
     ("momentum", -0.1),

@@ -1,5 +1,6 @@
 """Fitted estimators written to a file and read again."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -326,6 +327,93 @@ def test_a_file_that_is_replaced_keeps_its_mode(path):
     path.chmod(0o600)
     saved_files.models()["regressor"].save(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_read_only_file_is_not_replaced_and_the_error_names_it(path):
+    models()["regressor"].save(path)
+    path.chmod(0o444)
+    before = path.read_bytes()
+    with pytest.raises(PermissionError, match="read-only file") as caught:
+        models()["VAE"].save(path)
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_link_that_leads_to_itself_is_an_error_and_stays(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    with pytest.raises(OSError, match="one") as caught:
+        models()["regressor"].save(one)
+    assert caught.value.errno == errno.ELOOP
+    assert one.is_symlink()
+    assert other.is_symlink()
+
+
+def test_a_link_to_what_is_not_there_yet_leads_to_the_new_file(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    models()["regressor"].save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert isinstance(skvq.load(tmp_path / "model"), skvq.MLPRegressor)
+
+
+def test_a_missing_folder_and_a_folder_in_place_of_a_file_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder .*none.*make it first") as caught:
+        models()["regressor"].save(tmp_path / "none" / "model")
+    assert caught.value.filename == str(tmp_path / "none" / "model")
+    with pytest.raises(IsADirectoryError) as caught:
+        models()["regressor"].save(tmp_path)
+    assert caught.value.filename == str(tmp_path)
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "open"])
+def test_an_error_of_the_system_names_the_path_that_was_passed(call, path, monkeypatch):
+    real = getattr(os, call)
+
+    def full(*arguments):
+        if call == "open" and not str(arguments[0]).endswith(".part"):
+            return real(*arguments)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "temporary")
+
+    monkeypatch.setattr(container.os, call, full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        models()["regressor"].save(path)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert os.listdir(path.parent) == []
+
+
+KILLED = """
+import os, sys, skvq
+model = skvq.load(sys.argv[1])
+fsync = os.fsync
+def wait(handle):
+    print("writing", flush=True)
+    sys.stdin.read()
+    fsync(handle)
+os.fsync = wait
+model.save(sys.argv[1])
+"""
+
+
+def test_what_a_killed_save_leaves_goes_with_the_next_save_but_not_what_is_being_written(path):
+    models()["regressor"].save(path)
+    before = path.read_bytes()
+    arguments = [sys.executable, "-c", KILLED, str(path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    killed, alive = (subprocess.Popen(arguments, **pipes) for _ in range(2))
+    assert [process.stdout.readline() for process in (killed, alive)] == ["writing\n"] * 2
+    killed.kill()
+    killed.communicate()
+    assert path.read_bytes() == before
+    assert len(os.listdir(path.parent)) == 3
+    models()["VAE"].save(path)
+    assert len(os.listdir(path.parent)) == 2
+    assert isinstance(skvq.load(path), skvq.VAETransformer)
+    alive.communicate("")
+    assert alive.returncode == 0
+    assert isinstance(skvq.load(path), skvq.MLPRegressor)
+    assert os.listdir(path.parent) == [path.name]
 
 
 def test_what_is_no_file_is_neither_replaced_nor_read(tmp_path):

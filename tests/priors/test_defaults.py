@@ -24,7 +24,8 @@ from skvq.priors.defaults import (
     automatic_training,
 )
 
-COMMON = {"n_codes": 5, "condition_size": 3, "dropout": 0.1}
+WITHOUT = {"n_clusters": 0, "code_dim": 0, "n_books": 1}
+COMMON = {"n_codes": 5, "condition_size": 3, "dropout": 0.1} | WITHOUT
 STACK = {"channels": 8, "n_layers": 2, "kernel_size": 3, "dilations": (1, 2)}
 SIZES = [
     (PixelCNNSizes(grid_shape=(3, 4), **COMMON, **STACK), GatedPixelCNN),
@@ -49,7 +50,7 @@ def test_sizes_build_their_network_and_go_through_json(sizes, kind):
 @pytest.mark.parametrize("n_codes", [2, 256, 2**16])
 @pytest.mark.parametrize("grid_shape", [(1, 1), (7, 7), (28, 28), (64, 64)])
 def test_what_goes_through_a_network_together_is_bounded(n_codes, grid_shape):
-    common = {"n_codes": n_codes, "condition_size": 0, "dropout": 0.0}
+    common = {"n_codes": n_codes, "condition_size": 0, "dropout": 0.0} | WITHOUT
     for sizes in (
         PixelCNNSizes(grid_shape=grid_shape, **common, **STACK),
         TransformerSizes(grid_shape=grid_shape, **common, d_model=64, n_layers=2, n_heads=4),
@@ -63,7 +64,7 @@ def test_what_goes_through_a_network_together_is_bounded(n_codes, grid_shape):
 
 
 def test_two_levels_are_sampled_as_the_level_that_needs_more():
-    options = {"n_codes": 256, "condition_size": 0, "dropout": 0.0} | STACK | {"channels": 512, "n_layers": 8}
+    options = {"n_codes": 256, "condition_size": 0, "dropout": 0.0} | WITHOUT | STACK | {"channels": 512, "n_layers": 8}
     levels = ((7, 7), (64, 64))
     both = TwoLevelSizes(grid_shape=(1, 49 + 64 * 64), **options, grid_shapes=levels)
     alone = [PixelCNNSizes(grid_shape=shape, **options).per_sample() for shape in levels]

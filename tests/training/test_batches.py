@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from skvq.training.batches import Rows, n_training_rows, split_rows
+from skvq.training.batches import Rows, as_array, n_training_rows, split_rows
 
 
 @pytest.fixture
@@ -98,3 +98,37 @@ def test_long_rows_are_passed_few_at_a_time():
         Rows(np.zeros((1, 1)), shape=shape).pass_size for shape in ((20,), (64, 64, 3), (128, 128, 3), (999, 999, 3))
     ]
     assert sizes == [256, 256, 64, 32]
+
+
+TENSOR = torch.arange(6.0).reshape(3, 2)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        TENSOR.clone().requires_grad_(), TENSOR.bfloat16(), TENSOR.half(), TENSOR.to(torch.float8_e4m3fn), TENSOR.T.T,
+        torch._neg_view(-TENSOR), TENSOR.to(torch.uint8),
+    ],
+)  # fmt: skip
+def test_tensors_of_every_kind_are_taken(tensor):
+    found = as_array(tensor)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, np.arange(6).reshape(3, 2))
+
+
+def test_what_is_no_tensor_is_returned_as_it_is():
+    rows = [[1, 2], [3, 4]]
+    assert as_array(rows) is rows
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (TENSOR.to("meta"), "device 'meta' was passed, which has no values"),
+        (TENSOR.to_sparse(), r"sparse_coo torch tensor was passed; pass a dense one, X.to_dense\(\)"),
+        (torch.quantize_per_tensor(TENSOR, 0.1, 0, torch.quint8), r"quantized torch tensor.*X.dequantize\(\)"),
+    ],
+)
+def test_tensors_without_dense_values_are_refused(tensor, message):
+    with pytest.raises(TypeError, match=message):
+        as_array(tensor)

@@ -32,6 +32,17 @@ def test_known_values_are_kept_exactly_and_the_rest_is_filled_in(model):
     assert np.isfinite(completed).all()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_images_of_bytes_are_drawn_as_bytes_and_completed_in_the_dtype_of_x(dtype):
+    X = (IMAGES[:300] * 15).astype(np.uint8)
+    model = VQVAETransformer(16, (4, 4), prior=PixelCNN(max_iter=1, random_state=0), **FAST | {"max_iter": 1}).fit(X)
+    assert model.sample(2, random_state=0).dtype == model.inverse_transform(model.transform(X[:2])).dtype == np.uint8
+    partly = np.where(UPPER, X[:5], np.nan) if dtype == np.float64 else X[:5]
+    completed = model.complete(partly, UPPER, random_state=0)
+    assert completed.dtype == dtype
+    np.testing.assert_array_equal(completed[:, UPPER], X[:5][:, UPPER])
+
+
 def test_a_completion_is_nearer_to_the_truth_than_another_image_and_than_a_draw(model):
     for mask in (UPPER, ~UPPER):
         X = IMAGES[1500:]

@@ -84,13 +84,20 @@ class Validated(Recorder):
         return self
 
 
+class Told(Recorder):
+    def fit(self, codes, y=None, *, codebook=None):
+        self.asked_ = {"codebook": codebook}
+        return self
+
+
 CODES, LABELS = np.arange(18).reshape(3, 6) % 5, ["a", "b", "a"]
+CODEBOOK = np.ones((5, 3))
 
 
 def fitted(kind, *, held_out, class_conditional):
     estimator = kind(class_conditional)
     task = FitTask(estimator, CODES)
-    assert CodePrior(estimator, VECTOR).fit(CODES, LABELS, held_out, ["b"], task) is estimator
+    assert CodePrior(estimator, VECTOR).fit(CODES, LABELS, held_out, ["b"], CODEBOOK, task) is estimator
     return estimator.asked_
 
 
@@ -107,6 +114,13 @@ def test_classes_and_held_out_codes_go_to_estimators_that_take_them():
     assert (asked["y"], asked["y_val"]) == (LABELS, ["b"])
     asked = fitted(Validated, held_out=None, class_conditional=True)
     assert (asked["X_val"], asked["y_val"]) == (None, None)
+
+
+def test_the_vectors_of_the_codes_go_to_estimators_that_take_them():
+    assert fitted(Told, held_out=None, class_conditional=False)["codebook"] is CODEBOOK
+    two_grids = CodePrior(Told(), TWO_GRIDS)
+    two_grids.fit(CODES, None, None, None, CODEBOOK, FitTask(two_grids.estimator, CODES))
+    assert two_grids.estimator.asked_["codebook"] is None  # it cannot know which of two grids has which
 
 
 def test_only_options_that_were_given_reach_the_estimator():

@@ -311,20 +311,19 @@ def test_a_budget_of_bits_is_used_and_kept(X, max_bits, code_shape, n_codes):
     assert model.bits_per_row_ <= max_bits
 
 
-def test_tables_of_256_to_1000_rows_get_wide_residual_codes_at_16_bits():
-    wide = {bits for bits in range(1, 105) if codes_for_bits(bits, (13,), 256).n_codes == 256}
-    assert wide == {16}
-    assert codes_for_bits(16, (13,), 255).n_codes == codes_for_bits(16, (13,), 999, residual=False).n_codes == 16
-    X, product = load_diabetes().data, ProductCodes(code_dim=4)
-    model = VQVAETransformer(**FAST | {"n_codes": "auto", "max_bits": 16, "prior": None, "quantizer": product}).fit(X)
-    assert model.n_codes_ == 16
-
-
 def test_max_bits_of_a_table_finds_the_better_width():
     X = load_diabetes().data[np.random.default_rng(0).permutation(442)]
-    model = VQVAETransformer(max_bits=16, prior=None, random_state=0).fit(X[:300])
+    found = VQVAETransformer(max_bits=16, prior=None, random_state=0).fit(X[:300])
     narrow = VQVAETransformer(16, 4, max_iter=50, prior=None, random_state=0).fit(X[:300])
-    assert model.score(X[300:]) > narrow.score(X[300:]) + 0.002
+    assert found.n_codes_ == 256
+    assert found.score(X[300:]) > narrow.score(X[300:]) + 0.002
+
+
+@pytest.mark.parametrize("quantizer", ["vector", "product", "residual"])
+def test_a_width_that_few_rows_cannot_fill_is_not_taken(quantizer):
+    X = np.random.default_rng(0).normal(size=(60, 8))  # nothing in common: every width overfits, the longest most
+    model = VQVAETransformer(max_bits=24, prior=None, quantizer=quantizer, random_state=0).fit(X)
+    assert model.n_codes_ < 64
 
 
 @pytest.mark.parametrize("n_rows", [100, 500, 5_000])
@@ -366,7 +365,7 @@ def test_what_says_how_codebooks_learn_reaches_each_of_them():
 
 def test_a_budget_beyond_any_use_is_cut_and_trains():
     model = VQVAETransformer(max_bits=400, max_iter=20, prior=None, random_state=0).fit(WINE)
-    assert np.log2(model.n_codes_) * model.code_shape_[0] == 8 * 13
+    assert 0.95 * 8 * 13 < np.log2(model.n_codes_) * model.code_shape_[0] <= 8 * 13
     assert model.score(WINE) > 0.99
 
 
@@ -385,14 +384,15 @@ def test_directions_are_counted_where_nearness_is_an_angle():
         (IMAGES, "residual", (2, 2, 2)),
         (IMAGES, "product", (2, 2, 2)),
         (IMAGES, "finite_scalar", (2, 2)),
-        (WINE, "vector", (15,)),
-        (WINE, "residual", (15,)),
-        (WINE, "product", (15,)),
+        (WINE, "vector", None),
+        (WINE, "residual", None),
+        (WINE, "product", None),
         (WINE, "finite_scalar", (15,)),
     ],
 )
 def test_a_budget_of_bits_goes_with_every_kind_of_codes(X, codes, shape):
     model = VQVAETransformer(**FAST | {"n_codes": "auto", "max_bits": 60, "quantizer": codes, "prior": None}).fit(X)
+    shape = shape or (60 // round(np.log2(model.n_codes_)),)  # with a codebook, of a table: the width that is best
     assert model.code_shape_ == shape
     assert model.transform(X).shape == (len(X), np.prod(shape))
     assert 0 < np.log2(model.n_codes_) * np.prod(shape) <= 60

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits, load_wine
 
 import skvq
-from skvq import OrderlessNADE, PixelCNN, VQVAETransformer
+from skvq import CausalTransformer, OrderlessNADE, PixelCNN, VQVAETransformer
 
 NADE = OrderlessNADE(n_units=32, max_iter=80)
 FAST = {"max_iter": 2, "hidden_layer_sizes": (), "random_state": 0}
@@ -30,7 +30,7 @@ def model():
     [
         (shop(50), OrderlessNADE),
         (load_wine().data[:50], OrderlessNADE),
-        (load_digits().images[:50], PixelCNN),
+        (load_digits().images[:50], CausalTransformer),
         (np.random.RandomState(0).rand(20, 501), PixelCNN),
     ],
     ids=["frame", "array", "images", "many columns"],

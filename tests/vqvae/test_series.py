@@ -142,3 +142,9 @@ def test_images_and_tables_say_what_network_they_have():
     options = FAST | {"prior": None}
     assert VQVAETransformer(**options).fit(X).network_ == "convolutional"
     assert VQVAETransformer(**options).fit(X.reshape(100, -1)).network_ == "dense"
+
+
+def test_series_can_have_a_single_code():
+    model = VQVAETransformer(n_codes=1, series_shape=(16,), channels=4, n_blocks=1, prior=None, max_iter=1)
+    codes = model.fit(np.random.default_rng(0).normal(size=(30, 16))).transform(np.zeros((2, 16)))
+    assert (codes == 0).all()

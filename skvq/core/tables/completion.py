@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 import numpy as np
 
 from ..._warnings import warn_user
+from ...training.batches import as_array
 from .columns import call, frame_of
 from .reading import is_missing, read
 from .zones import zone_of
@@ -83,7 +84,7 @@ def _table_parts(columns, given):
         return list(given.items())
     if frame_of(given) == "polars":
         return [(series.name, series) for series in given.get_columns()]
-    rows = np.asarray(given)
+    rows = np.asarray(as_array(given))
     rows = rows[None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] != len(columns):
         raise ValueError(

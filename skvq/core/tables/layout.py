@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from sklearn.utils.validation import validate_data
 
 from ...persistence.records import to_json
-from ...training.batches import Rows
+from ...training.batches import Rows, as_array
 from ..layout import UNSCALED, standardisation
 from .columns import NUMERIC, Columns, call, frame_of
 
@@ -351,7 +351,8 @@ class TableRows(Rows):
         batch = torch.from_numpy(features).to(device=self.device, dtype=self.dtype)
         if not bool(torch.isfinite(batch).all()):
             raise ValueError(
-                "X holds values that float32 cannot hold after standardisation; they are too far from the rows of fit"
+                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
+                "rows of fit"
             )
         return batch
 
@@ -395,8 +396,7 @@ def as_table(X):
         return X
     if sparse.issparse(X):
         raise TypeError("Sparse data was passed, but sparse input is not supported here; pass X.toarray()")
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu().numpy()
+    X = as_array(X)
     if not isinstance(X, np.ndarray):
         array = np.asarray(X)
         X = np.asarray(X, dtype=object) if array.dtype.kind in "US" else array

@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..draws import undrawn_linear
+from .groups import CodeGroups
 from .marginals import class_log_ratios, code_counts, log_frequencies
 from .sampling import choose
+from .vectors import KnownVectors
 
 
 def class_bias(condition_size, grid_shape, n_codes):
@@ -27,8 +29,11 @@ class AutoregressiveGrids(nn.Module):
 
     A subclass has the attributes `n_codes`, `grid_shape`, `condition_size` and the parameter `marginals` (h, w,
     n_codes), a bias of its logits, besides `class_marginals`, the linear map of a condition to what it adds to that
-    bias, or None (see :func:`class_bias`), and says
+    bias, or None (see :func:`class_bias`), `known`, the :class:`~skvq.nn.grids.vectors.KnownVectors`, `output`, the
+    :class:`~skvq.nn.grids.vectors.CodeTable` of the head, and `groups`, the
+    :class:`~skvq.nn.grids.groups.CodeGroups` of many codes, or None, and says
 
+    - ``features(codes, condition=None)``: what the head reads at all positions;
     - ``forward(codes, condition=None)``: the logits of all positions, for training and for likelihoods;
     - ``stream_logits(n, condition=None)``: the same logits position by position, as a generator that yields those of
       one position and takes the codes chosen there.
@@ -38,6 +43,8 @@ class AutoregressiveGrids(nn.Module):
     grid_shape: tuple[int, int]
     condition_size: int
     class_marginals: nn.Module | None
+    known: KnownVectors
+    groups: CodeGroups | None
 
     @torch.no_grad()
     def set_marginals(self, codes, condition=None, *, smoothing=1.0):
@@ -53,6 +60,11 @@ class AutoregressiveGrids(nn.Module):
             within = torch.stack([code_counts(flat[members > 0], self.n_codes) for members in condition.t()])
             self.class_marginals.weight.copy_(class_log_ratios(within, smoothing).flatten(1).t())
 
+    @torch.no_grad()
+    def set_vectors(self, vectors):
+        """Tell the network the vectors (n_books, n_codes, code_dim) that codes stand for, of a mean square about 1."""
+        self.known.vectors.copy_(vectors)
+
     def bias(self, condition=None):
         """The bias of all logits: (h, w, n_codes), or (b, h, w, n_codes) where it depends on the condition."""
         if self.class_marginals is None:
@@ -67,6 +79,26 @@ class AutoregressiveGrids(nn.Module):
         rows = slice(position * self.n_codes, (position + 1) * self.n_codes)
         return bias + F.linear(condition, self.class_marginals.weight[rows])
 
+    def logits(self, features, condition=None):
+        """Logits (b, h, w, n_codes), float32, of what the head reads, (b, h, w, c)."""
+        if self.groups is None:
+            return self.known.logits(features, self.output).float() + self.bias(condition)
+        return self.groups.log_probs(features.flatten(1, 2), *self._of_groups()).unflatten(1, self.grid_shape)
+
+    def logits_at(self, position, features, condition=None):
+        """The same at one position in raster order: (b, c) becomes (b, n_codes)."""
+        if self.groups is None:
+            return self.known.logits_at(position, features, self.output).float() + self.bias_at(position, condition)
+        table, bias, vectors = self._of_groups()
+        return self.groups.log_probs(features[:, None], table, bias[position : position + 1], vectors)[:, 0]
+
+    def _of_groups(self):
+        return self.output(self.known.vectors), self.marginals.flatten(0, 1), self.known.vectors
+
+    def matrices(self):
+        """Return the weights that Muon moves in training, see :class:`~skvq.training.loop.Optimizer`: none here."""
+        return []
+
     def check_condition(self, condition):
         """Raise ValueError unless `condition` is a vector (b, condition_size) for each grid, or None without such."""
         if (condition is None) != (self.condition_size == 0):
@@ -75,11 +107,16 @@ class AutoregressiveGrids(nn.Module):
 
     def nll(self, codes, condition=None):
         """Mean negative log-likelihood per position, in nats: what training minimises. A scalar."""
+        if self.groups is not None:
+            return -self.log_prob_terms(codes, condition).mean()
         logits = self(codes, condition)
         return F.cross_entropy(logits.flatten(0, 2), codes.flatten())
 
     def log_prob_terms(self, codes, condition=None):
         """Log p(code given all codes before it) at every position (b, h, w), in nats."""
+        if self.groups is not None:
+            features = self.features(codes, condition).flatten(1, 2)
+            return self.groups.log_prob(features, codes.flatten(1), *self._of_groups()).view(codes.shape)
         logits = self(codes, condition)
         return -F.cross_entropy(logits.flatten(0, 2), codes.flatten(), reduction="none").view(codes.shape)
 
@@ -100,7 +137,8 @@ class AutoregressiveGrids(nn.Module):
         self,
         n,
         *,
-        generator,
+        generator=None,
+        uniform=None,
         temperature=1.0,
         top_k=None,
         top_p=None,
@@ -118,6 +156,8 @@ class AutoregressiveGrids(nn.Module):
         generator : torch.Generator
             Gives one uniform number per position, all at once, as an (n, h * w) array: grid k takes the numbers
             ``[k * h * w, (k + 1) * h * w)`` whatever `n` is.
+        uniform : torch.Tensor of shape (n, h * w), optional
+            These numbers, in place of a generator.
         temperature, top_k, top_p
             As in :func:`~skvq.nn.grids.sampling.choose`.
         condition : torch.Tensor of shape (n, condition_size), optional
@@ -131,7 +171,8 @@ class AutoregressiveGrids(nn.Module):
         """
         height, width = self.grid_shape
         device = self.marginals.device
-        uniform = torch.rand(n, height * width, generator=generator, device=generator.device).to(device)
+        if uniform is None:
+            uniform = torch.rand(n, height * width, generator=generator, device=generator.device).to(device)
         codes = torch.empty(n, height * width, dtype=torch.int64, device=device)
         with Evaluation(self):
             stream = self.stream_logits(n, condition)

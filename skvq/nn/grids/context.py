@@ -8,6 +8,8 @@ from torch import nn
 
 # Rows of up to so many codes get weights of their own for every pair of positions.
 LONGEST_PAIRED_ROW = 32
+# Codes from which on those that a batch lacks are left out of the products.
+MANY_CODES = 1024
 
 
 def shares_offsets(grid_shape):
@@ -64,20 +66,24 @@ class EarlierCodes(nn.Module):
         self.weight = nn.Parameter(torch.empty(len(numbers) * channels, embedding_dim))
 
     def table(self, embedding):
-        """All vectors that a sum can contain, (R * K, channels), from the embedded codes (K, embedding_dim)."""
-        products = F.linear(embedding, self.weight).float().view(self.n_codes, -1, self.channels)
+        """All vectors that a sum of these K codes can contain, (R * K, channels), from (K, embedding_dim)."""
+        products = F.linear(embedding, self.weight).float().view(len(embedding), -1, self.channels)
         return products.transpose(0, 1).reshape(-1, self.channels)
 
-    def lookup(self, table, codes, first, last, weights=None):
+    def lookup(self, table, codes, first, last, weights=None, n_codes=None):
         """Sums (b, last - first, channels) at the positions first, ..., last - 1, from `codes` (b, h * w).
 
-        The vectors of a code are multiplied by its weight, if there are `weights` (b, h * w).
+        The vectors of a code are multiplied by its weight, if there are `weights` (b, h * w). `n_codes` is the number
+        of codes that the table is of, if these are not all.
         """
         start, stop = self.starts[first], self.starts[last]
         b, count = len(codes), last - first
         if start == stop:
             return table.new_zeros(b, count, self.channels)
-        rows = codes[:, self.sources[start:stop]] + self.offsets[start:stop]  # (b, stop - start)
+        offsets = self.offsets[start:stop]
+        if n_codes is not None:
+            offsets = offsets // self.n_codes * n_codes
+        rows = codes[:, self.sources[start:stop]] + offsets  # (b, stop - start)
         shifts = torch.arange(b, device=codes.device)[:, None] * (stop - start)
         bags = (self.bounds[first:last] - start) + shifts  # (b, count)
         if weights is not None:
@@ -87,8 +93,12 @@ class EarlierCodes(nn.Module):
 
     def forward(self, codes, embedding, weights=None):
         """Sums (b, h, w, channels) for `codes` (b, h, w) int64, embedded as `embedding` (K, embedding_dim)."""
-        sums = self.lookup(self.table(embedding), codes.flatten(1), 0, codes[0].numel(), weights)
-        return sums.view(*codes.shape, self.channels)
+        shape, n_used = codes.shape, None
+        if self.n_codes > MANY_CODES:  # a table of those that are there is smaller
+            used, codes = codes.unique(return_inverse=True)
+            embedding, n_used = embedding[used], len(used)
+        sums = self.lookup(self.table(embedding), codes.flatten(1), 0, codes[0].numel(), weights, n_used)
+        return sums.view(*shape, self.channels)
 
 
 class OtherCodes(nn.Module):

@@ -38,6 +38,8 @@ class TwoLevelPixelCNN(AutoregressiveGrids):
         Of both levels, as in :class:`~skvq.nn.grids.pixelcnn.GatedPixelCNN`.
     condition_size : int, default=0
         Length of a vector that both levels are conditioned on.
+    code_dim : int, default=0
+        Length of the vectors that codes stand for, see :meth:`set_vectors`; 0 where they are not known.
     generator : torch.Generator, optional
         Draws the initial weights; without one they are drawn from a generator seeded with 0.
 
@@ -60,6 +62,7 @@ class TwoLevelPixelCNN(AutoregressiveGrids):
         dilations=(1,),
         dropout=0.0,
         condition_size=0,
+        code_dim=0,
         generator=None,
     ):
         super().__init__()
@@ -70,9 +73,10 @@ class TwoLevelPixelCNN(AutoregressiveGrids):
             "dilations": dilations,
             "dropout": dropout,
             "condition_size": condition_size,
+            "code_dim": code_dim,
             "generator": default_generator() if generator is None else generator,
         }
-        self.n_codes, self.condition_size = n_codes, condition_size
+        self.n_codes, self.condition_size, self.groups = n_codes, condition_size, None  # its levels have their own
         self.coarse = GatedPixelCNN(n_codes, grid_shapes[0], **sizes)
         self.fine = GatedPixelCNN(n_codes, grid_shapes[1], context_shape=grid_shapes[0], **sizes)
         self.n_coarse = math.prod(self.coarse.grid_shape)
@@ -88,6 +92,11 @@ class TwoLevelPixelCNN(AutoregressiveGrids):
         coarse, fine = self._levels(codes)
         self.coarse.set_marginals(coarse, condition, smoothing=smoothing)
         self.fine.set_marginals(fine, condition, smoothing=smoothing)
+
+    def set_vectors(self, vectors):
+        """Tell the levels the vectors (2, n_codes, code_dim) that their codes stand for, of a mean square about 1."""
+        self.coarse.set_vectors(vectors[:1])
+        self.fine.set_vectors(vectors[1:])
 
     def forward(self, codes, condition=None):
         """Logits (b, 1, h1 · w1 + h2 · w2, n_codes), float32, of `codes` (b, 1, h1 · w1 + h2 · w2) int64."""

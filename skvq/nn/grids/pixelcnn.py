@@ -16,6 +16,8 @@ Departs from it, because grids of codes are not images:
   likelihood of independent positions, in rows given the class;
 - the vertical stack is residual as well, and the first sums and the gates of all layers reach the head through one skip
   connection;
+- where the vectors that codes stand for are known, the embedding of a code and its row of the head are a linear map of
+  its vector and a vector of its own (:mod:`~skvq.nn.grids.vectors`): neighbouring codes share what is learned of them;
 - causality comes from the shape and the shift of the convolutions (a kernel that would be masked is a smaller kernel),
   so no arithmetic is spent on zeros;
 - the kernels of a layer may be dilated, to see further on large grids at no cost;
@@ -37,7 +39,9 @@ from torch import nn
 from ..draws import Dropout, default_generator, undrawn_linear
 from .autoregressive import AutoregressiveGrids, class_bias
 from .context import EarlierCodes, OtherCodes, shares_offsets
+from .groups import code_groups
 from .sampling import gate, stream_logits
+from .vectors import STARTS_AT_ZERO, CodeTable, KnownVectors
 
 
 def _convolve(x, conv, padding, dilation):
@@ -125,6 +129,10 @@ class GatedPixelCNN(AutoregressiveGrids):
         the horizontal one at every position: see :class:`~skvq.nn.grids.context.OtherCodes`. None for none.
     context_codes : int, default=None
         Number of different codes of that grid; None is `n_codes`.
+    code_dim : int, default=0
+        Length of the vectors that codes stand for, see :meth:`set_vectors`; 0 where they are not known.
+    n_books : int, default=1
+        Number of codebooks, see :class:`~skvq.nn.grids.vectors.KnownVectors`.
     generator : torch.Generator, optional
         Draws the initial weights; the global generator is never touched. Without one the weights are drawn from a
         generator seeded with 0 (as good as any, where a state dictionary is loaded next).
@@ -145,22 +153,27 @@ class GatedPixelCNN(AutoregressiveGrids):
         condition_size=0,
         context_shape=None,
         context_codes=None,
+        code_dim=0,
+        n_books=1,
         generator=None,
     ):
         super().__init__()
         height, width = grid_shape
         self.n_codes, self.grid_shape, self.channels = n_codes, (height, width), channels
         self.condition_size = condition_size
-        self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, embedding_dim)
+        self.known = KnownVectors(n_codes, code_dim, n_books, height * width)
+        self.embedding = CodeTable(n_books * n_codes, embedding_dim, code_dim)
         if reach is None:
             reach = 31 if height == 1 else 7
         sums = {"channels": channels, "reach": reach, "shared": shares_offsets(grid_shape)}
         self.above = self.earlier = self.vertical_position = None
         if height > 1:
-            self.above = EarlierCodes(n_codes, self.grid_shape, embedding_dim, whole_rows_only=True, **sums)
+            self.above = EarlierCodes(n_books * n_codes, self.grid_shape, embedding_dim, whole_rows_only=True, **sums)
             self.vertical_position = nn.Parameter(torch.empty(height, width, channels))
         if height * width > 1:
-            self.earlier = EarlierCodes(n_codes, self.grid_shape, embedding_dim, whole_rows_only=False, **sums)
+            self.earlier = EarlierCodes(
+                n_books * n_codes, self.grid_shape, embedding_dim, whole_rows_only=False, **sums
+            )
         self.horizontal_position = nn.Parameter(torch.empty(height, width, channels))
         self.layers = nn.ModuleList(
             _GatedLayer(channels, kernel_size, dilations[k % len(dilations)], self.grid_shape, dropout)
@@ -183,9 +196,10 @@ class GatedPixelCNN(AutoregressiveGrids):
                 undrawn_linear(channels, 4 * channels, bias=False) for _ in range(n_layers)
             )
         self.skip = undrawn_linear((n_layers + 1) * channels, 2 * channels)
-        self.output = undrawn_linear(2 * channels, n_codes, bias=False)
+        self.output = CodeTable(n_books * n_codes, 2 * channels, code_dim)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
         self.class_marginals = class_bias(condition_size, grid_shape, n_codes)
+        self.groups = code_groups(n_codes, n_books, 2 * channels, self.class_marginals)
         self._initialise(generator)
 
     @torch.no_grad()
@@ -194,8 +208,10 @@ class GatedPixelCNN(AutoregressiveGrids):
         if generator is None:
             generator = default_generator()
         for name, parameter in self.named_parameters():
-            if name in ("output.weight", "marginals", "class_marginals.weight") or name.endswith("bias"):
+            if name in (*STARTS_AT_ZERO, "marginals", "class_marginals.weight") or name.endswith("bias"):
                 parameter.zero_()
+            elif name == "embedding.map":
+                self.embedding.share(1.0, generator)
             elif name.endswith("embedding.weight") or name.endswith("position"):
                 parameter.normal_(0.0, 1.0, generator=generator)
             else:
@@ -233,10 +249,9 @@ class GatedPixelCNN(AutoregressiveGrids):
                 terms = mapped if terms is None else [a + b for a, b in zip(terms, mapped, strict=True)]
             yield terms
 
-    def head(self, features, bias):
-        """Logits (..., n_codes), float32, of first sums and gates (..., (n_layers + 1) * c), with their bias."""
-        hidden = F.relu(self.skip(features))
-        return self.output(hidden).float() + bias
+    def hidden(self, features):
+        """What the head reads, (..., 2c), of first sums and gates (..., (n_layers + 1) * c)."""
+        return F.relu(self.skip(features))
 
     def _dropped_codes(self, codes):
         """Weights (b, h * w) of the codes in the first sums, 0 or 1 / (1 - dropout), in training; None otherwise."""
@@ -250,22 +265,27 @@ class GatedPixelCNN(AutoregressiveGrids):
         Given also the vectors `condition` (b, condition_size) and the codes `context` (b, h1, w1), int64, if the model
         takes them.
         """
+        return self.logits(self.features(codes, condition, context), condition)
+
+    def features(self, codes, condition=None, context=None):
+        """What the head reads, (b, h, w, 2c)."""
         conditions, features = self.condition_terms(condition), self.context_features(context)
-        weights = self._dropped_codes(codes)
-        v, x = None, self.horizontal_position.expand(*codes.shape, self.channels)
+        weights, shape = self._dropped_codes(codes), (*codes.shape, self.channels)
+        codes, embedding = self.known.numbered(codes), self.embedding(self.known.vectors)
+        v, x = None, self.horizontal_position.expand(shape)
         if self.above is not None:
-            v = self.vertical_position + self.above(codes, self.embedding.weight, weights)
+            v = self.vertical_position + self.above(codes, embedding, weights)
         if self.earlier is not None:
-            x = self.horizontal_position + self.earlier(codes, self.embedding.weight, weights)
+            x = self.horizontal_position + self.earlier(codes, embedding, weights)
         if condition is not None:
-            x = x + self.condition_at(condition).view(*codes.shape, self.channels)
+            x = x + self.condition_at(condition).view(shape)
         if features is not None:
             x = x + self.context_at(features)
         skipped = [self.dropout(F.relu(x))]
         for layer, terms in zip(self.layers, self._gate_terms(conditions, features), strict=True):
             v, x, gated = layer(v, x, terms)
             skipped.append(gated)
-        return self.head(torch.cat(skipped, dim=-1), self.bias(condition))
+        return self.hidden(torch.cat(skipped, dim=-1))
 
     def stream_logits(self, n, condition=None, context=None):
         """Yield the logits (n, n_codes) of one position after the other, and take the codes (n,) chosen there.

@@ -66,7 +66,7 @@ class _VerticalRows:
 
     def __init__(self, model, n, like):
         self.model, self.width = model, model.grid_shape[1]
-        self.table = model.above.table(model.embedding.weight)
+        self.table = model.above.table(model.embedding(model.known.vectors))
         self.rows, self.matrices = [], []
         for layer in model.layers:
             _, channels, taps, taps_across = layer.vertical.weight.shape
@@ -108,7 +108,7 @@ class _HorizontalColumns:
 
     def __init__(self, model, n, like):
         self.model, self.width = model, model.grid_shape[1]
-        self.table = None if model.earlier is None else model.earlier.table(model.embedding.weight)
+        self.table = None if model.earlier is None else model.earlier.table(model.embedding(model.known.vectors))
         self.matrices = [_as_matrix(layer.horizontal.weight) for layer in model.layers]
         self.margins = [(layer.horizontal.weight.shape[3] - 1) * layer.dilation for layer in model.layers]
         self.inputs = [like.new_zeros(n, margin + self.width, model.channels) for margin in self.margins]
@@ -116,7 +116,7 @@ class _HorizontalColumns:
         self.features = like.new_empty(n, (len(model.layers) + 1) * model.channels)
 
     def logits(self, i, j, codes, links, told):
-        """Logits (n, n_codes) at (i, j), given `codes` (n, h * w) at all positions before it."""
+        """Logits (n, n_codes) at (i, j), given `codes` (n, h * w), numbered over all codebooks, before it."""
         model, c, target = self.model, self.model.channels, i * self.width + j
         x = model.horizontal_position[i, j].expand(len(codes), c)
         if self.table is not None:
@@ -136,7 +136,7 @@ class _HorizontalColumns:
             gated = gate(before_gate)
             self.features[:, (index + 1) * c : (index + 2) * c] = gated
             x = torch.addmm(x, gated, self.residuals[index])
-        return model.head(self.features, model.bias_at(target, told.condition))
+        return model.logits_at(target, model.hidden(self.features), told.condition)
 
 
 def stream_logits(model, n, condition=None, context=None) -> Generator[torch.Tensor, torch.Tensor, None]:
@@ -166,7 +166,8 @@ def stream_logits(model, n, condition=None, context=None) -> Generator[torch.Ten
     for i in range(height):
         links = None if rows is None else rows.advance(i, codes, told)
         for j in range(width):
-            codes[:, i * width + j] = yield columns.logits(i, j, codes, links, told)
+            position = i * width + j
+            codes[:, position] = (yield columns.logits(i, j, codes, links, told)) + model.known.shift(position)
 
 
 def draw(logits, uniform):

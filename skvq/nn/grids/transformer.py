@@ -13,6 +13,8 @@ Departs from it for short grids and few rows:
 - the logits have a bias per position, in rows one per position and class, started at the log-frequencies of the
   training codes, and the head starts at zero: the network starts at the likelihood of independent positions, in rows
   given the class, as the PixelCNN of this package does;
+- where the vectors that codes stand for are known, the embedding of a code and its row of the head are a linear map of
+  its vector and a vector of its own (:mod:`~skvq.nn.grids.vectors`): neighbouring codes share what is learned of them;
 - a condition (a one-hot class) enters the input and the logits of rows with weights for every position;
 - dropout acts on what the blocks add, not on the attention weights.
 
@@ -35,6 +37,8 @@ from torch import nn
 from ..draws import Dropout, default_generator, undrawn_linear
 from .autoregressive import AutoregressiveGrids, class_bias
 from .context import EarlierCodes, shares_offsets
+from .groups import code_groups
+from .vectors import STARTS_AT_ZERO, CodeTable, KnownVectors
 
 # First standard deviation of the positions, the embedded codes, and what a class adds.
 FIRST_INPUT = 0.3
@@ -127,6 +131,10 @@ class CausalGridTransformer(AutoregressiveGrids):
     condition_size : int, default=0
         Length of a vector (a one-hot class, say) that enters the input and the logits of rows with weights for every
         position; 0 for none. Its norm should be about 1.
+    code_dim : int, default=0
+        Length of the vectors that codes stand for, see :meth:`set_vectors`; 0 where they are not known.
+    n_books : int, default=1
+        Number of codebooks, see :class:`~skvq.nn.grids.vectors.KnownVectors`.
     generator : torch.Generator, optional
         Draws the initial weights; the global generator is never touched. Without one the weights are drawn from a
         generator seeded with 0 (as good as any, where a state dictionary is loaded next).
@@ -143,6 +151,8 @@ class CausalGridTransformer(AutoregressiveGrids):
         reach=None,
         dropout=0.0,
         condition_size=0,
+        code_dim=0,
+        n_books=1,
         generator=None,
     ):
         super().__init__()
@@ -151,13 +161,14 @@ class CausalGridTransformer(AutoregressiveGrids):
         height, width = grid_shape
         self.n_codes, self.grid_shape, self.condition_size = n_codes, (height, width), condition_size
         self.d_model, self.length = d_model, height * width
-        self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, d_model)
+        self.known = KnownVectors(n_codes, code_dim, n_books, self.length)
+        self.embedding = CodeTable(n_books * n_codes, d_model, code_dim)
         self.earlier = None
         if self.length > 1:
             reach = (31 if height == 1 else 2) if reach is None else reach
             shared = shares_offsets(self.grid_shape)
             self.earlier = EarlierCodes(
-                n_codes, self.grid_shape, d_model, d_model, reach, whole_rows_only=False, shared=shared
+                n_books * n_codes, self.grid_shape, d_model, d_model, reach, whole_rows_only=False, shared=shared
             )
         self.position = nn.Parameter(torch.empty(self.length, d_model))
         self.condition_at = None
@@ -167,9 +178,10 @@ class CausalGridTransformer(AutoregressiveGrids):
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(d_model, n_heads, dropout) for _ in range(n_layers))
         self.norm = nn.LayerNorm(d_model)
-        self.output = undrawn_linear(d_model, n_codes, bias=False)
+        self.output = CodeTable(n_books * n_codes, d_model, code_dim)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
         self.class_marginals = class_bias(condition_size, grid_shape, n_codes)
+        self.groups = code_groups(n_codes, n_books, d_model, self.class_marginals)
         self._initialise(generator)
 
     @torch.no_grad()
@@ -184,10 +196,12 @@ class CausalGridTransformer(AutoregressiveGrids):
             owner = self.get_submodule(name.rpartition(".")[0])
             if isinstance(owner, nn.LayerNorm):
                 parameter.fill_(1.0 if name.endswith("weight") else 0.0)
-            elif name in ("output.weight", "marginals", "class_marginals.weight") or name.endswith("bias"):
+            elif name in (*STARTS_AT_ZERO, "marginals", "class_marginals.weight") or name.endswith("bias"):
                 parameter.zero_()
             elif name in ("position", "embedding.weight"):
                 parameter.normal_(0.0, FIRST_INPUT, generator=generator)
+            elif name == "embedding.map":
+                self.embedding.share(FIRST_INPUT, generator)
             else:
                 fan_in = getattr(owner, "fan_in", parameter.shape[1])
                 if name.endswith("output.weight"):
@@ -195,23 +209,28 @@ class CausalGridTransformer(AutoregressiveGrids):
                 bound = math.sqrt(3.0 / fan_in)
                 parameter.uniform_(-bound, bound, generator=generator)
 
-    def head(self, x, bias):
-        """Logits (..., n_codes), float32, of the last block's output (..., d), with their bias."""
-        return self.output(self.norm(x)).float() + bias
+    def matrices(self):
+        """Return the weights of the blocks, which Muon can move."""
+        return [parameter for parameter in self.blocks.parameters() if parameter.ndim == 2]
 
     def forward(self, codes, condition=None):
         """Logits (b, h, w, n_codes), float32, of `codes` (b, h, w) int64: each given all codes before it."""
+        return self.logits(self.features(codes, condition), condition)
+
+    def features(self, codes, condition=None):
+        """What the head reads, (b, h, w, d)."""
         self.check_condition(condition)
         x = self.position.expand(len(codes), -1, -1)  # (b, t, d)
         if self.earlier is not None:
-            before = self.embedding(codes.flatten(1)[:, :-1])  # (b, t - 1, d)
-            x = x + F.pad(before, (0, 0, 1, 0)) + self.earlier(codes, self.embedding.weight).flatten(1, 2)
+            codes, embedding = self.known.numbered(codes), self.embedding(self.known.vectors)
+            before = F.embedding(codes.flatten(1)[:, :-1], embedding)  # (b, t - 1, d)
+            x = x + F.pad(before, (0, 0, 1, 0)) + self.earlier(codes, embedding).flatten(1, 2)
         if condition is not None:
             x = x + self.condition_at(condition).view(x.shape)
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)
-        return self.head(x.view(*codes.shape, -1), self.bias(condition))
+        return self.norm(x).view(*codes.shape, -1)
 
     def stream_logits(self, n, condition=None) -> Generator[torch.Tensor, torch.Tensor, None]:
         """Yield the logits (n, n_codes) of one position after the other, and take the codes (n,) chosen there.
@@ -222,14 +241,15 @@ class CausalGridTransformer(AutoregressiveGrids):
         self.check_condition(condition)
         d = self.d_model
         codes = torch.zeros(n, self.length, dtype=torch.int64, device=self.marginals.device)
-        table = None if self.earlier is None else self.earlier.table(self.embedding.weight)
+        embedding = self.embedding(self.known.vectors)
+        table = None if self.earlier is None else self.earlier.table(embedding)
         caches = [block.attention.cache(n, self.length) for block in self.blocks]
         for t in range(self.length):
             x = self.position[t].expand(n, d)
             if t > 0:
-                x = x + self.embedding(codes[:, t - 1]) + self.earlier.lookup(table, codes, t, t + 1)[:, 0]
+                x = x + embedding[codes[:, t - 1]] + self.earlier.lookup(table, codes, t, t + 1)[:, 0]
             if condition is not None:
                 x = x + F.linear(condition, self.condition_at.weight[t * d : (t + 1) * d])
             for block, cache in zip(self.blocks, caches, strict=True):
                 x = block.step(x, cache, t)
-            codes[:, t] = yield self.head(x, self.bias_at(t, condition))
+            codes[:, t] = (yield self.logits_at(t, self.norm(x), condition)) + self.known.shift(t)

@@ -13,9 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
-_CHUNK_BYTES = 2**24  # of distances at a time
+# Bytes of distances at a time: where prefixes are kept, and where only codes are, so that they stay in the cache.
+_CHUNK_BYTES, _CACHE_BYTES = 2**24, 2**21
+_FEW_DISTANCES = 2**11  # of a vector: so many numpy parts faster than torch
 
 
 class Beam(NamedTuple):
@@ -53,20 +56,45 @@ def extend_beam(beam: Beam, codebooks: torch.Tensor, beam_size: int) -> Beam:
     return Beam(*(torch.cat(parts, dim=1) for parts in zip(*pieces)))
 
 
-def _extend(beam: Beam, codebooks: torch.Tensor, beam_size: int) -> Beam:
+def _distances(beam: Beam, codebooks: torch.Tensor) -> torch.Tensor:
+    """What each prefix leaves with each code added, squared: codebooks (g, k, d) → (g, n, kept · k)."""
     g, n, kept, d = beam.residuals.shape
-    k = codebooks.shape[1]
     centre = codebooks.mean(dim=1, keepdim=True)  # distances do not feel it, their digits do
     centred = codebooks - centre
     vectors = beam.residuals.reshape(g, n * kept, d) - centre
     distances = vectors.square().sum(dim=2, keepdim=True) + centred.square().sum(dim=2)[:, None]
-    distances = torch.baddbmm(distances, vectors, centred.transpose(1, 2), alpha=-2.0)  # (g, n · kept, k)
-    best = distances.view(g, n, kept * k).topk(min(beam_size, kept * k), dim=2, largest=False).indices
+    return torch.baddbmm(distances, vectors, centred.transpose(1, 2), alpha=-2.0).view(g, n, kept * codebooks.shape[1])
+
+
+def _smallest(distances: torch.Tensor, count: int) -> torch.Tensor:
+    """Indices of the `count` smallest along the last axis, in no order."""
+    if distances.device.type == "cpu" and distances.shape[2] <= _FEW_DISTANCES:
+        return torch.from_numpy(np.argpartition(distances.numpy(), count - 1, axis=2)[..., :count])
+    return distances.topk(count, dim=2, largest=False, sorted=False).indices
+
+
+def _extend(beam: Beam, codebooks: torch.Tensor, beam_size: int, *, best_first: bool = True) -> Beam:
+    g, _, kept, d = beam.residuals.shape
+    k = codebooks.shape[1]
+    distances = _distances(beam, codebooks)
+    count = min(beam_size, kept * k)
+    if best_first:
+        best = distances.topk(count, dim=2, largest=False).indices
+    else:
+        best = _smallest(distances, count)
     parents, codes = best // k, best % k  # (g, n, beam)
     chosen = codebooks[torch.arange(g, device=codes.device)[:, None, None], codes]
     residuals = beam.residuals.gather(2, parents[..., None].expand(-1, -1, -1, d)) - chosen
     prefixes = beam.codes.gather(2, parents[..., None].expand(-1, -1, -1, beam.codes.shape[3]))
     return Beam(residuals, torch.cat([prefixes, codes[..., None]], dim=3))
+
+
+def _best_codes(beam: Beam, codebooks: torch.Tensor) -> torch.Tensor:
+    """The codes (g, n, s) of the best prefix with a last stage, codebooks (g, k, d), added."""
+    k = codebooks.shape[1]
+    best = _distances(beam, codebooks).min(dim=2, keepdim=True).indices  # (g, n, 1)
+    parents = (best // k)[..., None].expand(-1, -1, -1, beam.codes.shape[3])
+    return torch.cat([beam.codes.gather(2, parents)[:, :, 0], best % k], dim=2)
 
 
 def beam_codes(z: torch.Tensor, codebooks: Iterable[torch.Tensor], beam_size: int) -> torch.Tensor:
@@ -86,7 +114,12 @@ def beam_codes(z: torch.Tensor, codebooks: Iterable[torch.Tensor], beam_size: in
     Tensor of shape (n, g, s), int64
         In [0, k). A vector with a non-finite value gets arbitrary ones.
     """
-    beam = start_beam(z)
-    for stage in codebooks:
-        beam = extend_beam(beam, stage, beam_size)
-    return beam.codes[:, :, 0].transpose(0, 1)
+    *stages, last = codebooks
+    rows = max(1, _CACHE_BYTES // (4 * last.shape[0] * beam_size * last.shape[1]))
+    pieces = []
+    for piece in z.split(rows):
+        beam = start_beam(piece)
+        for stage in stages:
+            beam = _extend(beam, stage, beam_size, best_first=False)
+        pieces.append(_best_codes(beam, last).transpose(0, 1))
+    return torch.cat(pieces)

@@ -50,6 +50,7 @@ from abc import abstractmethod
 import torch
 import torch.nn.functional as F
 
+from .. import ranks
 from ..draws import default_generator
 from .base import Cluster, Quantized, Quantizer, estimator_named
 from .nearest import nearest_codes, removal_costs
@@ -71,7 +72,7 @@ def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.T
 def batch_statistics(z: torch.Tensor, codes: torch.Tensor, n_codes: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Number and sum of the vectors that each code received.
 
-    All that a codebook learns from a batch passes here; processes that share a codebook add these two.
+    All that a codebook learns from a batch passes here, and processes that share a batch add these two.
 
     Parameters
     ----------
@@ -89,7 +90,9 @@ def batch_statistics(z: torch.Tensor, codes: torch.Tensor, n_codes: int) -> tupl
     counts = count_codes(codes, n_codes, g).to(z.dtype)
     sums = z.new_zeros(g * n_codes, d)
     sums.scatter_add_(0, _slots(codes, n_codes)[:, None].expand(-1, d), z.reshape(-1, d))  # twice as fast as index_add_
-    return counts, sums.view(g, n_codes, d)
+    sums = sums.view(g, n_codes, d)
+    ranks.add(counts, sums)
+    return counts, sums
 
 
 def drift(codebook: torch.Tensor, counts: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:

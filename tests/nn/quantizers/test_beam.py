@@ -51,8 +51,15 @@ def test_a_wider_beam_never_leaves_more_on_average():
 def test_chunks_do_not_change_the_codes(chunk_bytes, monkeypatch):
     z, books = normal(31, 2, 3), normal(3, 2, 6, 3, seed=1)
     expected = beam_codes(z, books, 4)
-    monkeypatch.setattr(skvq.nn.quantizers.beam, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(skvq.nn.quantizers.beam, "_CACHE_BYTES", chunk_bytes)
     assert torch.equal(beam_codes(z, books, 4), expected)
+
+
+def test_many_distances_are_searched_as_few_are(monkeypatch):
+    z, books = normal(50, 1, 5), normal(3, 1, 40, 5, seed=1)
+    expected = beam_codes(z, books, 8)
+    monkeypatch.setattr(skvq.nn.quantizers.beam, "_FEW_DISTANCES", 0)
+    assert torch.equal(beam_codes(z, books, 8), expected)
 
 
 def test_data_far_from_the_origin_keep_their_digits():

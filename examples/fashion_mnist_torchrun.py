@@ -1,0 +1,90 @@
+"""
+Several processes
+=================
+
+The autoencoder of :doc:`fashion_mnist` trained by several processes, with a checkpoint, and compared with one process.
+
+Run it with ``python examples/fashion_mnist_torchrun.py --output one.safetensors``, then with
+``torchrun --nproc_per_node=2 --max-restarts=3 examples/fashion_mnist_torchrun.py --output two.safetensors --beside
+one.safetensors``. Kill one of the two processes if you like (``kill -9``): all of them start again, and go on from the
+checkpoint. ``--rows 6000`` takes a tenth of the time.
+"""
+
+# %%
+# The example also needs ``_datasets.py`` from the folder ``examples``. All that is done for several processes is to
+# call ``join`` before the fit. See :doc:`/how_to/several_processes`.
+
+# sphinx_gallery_thumbnail_path = "samples_fashion_mnist.png"
+
+import argparse
+import os
+import tempfile
+import time
+from datetime import timedelta
+
+import numpy as np
+import torch
+from _datasets import load_fashion_mnist
+
+import skvq
+
+
+def join():
+    """Become a rank of those that torchrun has started; alone, do nothing."""
+    if "WORLD_SIZE" not in os.environ:
+        return
+    # A file is their meeting place: a new one for each attempt, since the old one has the addresses of dead processes.
+    place = f"skvq-{os.environ['TORCHELASTIC_RUN_ID']}-{os.environ['TORCHELASTIC_RESTART_COUNT']}"
+    torch.distributed.init_process_group(
+        "nccl" if torch.cuda.is_available() else "gloo",
+        init_method=f"file://{tempfile.gettempdir()}/{place}",
+        rank=int(os.environ["RANK"]),
+        world_size=int(os.environ["WORLD_SIZE"]),
+        timeout=timedelta(minutes=2),
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=60_000, help="training images to use")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--interval", type=float, default=60.0, help="seconds between two checkpoints")
+    parser.add_argument("--output", default="fashion_mnist.safetensors", help="where the model goes")
+    parser.add_argument("--beside", help="a model to compare with")
+    arguments = parser.parse_args()
+    join()
+    X_train, _, X_test, _ = load_fashion_mnist()
+
+    start = time.perf_counter()
+    model = skvq.VQVAETransformer(
+        prior=None,
+        max_iter=arguments.epochs,
+        batch_size=128,
+        precision="float32",
+        random_state=0,
+        verbose=2,
+        checkpoint=f"{arguments.output}.checkpoint",
+        checkpoint_interval=arguments.interval,
+    ).fit(X_train[: arguments.rows])
+    seconds = time.perf_counter() - start
+    model.save(arguments.output)  # of several processes the first one writes
+
+    if int(os.environ.get("RANK", "0")) == 0:
+        n_steps = arguments.epochs * -(-arguments.rows // 128)
+        print(f"fitted in {seconds:.0f} s, {seconds / n_steps * 1000:.0f} ms a step; test R² {model.score(X_test):.4f}")
+        if arguments.beside is not None:
+            compare(model, skvq.load(arguments.beside), X_test)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def compare(model, other, X):
+    """Print how far two models are from each other."""
+    codes, other_codes = model.transform(X), other.transform(X)
+    apart = model.inverse_transform(codes) - other.inverse_transform(codes)
+    relative = np.sqrt(np.mean(apart**2)) / np.std(X)
+    print(f"equal codes: {(codes == other_codes).mean():.2%}; reconstructions differ by {relative:.1e} of their spread")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Tell rows of pixels from the rows of a table."""
+
+import numpy as np
+from scipy import sparse
+
+from .._warnings import warn_user
+from ..training.batches import as_array
+
+# Rows that are looked at, and the shortest side of an image that is told: smaller ones are reconstructed as well as
+# tables.
+ROWS, LEAST_SIDE = 300, 10
+# Neighbours correlate at least so much, and what they leave unexplained is at most so large beside what pixels half a
+# row, and one and a half rows, away leave.
+LEAST_CORRELATION, MOST_LEFT = 0.5, 0.6
+LARGEST_BYTE = 255
+
+
+def image_shape_of(X):
+    """Return the shape (H, W) or (H, W, 3) of the images that rows of numbers look like, or None.
+
+    Values must be those of pixels, whole numbers up to 255 or shares up to 1. Columns beside each other, and columns a
+    row of pixels apart, must be alike, more so than columns half a row more or less apart, which tells an image from a
+    series.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ramp = np.arange(12) / 24
+    >>> images = np.random.default_rng(0).random((50, 2, 1, 1))
+    >>> images = images[:, 0] * np.cos(3 * ramp)[:, None] + images[:, 1] * np.sin(3 * ramp)
+    >>> image_shape_of(images.reshape(50, 144) / images.max())
+    (12, 12)
+    """
+    if X.ndim != 2 or X.shape[1] < LEAST_SIDE**2 or len(X) < 2:
+        return None
+    rows = X[np.linspace(0, len(X) - 1, min(len(X), ROWS)).astype(np.int64)].astype(np.float64)
+    if not np.isfinite(rows).all() or rows.min() < 0 or rows.max() > LARGEST_BYTE:
+        return None
+    if rows.max() > 1 and (rows != np.rint(rows)).any():
+        return None
+    centred = rows - rows.mean(axis=0)
+    if not centred.any():
+        return None
+    shapes = [shape for n_channels in (1, 3) for shape in _shapes(centred, n_channels)]
+    return min(shapes, key=lambda shape: abs(np.log(shape[0] / shape[1])), default=None)
+
+
+def _shapes(rows, n_channels):
+    """Yield the shapes of images with so many channels that centred rows (n, n_features) look like."""
+    n_pixels, beyond = divmod(rows.shape[1], n_channels)
+    if beyond or _correlation(rows, n_channels) < LEAST_CORRELATION:
+        return
+    for width in range(LEAST_SIDE, n_pixels // LEAST_SIDE + 1):
+        if n_pixels % width:
+            continue
+        between, here, beside = (_correlation(rows, n_channels * lag) for lag in (width // 2, width, width * 3 // 2))
+        if here >= LEAST_CORRELATION and 1 - here < MOST_LEFT * (1 - max(between, beside)):
+            yield (n_pixels // width, width) if n_channels == 1 else (n_pixels // width, width, n_channels)
+
+
+def _correlation(rows, lag):
+    """Return the correlation of columns `lag` apart, over all such pairs."""
+    first, second = rows[:, :-lag], rows[:, lag:]
+    variation = np.square(first).sum() * np.square(second).sum()
+    return float((first * second).sum() / np.sqrt(variation)) if variation > 0 else 0.0
+
+
+def warn_of_pixels(X):
+    """Warn if X, an array or a frame of numbers that is taken for a table, looks like rows of pixels."""
+    if sparse.issparse(X) or len(getattr(X, "shape", (0, 0))) != 2:
+        return
+    try:
+        shape = image_shape_of(np.asarray(as_array(X[: 20 * ROWS])))
+    except (TypeError, ValueError):  # of what holds more than numbers, or is no table at all
+        return
+    if shape is not None:
+        pixels = " x ".join(map(str, shape[:2]))
+        warn_user(
+            f"X is taken for a table, but looks like images of {pixels} pixels, a row of X each: pass "
+            f"image_shape={shape}, with which images are reconstructed far better"
+        )

@@ -1,0 +1,140 @@
+"""Several processes that train one network: which rows of a batch are whose, and what the processes add up.
+
+They are the ranks of torch.distributed's default group, which a user starts; without one every function here is that of
+a single process. All ranks are given the same rows and draw the same numbers. Of each batch, whose rows have the same
+numbers on all ranks, a rank computes a run of rows; within :func:`sharing` sums, means and draws are those of the whole
+batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+import torch
+import torch.distributed as dist
+
+Value = TypeVar("Value")
+
+
+class Part(NamedTuple):
+    """The rows of a batch that are this rank's: `start` up to `stop` of `n`."""
+
+    start: int
+    stop: int
+    n: int
+
+
+# The part of the batch that is being computed; None outside of `sharing`, and where every rank computes all rows.
+_now: list[Part | None] = [None]
+
+
+def active() -> bool:
+    """Whether there are several processes."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes, prints and decides: rank 0, or the only one."""
+    return not active() or dist.get_rank() == 0
+
+
+@contextmanager
+def sharing(n: int) -> Iterator[slice]:
+    """Share a batch of n rows within the block; what is yielded are the rows of this rank.
+
+    With fewer rows than ranks all compute all of them, since a mean over no rows is none.
+    """
+    if not active() or n < dist.get_world_size():
+        yield slice(None)
+        return
+    rank, size = dist.get_rank(), dist.get_world_size()
+    part = _now[0] = Part(n * rank // size, n * (rank + 1) // size, n)
+    try:
+        yield slice(part.start, part.stop)
+    finally:
+        _now[0] = None
+
+
+def share() -> float:
+    """Return which share of the rows of the batch this rank computes."""
+    part = _now[0]
+    return 1.0 if part is None else (part.stop - part.start) / part.n
+
+
+def add(*tensors: torch.Tensor) -> None:
+    """Make tensors of one dtype the sums of those of all ranks, in place and in one message."""
+    if _now[0] is None:
+        return
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    dist.all_reduce(flat)
+    for tensor, total in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
+        tensor.copy_(total.view(tensor.shape))
+
+
+def mean(of_rows: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the batch for a mean over this rank's rows; its gradient is that of these rows alone.
+
+    So the gradients of a function of it add up, each with the share of its rank, to that of the whole batch.
+    """
+    if _now[0] is None:
+        return of_rows
+    whole = of_rows.detach() * share()
+    add(whole)
+    return whole + (of_rows - of_rows.detach())
+
+
+def drawn(draw: Callable[[tuple[int, ...]], torch.Tensor], shape: Iterable[int], axis: int = 0) -> torch.Tensor:
+    """Return this rank's part, along `axis`, of what is drawn for the whole batch; `shape` is that of the part."""
+    part, sizes = _now[0], list(shape)
+    if part is None:
+        return draw(tuple(sizes))
+    sizes[axis] = part.n
+    return draw(tuple(sizes)).narrow(axis, part.start, part.stop - part.start)
+
+
+def rows_of_all(rows: torch.Tensor) -> torch.Tensor:
+    """Return the rows of the whole batch, in order: (b, ...) of this rank → (n, ...)."""
+    part = _now[0]
+    if part is None:
+        return rows
+    whole = rows.new_zeros((part.n, *rows.shape[1:]))
+    whole[part.start : part.stop] = rows
+    dist.all_reduce(whole)
+    return whole
+
+
+def of_first(call: Callable[[], Value]) -> Value:
+    """Return what a call returns on rank 0, or raise what it raises there: any value that pickles."""
+    if not active():
+        return call()
+    box: list = [None, None]
+    if is_first():
+        try:
+            box[0] = call()
+        except Exception as error:
+            box[1] = error
+    dist.broadcast_object_list(box, src=0)
+    if box[1] is not None:
+        raise box[1]
+    return box[0]
+
+
+def of_all(value: Value) -> list[Value]:
+    """Return the values of all ranks, in their order: any that pickle."""
+    if not active():
+        return [value]
+    values: list = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+@torch.no_grad()
+def make_equal(tensors: Iterable[torch.Tensor]) -> None:
+    """Give tensors the values that they have on rank 0, in place."""
+    if active():
+        for tensor in tensors:
+            values = tensor.contiguous()
+            dist.broadcast(values, src=0)
+            tensor.copy_(values)

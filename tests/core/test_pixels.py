@@ -1,0 +1,53 @@
+"""Rows of pixels that would be taken for a table."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_sample_images
+
+from skvq import AutoEncoderTransformer, VAETransformer, VQVAETransformer
+from skvq.core.pixels import image_shape_of
+
+PHOTOGRAPH = load_sample_images().images[0]
+CORNERS = np.random.default_rng(0).integers(0, 380, (100, 2))
+PATCHES = np.stack([PHOTOGRAPH[i : i + 20, j : j + 16] for i, j in CORNERS])
+TIME = np.arange(400) / 400
+PHASES = np.random.default_rng(1).random((100, 1))
+
+
+@pytest.mark.parametrize("unit", [1, 255])
+def test_patches_of_a_photograph_are_told_with_their_shape(unit):
+    assert image_shape_of(PATCHES.reshape(100, -1) / unit) == (20, 16, 3)
+    assert image_shape_of(PATCHES[..., 0].reshape(100, -1) / unit) == (20, 16)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.random.default_rng(0).random((100, 400)),
+        np.random.default_rng(0).poisson(1, (100, 400)),
+        0.5 + 0.5 * np.sin(2 * np.pi * (3 * TIME + PHASES)),
+        np.random.default_rng(0).normal(size=(100, 400)).cumsum(axis=1),
+        PATCHES.reshape(100, -1) * 1.7,
+        np.zeros((100, 400)),
+        load_breast_cancer().data,
+    ],
+    ids=["noise", "counts", "waves", "walks", "no pixels", "nothing", "table"],
+)
+def test_tables_and_series_are_not_taken_for_images(X):
+    assert image_shape_of(X) is None
+
+
+@pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer])
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
+def test_rows_of_pixels_without_image_shape_draw_one_warning_with_the_way_out(kind, form):
+    X = PATCHES[..., 0].reshape(100, -1)
+    parameters = {"max_iter": 1} | ({"prior": None} if kind is VQVAETransformer else {})
+    with pytest.warns(UserWarning, match=r"looks like images of 20 x 16 pixels.*image_shape=\(20, 16\)") as found:
+        kind(**parameters).fit(form(X))
+    assert sum("image_shape" in str(warning.message) for warning in found) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kind(image_shape=(20, 16), **parameters).fit(form(X))
