@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal
 
+from sklearn.base import BaseEstimator
+
 from ..core.parameters import (
     AUTO,
     FRACTION,
@@ -17,7 +19,7 @@ from ..core.parameters import (
     StrOptions,
     is_auto,
 )
-from ..core.versions import VersionedEstimator
+from ..core.versions import with_versions, without_versions
 from ..nn.quantizers.finite_scalar import levels_for
 from .specs import (
     CODEBOOKS,
@@ -112,7 +114,7 @@ def automatic_n_codes(n_vectors):
     return 2 ** max(1, min(8, int(math.log2(max(1, n_vectors / ROWS_PER_CODE)))))
 
 
-class Codes(VersionedEstimator, ABC):
+class Codes(BaseEstimator, ABC):
     """Base of the kinds of codes: a subclass has parameters and returns a specification for a request.
 
     `has_codebook` says whether there is a codebook, on which the loss weights act.
@@ -127,6 +129,12 @@ class Codes(VersionedEstimator, ABC):
     def check(self) -> None:
         """Raise ValueError for parameters that are out of range or do not go together."""
         self._validate_params()
+
+    def __getstate__(self):
+        return with_versions(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_versions(self, state))
 
     def _shares(self, request):
         """Return whether all positions share their codebooks: by default in images, whose patches are alike."""

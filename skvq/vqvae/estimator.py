@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +29,6 @@ from .._typing import (
     SeriesShape,
     typed,
 )
-from .._warnings import warn_user
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
@@ -56,7 +55,7 @@ from .defaults import (
 )
 from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, start_from_data
-from .prior import CodePrior, RowPrior, check_prior, checkpointed, models_rows, named_prior
+from .prior import CodePrior, RowPrior, check_prior, checkpointed, keeps_autoencoder, models_rows, named_prior
 
 # Instances with parameters that can be set, for the message of an error.
 INSTANCES = {
@@ -70,20 +69,6 @@ def _has_prior(estimator):
     if estimator.prior is not None or hasattr(estimator, "prior_"):
         return True
     raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
-
-
-@contextmanager
-def keeps_autoencoder(name):
-    """Within the block the prior of a fitted autoencoder is fitted; if it fails, say that the autoencoder is kept."""
-    try:
-        yield
-    except BaseException as error:
-        reason = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
-        warn_user(
-            f"{name}: the fit of the prior {reason}; the autoencoder is kept: transform and inverse_transform work, "
-            "and fit_prior(X) fits a prior"
-        )
-        raise
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -468,7 +453,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             task.begin(1 if self.prior is None else 2)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
             del self._arranged
-        with keeps_autoencoder(type(self).__name__):
+        with nullcontext() if prior is None else keeps_autoencoder(type(self).__name__):
             stage.end()
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
