@@ -88,8 +88,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Positions of a row: a grid (h, w) for images, (m,) for tables and series. Two grids ((h, w), (h', w')), for
         images, make two levels of codes [3]_, coarse ones and, for what these leave, fine ones, with a codebook each.
         "auto": a cell of s × s pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells
-        (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16; for
-        series about √length.
+        (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4), but of tiny images as under `network`; for tables one position for
+        every four columns, from 2 to 16; for series about √length.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
         many codes a position has, which stay at "auto": for tables codes of 4, 6 or 8 bits, whichever reconstruct
@@ -134,10 +134,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     network : {"auto", "dense", "aligned", "convolutional"}, default="auto"
         Kind of the networks of images and series; those of tables are dense. "convolutional" shares its weights over
         the positions of an image, or the parts of a series. "aligned", for images, has maps over all positions besides,
-        on grids of up to 256. "dense", for series: codes of the whole series, as of the row of a table, which take the
-        fewest bits where series are aligned. "auto": images get "aligned" where they are, such as centred digits and
-        cut out faces, from 20,000 of them on (below, the maps overfit); of series both kinds are started on three
-        quarters of the rows, and the one that reconstructs the others better is taken.
+        on grids of up to 256. "dense": codes of the whole image or series, as of the row of a table, which take the
+        fewest bits where rows are aligned and small. "auto": images get "aligned" where they are, such as centred
+        digits and cut out faces, from 20,000 of them on (below, the maps overfit); of series both kinds are started on
+        three quarters of the rows, and the one that reconstructs the others better is taken. So it is with aligned
+        images of up to 100 values, from 500 of them on, if `n_codes`, `code_shape` and `quantizer` are "auto": codes of
+        patches, of patches and strips with codebooks of their own, and of whole images are compared at equal bits.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
         Hidden layers of encoder and decoder where these are dense, beside a linear path; () is the linear path alone.
         "auto": (256, 256), or () below 500 training rows, where a network overfits more than it learns.
@@ -205,7 +207,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         ``codebook_[np.arange(m), codes]``, (s, n_codes, code_dim) for an image with s codes a position, and (2,
         n_codes, code_dim) for two grids.
     code_shape_ : tuple of int
-        Shape of the codes of a row: (h, w) for images, (m,) for tables, with s behind it where a position has s codes;
+        Shape of the codes of a row: (h, w) for images, (m,) for tables and for whole images or series, with s behind it
+        where a position has s codes;
         ((h, w), (h', w')) where there are two grids.
     n_codes_ : int
         Number of codes in a codebook.
