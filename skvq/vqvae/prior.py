@@ -327,7 +327,8 @@ class CodePrior:
         if held_out is not None and has_fit_parameter(self.estimator, "X_val"):
             options = {"X_val": held_out} | ({"y_val": y_val} if labels else {})
         if has_fit_parameter(self.estimator, "codebook") and self._tells_codebooks():
-            options["codebook"] = codebook
+            stages = self.spec.stages  # an axis of their own tells them from codebooks of positions
+            options["codebook"] = codebook if stages == 1 else codebook.reshape(-1, stages, *codebook.shape[-2:])
         with task.delegate("prior", self.estimator):
             return self.estimator.fit(codes, *labels, **options)
 
