@@ -74,7 +74,7 @@ def warn_of_pixels(X):
     if sparse.issparse(X) or len(getattr(X, "shape", (0, 0))) != 2:
         return
     try:
-        shape = image_shape_of(np.asarray(as_array(X[: 20 * ROWS])))
+        shape = image_shape_of(np.asarray(as_array(X)[: 20 * ROWS]))
     except (TypeError, ValueError):  # of what holds more than numbers, or is no table at all
         return
     if shape is not None:

@@ -76,7 +76,7 @@ def test_sizes_may_have_to_be_at_least_so_many():
 
 def test_arguments_are_held_to_their_constraints_and_the_first_wrong_one_is_named(refusal):
     constraints = {"first": [None, POSITIVE_INTEGER], "second": [FRACTION]}
-    assert check_arguments("Some.method", constraints, first=None, second=0.5) is None
+    assert check_arguments("Some.method", constraints, first=None, second=0.5) == (None, 0.5)
     with pytest.raises(ValueError, match=refusal("Some.method", "first", 0, "None", "an int in the range [1, inf)")):
         check_arguments("Some.method", constraints, first=0, second=2.0)
     with pytest.raises(ValueError, match=refusal("Some.method", "second", 2.0, "a float in the range [0.0, 1.0)")):
