@@ -359,6 +359,40 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self
 
     @prepared
+    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+        """Train on a chunk of rows, each of them once, and go on with the next chunk in the next call.
+
+        The first chunk fixes the columns or the shape, the scaling, and the network and its start, so it should be
+        large enough to stand for the others; all chunks are scaled alike. No rows are held out, `max_iter` has no
+        effect, and after a few steps the learning rate stays as it is: lower it for the last chunks. After :meth:`fit`
+        it goes on from what was learned. Memory is needed for a chunk, the network and its optimiser.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+            The chunk.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        check_combinations(self)
+        with self._keeps_last_chunk():
+            if hasattr(self, "weights_"):
+                layout = layout_of(self)
+                X = layout.check(self, X)
+            else:
+                layout, X, _ = learn_layout(self, X, None, standardize=self.standardize)
+                check_loss(self.loss, layout)
+            if self.loss == "log_loss":
+                check_unit_interval(X)
+            self._fit_chunk(layout.rows(X, resolve_device(self.device)))
+        return self
+
+    @prepared
     def transform(self, X: MatrixLike) -> NDArray[np.float32]:
         """Return the codes of X.
 
@@ -456,6 +490,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @staticmethod
     def _build(architecture, generator):
         return build_autoencoder(from_json(Architecture, architecture), generator)
+
+    def _known_architecture(self):
+        return from_json(Architecture, self.architecture_)
 
     def _recipe(self, rows, held_out):
         architecture = plan(self, rows.shape, len(rows), rows.n_columns)

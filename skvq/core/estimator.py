@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,11 +21,12 @@ from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.checkpoints import Checkpoint, seed_in
 from ..training.loop import Loop, Settings
+from ..training.stream import Stream
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
 from .parameters import is_auto, plain
-from .versions import VersionedEstimator
+from .versions import with_versions, without_versions
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -156,7 +158,14 @@ def check_same_rows(rows, held_out):
         )
 
 
-class NetworkEstimator(CallbackSupport, VersionedEstimator):
+def memory_of(stream, start):
+    """Return the memory of a Stream as data, for another process to go on with."""
+    names = ("batch_size", "learning_rate_init")
+    settings = {name: getattr(stream.settings, name) for name in names}
+    return {"state": stream.memory(), "settings": settings, "notes": dict(start.notes)}
+
+
+class NetworkEstimator(CallbackSupport, BaseEstimator):
     """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
     A subclass that trains by :meth:`_fit_network` has the parameters below and three hooks. ``_recipe(rows, held_out)``
@@ -164,12 +173,15 @@ class NetworkEstimator(CallbackSupport, VersionedEstimator):
     a trained network, which is in evaluation mode. ``_build(architecture, generator)``, static, returns the module that
     the dict `architecture_` describes. The module itself is a cache, built again where it is missing.
 
+    Those with `partial_fit` have another hook: ``_known_architecture()`` returns the architecture of what was learned,
+    of which `architecture_` is the JSON.
+
     A fit learns the attributes whose names end in an underscore, and those in `_learned_beside`. Those in `_caches` are
     made again where they are missing, and are never pickled.
     """
 
     _learned_beside: tuple[str, ...] = ()
-    _caches: tuple[str, ...] = ("_module", "_table", "_layout", "_seed")
+    _caches: tuple[str, ...] = ("_module", "_table", "_layout", "_seed", "_stream")
 
     # The parameters that every subclass has. Without the first two, as is possible, there are no checkpoints.
     checkpoint: str | os.PathLike[str] | None = None
@@ -188,6 +200,7 @@ class NetworkEstimator(CallbackSupport, VersionedEstimator):
     verbose: int
 
     _recipe: Callable[..., Recipe]
+    _known_architecture: Callable[[], object]
     _build: Callable[..., torch.nn.Module]
 
     @prepared
@@ -306,6 +319,55 @@ class NetworkEstimator(CallbackSupport, VersionedEstimator):
         self.__dict__.update(self._kept(fitting), _module=fitting.module.eval())
         return fitting
 
+    def _fit_chunk(self, rows):
+        """Train on a chunk of rows, from where the last chunk, or the fit before it, ended; keep what was learned."""
+        if "_stream" not in self.__dict__:
+            self._stream = self._open_stream(rows)
+        stream, start = self._stream
+        if not is_auto(self.learning_rate_init):
+            stream.set_rate(float(self.learning_rate_init))
+        with threads_for(sum(tensor.numel() for tensor in stream.module.parameters()) * stream.settings.batch_size):
+            history = stream.take(rows)
+        fitting = Fitting(stream.module, start.architecture, rows, None, stream.generator, {})
+        self._record(history, fitting)
+        self.__dict__.update(self._fitted_so_far(fitting))
+
+    def _open_stream(self, rows):
+        """Return a Stream, of a new network or of the one that there is, and the Start that it came from."""
+        recipe, generator, memory = self._recipe(rows, rows), self._generator(), self.__dict__.get("_stream_memory")
+        goes_on = hasattr(self, "weights_")
+        start = self._start_again(rows.device) if goes_on else recipe.start(recipe.architecture, rows, generator)
+        settings = self._settings(recipe, judged=False)
+        if memory is not None:
+            start, settings = replace(start, notes=memory["notes"]), replace(settings, **memory["settings"])
+        stream = Stream(recipe.objective(start, generator), rows, settings, generator)
+        if memory is not None:
+            stream.remember(memory["state"])
+        elif goes_on:
+            stream.history.terms = {name: values for name, values in self.history_.items() if "validation_" not in name}
+            stream.history.n_iter = self.n_iter_
+        return stream, start
+
+    def _start_again(self, device):
+        """Return what was learned as the Start of more training."""
+        module = self._build(self.architecture_, torch.Generator())
+        module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in self.weights_.items()})
+        return Start(module.to(device), self._known_architecture())
+
+    @contextmanager
+    def _keeps_last_chunk(self):
+        """Leave what was learned before the block if it fails."""
+        if not hasattr(self, "weights_"):
+            self._forget()
+            with self._forgets_failure():
+                yield
+            return
+        try:
+            yield
+        except BaseException:
+            self.__dict__.pop("_stream", None)  # its network has seen a part of the chunk
+            raise
+
     def _settings(self, recipe, *, judged):
         """Return the Settings of the loop: the parameters, and the recipe's budget where they are "auto".
 
@@ -367,7 +429,7 @@ class NetworkEstimator(CallbackSupport, VersionedEstimator):
     def _forget(self):
         """Drop all that an earlier fit learned."""
         learned = [name for name in self.__dict__ if name.endswith("_")]
-        for name in (*learned, *self._learned_beside, *self._caches):
+        for name in (*learned, *self._learned_beside, *self._caches, "_stream_memory"):
             self.__dict__.pop(name, None)
 
     @contextmanager
@@ -392,7 +454,12 @@ class NetworkEstimator(CallbackSupport, VersionedEstimator):
         return self._module
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = super().__getstate__().copy()
+        if "_stream" in state:
+            state["_stream_memory"] = memory_of(*state["_stream"])
         for name in self._caches:
             state.pop(name, None)
-        return state
+        return with_versions(state)
+
+    def __setstate__(self, state):
+        super().__setstate__(without_versions(self, state))

@@ -11,7 +11,10 @@ from .values import decode_parameters, encode, encode_parameters, own_schema
 
 # What an estimator may hold besides parameters and fitted attributes, and loses: what serves training only (networks as
 # a cache, the memory of an optimiser, callbacks, requests for metadata).
-LEFT_OUT = {"_module", "_table", "_layout", "_codes", "_optimizer_state", "_skl_callbacks", "_metadata_request"}
+LEFT_OUT = {
+    "_module", "_table", "_layout", "_codes", "_seed", "_optimizer_state", "_stream", "_stream_memory",
+    "_skl_callbacks", "_metadata_request",
+}  # fmt: skip
 # That the output is to be a frame is kept.
 OUTPUT, Output = "_sklearn_output_config", Literal["default", "pandas", "polars"]
 

@@ -17,6 +17,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
+from ..core.fingerprint import digest_of_arrays
 from ..core.layout import check_image_shape, check_rows
 from ..core.memory import check_rows as check_rows_memory
 from ..core.naming import named
@@ -168,6 +169,53 @@ class GridDensity(DensityMixin, NetworkEstimator):
         task.end()
         return self
 
+    @prepared
+    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+        """Train on a chunk of rows, each of them once, and go on with the next chunk in the next call.
+
+        The first chunk fixes the shape, the number of codes where `n_codes` is None, and the network and its start, so
+        it should be large enough to stand for the others. No rows are held out, `max_iter` has no effect, and after a
+        few steps the learning rate stays as it is: lower it for the last chunks. After :meth:`fit` it goes on from what
+        was learned. Memory is needed for a chunk, the network and its optimiser.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+            The chunk.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            With ``class_conditional=True``: a chunk need not have all classes.
+        """
+        self.check_parameters()
+        if self.class_conditional:
+            raise ValueError(
+                "partial_fit has no classes, since a chunk need not have all of them; pass class_conditional=False, or "
+                "call fit"
+            )
+        with self._keeps_last_chunk():
+            first = not hasattr(self, "weights_")
+            codes = self._check_grids(X, reset=first)
+            if first:
+                self.n_codes_ = self._infer_n_codes(codes) if self.n_codes is None else int(self.n_codes)
+            self._vectors = None
+            try:
+                self._fit_chunk(self._grid_rows(codes))
+            finally:
+                del self._vectors
+        return self
+
+    def _open_checkpoint(self, **data):
+        books = {} if self._vectors is None else {"codebook": digest_of_arrays(np.asarray(self._vectors))}
+        return super()._open_checkpoint(**data, **books)
+
     def _check_use_of_classes(self, fitting):
         """Warn where the class makes no difference on the held-out rows, or on the training rows without enough."""
         rows, which = fitting.held_out, "held-out"
@@ -201,6 +249,9 @@ class GridDensity(DensityMixin, NetworkEstimator):
     @classmethod
     def _build(cls, architecture, generator):
         return cls._sizes_class.from_json(architecture).build(generator)
+
+    def _known_architecture(self):
+        return self._learned_sizes
 
     def _recipe(self, rows, held_out):
         holds_out = self._holds_out(held_out, True)

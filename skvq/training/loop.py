@@ -241,10 +241,13 @@ class Optimizer:
         of_muon = {id(matrix) for matrix in matrices}
         others = [parameter for parameter in self.parameters if id(parameter) not in of_muon]
         self.parts = [torch.optim.AdamW(others, lr=1.0, betas=settings.betas, weight_decay=settings.alpha, fused=True)]
-        self.rates = [settings.learning_rate_init]
         if matrices:
             self.parts.append(torch.optim.Muon(matrices, lr=1.0, weight_decay=settings.alpha, ns_steps=MUON_STEPS))
-            self.rates.append(MUON_RATE * settings.learning_rate_init)
+        self.set_rate(settings.learning_rate_init)
+
+    def set_rate(self, rate):
+        """Set the learning rate of Adam, and with it that of Muon."""
+        self.rates = [rate, MUON_RATE * rate][: len(self.parts)]
 
     def step(self, loss, factor):
         """Go down the gradient of a loss, at `factor` times the learning rates."""
@@ -445,7 +448,7 @@ class Loop:
 
     def _step(self, batch, epoch):
         settings = self.settings
-        factor = learning_rate_factor(self.history.n_steps, self.n_steps, math.ceil(settings.warmup * self.n_steps))
+        factor = self._factor()
         rate = settings.learning_rate_init * factor
         with self._autocast():
             terms = of_whole_batch(self.objective.terms(batch))
@@ -457,8 +460,17 @@ class Loop:
             )
         self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
         self.history.n_steps += 1
-        self.objective.after_step(self.history.n_steps / self.n_steps)
+        self.objective.after_step(self._progress())
         return terms
+
+    def _factor(self):
+        """Return the factor on the learning rate of the next step."""
+        warmup = math.ceil(self.settings.warmup * self.n_steps)
+        return learning_rate_factor(self.history.n_steps, self.n_steps, warmup)
+
+    def _progress(self):
+        """Return which share of all steps is done."""
+        return self.history.n_steps / self.n_steps
 
     def _tensors(self):
         """Return all tensors of the module, buffers that a state dictionary leaves out among them."""

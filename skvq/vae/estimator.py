@@ -358,20 +358,50 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """
         self._validate_params()
         task = FitTask(self, X, y)
-        # The values of counts and probabilities mean something; only a Gaussian may be standardised.
-        gaussian = self.likelihood in ("gaussian", "gaussian_per_feature")
-        why = UNSCALED if gaussian else (f"likelihood={self.likelihood!r}", "likelihood='gaussian'")
-        layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize and gaussian, why=why)
-        check_range(self.likelihood, X)
-        if held_out is not None:
-            with named(X="X_val"):
-                check_range(self.likelihood, held_out)
+        layout, X, held_out = self._learn_layout(X, X_val)
         device = resolve_device(self.device)
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         fitting = self._fit_network(rows, held_out, self._generator(), task)
         self._warn_of_collapse(fitting.notes["supported"])
         fitting.end()
         task.end()
+        return self
+
+    @prepared
+    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+        """Train on a chunk of rows, each of them once, and go on with the next chunk in the next call.
+
+        The first chunk fixes the columns or the shape, the scaling, and the network and its start, so it should be
+        large enough to stand for the others; all chunks are scaled alike. No rows are held out, `max_iter` has no
+        effect, and after a few steps the learning rate stays as it is: lower it for the last chunks. After :meth:`fit`
+        it goes on from what was learned. The mixture is fitted to the latest chunk, which takes less time with a number
+        in `n_mixture_components`, and none with ``prior="normal"``. Memory is needed for a chunk, the network and its
+        optimiser.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+            The chunk.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        if self.kl_warmup > 0:
+            raise ValueError(
+                f"partial_fit does not know how long training lasts, of which kl_warmup={self.kl_warmup} is a share; "
+                "pass kl_warmup=0"
+            )
+        with self._keeps_last_chunk():
+            if hasattr(self, "weights_"):
+                rows = self._rows(X)
+            else:
+                layout, X = self._learn_layout(X, None)[:2]
+                rows = layout.rows(X, resolve_device(self.device))
+            self._fit_chunk(rows)
         return self
 
     @prepared
@@ -578,6 +608,21 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     def _build(architecture, generator):
         return build_vae(from_json(architecture_kind(architecture), architecture), generator)
 
+    def _learn_layout(self, X, X_val):
+        """Return the layout of X, which it keeps, and X and X_val as checked rows."""
+        # The values of counts and probabilities mean something; only a Gaussian may be standardised.
+        gaussian = self.likelihood in ("gaussian", "gaussian_per_feature")
+        why = UNSCALED if gaussian else (f"likelihood={self.likelihood!r}", "likelihood='gaussian'")
+        layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize and gaussian, why=why)
+        check_range(self.likelihood, X)
+        if held_out is not None:
+            with named(X="X_val"):
+                check_range(self.likelihood, held_out)
+        return layout, X, held_out
+
+    def _known_architecture(self):
+        return from_json(architecture_kind(self.architecture_), self.architecture_)
+
     def _recipe(self, rows, held_out):
         blocks = rows.layout.blocks if layout_of(self).is_mixed else None
         architecture = plan(self, rows.shape, len(rows), blocks)
@@ -679,7 +724,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """Return the standardised Rows of an X that is like that of `fit`."""
         layout = layout_of(self)
         X = layout.check(self, X)
-        check_range(self.likelihood, X)
+        check_range(self.architecture_["likelihood"], X)
         return layout.rows(X, resolve_device(self.device))
 
     def _rows_from(self, z, random_state=None):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import entropy
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
@@ -29,7 +28,6 @@ from .._typing import (
     SeriesShape,
     typed,
 )
-from .._warnings import warn_user
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
@@ -40,7 +38,7 @@ from ..core.parameters import check_arguments, is_auto, plain
 from ..priors.defaults import COMPLETION
 from ..training.batches import as_array
 from . import schema
-from .arrangement import arrange
+from .arrangement import Arrangement, arrange
 from .codes import Codes
 from .completion import ImageCompletion
 from .defaults import (
@@ -55,8 +53,8 @@ from .defaults import (
     stops_early,
 )
 from .gaps import SeriesCompletion
-from .network import VQObjective, build_vqvae, start_from_data
-from .prior import CodePrior, RowPrior, check_prior, checkpointed, models_rows, named_prior
+from .network import VQObjective, build_vqvae, codes_of_rows, start_from_data, trainable_again, use_of_codes
+from .prior import CodePrior, RowPrior, check_prior, checkpointed, keeps_autoencoder, models_rows, named_prior
 
 # Instances with parameters that can be set, for the message of an error.
 INSTANCES = {
@@ -70,20 +68,6 @@ def _has_prior(estimator):
     if estimator.prior is not None or hasattr(estimator, "prior_"):
         return True
     raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
-
-
-@contextmanager
-def keeps_autoencoder(name):
-    """Within the block the prior of a fitted autoencoder is fitted; if it fails, say that the autoencoder is kept."""
-    try:
-        yield
-    except BaseException as error:
-        reason = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
-        warn_user(
-            f"{name}: the fit of the prior {reason}; the autoencoder is kept: transform and inverse_transform work, "
-            "and fit_prior(X) fits a prior"
-        )
-        raise
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -104,8 +88,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Positions of a row: a grid (h, w) for images, (m,) for tables and series. Two grids ((h, w), (h', w')), for
         images, make two levels of codes [3]_, coarse ones and, for what these leave, fine ones, with a codebook each.
         "auto": a cell of s × s pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells
-        (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16; for
-        series about √length.
+        (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4), but of tiny images as under `network`; for tables one position for
+        every four columns, from 2 to 16; for series about √length.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
         many codes a position has, which stay at "auto": for tables codes of 4, 6 or 8 bits, whichever reconstruct
@@ -150,10 +134,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     network : {"auto", "dense", "aligned", "convolutional"}, default="auto"
         Kind of the networks of images and series; those of tables are dense. "convolutional" shares its weights over
         the positions of an image, or the parts of a series. "aligned", for images, has maps over all positions besides,
-        on grids of up to 256. "dense", for series: codes of the whole series, as of the row of a table, which take the
-        fewest bits where series are aligned. "auto": images get "aligned" where they are, such as centred digits and
-        cut out faces, from 20,000 of them on (below, the maps overfit); of series both kinds are started on three
-        quarters of the rows, and the one that reconstructs the others better is taken.
+        on grids of up to 256. "dense": codes of the whole image or series, as of the row of a table, which take the
+        fewest bits where rows are aligned and small. "auto": images get "aligned" where they are, such as centred
+        digits and cut out faces, from 20,000 of them on (below, the maps overfit); of series both kinds are started on
+        three quarters of the rows, and the one that reconstructs the others better is taken. So it is with aligned
+        images of up to 100 values, from 500 of them on, if `n_codes`, `code_shape` and `quantizer` are "auto": codes of
+        patches, of patches and strips with codebooks of their own, and of whole images are compared at equal bits.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
         Hidden layers of encoder and decoder where these are dense, beside a linear path; () is the linear path alone.
         "auto": (256, 256), or () below 500 training rows, where a network overfits more than it learns.
@@ -221,7 +207,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         ``codebook_[np.arange(m), codes]``, (s, n_codes, code_dim) for an image with s codes a position, and (2,
         n_codes, code_dim) for two grids.
     code_shape_ : tuple of int
-        Shape of the codes of a row: (h, w) for images, (m,) for tables, with s behind it where a position has s codes;
+        Shape of the codes of a row: (h, w) for images, (m,) for tables and for whole images or series, with s behind it
+        where a position has s codes;
         ((h, w), (h', w')) where there are two grids.
     n_codes_ : int
         Number of codes in a codebook.
@@ -388,8 +375,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         checkpoint_interval: float = 60.0,
     ) -> None:
         self.n_codes, self.code_shape = n_codes, code_shape
-        self.max_bits = max_bits
-        self.quantizer = quantizer
+        self.max_bits, self.quantizer = max_bits, quantizer
         self.codebook_weight, self.commitment_weight = codebook_weight, commitment_weight
         self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
         self.standardize = standardize
@@ -399,8 +385,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.network, self.augment = network, augment
         self.channels, self.n_blocks = channels, n_blocks
         self.prior, self.input_noise = prior, input_noise
-        self.alpha = alpha
-        self.batch_size = batch_size
+        self.alpha, self.batch_size = alpha, batch_size
         self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -465,7 +450,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             task.begin(1 if self.prior is None else 2)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
             del self._arranged
-        with keeps_autoencoder(type(self).__name__):
+        with nullcontext() if prior is None else keeps_autoencoder(type(self).__name__):
             stage.end()
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
@@ -516,6 +501,42 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         else:
             self._fit_prior(prior, self._encode(X), y, held_out, y_val, self._generator(), task)
         task.end()
+        return self
+
+    @prepared
+    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+        """Train the autoencoder on a chunk of rows, each of them once, and go on with the next chunk in the next call.
+
+        The first chunk fixes the columns or the shape, the scaling, and the network and its start, so it should be
+        large enough to stand for the others; all chunks are scaled alike. No rows are held out, `max_iter` has no
+        effect, and after a few steps the learning rate stays as it is: lower it for the last chunks. After :meth:`fit`
+        it goes on from what was learned. The codebook moves on, and codes that fall out of use are put back among the
+        data. `code_counts_`, `noise_variance_` and what follows from them are of the latest chunk. The prior is left to
+        :meth:`fit_prior`; one from before is dropped, since the codes mean something else now. Memory is needed for a
+        chunk, the network and its optimiser.
+
+        Parameters
+        ----------
+        X : array-like like that of :meth:`fit`
+            The chunk.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._check_parameters()
+        with self._keeps_last_chunk():
+            if hasattr(self, "weights_"):
+                layout = layout_of(self)
+                X, self._arranged = layout.check(self, X), Arrangement(self.network_, self)
+            else:
+                layout, X, _ = learn_layout(self, X, None, standardize=self.standardize)
+                self._arrange(layout.rows(X, "cpu"))
+            self._fit_chunk(layout.rows(X, resolve_device(self.device)))
+            del self._arranged
+        self.__dict__.pop("prior_", None)
         return self
 
     @prepared
@@ -836,6 +857,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         rows, held_out = (None if part is None else layout.rows(part, device) for part in (X, held_out))
         return self._fit_network(rows, held_out, generator, task)
 
+    def _known_architecture(self):
+        return Architecture.from_json(self.architecture_)
+
+    def _start_again(self, device):
+        start, error = super()._start_again(device), math.sqrt(self.noise_variance_)
+        return trainable_again(start, plain(self.codebook_weight), error)
+
     def _recipe(self, rows, held_out):
         asked, width, is_dense = self._arranged.asked, self._arranged.width, self.network_ == "dense"
         codes = plan_codes(asked, rows.shape, len(rows), rows.n_columns, self.network_, width)
@@ -883,28 +911,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _learned(self, fitting):
         """Return codebook and codes in use, with the codes of all rows of `fit` in the notes."""
-        network, spec = fitting.module, fitting.architecture.codes
-        all_rows = fitting.rows.unrestricted()
-        n_columns = spec.codes_per_row
-        if fitting.held_out is None:
-            codes, squared_error, _ = inference.reconstruct(network, all_rows, n_columns, CODE_DTYPE)
-        else:
-            codes = inference.encode(network, all_rows, n_columns, CODE_DTYPE)
-            _, squared_error, _ = inference.reconstruct(network, fitting.held_out, n_columns, CODE_DTYPE)
-        fitting.notes["codes"] = codes
-        code_counts = spec.counts(network.quantizer, codes)
-        counts = code_counts.reshape(-1, spec.n_codes)  # of every codebook
-        bits_per_row = float(entropy(counts, base=2, axis=1) @ counts.sum(axis=1) / len(codes))
-        smallest = np.finfo(np.float32).eps  # a perfect reconstruction would make the likelihood infinite
+        spec = fitting.architecture.codes
+        fitting.notes["codes"], noise_variance = codes_of_rows(fitting)
         return {
             "n_codes_": spec.n_codes,
             "code_shape_": spec.code_shape,
-            "codebook_": spec.codebooks(network.quantizer),
-            "code_counts_": code_counts,
-            "codebook_usage_": float((code_counts > 0).mean()),
-            "bits_per_row_": bits_per_row,
-            "perplexity_": 2.0 ** (bits_per_row / codes.shape[1]),
-            "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
+            "codebook_": spec.codebooks(fitting.module.quantizer),
+            "noise_variance_": noise_variance,
+            **use_of_codes(spec, fitting.module.quantizer, fitting.notes["codes"]),
         }
 
     def _check_prior(self, prior, spec, training, held_out, tables):

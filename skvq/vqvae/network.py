@@ -11,9 +11,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.stats import entropy
 from torch import nn
 
 from .._warnings import warn_user
+from ..core import inference
+from ..core.codes import CODE_DTYPE
 from ..core.estimator import Start
 from ..nn import images, ranks, series, tables
 from ..training.loop import Objective
@@ -184,6 +187,42 @@ def cluster(vectors, n_codes, generator):
     """Return codebooks (g, n_codes, d) for vectors (n, g, d); where fewer vectors differ, some are there twice."""
     codebooks = kmeans_codebooks(vectors.numpy(), n_codes, generator)
     return torch.from_numpy(codebooks[:, np.arange(n_codes) % codebooks.shape[1]])
+
+
+def trainable_again(start, codebook_weight, error):
+    """Return a Start whose codebook moves by its weight; `error` is what the network leaves of rows."""
+    quantizer = start.architecture.codes.build(torch.Generator(), codebook_weight)
+    quantizer.load_state_dict(start.module.quantizer.state_dict())
+    start.module.quantizer = quantizer.to(next(start.module.parameters()).device)
+    return replace(start, notes={"error": error})
+
+
+def codes_of_rows(fitting):
+    """Return the codes of all rows of a Fitting, (n, codes_per_row), and the mean squared error of their values.
+
+    The error is that of held-out rows where there are some; it is not 0, which would make likelihoods infinite.
+    """
+    network, all_rows, n_columns = fitting.module, fitting.rows.unrestricted(), fitting.architecture.codes.codes_per_row
+    if fitting.held_out is None:
+        codes, squared_error, _ = inference.reconstruct(network, all_rows, n_columns, CODE_DTYPE)
+    else:
+        codes = inference.encode(network, all_rows, n_columns, CODE_DTYPE)
+        _, squared_error, _ = inference.reconstruct(network, fitting.held_out, n_columns, CODE_DTYPE)
+    smallest = np.finfo(np.float32).eps
+    return codes, max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest)
+
+
+def use_of_codes(spec, quantizer, codes):
+    """Return the fitted attributes that tell how the codes of rows (n, codes_per_row) use the codebooks, a dict."""
+    code_counts = spec.counts(quantizer, codes)
+    counts = code_counts.reshape(-1, spec.n_codes)  # of every codebook
+    bits_per_row = float(entropy(counts, base=2, axis=1) @ counts.sum(axis=1) / len(codes))
+    return {
+        "code_counts_": code_counts,
+        "codebook_usage_": float((code_counts > 0).mean()),
+        "bits_per_row_": bits_per_row,
+        "perplexity_": 2.0 ** (bits_per_row / codes.shape[1]),
+    }
 
 
 class VQObjective(Objective):
