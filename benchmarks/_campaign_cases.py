@@ -87,6 +87,7 @@ MODELS = (
     Model("VQVAETransformer", f"{CONVOLUTIONS}, 'n_codes': 4, 'prior': skvq.PixelCNN(**{{{GRIDS}}})", IMAGES, (*VQ, *PRIOR)),
     Model("VQVAETransformer", f"{CONVOLUTIONS}, 'n_codes': 4, 'prior': None, 'series_shape': (16,)", SERIES, VQ),
     Model("VQVAETransformer", f"{NET}, 'n_codes': 4, 'prior': None", MIXED, VQ),
+    Model("OutlierDetector", f"'estimator': skvq.VAETransformer(**{{{NET}}}), 'cv': 2", TABLE, ("model.predict({})", "model.score_samples({})")),
     Model("PixelCNN", GRIDS, CODES, PRIOR),
     Model("CausalTransformer", f"{TINY}, 'd_model': 4, 'n_layers': 1, 'n_heads': 2", CODES, PRIOR),
     Model("HierarchicalPixelCNN", f"{GRIDS}, 'grid_shapes': ((1, 2), (2, 2))", CODES, PRIOR),

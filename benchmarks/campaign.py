@@ -12,6 +12,8 @@ error, NaN, a changed input, a hang, a crash. For every wrong one the code that 
 import argparse
 import collections
 import json
+import math
+import os
 import selectors
 import subprocess
 import sys
@@ -24,7 +26,8 @@ import _campaign_worker
 import numpy as np
 from _environment import print_environment
 
-SECONDS = 60  # after which a case hangs
+# A case hangs after so many seconds in which its process computed for CPU_SECONDS, or at the latest after LONGEST.
+SECONDS, CPU_SECONDS, LONGEST = 30, 30, 180
 
 
 def draw(seed, number):
@@ -32,6 +35,15 @@ def draw(seed, number):
     random = np.random.default_rng([seed, number])
     makers = _campaign_faults.CASES if random.random() < 1 / 8 else _campaign_cases.CASES
     return _campaign_cases.pick(random, makers)(random, int(random.integers(1000)))
+
+
+def cpu_seconds(process):
+    """Return the seconds that a process has computed for; infinity where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return math.inf
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Worker:
@@ -46,17 +58,27 @@ class Worker:
             command = [sys.executable, str(Path(__file__).with_name("_campaign_worker.py"))]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
             self.process = subprocess.Popen(command, text=True, **pipes)
+            self.process.stdout.readline()  # everything is imported
         process = self.process
         process.stdin.write(json.dumps(vars(case)) + "\n")
         process.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            answered = selector.select(SECONDS)
-        answer = process.stdout.readline() if answered else ""
+        ended = self._wait()
+        answer = process.stdout.readline() if ended else ""
         if answer:
             return json.loads(answer)
         self.close()
-        return f"it ended the process ({process.returncode})" if answered else f"no end after {SECONDS} s"
+        return f"it ended the process ({process.returncode})" if ended else "it does not end"
+
+    def _wait(self):
+        """Return whether an answer, or the end of the process, came before the case was taken for one that hangs."""
+        started, computed = time.monotonic(), cpu_seconds(self.process)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while not selector.select(SECONDS):
+                waited = time.monotonic() - started
+                if waited >= LONGEST or cpu_seconds(self.process) - computed >= CPU_SECONDS:
+                    return False
+        return True
 
     def close(self):
         """End the process."""
@@ -66,8 +88,8 @@ class Worker:
             self.process = None
 
 
-def report(counts, wrong, seconds):
-    """Print the table, and the code of what went wrong; return whether all is right."""
+def report(counts, seconds):
+    """Print the table; return how many cases went wrong."""
     print(f"{'kind':34}{'tried':>9}{'right':>9}{'wrong':>9}{'seconds':>9}")
     total = collections.Counter()
     for kind in sorted(counts):
@@ -76,12 +98,7 @@ def report(counts, wrong, seconds):
         tried, failed = count["tried"], count["wrong"]
         print(f"{kind:34}{tried:>9,}{tried - failed:>9,}{failed:>9,}{count['seconds']:>9,.0f}")
     print(f"{seconds:.0f} s")
-    shown = set()
-    for case, what in wrong:
-        if (what[:60], case.kind) not in shown:
-            shown.add((what[:60], case.kind))
-            print(f"\n# {case.kind}: {what}\n{case.setup}\n{case.call}")
-    return not wrong
+    return total["wrong"]
 
 
 def main():
@@ -92,7 +109,7 @@ def main():
     parser.add_argument("--only", help="one kind of cases")
     options = parser.parse_args()
     print_environment()
-    counts, wrong, worker = collections.defaultdict(collections.Counter), [], Worker()
+    counts, shown, worker = collections.defaultdict(collections.Counter), set(), Worker()
     started, number = time.monotonic(), 0
     while time.monotonic() - started < 60 * options.minutes:
         number += 1
@@ -106,9 +123,11 @@ def main():
         counts[case.kind].update({"tried": 1, "seconds": time.monotonic() - before})
         if what is not None:
             counts[case.kind]["wrong"] += 1
-            wrong.append((case, what))
+            if (case.kind, what[:60]) not in shown:  # of a fault that many cases show one is enough
+                shown.add((case.kind, what[:60]))
+                print(f"\n# {case.kind}, case {number}: {what}\n{case.setup}\n{case.call}", flush=True)
     worker.close()
-    if not report(counts, wrong, time.monotonic() - started):
+    if report(counts, time.monotonic() - started):
         raise SystemExit(1)
 
 

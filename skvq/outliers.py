@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from .core.device import prepared
 from .core.estimator import NetworkEstimator
 from .core.layout import layout_of
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
-from .core.versions import VersionedEstimator
+from .core.versions import with_versions, without_versions
 
 # In the order in which "auto" looks for them; the sign makes high values normal.
 SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
@@ -43,7 +43,7 @@ DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
 LEAST_SHARE = 0.01
 
 
-class OutlierDetector(OutlierMixin, MetaEstimatorMixin, VersionedEstimator):
+class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     r"""Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
 
     Any estimator with `score_samples` will do, high for normal rows: ``VAETransformer``, ``VQVAETransformer``, the
@@ -293,6 +293,12 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, VersionedEstimator):
             scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out), neighbors)
         return scores
 
+    def __getstate__(self):
+        return with_versions(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_versions(self, state))
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         inside = get_tags(self.estimator)
@@ -355,9 +361,18 @@ def _folds(cv, X):
     A number of folds shuffles rows, which often come sorted, the same way each time.
     """
     n = _num_samples(_with_rows(X))
-    shuffled = KFold(min(cv, n) if n > 1 else cv, shuffle=True, random_state=0) if isinstance(cv, int) else check_cv(cv)
-    folds = list(shuffled.split(np.zeros(n)))
-    n_left = n - len(np.unique(np.concatenate([held_out for _, held_out in folds])))
+    if isinstance(cv, Integral):
+        shuffled = KFold(min(int(cv), n) if n > 1 else int(cv), shuffle=True, random_state=0)
+    else:
+        shuffled = check_cv(cv)
+    try:
+        folds = list(shuffled.split(np.zeros(n)))
+        n_left = n - len(np.unique(np.concatenate([np.arange(n)[held_out] for _, held_out in folds])))
+    except (TypeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"cv={cv!r:.80} must be a number of folds, a splitter, or pairs of positions in X, of rows to fit to and "
+            f"rows held out: {error}"
+        ) from error
     if n_left:
         raise ValueError(f"cv={cv!r} must hold out every row once; {n_left} were left")
     return folds

@@ -378,3 +378,9 @@ def test_an_interrupt_while_rows_are_held_out_keeps_the_fitted_estimator(monkeyp
     with pytest.raises(NotFittedError):
         detector.predict(WINE)
     assert (detector.set_threshold(0.1).predict(WINE[:100]) == -1).mean() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("cv", [(0,), [(0, 1)], "abc", [([0], [999])]])
+def test_what_are_no_folds_are_refused_by_name(cv):
+    with pytest.raises(ValueError, match="cv"):
+        OutlierDetector(KernelDensity(), cv=cv).fit(WINE)

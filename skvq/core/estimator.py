@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,7 +26,7 @@ from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
 from .parameters import is_auto, plain
-from .versions import VersionedEstimator
+from .versions import with_versions, without_versions
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -164,7 +165,7 @@ def memory_of(stream, start):
     return {"state": stream.memory(), "settings": settings, "notes": dict(start.notes)}
 
 
-class NetworkEstimator(CallbackSupport, VersionedEstimator):
+class NetworkEstimator(CallbackSupport, BaseEstimator):
     """Base of the estimators: what was learned is arrays and JSON-able scalars, the network is built from them.
 
     A subclass that trains by :meth:`_fit_network` has the parameters below and three hooks. ``_recipe(rows, held_out)``
@@ -453,9 +454,12 @@ class NetworkEstimator(CallbackSupport, VersionedEstimator):
         return self._module
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = super().__getstate__().copy()
         if "_stream" in state:
             state["_stream_memory"] = memory_of(*state["_stream"])
         for name in self._caches:
             state.pop(name, None)
-        return state
+        return with_versions(state)
+
+    def __setstate__(self, state):
+        super().__setstate__(without_versions(self, state))

@@ -11,8 +11,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from .._warnings import warn_user
 
-# Blocks are filled up to a multiple of this many rows, so that a row gets the same floats whether it comes alone or
-# among a few others (matrix products of different heights may round differently).
+# Blocks are filled up to a multiple of this many rows, so that a row gets the same codes, and nearly always the same
+# floats, whether it comes alone or among others (matrix products of different heights may round differently).
 ROW_BLOCK = 32
 # Rows that are decoded together.
 BATCH = 256

@@ -1,7 +1,6 @@
 """The versions that an estimator was pickled with, and the warning where it is unpickled with others."""
 
 import sklearn
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
 from .._version import __version__
@@ -25,25 +24,25 @@ class OtherVersionWarning(InconsistentVersionWarning):
         )
 
 
-class VersionedEstimator(BaseEstimator):
-    """Base of the estimators, whose pickles know the versions of skvq and scikit-learn that made them."""
+def with_versions(state):
+    """Return the state of an estimator, a dict, with the versions of skvq and scikit-learn beside it."""
+    return {**state, OURS: __version__, THEIRS: sklearn.__version__}
 
-    def __getstate__(self):
-        return {**super().__getstate__(), OURS: __version__, THEIRS: sklearn.__version__}
 
-    def __setstate__(self, state):
-        state = dict(state)
-        for category, name, present in (
-            (OtherVersionWarning, OURS, __version__),
-            (InconsistentVersionWarning, THEIRS, sklearn.__version__),
-        ):
-            found = state.pop(name, "of unknown version")
-            if found != present:
-                warn_user(
-                    category(
-                        estimator_name=type(self).__name__,
-                        current_sklearn_version=present,
-                        original_sklearn_version=found,
-                    )
+def without_versions(estimator, state):
+    """Return the state that :func:`with_versions` was given; warn if an estimator was pickled with other versions."""
+    state = dict(state)
+    for category, name, present in (
+        (OtherVersionWarning, OURS, __version__),
+        (InconsistentVersionWarning, THEIRS, sklearn.__version__),
+    ):
+        found = state.pop(name, "of unknown version")
+        if found != present:
+            warn_user(
+                category(
+                    estimator_name=type(estimator).__name__,
+                    current_sklearn_version=present,
+                    original_sklearn_version=found,
                 )
-        super().__setstate__(state)
+            )
+    return state

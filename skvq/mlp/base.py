@@ -111,6 +111,8 @@ class BaseMLP(NetworkEstimator):
         if sample_weight is not None:
             with named(sample_weight="sample_weight"):
                 sample_weight = _check_sample_weight(as_array(sample_weight), X)
+            if not np.isfinite(sample_weight).all():  # scikit-learn does not look at a single number
+                raise ValueError("sample_weight holds NaN or infinity; weights must be finite")
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
         held_out = self._check_held_out(X_val, y_val, targets, examples.targets.shape[1])
         random_state = check_random_state(self.random_state if incremental else self._random_source())

@@ -12,8 +12,8 @@ from .network import outputs
 # At most this many rows go through the network as one piece, with little to prepare.
 FEW_ROWS = 32
 # Rows are filled up to a multiple of this many, so that a row gets the same floats whether it comes alone or among
-# others. With the 32 rows of the transformers (`core.inference.ROW_BLOCK`) a network of 784, 256 and 256 units takes
-# 40 % longer for a single row.
+# others, but for the rounding of float32 in layers of one or two units. With the 32 rows of the transformers
+# (`core.inference.ROW_BLOCK`) a network of 784, 256 and 256 units takes 40 % longer for a single row.
 PREDICT_BLOCK = 8
 
 

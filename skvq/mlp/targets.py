@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from .._warnings import warn_user
-from ..core.labels import check_classes, check_labels
+from ..core.labels import check_classes, check_labels, is_indicator
 from .build import build_loss
 from .losses import BinaryLogLoss, LogLoss
 from .predict import predictions
@@ -211,6 +211,10 @@ class Labels:
             return sample_weight
         if sample_weight is not None and isinstance(self.class_weight, str) and y.ndim == 1:
             return sample_weight * balanced_weights(self.binarizer.classes_, y, sample_weight)
+        if isinstance(self.class_weight, list) and not is_indicator(y):
+            raise ValueError(
+                f"class_weight={self.class_weight!r:.80} is a list, which is for indicator matrices; pass a dict"
+            )
         by_class = compute_sample_weight(self.class_weight, y)
         if (by_class < 0).any():
             raise ValueError(f"class_weight={self.class_weight!r} has negative weights")

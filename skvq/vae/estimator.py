@@ -724,7 +724,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         """Return the standardised Rows of an X that is like that of `fit`."""
         layout = layout_of(self)
         X = layout.check(self, X)
-        check_range(self.likelihood, X)
+        check_range(self.architecture_["likelihood"], X)
         return layout.rows(X, resolve_device(self.device))
 
     def _rows_from(self, z, random_state=None):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal
 
+from sklearn.base import BaseEstimator
+
 from ..core.parameters import (
     AUTO,
     FRACTION,
@@ -17,7 +19,7 @@ from ..core.parameters import (
     StrOptions,
     is_auto,
 )
-from ..core.versions import VersionedEstimator
+from ..core.versions import with_versions, without_versions
 from ..nn.quantizers.finite_scalar import levels_for
 from .specs import (
     CODEBOOKS,
@@ -112,7 +114,7 @@ def automatic_n_codes(n_vectors):
     return 2 ** max(1, min(8, int(math.log2(max(1, n_vectors / ROWS_PER_CODE)))))
 
 
-class Codes(VersionedEstimator, ABC):
+class Codes(BaseEstimator, ABC):
     """Base of the kinds of codes: a subclass has parameters and returns a specification for a request.
 
     `has_codebook` says whether there is a codebook, on which the loss weights act.
@@ -127,6 +129,12 @@ class Codes(VersionedEstimator, ABC):
     def check(self) -> None:
         """Raise ValueError for parameters that are out of range or do not go together."""
         self._validate_params()
+
+    def __getstate__(self):
+        return with_versions(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_versions(self, state))
 
     def _shares(self, request):
         """Return whether all positions share their codebooks: by default in images, whose patches are alike."""
@@ -466,6 +474,14 @@ class FiniteScalarCodes(Codes):
     See Also
     --------
     VectorCodes, ResidualCodes, ProductCodes : Other kinds of codes.
+
+    Notes
+    -----
+    Do not use them for tables, without a network (``n_blocks=0``, ``hidden_layer_sizes=()``) or with few epochs: the
+    start loses what lies beyond the few dimensions, and the networks have to make up for that. On scikit-learn's digits
+    with 4 × 4 positions and up to 256 codes R² of held-out images is 0.788 at the start and 0.975 after the default
+    training, with vector codes 0.967 and 0.974 (up to 64 codes, eight epochs of 48 channels: 0.943 and 0.941); on wine
+    and diabetes, half of the rows, four codes of 16 have 0.782 and 0.878, vector codes 0.819 and 0.906.
 
     References
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,6 @@ from .._typing import (
     SeriesShape,
     typed,
 )
-from .._warnings import warn_user
 from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
@@ -55,7 +54,7 @@ from .defaults import (
 )
 from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, codes_of_rows, start_from_data, trainable_again, use_of_codes
-from .prior import CodePrior, RowPrior, check_prior, checkpointed, models_rows, named_prior
+from .prior import CodePrior, RowPrior, check_prior, checkpointed, keeps_autoencoder, models_rows, named_prior
 
 # Instances with parameters that can be set, for the message of an error.
 INSTANCES = {
@@ -69,20 +68,6 @@ def _has_prior(estimator):
     if estimator.prior is not None or hasattr(estimator, "prior_"):
         return True
     raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
-
-
-@contextmanager
-def keeps_autoencoder(name):
-    """Within the block the prior of a fitted autoencoder is fitted; if it fails, say that the autoencoder is kept."""
-    try:
-        yield
-    except BaseException as error:
-        reason = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
-        warn_user(
-            f"{name}: the fit of the prior {reason}; the autoencoder is kept: transform and inverse_transform work, "
-            "and fit_prior(X) fits a prior"
-        )
-        raise
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -103,8 +88,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Positions of a row: a grid (h, w) for images, (m,) for tables and series. Two grids ((h, w), (h', w')), for
         images, make two levels of codes [3]_, coarse ones and, for what these leave, fine ones, with a codebook each.
         "auto": a cell of s × s pixels with s a power of two from 2 to 8 that brings the shorter side nearest to 7 cells
-        (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4); for tables one position for every four columns, from 2 to 16; for
-        series about √length.
+        (28 × 28 gives 7 × 7, 8 × 8 gives 4 × 4), but of tiny images as under `network`; for tables one position for
+        every four columns, from 2 to 16; for series about √length.
     max_bits : int or None, default=None
         Budget for the codes of a row, in bits, before any entropy coding. It decides `n_codes`, `code_shape` and how
         many codes a position has, which stay at "auto": for tables codes of 4, 6 or 8 bits, whichever reconstruct
@@ -149,10 +134,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     network : {"auto", "dense", "aligned", "convolutional"}, default="auto"
         Kind of the networks of images and series; those of tables are dense. "convolutional" shares its weights over
         the positions of an image, or the parts of a series. "aligned", for images, has maps over all positions besides,
-        on grids of up to 256. "dense", for series: codes of the whole series, as of the row of a table, which take the
-        fewest bits where series are aligned. "auto": images get "aligned" where they are, such as centred digits and
-        cut out faces, from 20,000 of them on (below, the maps overfit); of series both kinds are started on three
-        quarters of the rows, and the one that reconstructs the others better is taken.
+        on grids of up to 256. "dense": codes of the whole image or series, as of the row of a table, which take the
+        fewest bits where rows are aligned and small. "auto": images get "aligned" where they are, such as centred
+        digits and cut out faces, from 20,000 of them on (below, the maps overfit); of series both kinds are started on
+        three quarters of the rows, and the one that reconstructs the others better is taken. So it is with aligned
+        images of up to 100 values, from 500 of them on, if `n_codes`, `code_shape` and `quantizer` are "auto": codes of
+        patches, of patches and strips with codebooks of their own, and of whole images are compared at equal bits.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
         Hidden layers of encoder and decoder where these are dense, beside a linear path; () is the linear path alone.
         "auto": (256, 256), or () below 500 training rows, where a network overfits more than it learns.
@@ -220,7 +207,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         ``codebook_[np.arange(m), codes]``, (s, n_codes, code_dim) for an image with s codes a position, and (2,
         n_codes, code_dim) for two grids.
     code_shape_ : tuple of int
-        Shape of the codes of a row: (h, w) for images, (m,) for tables, with s behind it where a position has s codes;
+        Shape of the codes of a row: (h, w) for images, (m,) for tables and for whole images or series, with s behind it
+        where a position has s codes;
         ((h, w), (h', w')) where there are two grids.
     n_codes_ : int
         Number of codes in a codebook.
@@ -462,7 +450,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             task.begin(1 if self.prior is None else 2)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
             del self._arranged
-        with keeps_autoencoder(type(self).__name__):
+        with nullcontext() if prior is None else keeps_autoencoder(type(self).__name__):
             stage.end()
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)

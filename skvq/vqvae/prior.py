@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 
+from .._warnings import warn_user
 from ..core.codes import check_codes
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator
@@ -63,6 +64,20 @@ def named_prior(prior, layout, X, spec):
 def models_rows(prior):
     """Return whether a prior, a name or an estimator, is one of rows, not of codes."""
     return isinstance(prior, OrderlessNADE) or (isinstance(prior, str) and prior == "nade")
+
+
+@contextmanager
+def keeps_autoencoder(name):
+    """Within the block the prior of a fitted autoencoder is fitted; if it fails, say that the autoencoder is kept."""
+    try:
+        yield
+    except BaseException as error:
+        reason = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
+        warn_user(
+            f"{name}: the fit of the prior {reason}; the autoencoder is kept: transform and inverse_transform work, "
+            "and fit_prior(X) fits a prior"
+        )
+        raise
 
 
 def check_prior(prior, spec, X, y, held_out, y_val):
@@ -312,7 +327,8 @@ class CodePrior:
         if held_out is not None and has_fit_parameter(self.estimator, "X_val"):
             options = {"X_val": held_out} | ({"y_val": y_val} if labels else {})
         if has_fit_parameter(self.estimator, "codebook") and self._tells_codebooks():
-            options["codebook"] = codebook
+            stages = self.spec.stages  # an axis of their own tells them from codebooks of positions
+            options["codebook"] = codebook if stages == 1 else codebook.reshape(-1, stages, *codebook.shape[-2:])
         with task.delegate("prior", self.estimator):
             return self.estimator.fit(codes, *labels, **options)
 

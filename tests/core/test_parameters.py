@@ -1,11 +1,13 @@
 """Constraints of parameters: the numbers, the sizes and the arguments that are accepted."""
 
 import re
+from fractions import Fraction
 from numbers import Integral, Real
 
 import numpy as np
 import pytest
 
+import skvq
 from skvq.core.parameters import (
     CLOSED_FRACTION,
     COUNT,
@@ -99,3 +101,8 @@ def test_the_pattern_of_a_message_holds_it_to_all_that_is_accepted(refusal):
 def test_auto_is_a_string_and_nothing_that_equals_it_element_by_element():
     assert is_auto("auto")
     assert not any(map(is_auto, (None, 0, "Auto", np.array(["auto"]), np.array(["auto", "auto"]))))
+
+
+def test_fractions_are_refused_by_name():
+    with pytest.raises(ValueError, match="The 'tol' parameter of .* must be"):
+        skvq.AutoEncoderTransformer(tol=Fraction(1, 2)).fit(np.eye(4))

@@ -180,7 +180,7 @@ def test_no_public_method_was_forgotten(estimator):
         for name in vars(kind)
         if not name.startswith("_") and callable(getattr(kind, name)) and not name.endswith("_request")
     }
-    assert own - COMPUTING <= {"check_parameters", "get_metadata_routing", "set_params"}
+    assert own - COMPUTING <= {"check_memory", "check_parameters", "get_metadata_routing", "set_params"}
 
 
 def test_a_prepared_function_keeps_its_name_signature_and_text():

@@ -402,3 +402,9 @@ def test_numbers_are_no_classes():
 def test_class_weights_are_of_classes_that_are_there():
     with pytest.raises(ValueError, match="classes|class_weight"):
         MLPClassifier(**FAST, class_weight={0: 1.0, 2: 1.0, 7: 3.0}).fit(X, THREE)
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, "heavy", {}, [[1.0]]])
+def test_weights_that_are_none_are_refused_by_name(weight):
+    with pytest.raises((ValueError, TypeError), match="sample_weight|Sample weight"):
+        MLPRegressor(max_iter=1).fit(np.eye(4), np.arange(4), sample_weight=weight)

@@ -118,6 +118,9 @@ def test_classes_and_held_out_codes_go_to_estimators_that_take_them():
 
 def test_the_vectors_of_the_codes_go_to_estimators_that_take_them():
     assert fitted(Told, held_out=None, class_conditional=False)["codebook"] is CODEBOOK
+    residual, books = CodePrior(Told(), RESIDUAL), np.ones((RESIDUAL.stages, 5, 3))
+    residual.fit(CODES, None, None, None, books, FitTask(residual.estimator, CODES))
+    assert residual.estimator.asked_["codebook"].shape == (1, RESIDUAL.stages, 5, 3)
     two_grids = CodePrior(Told(), TWO_GRIDS)
     two_grids.fit(CODES, None, None, None, CODEBOOK, FitTask(two_grids.estimator, CODES))
     assert two_grids.estimator.asked_["codebook"] is None  # it cannot know which of two grids has which

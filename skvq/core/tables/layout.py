@@ -397,6 +397,8 @@ def as_table(X):
     if sparse.issparse(X):
         raise TypeError("Sparse data was passed, but sparse input is not supported here; pass X.toarray()")
     X = as_array(X)
+    if isinstance(X, np.matrix):
+        raise TypeError("X is a matrix of numpy, which is not supported; pass np.asarray(X)")
     if not isinstance(X, np.ndarray):
         array = np.asarray(X)
         X = np.asarray(X, dtype=object) if array.dtype.kind in "US" else array

@@ -159,12 +159,10 @@ class GatedPixelCNN(AutoregressiveGrids):
     ):
         super().__init__()
         height, width = grid_shape
-        self.n_codes, self.grid_shape, self.channels = n_codes, (height, width), channels
-        self.condition_size = condition_size
+        self.n_codes, self.grid_shape, self.condition_size = n_codes, (height, width), condition_size
         self.known = KnownVectors(n_codes, code_dim, n_books, height * width)
         self.embedding = CodeTable(n_books * n_codes, embedding_dim, code_dim)
-        if reach is None:
-            reach = 31 if height == 1 else 7
+        reach = (31 if height == 1 else 7) if reach is None else reach
         sums = {"channels": channels, "reach": reach, "shared": shares_offsets(grid_shape)}
         self.above = self.earlier = self.vertical_position = None
         if height > 1:
@@ -180,7 +178,7 @@ class GatedPixelCNN(AutoregressiveGrids):
             for k in range(n_layers)
         )
         self.dropout = Dropout(dropout)
-        self.condition = self.condition_at = None
+        self.channels, self.condition, self.condition_at = channels, None, None
         if condition_size:
             self.condition_at = undrawn_linear(condition_size, height * width * channels, bias=False)
             self.condition_at.fan_in = 1  # of a one-hot class
@@ -189,12 +187,11 @@ class GatedPixelCNN(AutoregressiveGrids):
             self.condition.fan_in = 1
         self.context = None
         if context_shape is not None:
-            context_codes = n_codes if context_codes is None else context_codes
-            self.context = OtherCodes(context_codes, context_shape, self.grid_shape, embedding_dim, channels)
+            n_others = n_codes if context_codes is None else context_codes
+            self.context = OtherCodes(n_others, context_shape, self.grid_shape, embedding_dim, channels)
             self.context_at = undrawn_linear(channels, channels, bias=False)
-            self.context_gates = nn.ModuleList(
-                undrawn_linear(channels, 4 * channels, bias=False) for _ in range(n_layers)
-            )
+            gates = (undrawn_linear(channels, 4 * channels, bias=False) for _ in range(n_layers))
+            self.context_gates = nn.ModuleList(gates)
         self.skip = undrawn_linear((n_layers + 1) * channels, 2 * channels)
         self.output = CodeTable(n_books * n_codes, 2 * channels, code_dim)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))

@@ -232,3 +232,8 @@ def test_the_layout_of_an_estimator_is_built_once_and_follows_its_parameters():
     assert not layout_of(model.set_params(clip=False)).clip
     assert "_layout" not in model.__getstate__()
     assert layout_of(model.fit(X[:2])).columns[0].marginal.n == 2
+
+
+def test_matrices_of_numpy_are_refused():
+    with pytest.raises(TypeError, match="matrix of numpy, which is not supported; pass np.asarray"):
+        skvq.OrderlessNADE(max_iter=1).fit(np.asmatrix(np.eye(4)))
