@@ -18,8 +18,8 @@ TOLERANCE = 1e-5
 # Muon computes in bfloat16, where a sum that differs in its last bit may be rounded to another number, 1/256 away.
 OF_BFLOAT16 = 2e-3
 LOOSE = {"vqvae, muon": OF_BFLOAT16, "vqvae, revival": OF_BFLOAT16, "transformer": OF_BFLOAT16}
-# A prior that knows the vectors of its codes amplifies what these differ by: in one process, too, a codebook that differs
-# by 3e-7 of its numbers moves log-likelihoods by 5e-5 of theirs.
+# A prior that knows the vectors of its codes amplifies what these differ by: in one process, too, a codebook that
+# differs by 3e-7 of its numbers moves log-likelihoods by 5e-5 of theirs.
 OF_LIKELIHOODS = LOOSE | {"both stages": 2e-4}
 WITH_SEEDS = [name for name in two_processes.MODELS if "without a seed" not in name]
 
