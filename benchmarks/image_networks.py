@@ -31,8 +31,7 @@ from skvq.nn.quantizers.vector import EMAVectorQuantizer
 from skvq.training.batches import Rows
 from skvq.training.loop import learning_rate_factor
 from skvq.vqvae.defaults import automatic_code_shape
-from skvq.vqvae.kmeans import kmeans_codebooks
-from skvq.vqvae.network import VQVAE, encoded_sample
+from skvq.vqvae.network import VQVAE, encoded_sample, kmeans_codebooks
 
 SETS = {
     "fashion": lambda: load_fashion_mnist()[0],

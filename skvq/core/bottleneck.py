@@ -5,8 +5,7 @@ import math
 from ..nn.bottleneck import MAX_COVARIANCE_COLUMNS, BottleneckSizes, principal_axes
 from ..nn.images import automatic_grid
 from ..nn.series import automatic_positions
-from .memory import check_memory, dense_weights, grid_weights, training_bytes
-from .parameters import as_sizes, is_auto
+from .parameters import as_sizes, check_memory, dense_weights, grid_weights, is_auto, training_bytes
 
 # Images of more values than this get a convolutional network; up to it a dense one learns more per second.
 MAX_DENSE_VALUES = 4096

@@ -458,7 +458,7 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     """
     if not (isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
         refuse_unequal_lengths(X)
-    if estimator.image_shape is None and estimator.series_shape is None:
+    if estimator.image_shape is None and estimator.series_shape is None and len(getattr(X, "shape", ())) == 2:
         warn_of_pixels(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ..persistence.records import require
-from ..training.finite import first_not_finite
+from ..training.loop import first_not_finite
 
 # No weight of a network that was trained on standardised rows, or on codes, is larger.
 LARGEST_WEIGHT = 1e12

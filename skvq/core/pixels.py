@@ -71,7 +71,7 @@ def _correlation(rows, lag):
 
 def warn_of_pixels(X):
     """Warn if X, an array or a frame of numbers that is taken for a table, looks like rows of pixels."""
-    if sparse.issparse(X) or len(getattr(X, "shape", (0, 0))) != 2:
+    if sparse.issparse(X):
         return
     try:
         shape = image_shape_of(np.asarray(as_array(X)[: 20 * ROWS]))

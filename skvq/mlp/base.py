@@ -10,10 +10,10 @@ from ..core.callbacks import FitTask
 from ..core.device import is_forked, prepared, resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
 from ..core.fingerprint import digest_of_arrays
-from ..core.memory import check_memory, dense_weights, training_bytes
 from ..core.naming import named
+from ..core.parameters import check_memory, dense_weights, training_bytes
 from ..training.batches import as_array
-from ..training.finite import first_not_finite
+from ..training.loop import first_not_finite
 from .build import Weights, layer_widths, start_weights
 from .descent import TrainingState
 from .fit import Training

@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
 from ..core.device import threads_for
-from ..training.finite import require_finite
+from ..training.loop import require_finite
 from .build import DTYPES, Weights, build_network
 from .descent import WORSE, Descent, DescentSettings, say
 from .held_out import HeldOut

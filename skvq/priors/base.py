@@ -19,9 +19,8 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.fingerprint import digest_of_arrays
 from ..core.layout import check_image_shape, check_rows
-from ..core.memory import check_rows as check_rows_memory
 from ..core.naming import named
-from ..core.parameters import DRAWS, check_arguments, is_auto, random_source
+from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, random_source
 from ..training.batches import Rows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes

@@ -6,7 +6,6 @@ from numbers import Integral
 
 from ..core.estimator import Budget
 from ..core.inference import ROW_BLOCK
-from ..core.memory import check_memory, training_bytes
 from ..core.parameters import (
     AUTO,
     COUNT,
@@ -18,7 +17,9 @@ from ..core.parameters import (
     Sizes,
     StrOptions,
     as_sizes,
+    check_memory,
     is_auto,
+    training_bytes,
 )
 from ..nn.grids.clusters import ClusteredGrids
 from ..nn.grids.levels import TwoLevelPixelCNN

@@ -16,9 +16,8 @@ from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
-from ..core.memory import check_rows
 from ..core.naming import named
-from ..core.parameters import DRAWS, check_arguments, is_auto, plain, random_source
+from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, learn_columns
@@ -331,7 +330,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             top_p=top_p,
             random_state=random_state,
         )
-        check_rows((self.n_features_in_,), n_samples=n_samples)
+        check_rows_memory((self.n_features_in_,), n_samples=n_samples)
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
@@ -394,7 +393,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             top_k=top_k,
             top_p=top_p,
         )
-        check_rows((self.n_features_in_,), n_draws=n_draws)
+        check_rows_memory((self.n_features_in_,), n_draws=n_draws)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         X, columns, random = as_table(X), columns_of(self), random_source(random_state)
         cells = check_cells(self, X, columns)

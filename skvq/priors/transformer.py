@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .._typing import Device, Path, RandomState
-from ..core.memory import check_memory, training_bytes
-from ..core.parameters import is_auto
+from ..core.parameters import check_memory, is_auto, training_bytes
 from . import schema
 from .base import GridDensity
 from .defaults import CLUSTERS, TRANSFORMER, TransformerSizes, automatic_dropout, transformer_training

@@ -31,9 +31,18 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
 from ..core.layout import UNSCALED, layout_of, learn_layout, tag_rows
-from ..core.memory import check_rows
 from ..core.naming import named
-from ..core.parameters import AUTO, DRAWS, POSITIVE_INTEGER, Number, check_arguments, is_auto, plain, random_source
+from ..core.parameters import (
+    AUTO,
+    DRAWS,
+    POSITIVE_INTEGER,
+    Number,
+    check_arguments,
+    check_rows_memory,
+    is_auto,
+    plain,
+    random_source,
+)
 from ..persistence.records import from_json
 from ..training.batches import as_array
 from . import inference, schema
@@ -478,7 +487,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             noise = matched_noise(ELBO_DRAWS, k, generator).to(rows.device)
             bound = inference.elbo(network, rows, noise, prior)
         else:
-            check_rows((k,), n_importance_samples=n_importance_samples)
+            check_rows_memory((k,), n_importance_samples=n_importance_samples)
             uniform = torch.rand(n_importance_samples, k, generator=generator, dtype=torch.float64)
             bound = inference.importance_weighted(network, rows, uniform, prior)
         return bound - log_unit
@@ -531,7 +540,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             observation_noise=observation_noise,
             random_state=random_state,
         )
-        check_rows((self.n_features_in_,), n_samples=n_samples)
+        check_rows_memory((self.n_features_in_,), n_samples=n_samples)
         random = random_source(random_state)
         if is_auto(observation_noise):
             observation_noise = self.image_shape_ is None
@@ -565,7 +574,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             n_draws=n_draws,
             random_state=random_state,
         )
-        check_rows((self.n_features_in_,), n_draws=n_draws)
+        check_rows_memory((self.n_features_in_,), n_draws=n_draws)
         rows, generator = self._rows(X), _torch_generator(random_source(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
         decoded = self._rows_of_each(np.stack(draws, axis=1), X)

@@ -6,8 +6,7 @@ that the parameters ask for, and where they leave it open those of the usual one
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from sklearn.base import clone
@@ -16,12 +15,12 @@ from ..core.parameters import is_auto
 from ..training.batches import split_rows
 from .codes import ProductCodes, ResidualCodes, VectorCodes
 from .defaults import (
-    ENOUGH_TO_MIX_POSITIONS,
-    FEWEST_ROWS_FOR_A_NETWORK,
     MANY_ROWS,
     STAGE_BITS,
+    Arrangement,
     automatic_code_shape,
     has_codebook,
+    network_of_patches,
     plan,
     plan_codes,
 )
@@ -29,8 +28,6 @@ from .network import start_from_data
 
 # Series of more values have their principal components never taken as a whole, which takes the cube of their number.
 MOST_DENSE_VALUES = 2_000
-# Images of more values get codes of patches: on 14 × 14 pixels their network is ahead of every other arrangement.
-MOST_TINY_VALUES = 100
 # Rows that are looked at, and share of them that judges.
 MOST_ROWS, HELD_OUT_SHARE = 2_048, 0.25
 LEAST_ROWS = 8
@@ -43,52 +40,27 @@ LEFT_BY_NETWORK = 0.75
 ROWS_PER_OWN_CODE, LEAST_OWN_BITS = 4, 4
 
 
-@dataclass(frozen=True)
-class Arrangement:
-    """What "auto" stands for in the parameters of codes and networks.
-
-    Attributes
-    ----------
-    network : {"dense", "aligned", "convolutional"}
-    asked : VQVAETransformer
-        The estimator, or a copy whose parameters say which codes were chosen.
-    width : int or None
-        Bits of a code of whole rows within a budget of bits; None for the usual ones.
-    """
-
-    network: str
-    asked: Any
-    width: int | None = None
-
-
-def arrange(estimator, rows, aligned, make_generator):
-    """Return the Arrangement for an estimator's parameters and its training rows.
+def best_arrangement(estimator, rows, usual, make_generator):
+    """Return the Arrangement that leaves least of held-out rows.
 
     Parameters
     ----------
     estimator : VQVAETransformer
     rows : Rows
-    aligned : bool or None
-        Whether images are aligned; None for series and tables.
+    usual : str or None
+        What :func:`~skvq.vqvae.defaults.usual_network` returned: "dense", or None where networks are compared.
     make_generator : callable
-        Returns a torch.Generator, which draws the rows that judge and the starts, where arrangements are compared.
+        Returns a torch.Generator, which draws the rows that judge and the starts.
     """
-    found = _arrange(estimator, rows, aligned, make_generator)
+    if usual is not None:
+        found = Arrangement(usual, estimator)
+    elif estimator.series_shape is not None:
+        found = Arrangement(better_network(estimator, rows, make_generator()), estimator)
+    else:
+        found = _best_of_tiny_images(estimator, rows, make_generator())
     if found.network != "dense":
         return found
     return replace(found, width=better_width(found.asked, rows, make_generator()))
-
-
-def _arrange(estimator, rows, aligned, make_generator):
-    if not is_auto(estimator.network):
-        return Arrangement(estimator.network, estimator)
-    if len(rows.shape) == 1:
-        return Arrangement("dense", estimator)
-    if aligned is None:
-        return Arrangement(better_network(estimator, rows, make_generator()), estimator)
-    if _is_open(estimator, rows, aligned):
-        return _best_of_tiny_images(estimator, rows, make_generator())
-    return Arrangement(_of_patches(rows, aligned), estimator)
 
 
 def better_network(estimator, rows, generator):
@@ -155,18 +127,6 @@ def better_width(estimator, rows, generator):
     return min(errors, key=errors.__getitem__)
 
 
-def _of_patches(rows, aligned):
-    """Return the kind of network that images get whose codes stand for patches."""
-    return "aligned" if aligned and len(rows) >= ENOUGH_TO_MIX_POSITIONS else "convolutional"
-
-
-def _is_open(estimator, rows, aligned):
-    """Return whether the arrangement of the codes of images is to be chosen: of tiny, aligned ones, nothing given."""
-    n_values = math.prod(rows.shape)
-    given = [name for name in ("n_codes", "code_shape", "quantizer") if not is_auto(getattr(estimator, name))]
-    return aligned and n_values <= MOST_TINY_VALUES and len(rows) >= FEWEST_ROWS_FOR_A_NETWORK and not given
-
-
 def _best_of_tiny_images(estimator, rows, generator):
     """Return the arrangement of the codes of tiny images that leaves least of held-out ones.
 
@@ -181,7 +141,7 @@ def _best_of_tiny_images(estimator, rows, generator):
         asked = clone(estimator).set_params(**parameters)
         return _held_out_error(asked, network, training, held_out, generator)
 
-    usual = Arrangement(_of_patches(rows, True), estimator)
+    usual = Arrangement(network_of_patches(rows, True), estimator)
     errors = [(LEFT_BY_NETWORK * error(usual.network), usual)]
     for shape, n_codes in own_codebooks(bits, rows.shape, len(rows)):
         chosen = {"code_shape": shape, "n_codes": n_codes, "quantizer": VectorCodes(shared_codebook=False)}

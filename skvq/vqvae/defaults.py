@@ -3,11 +3,11 @@
 import math
 import numbers
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..core.estimator import Budget
-from ..core.memory import check_memory, dense_weights, grid_weights, training_bytes
 from ..core.parameters import (
     AUTO,
     NON_NEGATIVE,
@@ -17,7 +17,11 @@ from ..core.parameters import (
     Number,
     StrOptions,
     as_sizes,
+    check_memory,
+    dense_weights,
+    grid_weights,
     is_auto,
+    training_bytes,
 )
 from ..nn.images import automatic_grid
 from ..nn.series import automatic_positions
@@ -46,6 +50,8 @@ FEW_EPOCHS, STEPS_WITHOUT_NETWORK = 3, 300
 ALIGNED_SHARE, ALIGNMENT_ROWS, ALIGNMENT_VALUES = 0.1, 1000, 10_000_000
 # Aligned images from which on maps over their positions gain more than they overfit.
 ENOUGH_TO_MIX_POSITIONS = 20_000
+# Images of more values get codes of patches: on 14 × 14 pixels their network is ahead of most other arrangements.
+MOST_TINY_VALUES = 100
 # The losses are computed in float32.
 LOSS_WEIGHT = Number(numbers.Real, 0, float(np.finfo(np.float32).max), closed="both")
 # Kinds of networks.
@@ -110,6 +116,24 @@ class Architecture:
         """Return the architecture that `to_json` made the dict from, within the limits of `from_json`."""
         others = {"mixes_positions": True} | {name: value for name, value in data.items() if name != "codes"}
         return cls(**vars(from_json(_Sizes, others, *limits)), codes=spec_from_json(data["codes"], *limits))
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What "auto" stands for in the parameters of codes and networks.
+
+    Attributes
+    ----------
+    network : {"dense", "aligned", "convolutional"}
+    asked : VQVAETransformer
+        The estimator, or a copy whose parameters say which codes were chosen.
+    width : int or None
+        Bits of a code of whole rows within a budget of bits; None for the usual ones.
+    """
+
+    network: str
+    asked: Any
+    width: int | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +217,28 @@ def are_aligned(rows):
     overall = float((images - images.mean(dim=(0, 1, 2))).square().mean())
     around_mean_image = float((images - images.mean(dim=0)).square().mean()) * n / (n - 1)
     return around_mean_image <= (1 - ALIGNED_SHARE) * overall
+
+
+def network_of_patches(rows, aligned):
+    """Return the kind of network that images get whose codes stand for patches."""
+    return "aligned" if aligned and len(rows) >= ENOUGH_TO_MIX_POSITIONS else "convolutional"
+
+
+def usual_network(estimator, rows, aligned):
+    """Return the kind of network that rows get, None where it is tried: of series, and of tiny aligned images.
+
+    `aligned` is None for series and tables. Images are tried with codes of several kinds, so nothing about these may be
+    given.
+    """
+    if not is_auto(estimator.network):
+        return estimator.network
+    if len(rows.shape) == 1:
+        return "dense"
+    if aligned is None:
+        return None
+    given = [name for name in ("n_codes", "code_shape", "quantizer") if not is_auto(getattr(estimator, name))]
+    is_tiny = math.prod(rows.shape) <= MOST_TINY_VALUES and len(rows) >= FEWEST_ROWS_FOR_A_NETWORK
+    return None if aligned and is_tiny and not given else network_of_patches(rows, aligned)
 
 
 def check_network(network, rows_are):

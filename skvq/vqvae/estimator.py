@@ -38,12 +38,13 @@ from ..core.parameters import check_arguments, is_auto, plain
 from ..priors.defaults import COMPLETION
 from ..training.batches import as_array
 from . import schema
-from .arrangement import Arrangement, arrange
+from .arrangement import best_arrangement
 from .codes import Codes
 from .completion import ImageCompletion
 from .defaults import (
     CONSTRAINTS,
     Architecture,
+    Arrangement,
     are_aligned,
     automatic_training,
     check_combinations,
@@ -51,6 +52,7 @@ from .defaults import (
     plan,
     plan_codes,
     stops_early,
+    usual_network,
 )
 from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, codes_of_rows, start_from_data, trainable_again, use_of_codes
@@ -891,7 +893,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         rows_are = "tables" if len(rows.shape) == 1 else "series" if self.image_shape_ is None else "images"
         check_network(self.network, rows_are)
         self.aligned_ = are_aligned(rows) if rows_are == "images" else None
-        self._arranged = arrange(self, rows, self.aligned_, self._generator)
+        usual = usual_network(self, rows, self.aligned_)
+        if usual in (None, "dense"):
+            self._arranged = best_arrangement(self, rows, usual, self._generator)
+        else:
+            self._arranged = Arrangement(usual, self)
         self.network_ = self._arranged.network
 
     def _start(self, architecture, rows, generator):

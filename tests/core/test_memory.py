@@ -20,8 +20,8 @@ from skvq import (
     VectorCodes,
     VQVAETransformer,
 )
-from skvq.core import memory
-from skvq.core.memory import check_memory, check_rows, dense_weights, machine_bytes
+from skvq.core import parameters as memory
+from skvq.core.parameters import check_memory, check_rows_memory, dense_weights, machine_bytes
 
 HUGE = 2**31
 X = np.random.default_rng(0).normal(size=(40, 6))
@@ -121,9 +121,9 @@ def test_the_parameter_without_which_the_least_is_asked_for_is_named():
 def test_the_limit_is_that_of_the_machine(monkeypatch):
     assert 2**28 < machine_bytes() < 2**60
     monkeypatch.setattr(memory, "machine_bytes", lambda: 2**30)
-    check_rows((2**20,), n_samples=100)
+    check_rows_memory((2**20,), n_samples=100)
     with pytest.raises(ValueError, match="n_samples=200 asks for at least 1.68 GB of memory, and there are 1.07 GB"):
-        check_rows((2**20,), n_samples=200)
+        check_rows_memory((2**20,), n_samples=200)
 
 
 def test_dense_weights_are_those_of_the_layers():

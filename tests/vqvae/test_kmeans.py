@@ -5,7 +5,7 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
 from skvq.nn.quantizers.nearest import removal_costs
-from skvq.vqvae.kmeans import (
+from skvq.vqvae.network import (
     distinct_vectors,
     grown_centres,
     kmeans_codebooks,

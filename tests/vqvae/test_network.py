@@ -11,8 +11,7 @@ from sklearn.datasets import load_wine
 from skvq import PixelCNN, VQVAETransformer, metrics
 from skvq.training.batches import Rows
 from skvq.vqvae.defaults import Architecture
-from skvq.vqvae.kmeans import kmeans_codebooks
-from skvq.vqvae.network import VQObjective, build_vqvae, start_from_data, within_data
+from skvq.vqvae.network import VQObjective, build_vqvae, kmeans_codebooks, start_from_data, within_data
 from skvq.vqvae.specs import CodebookSpec, FiniteScalarSpec, VectorSpec
 
 CODEBOOK = CodebookSpec("ema", "euclidean", "straight_through", 0.99, 0.1, follow_rate=0.1)

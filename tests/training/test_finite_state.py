@@ -8,7 +8,7 @@ import torch
 
 from skvq import AutoEncoderTransformer, MLPClassifier, MLPRegressor, OrderlessNADE, PixelCNN, VAETransformer
 from skvq import VQVAETransformer as VQVAE
-from skvq.training.finite import first_not_finite, require_finite
+from skvq.training.loop import first_not_finite, require_finite
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(80, 3)) @ RANDOM.normal(size=(3, 8))
