@@ -17,7 +17,10 @@ SCRIPT = Path(two_processes.__file__)
 TOLERANCE = 1e-5
 # Muon computes in bfloat16, where a sum that differs in its last bit may be rounded to another number, 1/256 away.
 OF_BFLOAT16 = 2e-3
-LOOSE = {"vqvae, muon": OF_BFLOAT16, "vqvae, revival": OF_BFLOAT16}
+LOOSE = {"vqvae, muon": OF_BFLOAT16, "vqvae, revival": OF_BFLOAT16, "transformer": OF_BFLOAT16}
+# A prior that knows the vectors of its codes amplifies what these differ by: in one process, too, a codebook that
+# differs by 3e-7 of its numbers moves log-likelihoods by 5e-5 of theirs.
+OF_LIKELIHOODS = LOOSE | {"both stages": 2e-4}
 WITH_SEEDS = [name for name in two_processes.MODELS if "without a seed" not in name]
 
 
@@ -70,7 +73,8 @@ def test_two_processes_learn_what_one_learns(name, folder):
         error = np.sqrt(np.mean((one["reconstructions"] - two["reconstructions"]) ** 2))
         assert error <= tolerance * one["reconstructions"].std()
     if "log_likelihoods" in one:
-        np.testing.assert_allclose(two["log_likelihoods"], one["log_likelihoods"], atol=TOLERANCE, rtol=TOLERANCE)
+        near = OF_LIKELIHOODS.get(name, TOLERANCE)
+        np.testing.assert_allclose(two["log_likelihoods"], one["log_likelihoods"], atol=TOLERANCE, rtol=near)
     for term in one:
         if term.startswith("history"):
             np.testing.assert_allclose(two[term], one[term], rtol=max(1e-3, tolerance), atol=1e-5, err_msg=term)
