@@ -11,10 +11,12 @@ error, NaN, a changed input, a hang, a crash. For every wrong one the code that 
 
 import argparse
 import collections
+import contextlib
 import json
 import math
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -57,7 +59,7 @@ class Worker:
         if self.process is None:
             command = [sys.executable, str(Path(__file__).with_name("_campaign_worker.py"))]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            self.process = subprocess.Popen(command, text=True, **pipes)
+            self.process = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
             self.process.stdout.readline()  # everything is imported
         process = self.process
         process.stdin.write(json.dumps(vars(case)) + "\n")
@@ -81,10 +83,13 @@ class Worker:
         return True
 
     def close(self):
-        """End the process."""
+        """End the process, and those that it has started."""
         if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process.stdin.close()
+            self.process.stdout.close()
             self.process = None
 
 

@@ -112,7 +112,8 @@ def check_classes(y, name="y", estimator="a classifier"):
 
 def is_indicator(y):
     """Return whether labels are a matrix with a column for each of several labels."""
-    return sparse.issparse(y) or (np.ndim(y) == 2 and np.shape(y)[1] > 1)
+    shape = np.shape(y)
+    return sparse.issparse(y) or (len(shape) == 2 and shape[1] > 1)
 
 
 def _check_indicators(values, shape, name):
