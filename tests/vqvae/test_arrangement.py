@@ -89,7 +89,7 @@ def images_of(kind, n=900):
 
 
 @pytest.mark.parametrize(
-    ("kind", "network", "code_shape"), [("whole", "dense", (16,)), ("rows", "convolutional", (8, 1))]
+    ("kind", "network", "code_shape"), [("whole", "dense", (10,)), ("rows", "convolutional", (8, 1))]
 )
 def test_auto_takes_the_arrangement_that_keeps_most_of_other_images(kind, network, code_shape):
     X = images_of(kind)
