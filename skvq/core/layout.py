@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 import sys
 from dataclasses import dataclass
 
@@ -444,6 +445,23 @@ def _is_frame(X):
     return any(module is not None and isinstance(X, module.DataFrame) for module in modules)
 
 
+def refuse_files(X):
+    """Raise ValueError for a list of names of files, and of images of PIL that differ in size."""
+    if not isinstance(X, (list, tuple)) or not X:
+        return
+    if isinstance(X[0], (str, os.PathLike)):
+        raise ValueError(
+            f"X holds strings or paths, such as {X[0]!r:.80}; read the files first: "
+            "np.stack([np.asarray(PIL.Image.open(path)) for path in X])"
+        )
+    sizes = {getattr(image, "size", None) for image in X} if hasattr(X[0], "getbands") else ()
+    if len(sizes) > 1:
+        raise ValueError(
+            f"X holds images of {len(sizes)} different sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}; "
+            "bring them to one size first: np.stack([np.asarray(image.resize((32, 32))) for image in X])"
+        )
+
+
 def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     """Learn the layout that X asks for, a TableLayout or a RowLayout; return it, and X validated.
 
@@ -457,6 +475,7 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
         arrays of unequal lengths.
     """
     if not (isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
+        refuse_files(X)
         refuse_unequal_lengths(X)
     if estimator.image_shape is None and estimator.series_shape is None and len(getattr(X, "shape", ())) == 2:
         warn_of_pixels(X)

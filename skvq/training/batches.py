@@ -18,9 +18,13 @@ def as_array(X):
     Raises
     ------
     TypeError
-        For tensors that are not dense, and for those on the device "meta", which have no values.
+        For tensors that are not dense, and for those on the device "meta", which have no values. For generators, and
+        torch's data sets and loaders, which are no arrays.
     """
+    if isinstance(X, np.ndarray):
+        return X
     if not isinstance(X, torch.Tensor):
+        refuse_streams(X)
         return X
     if X.layout != torch.strided or X.is_quantized:
         kind = "quantized" if X.is_quantized else str(X.layout).removeprefix("torch.")
@@ -32,6 +36,22 @@ def as_array(X):
     if X.dtype.is_floating_point and X.dtype not in (torch.float16, torch.float32, torch.float64):
         X = X.float()
     return X.resolve_conj().resolve_neg().numpy()
+
+
+def refuse_streams(X):
+    """Raise TypeError for what gives rows one after the other: a generator, or a data set or loader of torch."""
+    if isinstance(X, torch.utils.data.Dataset):
+        joined = "np.stack([row for row, *_ in X])"
+    elif isinstance(X, torch.utils.data.DataLoader):
+        joined = "np.concatenate([batch for batch, *_ in X])"
+    elif hasattr(X, "__next__"):
+        joined = "np.concatenate(list(X))"
+    else:
+        return
+    raise TypeError(
+        f"a {type(X).__name__} was passed where an array is expected; pass its rows as one array, such as {joined}; if "
+        "they are more than memory holds, call partial_fit(chunk) for each chunk of them"
+    )
 
 
 class Rows:
