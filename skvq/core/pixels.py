@@ -49,6 +49,17 @@ def image_shape_of(X):
     return min(shapes, key=lambda shape: abs(np.log(shape[0] / shape[1])), default=None)
 
 
+def _shape_of_planes(X):
+    """Return the shape (H, W) of images whose three channels come one after the other, or None."""
+    n_pixels, beyond = divmod(X.shape[1], 3)
+    if beyond or X.dtype.kind not in "biuf":
+        return None
+    rows = X[:ROWS].astype(np.float64)
+    if _correlation(rows - rows.mean(axis=0), n_pixels) < LEAST_CORRELATION:
+        return None
+    return image_shape_of(X[:, :n_pixels])
+
+
 def _shapes(rows, n_channels):
     """Yield the shapes of images with so many channels that centred rows (n, n_features) look like."""
     n_pixels, beyond = divmod(rows.shape[1], n_channels)
@@ -74,10 +85,18 @@ def warn_of_pixels(X):
     if sparse.issparse(X):
         return
     try:
-        shape = image_shape_of(np.asarray(as_array(X)[: 20 * ROWS]))
+        some = np.asarray(as_array(X)[: 20 * ROWS])
+        shape, planes = image_shape_of(some), _shape_of_planes(some)
     except (TypeError, ValueError):  # of what holds more than numbers, or is no table at all
         return
-    if shape is not None:
+    if planes is not None:
+        height, width = planes
+        warn_user(
+            f"X is taken for a table, but looks like images of {height} x {width} pixels, a row of X each, whose 3 "
+            f"channels come first: pass X.reshape(-1, 3, {height}, {width}).transpose(0, 2, 3, 1), with which images "
+            "are reconstructed far better"
+        )
+    elif shape is not None:
         pixels = " x ".join(map(str, shape[:2]))
         warn_user(
             f"X is taken for a table, but looks like images of {pixels} pixels, a row of X each: pass "

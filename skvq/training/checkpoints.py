@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 import torch
 
+from .._warnings import warn_user
 from ..nn import ranks
 from ..persistence.container import (
     LoadError,
@@ -110,7 +111,10 @@ class Checkpoint:
         arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
         values = {name: value for name, value in state.items() if name not in arrays}
         content = {"format": FORMAT, "fingerprint": self.fingerprint, "seed": self.seed, "values": json.dumps(values)}
-        write_atomically(self.path, to_bytes(arrays, {"checkpoint": content}))
+        try:
+            write_atomically(self.path, to_bytes(arrays, {"checkpoint": content}))
+        except OSError as error:  # a full disk, a folder that is gone: no reason to lose the fit
+            warn_user(f"checkpoint={self.path!r} could not be written, and the fit goes on without it: {error}")
         self.written = time.monotonic()
 
     def remove(self):
@@ -129,6 +133,8 @@ def checked_path(path):
         raise FileNotFoundError(f"checkpoint={path!r}: there is no folder {folder!r}; make it first")
     if os.path.isdir(path):
         raise IsADirectoryError(f"checkpoint={path!r} is a folder; pass the path of a file in it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"checkpoint={path!r} is no file, but a pipe or a device; pass the path of a file")
     return path
 
 

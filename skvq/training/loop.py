@@ -550,12 +550,12 @@ class Loop:
         self.patience.best, self.patience.waited = state["patience"]
         self.means.n_rows, self.means.sums = state["means"]
         gathered = {name: array for name, array in state.items() if name.startswith("gathered.")}
-        self.objective.gather_again({name[9:]: torch.from_numpy(array) for name, array in gathered.items()})
+        self.objective.gather_again({name[9:]: torch.from_numpy(array.copy()) for name, array in gathered.items()})
         if "before_epoch" in state:
-            self.before_epoch = torch.from_numpy(state["before_epoch"])
+            self.before_epoch = torch.from_numpy(state["before_epoch"].copy())
             self.generator.set_state(self.before_epoch)
             self.order = self.rows.drawn_order(self.generator)
-        self.generator.set_state(torch.from_numpy(state["generator"]))
+        self.generator.set_state(torch.from_numpy(state["generator"].copy()))
 
     @contextmanager
     def _autocast(self):

@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
 from skvq import AutoEncoderTransformer, VAETransformer, VQVAETransformer
-from skvq.core.pixels import image_shape_of
+from skvq.core.pixels import image_shape_of, warn_of_pixels
 
 PHOTOGRAPH = load_sample_images().images[0]
 CORNERS = np.random.default_rng(0).integers(0, 380, (100, 2))
@@ -38,6 +38,12 @@ def test_patches_of_a_photograph_are_told_with_their_shape(unit):
 )
 def test_tables_and_series_are_not_taken_for_images(X):
     assert image_shape_of(X) is None
+
+
+def test_channels_that_come_first_are_to_be_moved():
+    X = PATCHES.transpose(0, 3, 1, 2).reshape(100, -1)
+    with pytest.warns(UserWarning, match=r"20 x 16 pixels.*X.reshape\(-1, 3, 20, 16\).transpose\(0, 2, 3, 1\)"):
+        warn_of_pixels(X)
 
 
 @pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer])

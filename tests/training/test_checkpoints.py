@@ -1,12 +1,13 @@
 """The file of a checkpoint: what goes in comes out, at the right times, and nothing else is taken for one."""
 
+import os
 import re
 
 import numpy as np
 import pytest
 import torch
 
-from skvq import LoadError, load
+from skvq import AutoEncoderTransformer, LoadError, load
 from skvq.training import checkpoints
 from skvq.training.checkpoints import Checkpoint, pack, read_checkpoint, unpack
 
@@ -123,3 +124,22 @@ def test_a_missing_folder_and_a_folder_in_place_of_the_file_are_named(tmp_path):
         Checkpoint(missing / "fit", 0.0, {})
     with pytest.raises(IsADirectoryError, match="is a folder"):
         Checkpoint(tmp_path, 0.0, {})
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_fit(tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    model = AutoEncoderTransformer(2, max_iter=3, random_state=0, checkpoint=folder / "file", checkpoint_interval=0.0)
+    expected = AutoEncoderTransformer(2, max_iter=3, random_state=0).fit(X).transform(X)
+
+    def full_disk(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(checkpoints, "write_atomically", full_disk)
+    with pytest.warns(UserWarning, match="could not be written, and the fit goes on without it: disk full"):
+        model.fit(X)
+    np.testing.assert_array_equal(model.transform(X), expected)
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(OSError, match="is no file, but a pipe or a device"):
+        checkpoints.checked_path(folder / "pipe")

@@ -171,8 +171,8 @@ class Column:
             found = [repr(levels[int(code)]) for code in np.unique(values[unknown])]
             shown = ", ".join(found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
             raise ValueError(
-                f"{where} holds levels that fit did not see: {shown}; pass handle_unknown='ignore' to take them for "
-                "missing cells"
+                f"{where} holds levels that fit did not see: {shown}; pass handle_unknown='ignore' to the estimator "
+                "before fit to take them for missing cells"
             )
         return cells
 
