@@ -100,7 +100,7 @@ def check_classes(y, name="y", estimator="a classifier"):
             f"{values.flat[0]!r:.80}; {estimator} takes strings, integers, booleans or dates of numpy (datetime64)"
         )
     if is_indicator(y):
-        _check_indicators(values, np.shape(y), name)
+        _check_indicators(values, y.shape if sparse.issparse(y) else values.shape, name)
     elif values.dtype.kind == "f" and np.isfinite(values).all() and (fractions := values != np.floor(values)).any():
         row = int(np.flatnonzero(fractions.ravel())[0])
         raise ValueError(
@@ -112,7 +112,7 @@ def check_classes(y, name="y", estimator="a classifier"):
 
 def is_indicator(y):
     """Return whether labels are a matrix with a column for each of several labels."""
-    shape = np.shape(y)
+    shape = y.shape if sparse.issparse(y) else np.asarray(y).shape
     return sparse.issparse(y) or (len(shape) == 2 and shape[1] > 1)
 
 

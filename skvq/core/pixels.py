@@ -82,7 +82,7 @@ def _correlation(rows, lag):
 
 def warn_of_pixels(X):
     """Warn if X, an array or a frame of numbers that is taken for a table, looks like rows of pixels."""
-    if sparse.issparse(X):
+    if sparse.issparse(X) or X.shape[1] < LEAST_SIDE**2 or X.shape[0] < 2:
         return
     try:
         some = np.asarray(as_array(X)[: 20 * ROWS])

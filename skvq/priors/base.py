@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
+from .._warnings import warn_user
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
@@ -44,6 +46,15 @@ LARGEST_INFERRED = 2**16
 MARGINAL_ROWS = 50_000
 
 
+def _has_no_classes(estimator):
+    """Return whether a model can learn from chunks; say why it cannot otherwise."""
+    if not estimator.class_conditional:
+        return True
+    raise AttributeError(
+        "partial_fit has no classes, since a chunk need not have all of them; pass class_conditional=False, or call fit"
+    )
+
+
 class GridDensity(DensityMixin, NetworkEstimator):
     """Base of the density estimators on grids of integer codes, in raster order.
 
@@ -71,13 +82,13 @@ class GridDensity(DensityMixin, NetworkEstimator):
     _budget: Callable[[int], Budget]
 
     def check_parameters(self) -> None:
-        """Raise an error for parameters that are out of range or do not go together; `fit` begins with it."""
+        """Raise an error for parameters that are out of range, warn of those without use; `fit` begins with it."""
         self._validate_params()
         n_clusters = getattr(self, "n_clusters", 0)
-        if self.class_conditional and not is_auto(n_clusters) and n_clusters > 0:
-            raise ValueError(
-                f"n_clusters={n_clusters} finds classes of its own, in place of those of class_conditional=True; leave "
-                "n_clusters at 'auto' or 0, or pass class_conditional=False"
+        if self.class_conditional and not is_auto(n_clusters) and n_clusters > 1:
+            warn_user(
+                f"n_clusters={n_clusters} has no effect with class_conditional=True, where the classes stand for "
+                "clusters; pass class_conditional=False to use it",
             )
 
     def _check_grids(self, X, *, reset):
@@ -168,6 +179,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         task.end()
         return self
 
+    @typed(available_if(_has_no_classes))
     @prepared
     def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
         """Train on a chunk of rows, each of them once, and go on with the next chunk in the next call.
@@ -190,15 +202,10 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
         Raises
         ------
-        ValueError
-            With ``class_conditional=True``: a chunk need not have all classes.
+        AttributeError
+            With ``class_conditional=True`` there is no such method: a chunk need not have all classes.
         """
         self.check_parameters()
-        if self.class_conditional:
-            raise ValueError(
-                "partial_fit has no classes, since a chunk need not have all of them; pass class_conditional=False, or "
-                "call fit"
-            )
         with self._keeps_last_chunk():
             first = not hasattr(self, "weights_")
             codes = self._check_grids(X, reset=first)
@@ -271,7 +278,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     def _n_clusters(self, n_rows):
         """Return how many clusters so many training rows get, for a model that has the parameter."""
         if not is_auto(self.n_clusters):
-            return min(int(self.n_clusters), n_rows)
+            return 0 if self.class_conditional else min(int(self.n_clusters), n_rows)
         clustered = self._vectors is not None and self.grid_shape_[0] > 1 and not self.class_conditional
         return automatic_clusters(n_rows) if clustered else 0
 

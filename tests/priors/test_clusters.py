@@ -80,7 +80,7 @@ def test_automatic_clusters_need_vectors_rows_and_no_classes(kind):
     assert found(n=90) == found(codebook=None) == found(shape=(1, 4)) == found(n_clusters=0) == 0
     assert found(y=kinds, class_conditional=True) == 0
     assert found(n_clusters=5, codebook=None) == 5
-    with pytest.raises(ValueError, match="n_clusters=5 finds classes of its own"):
+    with pytest.warns(UserWarning, match="n_clusters=5 has no effect with class_conditional=True"):
         found(y=kinds, class_conditional=True, n_clusters=5)
 
 

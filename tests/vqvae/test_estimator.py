@@ -13,6 +13,7 @@ from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import r2_score
 
 from skvq import PixelCNN, VectorCodes, VQVAETransformer
@@ -92,8 +93,9 @@ def test_score_is_r2_on_standardised_values(name, request):
     assert model.score(X) == pytest.approx(expected, abs=1e-5)  # float32 network
 
 
-def test_score_of_a_single_row_is_finite(on_wine, wine):
-    assert on_wine.score(wine[:1]) in (0.0, 1.0)
+def test_score_of_a_single_row_is_none_and_warns(on_wine, wine):
+    with pytest.warns(UndefinedMetricWarning, match="less than two rows"):
+        assert np.isnan(on_wine.score(wine[:1]))
 
 
 @pytest.mark.parametrize("name", ["digits", "wine"])
