@@ -44,7 +44,7 @@ from skvq.nn.quantizers.nearest import nearest_codes
 from skvq.nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
 from skvq.training.batches import Rows
 from skvq.training.loop import learning_rate_factor
-from skvq.vqvae.kmeans import kmeans_codebooks
+from skvq.vqvae.network import kmeans_codebooks
 
 from _datasets import load_fashion_mnist  # isort: skip
 
