@@ -68,12 +68,15 @@ def predictions(loss, found):
 def log_probabilities(found, out_activation):
     """Return the logarithms of probabilities, (n, n_classes), from outputs (n, n_outputs), in their dtype.
 
-    One output of a logistic function gives two columns; several give one each.
+    One output of a logistic function gives two columns; several give one each. Probabilities above one half have the
+    logarithm of what is returned as probability, so that those that round to 1 are as equal here as there.
     """
     if out_activation == "softmax":
         return torch.log_softmax(torch.from_numpy(found), dim=1).numpy()
     columns = np.hstack([-found, found]) if found.shape[1] == 1 else found
-    return torch.nn.functional.logsigmoid(torch.from_numpy(columns)).numpy()
+    columns = torch.from_numpy(columns)
+    likely = torch.sigmoid(columns)
+    return torch.where(likely > 0.5, likely.log(), torch.nn.functional.logsigmoid(columns)).numpy()
 
 
 class OutputsNotFinite(ValueError):
