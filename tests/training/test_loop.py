@@ -174,4 +174,5 @@ def test_the_rate_warms_up_linearly_and_decays_to_zero():
 def test_no_warning_is_raised_by_an_ordinary_run():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Loop(LeastSquares(3), make_rows(), Settings(2, 16, 0.1), generator()).run()
+        history = Loop(LeastSquares(3), make_rows(), Settings(2, 16, 0.1), generator()).run()
+    assert (history.n_iter, history.stopped) == (2, "max_iter")

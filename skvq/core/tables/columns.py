@@ -20,7 +20,6 @@ from .zones import from_local, is_rather_local, to_local, zone_of
 MOST_LEVELS = 1000
 MOST_SHOWN = 5
 NUMERIC = ("real", "integer")
-WITH_MARGINAL = ("real", "integer", "date", "duration")
 PER_SECOND = {"us": 10**6, "ns": 10**9}
 # Seconds, minutes, hours and days that clock times are often multiples of.
 CLOCK = {
