@@ -350,9 +350,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
 
     def _start_again(self, device):
         """Return what was learned as the Start of more training."""
-        module = self._build(self.architecture_, torch.Generator())
-        module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in self.weights_.items()})
-        return Start(module.to(device), self._known_architecture())
+        return Start(self._rebuilt().to(device), self._known_architecture())
 
     @contextmanager
     def _keeps_last_chunk(self):
@@ -447,11 +445,15 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         device = resolve_device(self.device)
         module = getattr(self, "_module", None)
         if module is None:
-            module = self._build(self.architecture_, torch.Generator())
-            module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in self.weights_.items()})
-            module.requires_grad_(False)
+            module = self._rebuilt().requires_grad_(False)
         self._module = module.to(device).eval()
         return self._module
+
+    def _rebuilt(self):
+        """Return a module with the learned weights, built anew from `architecture_` and `weights_`."""
+        module = self._build(self.architecture_, torch.Generator())
+        module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in self.weights_.items()})
+        return module
 
     def __getstate__(self):
         state = super().__getstate__().copy()

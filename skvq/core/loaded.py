@@ -28,9 +28,7 @@ def check_network(estimator, compute):
         require(least is None or array.size == 0 or array.min() >= least, f"weights_[{name!r}] is no such statistic")
         large = not plain_units and array.size and np.abs(array).max() > LARGEST_WEIGHT
         require(not large, f"weights_[{name!r}] is larger than any fit leaves it")
-    module = estimator._build(estimator.architecture_, torch.Generator())
-    module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in estimator.weights_.items()})
-    module.requires_grad_(False).eval()
+    module = estimator._rebuilt().requires_grad_(False).eval()
     with torch.no_grad():
         found = first_not_finite(compute(module))
     require(found is None, f"{found} of the network, which is not finite")
