@@ -258,8 +258,7 @@ class Descent:
             "order": self.order,
             "random_keys": keys,
             "random_position": position,
-            "training": vars(self.state)
-            | {"loss_curve": None, "validation_loss_curve": None, "validation_scores": None},
+            "training": vars(self.state) | dict.fromkeys(CURVES),
             "epoch": [self.done, self.total, self.n_steps, self.rate.rate, self.best_here],
         }
         memory |= {f"optimizer.{name}": value for name, value in optimizer.items() if isinstance(value, np.ndarray)}
