@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 
 from ..nn import ranks
+from ..training.loop import TimeLimit
 
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupport
@@ -35,10 +36,16 @@ class FitTask:
         As the user passed them. Where y is None, hooks get X in its place: what a network without labels learns to give
         back.
     sample_weight : array-like, default=None
+
+    Attributes
+    ----------
+    limit : TimeLimit
+        The estimator's `max_seconds`, which begin when the task is made.
     """
 
     def __init__(self, estimator, X, y=None, sample_weight=None):
         self.estimator = estimator
+        self.limit = TimeLimit(estimator.max_seconds)
         self.data = {
             "X": X,
             "y": X if y is None else y,

@@ -95,6 +95,8 @@ class Recipe:
         optimum, or near it, so that no worse epoch replaces it.
     uses : int
         How often one row uses most of the weights, such as the number of positions of an image.
+    passes_after : int
+        How often the network is applied to all rows once it is trained.
     """
 
     architecture: object
@@ -105,6 +107,7 @@ class Recipe:
     monitor: str = "loss"
     judges_itself: bool = False
     uses: int = 1
+    passes_after: int = 0
 
 
 @dataclass
@@ -192,6 +195,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     early_stopping: bool | str
     learning_rate_init: float | str
     max_iter: int | str
+    max_seconds: float | None
     n_iter_no_change: float | str | None
     precision: str
     random_state: RandomState
@@ -309,6 +313,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             validation_rows=rows if held_out is None and recipe.judges_itself and self._keeps_best else held_out,
             observer=task.epochs(lambda: self._record(loop.history, fitting), lambda: self._fitted_so_far(fitting)),
             checkpoint=checkpoint,
+            limit=task.limit,
+            rows_after=recipe.passes_after * len(rows.unrestricted()),
         )
         work = recipe.uses * sum(parameter.numel() for parameter in fitting.module.parameters())
         with threads_for(work * min(settings.batch_size, len(rows))):

@@ -11,7 +11,7 @@ from scipy import sparse
 from .._version import __version__
 
 # Parameters that change nothing of what is learned.
-WITHOUT_EFFECT = {"checkpoint", "checkpoint_interval", "verbose"}
+WITHOUT_EFFECT = {"checkpoint", "checkpoint_interval", "max_seconds", "verbose"}
 LONGEST_TEXT = 100
 PIECE = 2**16  # rows at a time
 

@@ -82,10 +82,14 @@ CLOSED_FRACTION = Number(Real, 0, 1, closed="both")
 AUTO = StrOptions({"auto"})
 DEVICE = [str, torch.device]
 # The parameters of everything that is trained for long.
-CHECKPOINTS = {"checkpoint": [None, str, PathLike], "checkpoint_interval": [NON_NEGATIVE]}
+LONG_FITS = {
+    "max_seconds": [None, POSITIVE],
+    "checkpoint": [None, str, PathLike],
+    "checkpoint_interval": [NON_NEGATIVE],
+}
 
 # The parameters of everything that the training loop trains.
-TRAINING = CHECKPOINTS | {
+TRAINING = LONG_FITS | {
     "alpha": [NON_NEGATIVE],
     "batch_size": [AUTO, POSITIVE_INTEGER],
     "learning_rate_init": [AUTO, POSITIVE],
@@ -187,13 +191,13 @@ def as_sizes(value):
 
 __all__ = [
     "AUTO",
-    "CHECKPOINTS",
     "CLOSED_FRACTION",
     "COUNT",
     "DEVICE",
     "DRAWS",
     "FRACTION",
     "INNER_FRACTION",
+    "LONG_FITS",
     "NON_NEGATIVE",
     "POSITIVE",
     "POSITIVE_INTEGER",

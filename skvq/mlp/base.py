@@ -13,7 +13,7 @@ from ..core.fingerprint import digest_of_arrays
 from ..core.naming import named
 from ..core.parameters import check_memory, dense_weights, training_bytes
 from ..training.batches import as_array
-from ..training.loop import first_not_finite
+from ..training.loop import TimeLimit, first_not_finite
 from .build import Weights, layer_widths, start_weights
 from .descent import TrainingState
 from .fit import Training
@@ -71,6 +71,7 @@ class BaseMLP(NetworkEstimator):
         max_grad_norm,
         precision,
         device,
+        max_seconds,
         checkpoint,
         checkpoint_interval,
     ):
@@ -85,6 +86,7 @@ class BaseMLP(NetworkEstimator):
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.scoring, self.n_iter_no_change = scoring, n_iter_no_change
         self.warm_start, self.verbose, self.precision, self.device = warm_start, verbose, precision, device
+        self.max_seconds = max_seconds
         self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @abstractmethod
@@ -136,6 +138,7 @@ class BaseMLP(NetworkEstimator):
             held_out=held_out,
             judge=self._judge(targets),
             checkpoint=checkpoint,
+            limit=TimeLimit(None) if incremental else task.limit,
         )
         task.begin(*((1, "partial-fit") if incremental else (self.max_iter,)))
         try:

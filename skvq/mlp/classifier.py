@@ -100,6 +100,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         for lbfgs. `coefs_` and predictions have the dtype of the X of `fit` in any case.
     device : str or torch.device, default="cpu"
         Where to compute: "cpu", "cuda", "mps", or "auto".
+    max_seconds : float or None, default=None
+        Seconds that `fit` may take. Where `max_iter` epochs would take longer, training ends by it, in the middle of an
+        epoch if need be, and a learning rate that is laid for the whole of training, "cosine" or one with `warmup`,
+        goes by this time; the result then depends on how fast the machine is. None is no limit.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
@@ -222,6 +226,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_grad_norm: float | None = None,
         precision: Literal["auto", "float32", "float64"] = "auto",
         device: Device = "cpu",
+        max_seconds: float | None = None,
         checkpoint: Path = None,
         checkpoint_interval: float = 60.0,
     ) -> None:
@@ -234,7 +239,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun, dropout=dropout,
             normalization=normalization, scoring=scoring, warmup=warmup, max_grad_norm=max_grad_norm,
             precision=precision, device=device,
-            checkpoint=checkpoint, checkpoint_interval=checkpoint_interval,
+            max_seconds=max_seconds, checkpoint=checkpoint, checkpoint_interval=checkpoint_interval,
         )  # fmt: skip
         self.class_weight = class_weight
 

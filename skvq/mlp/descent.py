@@ -6,6 +6,7 @@ derivatives are written by hand, or :class:`AutogradNetwork`.
 
 import copy
 import math
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
 from ..training.checkpoints import pack, unpack
-from ..training.loop import Snapshot
+from ..training.loop import Snapshot, TimeLimit
 
 # The lists in the state of a training.
 CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")
@@ -119,6 +120,8 @@ class Descent:
         What dropout draws from.
     checkpoint : Checkpoint, default=None
         Told of every step. If it has found a state, training goes on from there.
+    limit : TimeLimit, default=None
+        Training ends by it, and the learning rate goes by it where that runs faster than the steps.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class Descent:
         *,
         generator=None,
         checkpoint=None,
+        limit=None,
     ):
         self.network = network
         self.optimizer = optimizer
@@ -147,6 +151,7 @@ class Descent:
         self.observer = observer
         self.generator = generator
         self.checkpoint = checkpoint
+        self.limit = TimeLimit(None) if limit is None else limit.left()
         self.interrupted = False
         self.n_steps = 0
         self.done, self.total = 0, 0.0  # rows of the present epoch that are done, and their losses
@@ -195,18 +200,34 @@ class Descent:
                 self._run_epoch()
                 if self._diverged() or self._is_told_to_stop() or self._stops() or one_epoch:
                     break
+                if self._time_used() == 1.0:
+                    self._say("The time of max_seconds is up.")
+                    self._warn_of_end(f"The time that max_seconds allows is up after {state.n_iter} iteration(s)")
+                    break
             else:
-                if self.rate.ends:
-                    return
-                warn_user(
-                    f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and the optimization "
-                    "hasn't converged yet.",
-                    ConvergenceWarning,
-                )
+                self._warn_of_end(f"Maximum iterations ({settings.max_iter}) reached")
         except KeyboardInterrupt:
             self.interrupted = True
             kept = "" if self.checkpoint is None else " The same call of fit goes on from the checkpoint."
             warn_user(f"Training interrupted by user.{kept}")
+
+    def _warn_of_end(self, reason):
+        """Warn where training was cut short: not of a learning rate that was to end there."""
+        if not self.rate.ends:
+            warn_user(
+                f"Stochastic Optimizer: {reason} and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+            )
+
+    def _time_used(self):
+        """Return the share of the time that is used up, 0 without a limit."""
+        return self.limit.share_used()
+
+    def _position(self):
+        """Return how far training is, in steps of the whole."""
+        if self.limit.seconds is None:
+            return self.n_steps
+        return max(self.n_steps, self._time_used() * self.rate.n_steps)
 
     def _is_told_to_stop(self):
         return self.observer is not None and self.observer.epoch_ends()
@@ -217,12 +238,13 @@ class Descent:
             self.observer.epoch_begins()
         state.loss = self._train_epoch()
         state.n_iter += 1
-        state.n_rows_seen += len(self.samples)
         state.loss_curve.append(state.loss)
         self._say(f"Iteration {state.n_iter}, loss = {state.loss:.8f}")
         score = None
         if self.validate is not None:
+            started = time.perf_counter()
             score, loss = self.validate()
+            self.limit.keep_back(time.perf_counter() - started)
             state.validation_loss_curve.append(loss)
             if score is None:
                 self._say(f"Validation loss = {loss:.8f}")
@@ -245,8 +267,12 @@ class Descent:
             self.done = start + len(batch)
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._memory)
-        total, self.done, self.total = self.total, 0, 0.0
-        return total / n
+            if self._time_used() == 1.0:
+                break
+        mean = self.total / self.done
+        self.state.n_rows_seen += self.done
+        self.done, self.total = 0, 0.0
+        return mean
 
     def _memory(self):
         """Return all that it takes to go on from here, after a step."""
@@ -259,6 +285,7 @@ class Descent:
             "random_keys": keys,
             "random_position": position,
             "training": vars(self.state) | dict.fromkeys(CURVES),
+            "seconds": self.limit.gone(),
             "epoch": [self.done, self.total, self.n_steps, self.rate.rate, self.best_here],
         }
         memory |= {f"optimizer.{name}": value for name, value in optimizer.items() if isinstance(value, np.ndarray)}
@@ -279,6 +306,7 @@ class Descent:
 
         unpack(memory["network"], self.network.state())
         self.optimizer.load(memory["optimizer"] | under("optimizer"))
+        self.limit.started -= memory["seconds"]
         self.order = memory["order"]
         self.random_state.set_state(("MT19937", memory["random_keys"], *memory["random_position"]))
         vars(self.state).update(memory["training"])
@@ -302,7 +330,7 @@ class Descent:
         if settings.max_grad_norm is not None:
             gradient = network.gradient.flat
             gradient.mul_((settings.max_grad_norm / (gradient.norm() + 1e-12)).clamp(max=1.0))
-        self.optimizer.step(self.rate.at(self.n_steps))
+        self.optimizer.step(self.rate.at(self._position()))
         self.n_steps += 1
         return loss
 

@@ -61,6 +61,7 @@ class Training:
         Scores the held-out rows, for early stopping; see :class:`HeldOut`.
     checkpoint : Checkpoint, default=None
         Of steps; L-BFGS has none.
+    limit : TimeLimit
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Training:
         held_out=None,
         judge=None,
         checkpoint=None,
+        limit,
     ):
         self.parameters = parameters
         self.examples = examples
@@ -95,6 +97,7 @@ class Training:
             self.validate = HeldOut(self.network, held_out, self._samples(held_out, precision), judge)
         self.memory = {}
         self.checkpoint = checkpoint
+        self.limit = limit
         self.interrupted = False
         self.descent = None
 
@@ -195,6 +198,7 @@ class Training:
             observer,
             generator=self.generator,
             checkpoint=self.checkpoint,
+            limit=self.limit,
         )
         with threads_for(self.start.n_coefs * batch_size):
             descent.run(one_epoch=one_epoch)
@@ -225,6 +229,7 @@ class Training:
                 tol=parameters.tol,
                 after_iteration=self._after_iteration,
                 observer=observer,
+                limit=self.limit,
             )
 
     def _after_iteration(self, number, loss, present):

@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
+from ..training.loop import TimeLimit
 from .descent import add_penalty
 
 # Relative fall of the loss in an iteration that float32, with its 1e-7, resolves well (`benchmarks/mlp_precision.py`).
@@ -62,16 +63,17 @@ class WholeGradient:
 
 
 class _Stopped(Exception):
-    """Raised out of scipy's search where the observer asks to stop."""
+    """Raised out of scipy's search where the observer asks to stop, or the time is up."""
 
 
 class _Watch:
     """Counts iterations, and asks for more precision where the loss falls too little for the present one."""
 
-    def __init__(self, function, after_iteration, observer):
+    def __init__(self, function, after_iteration, observer, limit):
         self.function = function
         self.after_iteration = after_iteration
         self.observer = observer
+        self.limit = limit
         self.under_way = False
         self.n_iter = 0
         self.last = np.inf
@@ -79,6 +81,8 @@ class _Watch:
 
     def evaluate(self, point):
         """Evaluate the function; the first time after an iteration begins the next one."""
+        if self.limit.share_used() == 1.0:
+            raise _Stopped
         if self.observer is not None and not self.under_way:
             self.observer.epoch_begins()
             self.under_way = True
@@ -92,6 +96,8 @@ class _Watch:
         self.after_iteration(self.n_iter, function.reported(), function.network)
         if self.observer is not None:
             self._end_iteration()
+        if self.limit.share_used() == 1.0:
+            raise _Stopped
         if function.stages and self.last - loss < RESOLVED * abs(loss):
             function.refine()
         self.last = loss
@@ -104,7 +110,7 @@ class _Watch:
             raise _Stopped
 
 
-def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer=None):
+def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, limit=None, observer=None):
     """Train a network in place by L-BFGS (Byrd, Lu, Nocedal & Zhu 1995).
 
     Parameters
@@ -115,6 +121,8 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer
         As in the estimators; `tol` bounds the largest entry of the gradient.
     after_iteration : callable
         Called with the number of an iteration, its loss, and the network as it is.
+    limit : TimeLimit, default=None
+        The search ends by it.
     observer : object, default=None
         Its ``epoch_begins()`` is called before every iteration, its ``epoch_ends()`` after it, with the parameters in
         the network that will hold the result; where that returns True, training stops there.
@@ -133,14 +141,15 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer
         If the parameters become non-finite.
     """
     function = WholeGradient(stages, alpha)
-    watch = _Watch(function, after_iteration, observer)
+    limit = TimeLimit(None) if limit is None else limit
+    watch = _Watch(function, after_iteration, observer, limit)
     watch.point = point = stages[0][0].parameters.flat.cpu().numpy().astype(np.float64)
     n_evaluations, found = 0, None
     while True:
         staged = bool(function.stages)
         try:
             found = scipy.optimize.minimize(
-                function if observer is None else watch.evaluate,
+                watch.evaluate,
                 point,
                 jac=True,
                 method="L-BFGS-B",
@@ -148,6 +157,12 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer
                 callback=watch,
             )
         except _Stopped:
+            if limit.share_used() == 1.0:
+                warn_user(
+                    f"lbfgs failed to converge: the time that max_seconds allows is up after {watch.n_iter} "
+                    "iteration(s).",
+                    ConvergenceWarning,
+                )
             point, found = watch.point, None
             break
         except KeyboardInterrupt:

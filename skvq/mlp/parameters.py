@@ -10,10 +10,10 @@ from sklearn.utils._param_validation import Options
 from .._warnings import warn_user
 from ..core.parameters import (
     AUTO,
-    CHECKPOINTS,
     CLOSED_FRACTION,
     DEVICE,
     FRACTION,
+    LONG_FITS,
     NON_NEGATIVE,
     POSITIVE,
     POSITIVE_INTEGER,
@@ -62,7 +62,7 @@ CONSTRAINTS = {
     "max_grad_norm": [None, POSITIVE],
     "precision": [StrOptions({"auto", "float32", "float64"})],
     "device": DEVICE,
-    **CHECKPOINTS,
+    **LONG_FITS,
 }
 
 

@@ -31,7 +31,7 @@ class LearningRate:
     ends = False
 
     def at(self, step):
-        """Return the rate of a step, counted from 0."""
+        """Return the rate of a step, counted from 0; a part of a step where it is the time that goes on."""
         return self.rate * min(1.0, (step + 1) / self.warmup_steps) if step < self.warmup_steps else self.rate
 
     def epoch_ends(self, n_rows_seen):

@@ -70,6 +70,10 @@ class CausalTransformer(GridDensity):
         Seeds the weights, the split and the order of the rows.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch; the same for `sample`, where it takes several batches.
+    max_seconds : float or None, default=None
+        Seconds that `fit` may take. Where `max_iter` epochs would take longer, the learning rate falls over this time
+        in place of theirs, and training ends by it, in the middle of an epoch if need be; the result then depends on
+        how fast the machine is. None is no limit.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
@@ -160,6 +164,7 @@ class CausalTransformer(GridDensity):
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        max_seconds: float | None = None,
         checkpoint: Path = None,
         checkpoint_interval: float = 60.0,
     ) -> None:
@@ -183,6 +188,7 @@ class CausalTransformer(GridDensity):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.max_seconds = max_seconds
         self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     def check_parameters(self) -> None:

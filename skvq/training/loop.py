@@ -175,8 +175,8 @@ def learning_rate_factor(step, n_steps, warmup):
 
     Parameters
     ----------
-    step : int
-        0 … n_steps - 1.
+    step : int or float
+        0 … n_steps - 1, or n_steps where the time is up.
     n_steps : int
         Length of the whole training.
     warmup : int
@@ -192,7 +192,7 @@ def learning_rate_factor(step, n_steps, warmup):
     [0.5, 1.0, 1.0, 0.5, 0.04]
     """
     if step < warmup:
-        return (step + 1) / warmup
+        return min(1.0, (step + 1) / warmup)
     return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, n_steps - warmup)))
 
 
@@ -324,6 +324,45 @@ class Optimizer:
             part.load_state_dict({"state": memory, "param_groups": part.state_dict()["param_groups"]})
 
 
+class TimeLimit:
+    """The seconds that a fit may take, and how many of them are gone.
+
+    Parameters
+    ----------
+    seconds : float or None
+        From now on; None is no limit.
+
+    Examples
+    --------
+    >>> TimeLimit(None).share_used(), TimeLimit(1e-9).share_used()
+    (0.0, 1.0)
+    """
+
+    def __init__(self, seconds):
+        self.seconds = None if seconds is None else float(seconds)
+        self.started = time.perf_counter()
+        self.reserve = 0.0
+
+    def gone(self):
+        """Return the seconds since the fit began."""
+        return time.perf_counter() - self.started
+
+    def left(self, share=1.0):
+        """Return a TimeLimit, counted from now, that ends when `share` of all the seconds are gone."""
+        return TimeLimit(None if self.seconds is None else max(0.0, share * self.seconds - self.gone()))
+
+    def keep_back(self, seconds):
+        """Let training end so many seconds before the limit: what follows it takes them."""
+        self.reserve = float(seconds)
+
+    def share_used(self):
+        """Return the share in [0, 1] of the time for training that is gone, 0 without a limit."""
+        if self.seconds is None:
+            return 0.0
+        available = self.seconds - self.reserve
+        return min(1.0, self.gone() / available) if available > 0 else 1.0
+
+
 class StartWatch:
     """Compares the monitored loss after training with that before, on some of the training rows.
 
@@ -383,9 +422,26 @@ class Loop:
         training stops there.
     checkpoint : Checkpoint, default=None
         Told of every step. If it has found a state, training goes on from there.
+    limit : TimeLimit, default=None
+        With a limit the schedule goes by the time where that runs faster than the steps, and training ends by it, in
+        the middle of an epoch if need be.
+    rows_after : int, default=0
+        Number of rows that the network will be applied to after training, within the limit.
     """
 
-    def __init__(self, objective, rows, settings, generator, *, validation_rows=None, observer=None, checkpoint=None):
+    def __init__(
+        self,
+        objective,
+        rows,
+        settings,
+        generator,
+        *,
+        validation_rows=None,
+        observer=None,
+        checkpoint=None,
+        limit=None,
+        rows_after=0,
+    ):
         self.objective = objective
         self.module = module = objective.module
         draw_from(generator, module)
@@ -396,6 +452,8 @@ class Loop:
         self.validation_rows = validation_rows
         self.observer = observer
         self.checkpoint = checkpoint
+        self.limit, self.time_used = TimeLimit(None) if limit is None else limit.left(), 0.0
+        self.rows_after = rows_after + (0 if validation_rows is None else len(validation_rows))
         self.n_steps = settings.max_iter * math.ceil(len(rows) / settings.batch_size)
         self.optimizer = Optimizer(module.parameters(), objective.matrices(), settings)
         self.history = History()
@@ -430,6 +488,12 @@ class Loop:
         return self.history
 
     def _run_epochs(self):
+        self._look_at_the_time()
+        if self.time_used == 1.0:
+            warn_user(
+                f"{self.settings.name}: max_seconds left no time for training: its start took all of them, and is what "
+                "was learned. Pass more seconds."
+            )
         try:
             for epoch in range(self.history.n_iter + 1, self.settings.max_iter + 1):
                 if self._run_epoch(epoch):
@@ -482,6 +546,8 @@ class Loop:
             self.means.add(terms, len(positions))
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._state)
+            if self.time_used == 1.0:
+                break
         values = self.means.values() | self.objective.pass_summary()
         self.order, self.means = None, TermMeans()
         return values
@@ -500,17 +566,22 @@ class Loop:
             )
         self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
         self.history.n_steps += 1
+        self._look_at_the_time()
         self.objective.after_step(self._progress())
         return terms
+
+    def _look_at_the_time(self):
+        if self.limit.seconds is not None:
+            self.time_used = ranks.of_first(self.limit.share_used)  # the clocks of several processes differ
 
     def _factor(self):
         """Return the factor on the learning rate of the next step."""
         warmup = math.ceil(self.settings.warmup * self.n_steps)
-        return learning_rate_factor(self.history.n_steps, self.n_steps, warmup)
+        return learning_rate_factor(max(self.history.n_steps, self.time_used * self.n_steps), self.n_steps, warmup)
 
     def _progress(self):
-        """Return which share of all steps is done."""
-        return self.history.n_steps / self.n_steps
+        """Return which share of all steps, or of the time, is done."""
+        return max(self.history.n_steps / self.n_steps, self.time_used)
 
     def _tensors(self):
         """Return all tensors of the module, buffers that a state dictionary leaves out among them."""
@@ -528,6 +599,7 @@ class Loop:
             "terms": list(history.terms),
             "patience": [self.patience.best, self.patience.waited],
             "means": [self.means.n_rows, self.means.sums],
+            "seconds": self.limit.gone(),
         }
         if self.best is not None:
             state["best"] = pack(self.best.copy)
@@ -549,6 +621,7 @@ class Loop:
         history.terms = {name: state[f"history.{name}"].tolist() for name in state["terms"]}
         self.patience.best, self.patience.waited = state["patience"]
         self.means.n_rows, self.means.sums = state["means"]
+        self.limit.started -= state["seconds"]
         gathered = {name: array for name, array in state.items() if name.startswith("gathered.")}
         self.objective.gather_again({name[9:]: torch.from_numpy(array.copy()) for name, array in gathered.items()})
         if "before_epoch" in state:
@@ -580,10 +653,11 @@ class Loop:
     def mean_terms(self, rows):
         """Return the mean of every loss term over `rows` in evaluation mode; the objective then has a summary."""
         self.module.eval()
-        means = TermMeans()
+        means, started = TermMeans(), time.perf_counter()
         with torch.no_grad(), self._autocast():
             for batch in rows.in_order(max(self.settings.batch_size, rows.pass_size)):
                 means.add(self.objective.terms(batch), len(batch))
+        self.limit.keep_back((time.perf_counter() - started) / len(rows) * self.rows_after)
         return means.values()
 
     def _judge(self, values, epoch):
@@ -594,8 +668,9 @@ class Loop:
             self.history.best_iter = epoch
         if self.patience.exhausted():
             self.history.stopped = "no_change"
-            return True
-        return False
+        elif self.time_used == 1.0:
+            self.history.stopped = "max_seconds"
+        return self.history.stopped in ("no_change", "max_seconds")
 
     def _keep_last_complete_epoch(self):
         if self.history.n_iter == 0 or ranks.active():

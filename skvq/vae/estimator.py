@@ -169,6 +169,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Seeds weights, batches, the noise of training, and the mixture.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    max_seconds : float or None, default=None
+        Seconds that `fit` may take. Where `max_iter` epochs would take longer, the learning rate falls over this time
+        in place of theirs, and training ends by it, in the middle of an epoch if need be; the result then depends on
+        how fast the machine is. None is no limit.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
@@ -313,6 +317,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        max_seconds: float | None = None,
         checkpoint: Path = None,
         checkpoint_interval: float = 60.0,
     ) -> None:
@@ -337,7 +342,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         self.n_iter_no_change = n_iter_no_change
         self.precision, self.device = precision, device
         self.random_state, self.verbose = random_state, verbose
-        self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
+        self.max_seconds, self.checkpoint, self.checkpoint_interval = max_seconds, checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
     @prepared

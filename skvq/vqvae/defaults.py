@@ -43,8 +43,9 @@ FEWEST_ROWS_FOR_A_NETWORK = 500
 NETWORK_SIZES = (256, 256)
 # Positions that a step of images takes, and the steps that they get at least, without and with augmentation.
 STEP_POSITIONS, LEAST_STEPS, AUGMENTED_STEPS = 1_568, 300, 2_000
-# Epochs of a table that has few rows for its residual codes, and steps where a table has no network.
-FEW_EPOCHS, STEPS_WITHOUT_NETWORK = 3, 300
+# Epochs of a table that has few rows for its residual codes, and of images that have few for codebooks of their own;
+# and steps where a table has no network.
+FEW_EPOCHS, FEW_EPOCHS_OF_IMAGES, STEPS_WITHOUT_NETWORK = 3, 1, 300
 # Share of the variation of pixels that the mean image explains from which on images count as aligned, and the images,
 # and values, that this is judged by.
 ALIGNED_SHARE, ALIGNMENT_ROWS, ALIGNMENT_VALUES = 0.1, 1000, 10_000_000
@@ -252,9 +253,9 @@ def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_p
     """Return the Budget where the parameters of training are "auto".
 
     Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or 2,000 where
-    they are augmented. A step takes 1,568 positions, and from 8 to 32 images. A table gets 300 steps of 64 rows, from
-    500 rows on, where it has a network, 1,500, and from 10,000 rows on 4,000 steps of 256; with `few_rows` for its
-    codes three epochs. Always at least one epoch.
+    they are augmented; with `few_rows` for their codes one epoch. A step takes 1,568 positions, and from 8 to 32
+    images. A table gets 300 steps of 64 rows, from 500 rows on, where it has a network, 1,500, and from 10,000 rows on
+    4,000 steps of 256; with `few_rows` for its codes three epochs. Always at least one epoch.
 
     Examples
     --------
@@ -269,6 +270,7 @@ def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_p
         batch_size = max(8, min(32, STEP_POSITIONS // n_positions))
         least = AUGMENTED_STEPS if augments else LEAST_STEPS
         epochs = max(1, min(20, 300_000 // n_rows), round(least / math.ceil(n_rows / batch_size)))
+        epochs = FEW_EPOCHS_OF_IMAGES if few_rows else epochs
         return Budget(epochs, batch_size, 4e-3, bfloat16_pays=True)
     n_steps, batch_size = (1_500, 64) if n_rows < 10_000 else (4_000, 256)
     if n_rows < FEWEST_ROWS_FOR_A_NETWORK:

@@ -56,8 +56,10 @@ from .defaults import (
 )
 from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, codes_of_rows, start_from_data, trainable_again, use_of_codes
-from .prior import CodePrior, RowPrior, check_prior, checkpointed, keeps_autoencoder, models_rows, named_prior
+from .prior import CodePrior, RowPrior, belonging_to, check_prior, keeps_autoencoder, models_rows, named_prior
 
+# The share of `max_seconds` that the autoencoder gets where there is a prior.
+AUTOENCODER_SHARE = 0.6
 # Instances with parameters that can be set, for the message of an error.
 INSTANCES = {
     "prior": "prior=PixelCNN(), HierarchicalPixelCNN() (for codes on two grids) or OrderlessNADE() (for tables)",
@@ -193,6 +195,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Seeds weights, batches, starts of the codebook, and the prior where it has no seed of its own.
     verbose : int, default=0
         1 prints about twenty lines, 2 one per epoch.
+    max_seconds : float or None, default=None
+        Seconds that `fit` may take, prior included: the autoencoder gets 60 % of them, the prior all that are left.
+        Where `max_iter` epochs would take longer, the learning rate falls over this time in place of theirs, and
+        training ends by it, in the middle of an epoch if need be; the result then depends on how fast the machine is.
+        None is no limit.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A prior has a file of its own beside it, with ".prior" at
@@ -373,6 +380,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         device: Device = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
+        max_seconds: float | None = None,
         checkpoint: Path = None,
         checkpoint_interval: float = 60.0,
     ) -> None:
@@ -394,7 +402,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.precision, self.device = precision, device
-        self.random_state, self.verbose = random_state, verbose
+        self.random_state, self.verbose, self.max_seconds = random_state, verbose, max_seconds
         self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
 
     @typed(with_callbacks)
@@ -450,6 +458,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
                 self._check_prior(prior, spec, (X, y), (held_out, y_val), tables)
             generator = self._generator()
             task.begin(1 if self.prior is None else 2)
+            stage.limit = task.limit.left(1.0 if self.prior is None else AUTOENCODER_SHARE)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
             del self._arranged
         with nullcontext() if prior is None else keeps_autoencoder(type(self).__name__):
@@ -869,13 +878,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     def _recipe(self, rows, held_out):
         asked, width, is_dense = self._arranged.asked, self._arranged.width, self.network_ == "dense"
         codes = plan_codes(asked, rows.shape, len(rows), rows.n_columns, self.network_, width)
-        few_rows = is_dense and codes.starts_at_its_best(len(rows))
+        pays = not (self.aligned_ or is_dense)
+        augments = self.image_shape_ is not None and (pays if is_auto(self.augment) else bool(self.augment))
+        few_rows = (is_dense or codes.is_image) and not augments and codes.starts_at_its_best(len(rows))
         shape = (math.prod(rows.shape),) if is_dense else rows.shape
         enough = stops_early(shape, int(len(rows) * (1 - self.validation_fraction)))
         holds_out = self._holds_out(held_out, not few_rows and enough)
         n_training = self._n_training(rows, holds_out)
-        pays = not (self.aligned_ or is_dense)
-        augments = self.image_shape_ is not None and (pays if is_auto(self.augment) else bool(self.augment))
         architecture = plan(asked, rows.shape, n_training, rows.n_columns, self.network_, width)
         n_positions = architecture.codes.n_positions
         return Recipe(
@@ -886,6 +895,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             functools.partial(self._objective, augments=augments),
             monitor="reconstruction",
             uses=1 if is_dense else n_positions,
+            passes_after=1,
         )
 
     def _arrange(self, rows):
@@ -937,13 +947,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """Fit a prior of codes."""
         code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
         held_out = None if held_out is None else self._encode(held_out)
-        with checkpointed(code_prior.estimator, self.checkpoint, self.checkpoint_interval):
+        with belonging_to(code_prior.estimator, self, task.limit):
             self.prior_ = code_prior.fit(codes, y, held_out, y_val, self.codebook_, task)
 
     def _fit_row_prior(self, prior, X, held_out, generator, task):
         """Fit a prior of rows to a table, with held-out rows or None."""
         row_prior = RowPrior.new(prior, generator, tables=self._of_tables, **self._shared_with_prior(len(X)))
-        with checkpointed(row_prior.estimator, self.checkpoint, self.checkpoint_interval):
+        with belonging_to(row_prior.estimator, self, task.limit):
             self.prior_ = row_prior.fit(X, held_out, task)
 
     @property

@@ -41,13 +41,15 @@ from ..training.loop import Objective
 
 # Dead codes are revived during this share of the training; the rest lets the codebook settle.
 REVIVAL_SHARE = 0.8
+# Rows that the error of the values is taken from.
+JUDGED_ROWS = 10_000
 # Rows that the principal components are taken from. They have no more than so many values, so that the memory of the
 # start is bounded; of a table whole rows are decomposed, so there are at least so many of them.
 START_ROWS, TABLE_VALUES, LEAST_TABLE_ROWS, IMAGE_VALUES, LEAST_IMAGES = 4096, 1_000_000, 1024, 10_000_000, 16
 # Vectors that are clustered, per code; with many codes fewer, but no less than `LEAST_PER_CODE`.
 VECTORS_PER_CODE, MANY_VECTORS, LEAST_PER_CODE = 128, 2**18, 32
 # Largest number of codes that scikit-learn clusters: on Fashion-MNIST patches 4 s for 256, 40 s for 1024.
-EXACT_CODES = 256
+EXACT_CODES = 32
 # Passes at full size: as many as this number of distances allows, between two bounds.
 LEAST_PASSES, MOST_PASSES, DISTANCES = 3, 20, 2**31 + 2**29
 # Share of the centres that is drawn anew at first; it falls to nothing towards the last pass.
@@ -225,14 +227,18 @@ def trainable_again(start, codebook_weight, error):
 def codes_of_rows(fitting):
     """Return the codes of all rows of a Fitting, (n, codes_per_row), and the mean squared error of their values.
 
-    The error is that of held-out rows where there are some; it is not 0, which would make likelihoods infinite.
+    The error is that of held-out rows where there are some, and of many rows that of some, evenly spaced; it is not 0,
+    which would make likelihoods infinite.
     """
     network, all_rows, n_columns = fitting.module, fitting.rows.unrestricted(), fitting.architecture.codes.codes_per_row
-    if fitting.held_out is None:
+    judged = all_rows if fitting.held_out is None else fitting.held_out
+    if judged is all_rows and len(all_rows) <= JUDGED_ROWS:
         codes, squared_error, _ = inference.reconstruct(network, all_rows, n_columns, CODE_DTYPE)
     else:
         codes = inference.encode(network, all_rows, n_columns, CODE_DTYPE)
-        _, squared_error, _ = inference.reconstruct(network, fitting.held_out, n_columns, CODE_DTYPE)
+        if judged is all_rows:
+            judged = all_rows.restrict(np.linspace(0, len(all_rows) - 1, JUDGED_ROWS).astype(np.int64))
+        _, squared_error, _ = inference.reconstruct(network, judged, n_columns, CODE_DTYPE)
     smallest = np.finfo(np.float32).eps
     return codes, max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest)
 

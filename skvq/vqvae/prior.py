@@ -27,6 +27,8 @@ from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
+# Seconds that a prior gets where none are left: it says so itself.
+LEAST_SECONDS = 1e-3
 # Columns of a table up to which "auto" is a model of its rows: drawing takes a pass of the network for each.
 MOST_COLUMNS = 500
 
@@ -167,14 +169,20 @@ def _check_codes(prior, spec):
 
 
 @contextmanager
-def checkpointed(estimator, checkpoint, interval):
-    """Let a prior that has checkpoints keep one beside that of the VQ-VAE, within the block, unless it has its own."""
-    known = estimator.get_params(deep=False)
-    if checkpoint is None or known.get("checkpoint", "") is not None:
-        yield
-        return
-    before = {name: known[name] for name in ("checkpoint", "checkpoint_interval")}
-    estimator.set_params(checkpoint=f"{os.fsdecode(checkpoint)}.prior", checkpoint_interval=interval)
+def belonging_to(estimator, vqvae, limit):
+    """Within the block a prior has what it shares with the fit of its VQ-VAE, unless it has its own.
+
+    This is what is left of a TimeLimit, and a checkpoint beside that of the VQ-VAE.
+    """
+    known, told = estimator.get_params(deep=False), {}
+    if vqvae.checkpoint is not None and known.get("checkpoint", "") is None:
+        interval = vqvae.checkpoint_interval
+        told = {"checkpoint": f"{os.fsdecode(vqvae.checkpoint)}.prior", "checkpoint_interval": interval}
+    if limit.seconds is not None and "max_seconds" in known:
+        left, own = max(LEAST_SECONDS, limit.left().seconds), known["max_seconds"]
+        told["max_seconds"] = left if own is None else min(left, own)
+    before = {name: known[name] for name in told}
+    estimator.set_params(**told)
     try:
         yield
     finally:

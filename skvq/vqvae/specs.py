@@ -231,6 +231,10 @@ class VectorSpec(CodeSpec):
         super().check(n_arrays)
         self.codebook.check()
 
+    def starts_at_its_best(self, n_rows):
+        """Return whether so few rows for the codes of an image, a codebook for each, make training useless."""
+        return self.is_image and self.n_groups > 1 and n_rows < ROWS_PER_CODE * self.n_codes
+
     def build(self, generator, codebook_weight=1.0):
         """Return the quantiser module, its codebooks drawn from `generator`."""
         if self.search_dim is None:
