@@ -171,9 +171,13 @@ class Descent:
                 raise self._divergence()
 
     def may_have_diverged(self):
-        """Return whether the loss of the last epoch is so far above that of the first batch that it is worth a look."""
-        first = self.first_loss
-        return self.best is None and first is not None and self.state.loss > first + WORSE * abs(first)
+        """Return whether a loss is so far above that of the first batch that the state that is kept is worth a look.
+
+        It is that of the last epoch or, with early stopping, of any: the best score may belong to a state that no loss
+        was computed for.
+        """
+        first, n_epochs = self.first_loss, 1 if self.best is None else max(1, self.state.n_iter)
+        return first is not None and max(self.state.loss_curve[-n_epochs:], default=0.0) > first + WORSE * abs(first)
 
     def _restore(self):
         """Go back to the epoch of this call whose score was the highest."""
@@ -283,7 +287,7 @@ class Descent:
         self.random_state.set_state(("MT19937", memory["random_keys"], *memory["random_position"]))
         vars(self.state).update(memory["training"])
         vars(self.state).update({name: values.tolist() for name, values in under("training").items()})
-        self.done, self.total, self.n_steps, self.rate.rate, self.best_here = memory["epoch"]
+        self.done, self.total, self.n_steps, self.rate.rate, self.best_here, self.loss_of_best = memory["epoch"]
         if self.best is not None:
             unpack(memory["best"], self.best.copy)
         if self.generator is not None:
