@@ -8,6 +8,7 @@ the strata of a split, and the estimator's fitted attributes.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
@@ -148,6 +149,10 @@ class Numbers:
         found = found.ravel() if found.shape[1] == 1 else found
         return score_numbers(self.learned()["_quantiles"], found, y, sample_weight)
 
+    def explained(self, outputs, y, sample_weight):
+        """Return which share of the variation of the targets the outputs explain: the score."""
+        return self.score(outputs, y, sample_weight)
+
 
 class Labels:
     """Class labels (n,), or an indicator matrix (n, n_labels).
@@ -222,6 +227,12 @@ class Labels:
 
     def warn_of_scale(self, examples, outputs):
         """Labels have no scale."""
+
+    def explained(self, outputs, y, sample_weight):
+        """Return which share of the rows that the most frequent label misses has the right label."""
+        y = y.toarray() if issparse(y) else y
+        usual = np.unique(y, axis=0, return_counts=True)[1].max() / len(y)
+        return (self.score(outputs, y, sample_weight) - usual) / (1 - usual) if usual < 1 else 1.0
 
     def score(self, outputs, y, sample_weight):
         """Return the accuracy of outputs (n, n_outputs), NaN where they are not finite."""
