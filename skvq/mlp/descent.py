@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
 from ..training.checkpoints import pack, unpack
+from ..training.interrupts import end_all
 from ..training.loop import Snapshot
 
 # The lists in the state of a training.
@@ -208,6 +209,8 @@ class Descent:
                     ConvergenceWarning,
                 )
         except KeyboardInterrupt:
+            if end_all():
+                raise
             self.interrupted = True
             kept = "" if self.checkpoint is None else " The same call of fit goes on from the checkpoint."
             warn_user(f"Training interrupted by user.{kept}")
@@ -287,7 +290,7 @@ class Descent:
         self.random_state.set_state(("MT19937", memory["random_keys"], *memory["random_position"]))
         vars(self.state).update(memory["training"])
         vars(self.state).update({name: values.tolist() for name, values in under("training").items()})
-        self.done, self.total, self.n_steps, self.rate.rate, self.best_here, self.loss_of_best = memory["epoch"]
+        self.done, self.total, self.n_steps, self.rate.rate, self.best_here = memory["epoch"]
         if self.best is not None:
             unpack(memory["best"], self.best.copy)
         if self.generator is not None:

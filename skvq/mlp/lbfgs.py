@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
+from ..training.interrupts import end_all
 from .descent import add_penalty
 
 # Relative fall of the loss in an iteration that float32, with its 1e-7, resolves well (`benchmarks/mlp_precision.py`).
@@ -151,6 +152,8 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, observer
             point, found = watch.point, None
             break
         except KeyboardInterrupt:
+            if end_all():
+                raise
             warn_user("Training interrupted by user.")
             point, found = watch.point, None
             break

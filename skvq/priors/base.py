@@ -23,7 +23,9 @@ from ..core.fingerprint import digest_of_arrays
 from ..core.layout import check_image_shape, check_rows
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, random_source
+from ..nn import ranks
 from ..training.batches import Rows
+from ..training.interrupts import end_all
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
 from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
@@ -172,7 +174,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         self.check_memory(self.n_codes_, codes.shape[1])
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
-        if self._n_classes() > 1:
+        if self._n_classes() > 1 and not fitting.interrupted:
             self._check_use_of_classes(fitting)
         del self._vectors
         fitting.end()
@@ -223,7 +225,18 @@ class GridDensity(DensityMixin, NetworkEstimator):
         return super()._open_checkpoint(**data, **books)
 
     def _check_use_of_classes(self, fitting):
-        """Warn where the class makes no difference on the held-out rows, or on the training rows without enough."""
+        """Warn where the class makes no difference on the held-out rows, or on the training rows without enough.
+
+        An interrupt ends this, and leaves the model.
+        """
+        try:
+            self._compare_classes(fitting)
+        except KeyboardInterrupt:
+            if ranks.active() or end_all():
+                raise
+            warn_user(f"{type(self).__name__}: interrupted after the training; what the classes are worth is not known")
+
+    def _compare_classes(self, fitting):
         rows, which = fitting.held_out, "held-out"
         if rows is None or len(rows) < FEWEST_HELD_OUT:
             rows, which = fitting.rows, "training"

@@ -12,6 +12,7 @@ from .._warnings import warn_user
 from ..nn import ranks
 from ..nn.draws import draw_from
 from .checkpoints import pack, unpack
+from .interrupts import end_all
 
 # Muon's learning rate as a multiple of Adam's, and the steps of its Newton-Schulz iteration: on images its usual five
 # gain nothing over three.
@@ -629,8 +630,8 @@ class Loop:
         return False
 
     def _keep_last_complete_epoch(self):
-        if self.history.n_iter == 0 or ranks.active():
-            raise  # nothing to keep: let the interrupt through
+        if self.history.n_iter == 0 or ranks.active() or end_all():
+            raise  # nothing to keep, or nothing that is of use: let the interrupt through
         self.last.restore()
         kept = "the state" if self.best is None else "the best state up to it"
         self.history.stopped = "interrupted"

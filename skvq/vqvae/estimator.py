@@ -432,8 +432,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Warns
         -----
         UserWarning
-            Where the prior is interrupted in its first epoch, or fails, before the exception goes on: the autoencoder
-            is fitted all the same, and :meth:`fit_prior` can go on.
+            Where the autoencoder is interrupted after its first epoch, and a prior is to follow, or where the prior is
+            interrupted in its first epoch, or fails, before the exception goes on: the autoencoder is fitted all the
+            same, and :meth:`fit_prior` can go on.
         """
         task, tables, prior = FitTask(self, X, y), (X, X_val), None
         stage = task.stage("autoencoder")
@@ -454,6 +455,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             del self._arranged
         with nullcontext() if prior is None else keeps_autoencoder(type(self).__name__):
             stage.end()
+            if prior is not None and fitting.interrupted:
+                raise KeyboardInterrupt
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
             elif prior is not None:
