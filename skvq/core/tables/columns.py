@@ -423,11 +423,15 @@ class Columns:
         Raises
         ------
         ValueError, TypeError
-            For another number of columns, other names or another order, other kinds, levels that `fit` did not see (see
-            `handle_unknown`), and infinite values.
+            For a table without rows, another number of columns, other names or another order, other kinds, levels that
+            `fit` did not see (see `handle_unknown`), and infinite values.
         """
         frame = frame_of(X)
         names = _names(X, frame)
+        if len(X) == 0:
+            raise ValueError(
+                f"X holds no row: found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required."
+            )
         if len(names) != len(self):
             raise ValueError(f"X has {len(names)} columns, but fit saw {len(self)}")
         if frame is not None and self.frame is not None and names != [column.name for column in self]:
