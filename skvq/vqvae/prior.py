@@ -133,6 +133,13 @@ def _check_instance(prior):
     taken = signature(prior.sample).parameters
     if "random_state" not in taken and not any(part.kind is Parameter.VAR_KEYWORD for part in taken.values()):
         raise TypeError(f"prior={prior!r} cannot be seeded: its sample takes no random_state")
+    ours = isinstance(prior, NetworkEstimator) and not isinstance(prior, GridDensity | OrderlessNADE)
+    if ours or type(prior).__module__.startswith("sklearn."):  # all densities of scikit-learn draw real numbers
+        raise TypeError(
+            f"prior={prior!r:.80} is no model of codes: what it draws are no integers in [0, n_codes). The parameter "
+            "prior takes 'auto', 'pixelcnn', 'transformer', 'nade' (for tables), None, an instance of PixelCNN, "
+            "HierarchicalPixelCNN, CausalTransformer or OrderlessNADE, or an estimator of your own that draws codes"
+        )
     fresh = clone(prior)
     if isinstance(fresh, BaseEstimator) and hasattr(fresh, "_parameter_constraints"):
         fresh._validate_params()
