@@ -274,7 +274,8 @@ def check_rows(estimator, X, shape, *, reset, series=None):
     """
     rows, found = flatten_images(X, shape) if series is None else series.flatten(X)
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
-    rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
+    with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
+        rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
     if rows.dtype.kind not in "biuf":
         raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
     return rows if series is None else series.time_first(rows), found

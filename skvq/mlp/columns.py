@@ -38,7 +38,7 @@ def warn_of_columns(X, names, explained, estimator):
     column = int(sizes.argmax())
     if sizes[column] <= LARGEST_VALUE or (share := explained()) >= LEAST_EXPLAINED:
         return
-    called = f"column {column} of X" if names is None else f"column {names[column]!r} of X"
+    called = f"column {column} of X" if names is None else f'column "{names[column]}" of X'
     warn_user(
         f"{called} holds values up to {sizes[column]:.3g}, and the network explains little of y: {share:.3g} of what "
         "can be explained on the training rows. The first weights are meant for values near 1. Scale X: "

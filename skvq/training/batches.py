@@ -122,8 +122,9 @@ class Rows:
         if sparse.issparse(rows):
             rows = rows.toarray()
         if self.shift is not None:
-            rows = np.subtract(rows, self.shift, dtype=np.float64)
-            rows /= self.scale
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below
+                rows = np.subtract(rows, self.shift, dtype=np.float64)
+                rows /= self.scale
         elif isinstance(indices, slice):
             rows = np.array(rows)  # a view of X may be read-only, and must never be written through
         batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)

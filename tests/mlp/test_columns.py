@@ -44,13 +44,13 @@ ODD = {
 def test_a_column_that_makes_training_hopeless_is_named_once(model, rows):
     found = told(model, rows, Y if isinstance(model, MLPRegressor) else (Y > 0).astype(int))
     assert len(found) == 1
-    assert ("column 'when'" if hasattr(rows, "columns") else "column 3") in found[0]
+    assert ('column "when"' if hasattr(rows, "columns") else "column 3") in found[0]
     assert "StandardScaler" in found[0]
     assert "VQVAETransformer" in found[0]
 
 
 def test_dates_alone_are_named():
-    assert "column 'when' of X" in told(MLPRegressor(**SMALL), pd.DataFrame({"when": HOURS}), Y)[0]
+    assert 'column "when" of X' in told(MLPRegressor(**SMALL), pd.DataFrame({"when": HOURS}), Y)[0]
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])

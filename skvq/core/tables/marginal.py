@@ -23,6 +23,8 @@ MOST_DECIMALS = 6
 DECIMALS_OF_MOST = 3
 # Beyond it float64 holds no halves, so that a cell of a grid has no edges.
 LARGEST_ON_A_GRID = 2.0**51
+# A log density is not lower, so that many of them add up to a finite number.
+LARGEST_FALL = 1e290
 
 
 def decimals_of(values):
@@ -337,7 +339,7 @@ class Marginal:
         else:
             each -= np.log(self.spread)
         with np.errstate(over="ignore"):
-            fall = np.minimum(distance[beyond] / self.spread, np.finfo(np.float64).max / 2)
+            fall = np.minimum(distance[beyond] / self.spread, LARGEST_FALL)
         found[beyond] = each - fall
         return found
 
