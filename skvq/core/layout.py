@@ -224,6 +224,11 @@ def standardisation(X, *, per_column, n_channels=1):
     ------
     ValueError
         If the variance overflows.
+
+    Warns
+    -----
+    UserWarning
+        For what varies less than the smallest normal number of float64: it is taken for constant.
     """
     channels = [] if per_column else [slice(c, None, n_channels) for c in range(n_channels)]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # refused or repeated below
@@ -231,7 +236,14 @@ def standardisation(X, *, per_column, n_channels=1):
     if (variance < SMALLEST_VARIANCE).any() and ((factor := _factors(X, channels)) != 1).any():
         shift, scale = standardisation(_rescaled(X, factor), per_column=per_column, n_channels=n_channels)
         scale = scale / np.where(scale == 1, 1, factor)  # what does not vary keeps its scale
-        return shift / factor, np.where(scale >= np.finfo(np.float64).tiny, scale, 1.0)
+        vanishes = scale < np.finfo(np.float64).tiny
+        if vanishes.any():
+            where = f"column {int(vanishes.argmax())} of X varies" if per_column else "X varies"
+            warn_user(
+                f"{where} by less than {np.finfo(np.float64).tiny:.3g}, where float64 loses its digits, and is taken "
+                "for constant; rescale X"
+            )
+        return shift / factor, np.where(vanishes, 1.0, scale)
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise ValueError("X holds values so large that its variance overflows float64; rescale it")
     varies = variance > np.square(10 * np.finfo(np.float64).eps * np.abs(mean))

@@ -51,6 +51,13 @@ def _sample(values):
     return np.concatenate([values[chosen], [values.min(), values.max()]])
 
 
+def _log_ratio(one, other):
+    """Return log(one / other) of positive numbers, also where the ratio is beyond float64."""
+    with np.errstate(over="ignore"):
+        ratio = np.float64(one) / other
+    return np.log(ratio) if np.isfinite(ratio) else np.log(one) - np.log(other)
+
+
 def _are_kept(counts):
     """Return whether the distinct values with these counts are kept."""
     return len(counts) <= MOST_SEEN and (counts == 1).sum() < SHARE_OF_SINGLE * counts.sum()
@@ -325,7 +332,7 @@ class Marginal:
         whole = high - low + (self.step if grid else 0.0)
         each = -np.log(self.n + 3)
         if whole > 0:
-            found = np.full(np.shape(values), each + np.log(self._unit(discrete) / whole))
+            found = np.full(np.shape(values), each + _log_ratio(self._unit(discrete), whole))
             if not grid:
                 piece = self.piece_of(values)
                 found[self.is_atom[piece] & (values == self._left[piece])] = -np.inf
