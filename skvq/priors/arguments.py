@@ -7,8 +7,10 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._warnings import warn_user
 from ..core.codes import check_codes
-from ..core.labels import check_labels
+from ..core.labels import check_classes
 from ..training.batches import as_array
+
+CONDITIONAL = "a model with class_conditional=True"
 
 
 def learn_classes(X, y):
@@ -17,11 +19,13 @@ def learn_classes(X, y):
     Raises
     ------
     ValueError
-        Without y, with another number of labels than rows, or for missing labels and those of mixed types.
+        Without y, with another number of labels than rows, and for labels that no classifier takes: missing ones,
+        those of mixed types, numbers that are not whole.
     """
     if y is None:
         raise ValueError("class_conditional=True requires y to be passed, but the target y is None")
-    labels = column_or_1d(check_labels(y), warn=True)
+    labels = check_classes(y, estimator=CONDITIONAL, instead="bin them first: numpy.digitize(y, bins)")
+    labels = column_or_1d(labels, warn=True)
     check_consistent_length(X, labels)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError("Input y contains infinity; labels of numbers must be finite")

@@ -205,10 +205,11 @@ class Marginal:
         """
         scores = ndtri(self.share_below(values))
         below, above = values < self._left[0], values > self._right[-1]
-        if below.any():
-            scores[below] = self._scores[0] + (values[below] - self._left[0]) / self.spread
-        if above.any():
-            scores[above] = self._scores[-1] + (values[above] - self._right[-1]) / self.spread
+        with np.errstate(over="ignore"):  # an infinite score is refused where rows become batches
+            if below.any():
+                scores[below] = self._scores[0] + (values[below] - self._left[0]) / self.spread
+            if above.any():
+                scores[above] = self._scores[-1] + (values[above] - self._right[-1]) / self.spread
         return scores
 
     def share_below(self, values):

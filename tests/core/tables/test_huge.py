@@ -39,6 +39,15 @@ def test_a_column_of_large_values_is_learned(size, recwarn):
     assert not recwarn
 
 
+@pytest.mark.parametrize("model", MODELS[1:], ids=lambda model: type(model).__name__)
+def test_a_huge_cell_of_new_rows_is_refused_without_a_warning(model, recwarn):
+    model.fit(FRAME.assign(b=0.1 * FRAME["b"]))
+    recwarn.clear()
+    with pytest.raises(ValueError, match="X holds values that float32 cannot hold after standardisation"):
+        model.transform(FRAME.assign(b=np.where(np.arange(40) == 3, 1.7e308, FRAME["b"])))
+    assert not recwarn
+
+
 @pytest.mark.parametrize("size", [1e155, 1e300, 1.7e308])
 def test_huge_rows_have_finite_scores(size):
     model, rows = NADE.fit(X), np.full((10, 3), size)
