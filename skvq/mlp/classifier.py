@@ -72,7 +72,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Whether adam and sgd hold rows out, stop when their score no longer improves, and keep the weights of the best
         epoch of the fit.
     validation_fraction : float in [0, 1), default=0.1
-        Share of rows that early stopping holds out, stratified for two classes.
+        Share of the rows that early stopping holds out, stratified. Rows of weight 0 are not held out, and of the
+        others at least two are.
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
         Decay of Adam's running means of the gradient and of its square.
     epsilon : float > 0, default=1e-8
