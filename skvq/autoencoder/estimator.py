@@ -428,7 +428,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             For codes of another length.
         """
         check_is_fitted(self, "weights_")
-        Z = check_array(as_array(X), dtype=np.float64, input_name="Z")
+        Z = check_array(as_array(X, "Z"), dtype=np.float64, input_name="Z")
         if Z.shape[1] != self._n_features_out:
             raise ValueError(f"Z has {Z.shape[1]} columns, but this model has {self._n_features_out} components")
         pieces = inference.decode(self._network(), Z, resolve_device(self.device))

@@ -39,7 +39,7 @@ def check_labels(y, name="y"):
     ValueError
         For labels that are missing, of several types, or complex; for rows of unequal lengths.
     """
-    y = as_array(y)
+    y = as_array(y, name)
     if y is None or sparse.issparse(y):
         return y
     if isinstance(y, (list, tuple)):

@@ -66,7 +66,10 @@ def check_image_shape(image_shape, n_features=None, name="image_shape"):
     return shape
 
 
-def flatten_images(X, image_shape=None):
+IMAGES = ("images", "image_shape")
+
+
+def flatten_images(X, image_shape=None, called=IMAGES):
     """Lay images out as rows.
 
     Parameters
@@ -75,6 +78,8 @@ def flatten_images(X, image_shape=None):
         (n, H, W), (n, H, W, C), or anything two-dimensional, which is returned as it is.
     image_shape : tuple of int, default=None
         The shape that images must have.
+    called : pair of str
+        What messages call images and their shape.
 
     Returns
     -------
@@ -89,7 +94,7 @@ def flatten_images(X, image_shape=None):
     """
     X = as_array(X)
     if isinstance(X, (list, tuple)):
-        X = np.asarray(X)
+        X = as_array(np.asarray(X))
     if not isinstance(X, np.ndarray) or X.ndim < 3:
         return X, None
     found = tuple(X.shape[1:])
@@ -98,7 +103,7 @@ def flatten_images(X, image_shape=None):
     if 0 in found:
         raise ValueError(f"X has shape {X.shape}: images without a pixel")
     if image_shape is not None and with_channels(found) != with_channels(image_shape):
-        raise ValueError(f"X holds images of shape {found}, but image_shape is {tuple(image_shape)}")
+        raise ValueError(f"X holds {called[0]} of shape {found}, but {called[1]} is {tuple(image_shape)}")
     return X.reshape(X.shape[0], math.prod(found)), found
 
 
@@ -263,7 +268,7 @@ def warn_of_vanishing(rows):
         )
 
 
-def check_rows(estimator, X, shape, *, reset, series=None):
+def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     """Validate X and lay it out as rows, without a copy (but of series with several channels that come first).
 
     Parameters
@@ -277,6 +282,8 @@ def check_rows(estimator, X, shape, *, reset, series=None):
         Whether `estimator` learns from X, as in `fit`.
     series : SeriesLayout, default=None
         How series unfold, where X holds these.
+    called : pair of str
+        What messages call images and their shape.
 
     Returns
     -------
@@ -284,7 +291,7 @@ def check_rows(estimator, X, shape, *, reset, series=None):
     found : tuple of int or None
         Shape of one image or series; None if X came as rows.
     """
-    rows, found = flatten_images(X, shape) if series is None else series.flatten(X)
+    rows, found = flatten_images(X, shape, called) if series is None else series.flatten(X)
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
     with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
         rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")

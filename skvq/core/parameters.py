@@ -50,6 +50,11 @@ class Number(Interval):
         # numpy's numbers fit, Python's integers need not.
         return isinstance(val, np.generic) or abs(val) <= sys.float_info.max
 
+    def __str__(self):
+        """Return what is accepted, for the message of an error; integers without a bound have that of int64."""
+        told = super().__str__()
+        return told.replace(", inf)", ", 2**63)") if self.type is Integral else told
+
 
 class Sizes(Number):
     """Constraint for the sizes of hidden layers and the like: a positive integer, or a sequence of such."""
@@ -83,6 +88,8 @@ INNER_FRACTION = Number(Real, 0, 1, closed="neither")
 CLOSED_FRACTION = Number(Real, 0, 1, closed="both")
 AUTO = StrOptions({"auto"})
 DEVICE = [str, torch.device]
+# As scikit-learn's, without True and False.
+RANDOM_STATE = [Number(Integral, 0, 2**32 - 1, closed="both"), np.random.RandomState, None]
 # The parameters of everything that is trained for long.
 CHECKPOINTS = {"checkpoint": [None, str, PathLike], "checkpoint_interval": [NON_NEGATIVE]}
 
@@ -98,7 +105,7 @@ TRAINING = CHECKPOINTS | {
     "n_iter_no_change": [None, POSITIVE_INTEGER],
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "device": DEVICE,
-    "random_state": ["random_state"],
+    "random_state": RANDOM_STATE,
     "verbose": ["verbose"],
 }
 # The parameters of the transformers that give rows back.
@@ -122,7 +129,7 @@ DRAWS = {
     "top_k": [None, POSITIVE_INTEGER],
     "top_p": [None, Number(Real, 0, 1, closed="right")],
     "n_candidates": [POSITIVE_INTEGER],
-    "random_state": ["random_state"],
+    "random_state": RANDOM_STATE,
 }
 
 
@@ -169,6 +176,8 @@ def plain(value):
 def random_source(random_state):
     """Return the RandomState that the argument `random_state` of a method stands for; ValueError that names it."""
     try:
+        if isinstance(random_state, (bool, np.bool_)):
+            raise ValueError
         return check_random_state(random_state)
     except ValueError:
         raise ValueError(
@@ -199,6 +208,7 @@ __all__ = [
     "NON_NEGATIVE",
     "POSITIVE",
     "POSITIVE_INTEGER",
+    "RANDOM_STATE",
     "ROWS",
     "TRAINING",
     "HasMethods",

@@ -129,7 +129,7 @@ class BaseMLP(NetworkEstimator):
         targets.learn(y)
         if sample_weight is not None:
             with named(sample_weight="sample_weight"):
-                sample_weight = _check_sample_weight(as_array(sample_weight), X)
+                sample_weight = _check_sample_weight(as_array(sample_weight, "sample_weight"), X)
                 if not np.isfinite(sample_weight).all():  # scikit-learn does not look at a single number
                     raise ValueError("sample_weight holds NaN or infinity; weights must be finite")
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
@@ -194,7 +194,7 @@ class BaseMLP(NetworkEstimator):
             X, y = validate_data(
                 self,
                 X,
-                targets.prepare(as_array(y)),
+                targets.prepare(as_array(y, "y")),
                 accept_sparse=["csr", "csc"],
                 multi_output=True,
                 y_numeric=targets.is_numeric,
@@ -314,7 +314,8 @@ class BaseMLP(NetworkEstimator):
                 finite = np.isfinite(X.sum())
             if finite:
                 return X
-        X = np.asarray(X) if isinstance(X, (list, tuple)) else as_array(X)  # of lists the missing cells would pass
+        X = as_array(X)
+        X = np.asarray(X) if isinstance(X, list | tuple) else X  # of lists the missing cells would pass
         with no_numbers_named():
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
             X = X.astype(np.float64) if X.dtype.kind == "O" else X

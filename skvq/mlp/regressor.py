@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
 from ..core.device import prepared
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
+from ..training.batches import as_array
 from . import schema
 from .base import BaseMLP, trains_in_steps
 from .build import build_loss
@@ -331,7 +333,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
             At most 1.
         """
-        return score_numbers(self._fitted_quantiles, self.predict(X), y, sample_weight)
+        with np.errstate(over="ignore"):  # of errors whose squares are beyond float64: R² is -inf
+            return score_numbers(
+                self._fitted_quantiles, self.predict(X), as_array(y, "y"), as_array(sample_weight, "sample_weight")
+            )
 
     @property
     def _fitted_quantiles(self):

@@ -50,7 +50,7 @@ def class_indices(y, classes, n_rows):
     ValueError
         For another number of labels, or one that is not among `classes`.
     """
-    y = np.asarray(as_array(y))
+    y = np.asarray(as_array(y, "y"))
     if y.dtype.kind == classes.dtype.kind == "M":
         y = y.astype(classes.dtype)  # the same day is another object in another unit
     labels = [y.item()] if y.ndim == 0 else column_or_1d(y, warn=True).tolist()
@@ -71,7 +71,7 @@ def as_grids(name, array, grid_shape, n_samples):
     ValueError
         For any other shape.
     """
-    array, layouts = np.asarray(as_array(array)), ((math.prod(grid_shape),), tuple(grid_shape))
+    array, layouts = np.asarray(as_array(array, name)), ((math.prod(grid_shape),), tuple(grid_shape))
     if array.shape in layouts:
         array = array[None]
     if array.shape[1:] not in layouts or len(array) not in (1, n_samples):

@@ -44,6 +44,7 @@ from .passes import (
 
 # More codes than this are asked for by name.
 LARGEST_INFERRED = 2**16
+GRIDS = ("grids", "grid_shape")
 # Rows that the starting frequencies of the codes are counted on.
 MARGINAL_ROWS = 50_000
 
@@ -98,7 +99,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         shape = self.grid_shape if reset else self.grid_shape_
         if reset and shape is not None and len(check_image_shape(shape, name="grid_shape")) != 2:
             raise ValueError(f"grid_shape={shape!r} must be None or (h, w)")
-        rows, found = check_rows(self, X, None if shape is None else tuple(shape), reset=reset)
+        rows, found = check_rows(self, X, None if shape is None else tuple(shape), reset=reset, called=GRIDS)
         if found is not None and len(found) != 2:
             raise ValueError(f"X holds grids of shape {found}; grids of codes are (n, h, w)")
         if reset:

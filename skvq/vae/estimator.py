@@ -448,7 +448,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
         """
         check_is_fitted(self, "weights_")
-        z = check_array(as_array(X), dtype=np.float64, input_name="z")
+        z = check_array(as_array(X, "z"), dtype=np.float64, input_name="z")
         if z.shape[1] != self._n_features_out:
             raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
         return self._rows_from(z)
@@ -603,7 +603,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         known = Number(Integral, 0, self._n_features_out - 1, closed="both")
         (component,) = check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
         with named(values="values"):
-            steps = check_array(np.atleast_2d(as_array(values)), dtype=np.float64, input_name="values")[0]
+            steps = check_array(np.atleast_2d(as_array(values, "values")), dtype=np.float64, input_name="values")[0]
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps

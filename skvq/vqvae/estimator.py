@@ -582,7 +582,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             For codes that are not whole numbers in range, or of another number for a row.
         """
         check_is_fitted(self, "weights_")
-        codes = check_array(as_array(X), dtype="numeric", input_name="codes")
+        codes = check_array(as_array(X, "codes"), dtype="numeric", input_name="codes")
         widths = self._spec.decodable_widths
         if codes.shape[1] not in widths:
             shorter = f" (or a prefix: {widths[0]}, ...)" if len(widths) > 1 else ""
@@ -932,7 +932,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _check_prior(self, prior, spec, training, held_out, tables):
         """Raise an error for a prior that could not be fitted, to rows and their classes, or to tables of such."""
-        check_prior(prior, spec, *training, *held_out)
+        check_prior(prior, spec, *training, *held_out, self.checkpoint)
         if models_rows(prior) and not isinstance(prior, str):  # by name it takes what this estimator takes
             RowPrior.check(prior, *tables, tables=self._of_tables)
 

@@ -25,6 +25,7 @@ from ..priors.hierarchical import HierarchicalPixelCNN
 from ..priors.nade import OrderlessNADE
 from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
+from ..training.checkpoints import checked_path
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
 # Columns of a table up to which "auto" is a model of its rows: drawing takes a pass of the network for each.
@@ -80,7 +81,7 @@ def keeps_autoencoder(name):
         raise
 
 
-def check_prior(prior, spec, X, y, held_out, y_val):
+def check_prior(prior, spec, X, y, held_out, y_val, checkpoint=None):
     """Raise an error, before anything is trained, for a prior that cannot be fitted to the codes or will miss classes.
 
     Parameters
@@ -93,12 +94,18 @@ def check_prior(prior, spec, X, y, held_out, y_val):
         Training and held-out rows.
     y, y_val : array-like or None
         Their classes, for a class-conditional prior.
+    checkpoint : str, os.PathLike or None
+        That of the VQ-VAE.
 
     Raises
     ------
     TypeError, ValueError
         With what to pass instead.
+    OSError
+        If no file can be beside the checkpoint for that of the prior.
     """
+    if checkpoint is not None:
+        checked_path(beside(checkpoint))
     if prior is not None and not isinstance(prior, str):
         _check_instance(prior)
     if models_rows(prior) and sparse.issparse(X):
@@ -173,6 +180,11 @@ def _check_codes(prior, spec):
         )
 
 
+def beside(checkpoint):
+    """Return the path of the checkpoint of a prior."""
+    return f"{os.fsdecode(checkpoint)}.prior"
+
+
 @contextmanager
 def checkpointed(estimator, checkpoint, interval):
     """Let a prior that has checkpoints keep one beside that of the VQ-VAE, within the block, unless it has its own."""
@@ -181,7 +193,7 @@ def checkpointed(estimator, checkpoint, interval):
         yield
         return
     before = {name: known[name] for name in ("checkpoint", "checkpoint_interval")}
-    estimator.set_params(checkpoint=f"{os.fsdecode(checkpoint)}.prior", checkpoint_interval=interval)
+    estimator.set_params(checkpoint=beside(checkpoint), checkpoint_interval=interval)
     try:
         yield
     finally:
