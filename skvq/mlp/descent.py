@@ -184,8 +184,8 @@ class Descent:
         """Go back to the epoch of this call whose score was the highest."""
         if self.best_here == -math.inf and self._is_finite() and self.state.n_iter > 0:
             warn_user(
-                "No validation score was a number; the weights of the last epoch are kept. Pass more held-out rows, or "
-                "another scoring.",
+                "No score of the held-out rows was a number, so the best epoch is not known, and the weights of the "
+                "last one are kept. Hold out more rows, or pass another scoring.",
             )
             return
         self.best.restore()

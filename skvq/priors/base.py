@@ -256,7 +256,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             raise ValueError("with class_conditional=True, X_val and y_val must be passed together")
         if X_val is None:
             return None
-        with named(X="X_val", y="y_val"):
+        with named(X="X_val", **({"y": "y_val"} if self.class_conditional else {})):
             codes = self._check_grids(X_val, reset=False)
             classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
         return self._grid_rows(codes, classes)

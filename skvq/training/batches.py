@@ -199,8 +199,8 @@ def n_training_rows(n_rows, validation_fraction):
     n_training = n_rows - max(1, round(n_rows * validation_fraction))
     if n_training < 1:
         raise ValueError(
-            f"validation_fraction={validation_fraction} of n_samples = {n_rows} leaves no row to train on; "
-            "pass more rows, a smaller fraction, or early_stopping=False"
+            f"validation_fraction={validation_fraction} holds all rows out (n_samples = {n_rows}), and none is left to "
+            "train on; pass more rows, a smaller fraction, or early_stopping=False"
         )
     return n_training
 

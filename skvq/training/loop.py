@@ -598,9 +598,9 @@ class Loop:
         watched, rate = values[self.settings.monitor], self.settings.learning_rate_init
         if not math.isfinite(watched):
             raise ValueError(
-                f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} "
-                f"with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}; lower them or the loss weights, "
-                "or, if X_val was passed, look for values there that are far from those of X"
+                f"the best epoch cannot be chosen: the {self.settings.monitor} of the held-out rows is {watched} after "
+                f"epoch {epoch} with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}. Lower these or the "
+                "loss weights. If you passed X_val, look there for values that are far from those of X"
             )
         return values | self.objective.pass_summary()
 

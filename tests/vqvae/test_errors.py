@@ -169,7 +169,7 @@ def test_values_that_overflow_are_refused(fitted):
         fitted.transform(WINE + 1e45)
     with pytest.raises(ValueError, match="overflows float64"):
         VQVAETransformer(**FAST).fit(WINE * 1e160)
-    with pytest.raises(ValueError, match="choose the weights is (inf|nan)"):
+    with pytest.raises(ValueError, match="of the held-out rows is (inf|nan)"):
         VQVAETransformer(**FAST).fit(WINE, X_val=WINE + 1e30)
 
 
