@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from .._warnings import warn_user
 from ..training.batches import Rows, as_array
@@ -66,6 +66,10 @@ def check_image_shape(image_shape, n_features=None, name="image_shape"):
     return shape
 
 
+# Of values that are not standardised: a sum of their squares is within float32.
+LARGEST_AS_IT_IS = 1e17
+# Of components: what a network makes of them is within float32, with weights below a million.
+LARGEST_COMPONENT = 1e30
 IMAGES = ("images", "image_shape")
 
 
@@ -257,14 +261,18 @@ def standardisation(X, *, per_column, n_channels=1):
     return mean, scale
 
 
-def warn_of_vanishing(rows):
-    """Warn of rows that are taken as they are, and that float32 rounds to 0."""
+def check_scale(rows):
+    """Warn of rows that are taken as they are and that float32 rounds to 0; refuse those whose squares overflow it."""
     values = rows.data if sparse.issparse(rows) else rows
     largest = float(abs(values).max()) if values.size and values.dtype.kind == "f" else 0.0
-    if 0 < largest < np.finfo(np.float32).tiny:
+    if 0 < largest < float(np.finfo(np.float32).tiny):
         warn_user(
             f"X holds no value larger than {largest:.3g}, which float32 rounds to 0; rescale X, or pass "
             "standardize=True"
+        )
+    if largest > LARGEST_AS_IT_IS:
+        raise ValueError(
+            f"X holds values up to {largest:.3g}, whose squares are beyond float32; rescale X, or pass standardize=True"
         )
 
 
@@ -360,7 +368,7 @@ class RowLayout:
             is_table = image_shape is None and series is None
             shift, scale = standardisation(rows, per_column=is_table, n_channels=series.n_channels if series else 1)
         else:
-            warn_of_vanishing(rows)
+            check_scale(rows)
         return cls(image_shape, found is not None, dtype, shift, scale, series), rows
 
     @classmethod
@@ -523,6 +531,26 @@ def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
     layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
     estimator.__dict__.update(layout.attributes())
     return layout, X, check_held_out(layout, estimator, X_val)
+
+
+def check_components(Z, name, n_components):
+    """Return components (n, n_components) as a validated float64 array; errors call them `name`.
+
+    Raises
+    ------
+    ValueError
+        For another number of columns, and for values that are not finite in float32.
+    """
+    Z = check_array(as_array(Z, name), dtype=np.float64, input_name=name)
+    if Z.shape[1] != n_components:
+        raise ValueError(f"{name} has {Z.shape[1]} columns, but this model has {n_components} components")
+    largest = float(np.abs(Z).max())
+    if largest > LARGEST_COMPONENT:
+        raise ValueError(
+            f"{name} holds values up to {largest:.3g}, for which float32 holds no reconstruction; those of transform "
+            "are near 1"
+        )
+    return Z
 
 
 def check_held_out(layout, estimator, X_val):

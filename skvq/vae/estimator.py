@@ -30,7 +30,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import UNSCALED, layout_of, learn_layout, tag_rows
+from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows
 from ..core.naming import named
 from ..core.parameters import (
     AUTO,
@@ -448,10 +448,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
         """
         check_is_fitted(self, "weights_")
-        z = check_array(as_array(X, "z"), dtype=np.float64, input_name="z")
-        if z.shape[1] != self._n_features_out:
-            raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
-        return self._rows_from(z)
+        return self._rows_from(check_components(X, "z", self._n_features_out))
 
     @prepared
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:

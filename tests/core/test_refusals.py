@@ -148,3 +148,24 @@ def test_the_checkpoint_of_a_prior_is_checked_with_that_of_its_autoencoder(tmp_p
         VQVAETransformer(4, checkpoint=tmp_path / ("x" * 250), **ONE).fit(X)
     with pytest.raises(ValueError, match="null character"):
         VQVAETransformer(4, checkpoint="a\0b", **ONE).fit(X)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "VAE", "VQ-VAE"])
+@pytest.mark.parametrize("size", [1e20, 1e30, 1e300])
+def test_values_that_are_not_standardised_and_overflow_float32_are_refused(name, size, recwarn):
+    model, (rows,) = MODELS[name]
+    model = type(model)(**model.get_params(deep=False) | {"standardize": False})
+    with pytest.raises(ValueError, match="X holds values up to .* beyond float32; rescale X, or pass standardize=True"):
+        model.fit(size * rows)
+    assert not recwarn
+
+
+@pytest.mark.parametrize(("name", "called"), [("autoencoder", "Z"), ("VAE", "z")])
+def test_components_beyond_float32_are_refused_by_name(name, called, recwarn):
+    model, data = MODELS[name]
+    model.fit(*data)
+    for size in (1e39, 1e300):
+        with pytest.raises(ValueError, match=f"{called} holds values up to 1e.* float32 holds no reconstruction"):
+            model.inverse_transform(np.full((2, 2), size))
+    assert np.isfinite(model.inverse_transform(np.full((2, 2), 1e30))).all()
+    assert not recwarn
