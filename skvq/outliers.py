@@ -23,6 +23,7 @@ from .core.estimator import NetworkEstimator
 from .core.layout import layout_of
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
 from .core.versions import with_versions, without_versions
+from .training.interrupts import interrupts_end_all
 
 # In the order in which "auto" looks for them; the sign makes high values normal.
 SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
@@ -171,6 +172,9 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             For an estimator without the score.
         ValueError
             For parameters out of range, and for scores that are not numbers.
+        KeyboardInterrupt
+            Where it is interrupted (Ctrl-C), also within a fit of the estimator. From the folds on `estimator_` is
+            there, and :meth:`set_threshold` makes a detector of it.
         """
         self._validate_params()
         for name in [name for name in vars(self) if name.endswith("_")]:
@@ -179,7 +183,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         folds = _folds(self.cv, X) if is_auto(self.contamination) else []
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
-        self.estimator_ = clone(self.estimator).fit(X, None, **fit_params)
+        with interrupts_end_all():
+            self.estimator_ = clone(self.estimator).fit(X, None, **fit_params)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
@@ -287,7 +292,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         for training, held_out in folds:
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
-            model, neighbors = _lenient(clone(self.estimator)).fit(rows, None, **inside), None
+            with interrupts_end_all():
+                model, neighbors = _lenient(clone(self.estimator)).fit(rows, None, **inside), None
             if self.method_ == "neighbors":
                 neighbors = NeighborDistance().fit(_described(model, rows))
             scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out), neighbors)

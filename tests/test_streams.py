@@ -188,3 +188,32 @@ def test_what_chunks_cannot_know_is_refused():
         PixelCNN(class_conditional=True).partial_fit(CODES)
     with pytest.raises(ValueError, match="code"):
         PixelCNN(channels=8, n_layers=1).partial_fit(CODES[:20] // 2).partial_fit(CODES)
+
+
+def told_of_divergence(model, parts):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for part in parts:
+            model = pickle.loads(pickle.dumps(model.partial_fit(part)))
+    return [str(one.message) for one in caught if "diverged" in str(one.message)]
+
+
+@of_every_family
+def test_a_stream_that_diverges_warns_once_and_an_ordinary_one_does_not(family):
+    model, X = FAMILIES[family]
+    told = told_of_divergence(clone(model).set_params(learning_rate_init=100.0), chunks(X))
+    assert len(told) == 1
+    assert "learning_rate_init=100" in told[0]
+    assert not told_of_divergence(clone(model), chunks(X))
+
+
+def test_a_stream_that_diverges_after_a_good_fit_warns():
+    model, X = FAMILIES["autoencoder"]
+    fitted = clone(model).set_params(max_iter=5).fit(X)
+    assert len(told_of_divergence(fitted.set_params(learning_rate_init=10.0), chunks(X))) == 1
+
+
+def test_a_chunk_from_elsewhere_is_no_divergence():
+    model, X = FAMILIES["autoencoder"]
+    first, *others = chunks(X)
+    assert not told_of_divergence(clone(model), [first, *(100 * other for other in others)])

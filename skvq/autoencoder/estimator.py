@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._typing import (
     ArrayLike,
@@ -28,11 +28,10 @@ from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import layout_of, learn_layout, tag_rows
+from ..core.layout import check_components, layout_of, learn_layout, tag_rows
 from ..core.naming import named
 from ..core.parameters import plain
 from ..persistence.records import from_json
-from ..training.batches import as_array
 from . import schema
 from .defaults import (
     CONSTRAINTS,
@@ -432,9 +431,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             For codes of another length.
         """
         check_is_fitted(self, "weights_")
-        Z = check_array(as_array(X), dtype=np.float64, input_name="Z")
-        if Z.shape[1] != self._n_features_out:
-            raise ValueError(f"Z has {Z.shape[1]} columns, but this model has {self._n_features_out} components")
+        Z = check_components(X, "Z", self._n_features_out)
         pieces = inference.decode(self._network(), Z, resolve_device(self.device))
         return layout_of(self).restore(pieces, len(Z))
 

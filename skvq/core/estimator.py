@@ -15,11 +15,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Device, Method, RandomState
+from .._warnings import warn_user
 from ..nn import ranks
 from ..persistence.records import to_json
 from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.checkpoints import Checkpoint, seed_in
+from ..training.interrupts import end_all
 from ..training.loop import Loop, Settings
 from ..training.stream import Stream
 from .callbacks import CallbackSupport
@@ -116,6 +118,7 @@ class Fitting:
 
     `held_out` is None where no rows were held out. `notes` collects what the rest of `fit` needs and no attribute
     keeps. `checkpoint` is None where none is asked for, and where training was interrupted, so that it stays.
+    `interrupted` says whether the user asked the fit to end (Ctrl-C).
     """
 
     module: torch.nn.Module
@@ -125,6 +128,7 @@ class Fitting:
     generator: torch.Generator
     notes: dict
     checkpoint: Checkpoint | None = None
+    interrupted: bool = False
 
     def end(self):
         """Delete the checkpoint: the fit has come to its end."""
@@ -186,16 +190,17 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     _learned_beside: tuple[str, ...] = ()
     _caches: tuple[str, ...] = ("_module", "_table", "_layout", "_seed", "_stream")
 
-    # The parameters that every subclass has. Without the first two, as is possible, there are no checkpoints.
+    # The parameters that every subclass has. Without the first three, as is possible, there are no checkpoints and no
+    # limit of time.
     checkpoint: str | os.PathLike[str] | None = None
     checkpoint_interval: float = 60.0
+    max_seconds: float | None = None
     alpha: float
     batch_size: int | str
     device: Device
     early_stopping: bool | str
     learning_rate_init: float | str
     max_iter: int | str
-    max_seconds: float | None
     n_iter_no_change: float | str | None
     precision: str
     random_state: RandomState
@@ -319,10 +324,11 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         work = recipe.uses * sum(parameter.numel() for parameter in fitting.module.parameters())
         with threads_for(work * min(settings.batch_size, len(rows))):
             history = loop.run()
-        if history.stopped != "interrupted":
+        fitting.interrupted = history.stopped == "interrupted"
+        if not fitting.interrupted:
             fitting.checkpoint = checkpoint
         self._record(history, fitting)
-        self.__dict__.update(self._kept(fitting), _module=fitting.module.eval())
+        self.__dict__.update(self._kept_in_any_case(fitting), _module=fitting.module.eval())
         return fitting
 
     def _fit_chunk(self, rows):
@@ -419,6 +425,22 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             for name, tensor in fitting.module.state_dict().items()
         }
         return {"architecture_": to_json(fitting.architecture), "weights_": weights, **learned}
+
+    def _kept_in_any_case(self, fitting):
+        """Return all fitted attributes, although an interrupt may come while they are read off."""
+        before = fitting.generator.get_state()
+        try:
+            return self._kept(fitting)
+        except KeyboardInterrupt:
+            if ranks.active() or end_all():
+                raise
+            fitting.interrupted = True
+            warn_user(
+                f"{type(self).__name__}: interrupted after the training; what was learned is read off once more and "
+                "kept. One more interrupt drops it"
+            )
+            fitting.generator.set_state(before)
+            return self._kept(fitting)
 
     def _fitted_so_far(self, fitting):
         """Return the attributes that `fit` would have set, had training ended now; training goes on untouched."""

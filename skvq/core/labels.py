@@ -1,6 +1,6 @@
 """Check class labels before they are learned: missing ones, mixed types, and matrices that are no indicators."""
 
-from numbers import Number
+from numbers import Integral, Number
 
 import numpy as np
 from scipy import sparse
@@ -8,6 +8,8 @@ from scipy import sparse
 from ..training.batches import as_array
 
 EVERY_ROW = "every row needs a label: leave such rows out, or give them a label of their own"
+# Larger floats are no integers that numpy knows.
+LARGEST_LABEL = 2.0**63
 WAY_OUT = "pass labels of one type, such as y.astype(str)"
 
 
@@ -37,7 +39,7 @@ def check_labels(y, name="y"):
     ValueError
         For labels that are missing, of several types, or complex; for rows of unequal lengths.
     """
-    y = as_array(y)
+    y = as_array(y, name)
     if y is None or sparse.issparse(y):
         return y
     if isinstance(y, (list, tuple)):
@@ -80,13 +82,24 @@ def _refuse_several_types(labels, name):
         raise ValueError(f"the labels of {name} are of mixed types: {found}; {WAY_OUT}")
 
 
-def check_classes(y, name="y", estimator="a classifier"):
-    """Return labels that :func:`check_labels` takes, and that are classes: not numbers with a fraction, no matrix.
+def check_classes(y, name="y", estimator="a classifier", instead="use a regressor"):
+    """Return labels that :func:`check_labels` takes, and that are classes: not numbers with a fraction, no bytes.
+
+    Parameters
+    ----------
+    y, name
+        As there.
+    estimator : str
+        What takes them, for messages.
+    instead : str
+        What to do with numbers that are measured.
 
     Raises
     ------
     ValueError
-        As there, for numbers that are not whole, and for a matrix that holds anything but 0 and 1.
+        As there, for numbers that are not whole or beyond 64 bits, and for a matrix that holds anything but 0 and 1.
+    TypeError
+        For bytes.
     """
     y = check_labels(y, name)
     if y is None:
@@ -94,7 +107,18 @@ def check_classes(y, name="y", estimator="a classifier"):
     values = y.data if sparse.issparse(y) else np.asarray(y)
     if len(y.shape if sparse.issparse(y) else values.shape) > 2:
         raise ValueError(f"{name} has shape {values.shape}; labels are (n,), or an indicator matrix (n, n_labels)")
-    if values.dtype.kind == "O" and values.size and not isinstance(values.flat[0], (str, bytes)):
+    if values.size and (values.dtype.kind == "S" or isinstance(values.flat[0], bytes)):
+        raise TypeError(
+            f"Support for labels represented as bytes is not supported: {name} holds {values.flat[0]!r:.80}. Convert "
+            f"the labels to a string or integer format: {name}.astype(str)"
+        )
+    largest = max(values.flat, key=abs, default=0) if values.dtype.kind == "O" and _all_integers(values) else 0
+    if abs(largest) > LARGEST_LABEL:
+        raise ValueError(
+            f"Unknown label type: {name} holds {largest:.3g}, beyond integers of 64 bits; {estimator} takes classes: "
+            f"pass smaller integers or strings, such as {name}.astype(str)"
+        )
+    if values.size and (values.dtype.kind == "V" or values.dtype.kind == "O" and not isinstance(values.flat[0], str)):
         raise ValueError(
             f"Unknown label type: {name} holds objects of type {type(values.flat[0]).__name__}, such as "
             f"{values.flat[0]!r:.80}; {estimator} takes strings, integers, booleans or dates of numpy (datetime64)"
@@ -105,9 +129,18 @@ def check_classes(y, name="y", estimator="a classifier"):
         row = int(np.flatnonzero(fractions.ravel())[0])
         raise ValueError(
             f"Unknown label type: {name} holds numbers that are not whole, such as {values.ravel()[row]:.6g} (row "
-            f"{row}), but {estimator} predicts classes; pass integers or strings, or use a regressor"
+            f"{row}), but {estimator} takes classes; pass integers or strings, or {instead}"
+        )
+    elif values.dtype.kind == "f" and np.isfinite(values).all() and (np.abs(values) > LARGEST_LABEL).any():
+        raise ValueError(
+            f"Unknown label type: {name} holds {values.flat[np.abs(values).argmax()]:.3g}, beyond integers of 64 bits; "
+            f"{estimator} takes classes: pass integers or strings"
         )
     return y
+
+
+def _all_integers(values):
+    return all(isinstance(value, Integral) for value in values.flat)
 
 
 def is_indicator(y):

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from .._warnings import warn_user
 from ..training.batches import Rows, as_array
@@ -66,7 +66,14 @@ def check_image_shape(image_shape, n_features=None, name="image_shape"):
     return shape
 
 
-def flatten_images(X, image_shape=None):
+# Of values that are not standardised: a sum of their squares is within float32.
+LARGEST_AS_IT_IS = 1e17
+# Of components: what a network makes of them is within float32, with weights below a million.
+LARGEST_COMPONENT = 1e30
+IMAGES = ("images", "image_shape")
+
+
+def flatten_images(X, image_shape=None, called=IMAGES):
     """Lay images out as rows.
 
     Parameters
@@ -75,6 +82,8 @@ def flatten_images(X, image_shape=None):
         (n, H, W), (n, H, W, C), or anything two-dimensional, which is returned as it is.
     image_shape : tuple of int, default=None
         The shape that images must have.
+    called : pair of str
+        What messages call images and their shape.
 
     Returns
     -------
@@ -89,7 +98,7 @@ def flatten_images(X, image_shape=None):
     """
     X = as_array(X)
     if isinstance(X, (list, tuple)):
-        X = np.asarray(X)
+        X = as_array(np.asarray(X))
     if not isinstance(X, np.ndarray) or X.ndim < 3:
         return X, None
     found = tuple(X.shape[1:])
@@ -98,7 +107,7 @@ def flatten_images(X, image_shape=None):
     if 0 in found:
         raise ValueError(f"X has shape {X.shape}: images without a pixel")
     if image_shape is not None and with_channels(found) != with_channels(image_shape):
-        raise ValueError(f"X holds images of shape {found}, but image_shape is {tuple(image_shape)}")
+        raise ValueError(f"X holds {called[0]} of shape {found}, but {called[1]} is {tuple(image_shape)}")
     return X.reshape(X.shape[0], math.prod(found)), found
 
 
@@ -224,6 +233,11 @@ def standardisation(X, *, per_column, n_channels=1):
     ------
     ValueError
         If the variance overflows.
+
+    Warns
+    -----
+    UserWarning
+        For what varies less than the smallest normal number of float64: it is taken for constant.
     """
     channels = [] if per_column else [slice(c, None, n_channels) for c in range(n_channels)]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # refused or repeated below
@@ -231,7 +245,14 @@ def standardisation(X, *, per_column, n_channels=1):
     if (variance < SMALLEST_VARIANCE).any() and ((factor := _factors(X, channels)) != 1).any():
         shift, scale = standardisation(_rescaled(X, factor), per_column=per_column, n_channels=n_channels)
         scale = scale / np.where(scale == 1, 1, factor)  # what does not vary keeps its scale
-        return shift / factor, np.where(scale >= np.finfo(np.float64).tiny, scale, 1.0)
+        vanishes = scale < np.finfo(np.float64).tiny
+        if vanishes.any():
+            where = f"column {int(vanishes.argmax())} of X varies" if per_column else "X varies"
+            warn_user(
+                f"{where} by less than {np.finfo(np.float64).tiny:.3g}, where float64 loses its digits, and is taken "
+                "for constant; rescale X"
+            )
+        return shift / factor, np.where(vanishes, 1.0, scale)
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise ValueError("X holds values so large that its variance overflows float64; rescale it")
     varies = variance > np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
@@ -240,18 +261,22 @@ def standardisation(X, *, per_column, n_channels=1):
     return mean, scale
 
 
-def warn_of_vanishing(rows):
-    """Warn of rows that are taken as they are, and that float32 rounds to 0."""
+def check_scale(rows):
+    """Warn of rows that are taken as they are and that float32 rounds to 0; refuse those whose squares overflow it."""
     values = rows.data if sparse.issparse(rows) else rows
     largest = float(abs(values).max()) if values.size and values.dtype.kind == "f" else 0.0
-    if 0 < largest < np.finfo(np.float32).tiny:
+    if 0 < largest < float(np.finfo(np.float32).tiny):
         warn_user(
             f"X holds no value larger than {largest:.3g}, which float32 rounds to 0; rescale X, or pass "
             "standardize=True"
         )
+    if largest > LARGEST_AS_IT_IS:
+        raise ValueError(
+            f"X holds values up to {largest:.3g}, whose squares are beyond float32; rescale X, or pass standardize=True"
+        )
 
 
-def check_rows(estimator, X, shape, *, reset, series=None):
+def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     """Validate X and lay it out as rows, without a copy (but of series with several channels that come first).
 
     Parameters
@@ -265,6 +290,8 @@ def check_rows(estimator, X, shape, *, reset, series=None):
         Whether `estimator` learns from X, as in `fit`.
     series : SeriesLayout, default=None
         How series unfold, where X holds these.
+    called : pair of str
+        What messages call images and their shape.
 
     Returns
     -------
@@ -272,9 +299,10 @@ def check_rows(estimator, X, shape, *, reset, series=None):
     found : tuple of int or None
         Shape of one image or series; None if X came as rows.
     """
-    rows, found = flatten_images(X, shape) if series is None else series.flatten(X)
+    rows, found = flatten_images(X, shape, called) if series is None else series.flatten(X)
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
-    rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
+    with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
+        rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
     if rows.dtype.kind not in "biuf":
         raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
     return rows if series is None else series.time_first(rows), found
@@ -340,7 +368,7 @@ class RowLayout:
             is_table = image_shape is None and series is None
             shift, scale = standardisation(rows, per_column=is_table, n_channels=series.n_channels if series else 1)
         else:
-            warn_of_vanishing(rows)
+            check_scale(rows)
         return cls(image_shape, found is not None, dtype, shift, scale, series), rows
 
     @classmethod
@@ -503,6 +531,26 @@ def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
     layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
     estimator.__dict__.update(layout.attributes())
     return layout, X, check_held_out(layout, estimator, X_val)
+
+
+def check_components(Z, name, n_components):
+    """Return components (n, n_components) as a validated float64 array; errors call them `name`.
+
+    Raises
+    ------
+    ValueError
+        For another number of columns, and for values that are not finite in float32.
+    """
+    Z = check_array(as_array(Z, name), dtype=np.float64, input_name=name)
+    if Z.shape[1] != n_components:
+        raise ValueError(f"{name} has {Z.shape[1]} columns, but this model has {n_components} components")
+    largest = float(np.abs(Z).max())
+    if largest > LARGEST_COMPONENT:
+        raise ValueError(
+            f"{name} holds values up to {largest:.3g}, for which float32 holds no reconstruction; those of transform "
+            "are near 1"
+        )
+    return Z
 
 
 def check_held_out(layout, estimator, X_val):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 def named(**names):
     """Let errors of the block name their data as the user does: ``named(X="X_val")`` for held-out rows.
 
-    Where a message names none of the data, the names are put before it.
+    A message that names none of the data begins with the names.
 
     Parameters
     ----------
@@ -28,5 +28,5 @@ def named(**names):
         told = str(error)
         message = re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[0]], told)
         if message == told and not any(name in told for name in names.values()):
-            message = f"{' and '.join(names.values())}: {told}"
+            message = f"{' or '.join(names.values())}: {told}"
         raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from error

@@ -30,6 +30,8 @@ LARGEST_INTEGER = 2**63 - 1
 BYTES_PER_WEIGHT = 24
 # A layer of a network as objects of Python, at least.
 BYTES_PER_LAYER = 10_000
+# Deeper networks are built, and take their steps, one object of Python after the other for minutes.
+MOST_LAYERS, COUNTS_OF_LAYERS = 1_000, ("n_layers", "n_blocks")
 # Asking for less than this is never looked into.
 HARMLESS = 2**28
 CGROUPS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
@@ -47,6 +49,11 @@ class Number(Interval):
             return abs(int(val)) <= LARGEST_INTEGER
         # numpy's numbers fit, Python's integers need not.
         return isinstance(val, np.generic) or abs(val) <= sys.float_info.max
+
+    def __str__(self):
+        """Return what is accepted, for the message of an error; integers without a bound have that of int64."""
+        told = super().__str__()
+        return told.replace(", inf)", ", 2**63)") if self.type is Integral else told
 
 
 class Sizes(Number):
@@ -81,6 +88,8 @@ INNER_FRACTION = Number(Real, 0, 1, closed="neither")
 CLOSED_FRACTION = Number(Real, 0, 1, closed="both")
 AUTO = StrOptions({"auto"})
 DEVICE = [str, torch.device]
+# As scikit-learn's, without True and False.
+RANDOM_STATE = [Number(Integral, 0, 2**32 - 1, closed="both"), np.random.RandomState, None]
 # The parameters of everything that is trained for long.
 LONG_FITS = {
     "max_seconds": [None, POSITIVE],
@@ -100,7 +109,7 @@ TRAINING = LONG_FITS | {
     "n_iter_no_change": [None, POSITIVE_INTEGER],
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "device": DEVICE,
-    "random_state": ["random_state"],
+    "random_state": RANDOM_STATE,
     "verbose": ["verbose"],
 }
 # The parameters of the transformers that give rows back.
@@ -124,7 +133,7 @@ DRAWS = {
     "top_k": [None, POSITIVE_INTEGER],
     "top_p": [None, Number(Real, 0, 1, closed="right")],
     "n_candidates": [POSITIVE_INTEGER],
-    "random_state": ["random_state"],
+    "random_state": RANDOM_STATE,
 }
 
 
@@ -171,6 +180,8 @@ def plain(value):
 def random_source(random_state):
     """Return the RandomState that the argument `random_state` of a method stands for; ValueError that names it."""
     try:
+        if isinstance(random_state, (bool, np.bool_)):
+            raise ValueError
         return check_random_state(random_state)
     except ValueError:
         raise ValueError(
@@ -201,6 +212,7 @@ __all__ = [
     "NON_NEGATIVE",
     "POSITIVE",
     "POSITIVE_INTEGER",
+    "RANDOM_STATE",
     "ROWS",
     "TRAINING",
     "HasMethods",
@@ -242,32 +254,53 @@ def _physical_bytes():
 
 
 def check_memory(needs, **sizes):
-    """Raise ValueError, naming a parameter, for sizes that ask for more memory than there is.
+    """Raise ValueError, naming a parameter, for sizes that need more memory than there is, and for too many layers.
 
     Parameters
     ----------
     needs : callable
         ``needs(**sizes)`` → bytes, an int.
     **sizes
-        Parameters by name: an int, or a sequence of int. The one that is named is the one without which the least is
-        asked for.
+        Parameters by name: an int, or a sequence of int. Where several of them need too much together, the error names
+        the one that saves most memory if it is made small.
 
     Examples
     --------
     >>> check_memory(lambda n_layers, channels: n_layers * channels**2, n_layers=2, channels=64)
-    >>> check_memory(lambda n_layers, channels: n_layers * channels**2, n_layers=10**17, channels=64)
+    >>> check_memory(lambda n_layers, channels: n_layers * channels**2, n_layers=2, channels=10**9)
     Traceback (most recent call last):
-    ValueError: n_layers=100000000000000000 asks for at least ... GB of memory, and there are ... GB; pass less
+    ValueError: channels=1000000000 needs at least ... GB of memory, but this machine has ... GB; pass a smaller value
     """
     needed = needs(**sizes)
     if needed < HARMLESS or needed <= (there := machine_bytes()):
+        check_depth(**sizes)
         return
     least = {name: needs(**sizes | {name: _smallest(value)}) for name, value in sizes.items()}
     name = min(least, key=least.__getitem__)
     raise ValueError(
-        f"{name}={sizes[name]!r:.80} asks for at least {min(needed, 10**300) / 1e9:.3g} GB of memory, and there are "
-        f"{there / 1e9:.3g} GB; pass less"
+        f"{name}={sizes[name]!r:.80} needs at least {min(needed, 10**300) / 1e9:.3g} GB of memory, but this machine "
+        f"has {there / 1e9:.3g} GB; pass a smaller value"
     )
+
+
+def check_depth(**sizes):
+    """Raise ValueError, naming the parameter, for more layers than a network is trained with.
+
+    Parameters
+    ----------
+    **sizes
+        Parameters by name. The length of a sequence is a number of layers, and so are `n_layers` and `n_blocks`.
+
+    Examples
+    --------
+    >>> check_depth(hidden_layer_sizes=(4,) * 20_000)
+    Traceback (most recent call last):
+    ValueError: hidden_layer_sizes asks for 20000 layers, but a network has at most 1000; pass fewer
+    """
+    for name, value in sizes.items():
+        depth = value if name in COUNTS_OF_LAYERS else 0 if isinstance(value, int) else len(value)
+        if depth > MOST_LAYERS:
+            raise ValueError(f"{name} asks for {depth} layers, but a network has at most {MOST_LAYERS}; pass fewer")
 
 
 def _smallest(value):

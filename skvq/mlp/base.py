@@ -1,6 +1,8 @@
 """The common base of regressor and classifier, from the validation of a fit to the outputs for new rows."""
 
 from abc import abstractmethod
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,6 +17,7 @@ from ..core.parameters import check_memory, dense_weights, training_bytes
 from ..training.batches import as_array
 from ..training.loop import TimeLimit, first_not_finite
 from .build import Weights, layer_widths, start_weights
+from .columns import warn_of_columns
 from .descent import TrainingState
 from .fit import Training
 from .held_out import Examples, ScorerJudge, hold_out
@@ -29,6 +32,22 @@ def trains_in_steps(estimator):
             f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
         )
     return True
+
+
+@contextmanager
+def no_numbers_named():
+    """Let the errors of numpy about dates and other objects within the block say what X may hold."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
+            yield
+    except TypeError as error:
+        if "float()" not in str(error) and "DType" not in str(error):
+            raise
+        raise ValueError(
+            f"X holds cells that are no numbers, or missing ({error}); of dates take a duration as a number, such as "
+            "(date - first) / numpy.timedelta64(365, 'D'), or the features of a VQVAETransformer, which takes tables "
+            "with dates and categories"
+        ) from error
 
 
 class BaseMLP(NetworkEstimator):
@@ -112,7 +131,7 @@ class BaseMLP(NetworkEstimator):
         targets.learn(y)
         if sample_weight is not None:
             with named(sample_weight="sample_weight"):
-                sample_weight = _check_sample_weight(as_array(sample_weight), X)
+                sample_weight = _check_sample_weight(as_array(sample_weight, "sample_weight"), X)
                 if not np.isfinite(sample_weight).all():  # scikit-learn does not look at a single number
                     raise ValueError("sample_weight holds NaN or infinity; weights must be finite")
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
@@ -154,6 +173,9 @@ class BaseMLP(NetworkEstimator):
             vars(self).pop("normalization_state_", None)  # of a fit before this one
         if not incremental:
             targets.warn_of_scale(examples, training.outputs)
+            warn_of_columns(
+                X, vars(self).get("feature_names_in_"), partial(training.explained, targets), type(self).__name__
+            )
         task.end()
         return self
 
@@ -171,16 +193,18 @@ class BaseMLP(NetworkEstimator):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
         X = as_array(X)
         is_numeric = hasattr(X, "dtypes") or getattr(getattr(X, "dtype", None), "kind", "") in tuple("biuf")
-        X, y = validate_data(
-            self,
-            X,
-            targets.prepare(as_array(y)),
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=targets.is_numeric,
-            dtype="numeric" if is_numeric else (np.float64, np.float32),
-            reset=reset,
-        )
+        with no_numbers_named():
+            X, y = validate_data(
+                self,
+                X,
+                targets.prepare(as_array(y, "y")),
+                accept_sparse=["csr", "csc"],
+                multi_output=True,
+                y_numeric=targets.is_numeric,
+                dtype="numeric" if is_numeric else (np.float64, np.float32),
+                reset=reset,
+            )
+            X = X.astype(np.float64) if X.dtype.kind == "O" else X  # dates with a time zone
         return X.tocsr() if hasattr(X, "tocsr") else X, targets.check(y)
 
     def _check_held_out(self, X_val, y_val, targets, n_columns):
@@ -293,13 +317,11 @@ class BaseMLP(NetworkEstimator):
                 finite = np.isfinite(X.sum())
             if finite:
                 return X
-        X = np.asarray(X) if isinstance(X, (list, tuple)) else as_array(X)  # of lists the missing cells would pass
-        try:
+        X = as_array(X)
+        X = np.asarray(X) if isinstance(X, list | tuple) else X  # of lists the missing cells would pass
+        with no_numbers_named():
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
-        except TypeError as error:
-            if "float()" not in str(error):
-                raise
-            raise ValueError(f"X holds cells that are no numbers, or missing: {error}") from error
+            X = X.astype(np.float64) if X.dtype.kind == "O" else X
         return X.tocsr() if hasattr(X, "tocsr") else X
 
     def __sklearn_tags__(self):

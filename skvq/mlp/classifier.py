@@ -72,7 +72,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Whether adam and sgd hold rows out, stop when their score no longer improves, and keep the weights of the best
         epoch of the fit.
     validation_fraction : float in [0, 1), default=0.1
-        Share of rows that early stopping holds out, stratified for two classes.
+        Share of the rows that early stopping holds out, stratified. Rows of weight 0 are not held out, and of the
+        others at least two are.
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
         Decay of Adam's running means of the gradient and of its square.
     epsilon : float > 0, default=1e-8
@@ -305,7 +306,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight='balanced' needs the frequencies in the whole data, which partial_fit does not see; "
                 "pass a dict with the weights"
             )
-        y = check_classes(as_array(y), estimator="MLPClassifier")
+        y = check_classes(as_array(y, "y"), estimator="MLPClassifier")
         if is_indicator(y):
             binarizer = learn_indicators(y if sparse.issparse(y) else np.asarray(y), classes)
             if not hasattr(self, "classes_"):
@@ -360,6 +361,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         found = self._outputs(X)
         return np.zeros_like(found) if self._has_one_class else log_probabilities(found, self.out_activation_)
+
+    @prepared
+    def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the share of rows whose label is predicted; of an indicator matrix, whose labels all are.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n, n_features)
+        y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        float in [0, 1]
+        """
+        return super().score(
+            X, check_classes(as_array(y, "y"), estimator="MLPClassifier"), as_array(sample_weight, "sample_weight")
+        )
 
     @property
     def _has_one_class(self):

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
 from ..training.checkpoints import pack, unpack
+from ..training.interrupts import end_all
 from ..training.loop import Snapshot, TimeLimit
 
 # The lists in the state of a training.
@@ -176,16 +177,20 @@ class Descent:
                 raise self._divergence()
 
     def may_have_diverged(self):
-        """Return whether the loss of the last epoch is so far above that of the first batch that it is worth a look."""
-        first = self.first_loss
-        return self.best is None and first is not None and self.state.loss > first + WORSE * abs(first)
+        """Return whether a loss is so far above that of the first batch that the state that is kept is worth a look.
+
+        It is that of the last epoch or, with early stopping, of any: the best score may belong to a state that no loss
+        was computed for.
+        """
+        first, n_epochs = self.first_loss, 1 if self.best is None else max(1, self.state.n_iter)
+        return first is not None and max(self.state.loss_curve[-n_epochs:], default=0.0) > first + WORSE * abs(first)
 
     def _restore(self):
         """Go back to the epoch of this call whose score was the highest."""
         if self.best_here == -math.inf and self._is_finite() and self.state.n_iter > 0:
             warn_user(
-                "No validation score was a number; the weights of the last epoch are kept. Pass more held-out rows, or "
-                "another scoring.",
+                "No score of the held-out rows was a number, so the best epoch is not known, and the weights of the "
+                "last one are kept. Hold out more rows, or pass another scoring.",
             )
             return
         self.best.restore()
@@ -207,6 +212,8 @@ class Descent:
             else:
                 self._warn_of_end(f"Maximum iterations ({settings.max_iter}) reached")
         except KeyboardInterrupt:
+            if end_all():
+                raise
             self.interrupted = True
             kept = "" if self.checkpoint is None else " The same call of fit goes on from the checkpoint."
             warn_user(f"Training interrupted by user.{kept}")

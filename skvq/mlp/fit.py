@@ -139,6 +139,11 @@ class Training:
         """Return the outputs of all training rows as they are now, ndarray (n, n_outputs), before their activation."""
         return HeldOut(self.network, self.examples, self.samples).outputs()
 
+    def explained(self, targets):
+        """Return which share of the targets of the training rows is explained; `targets` are Numbers or Labels."""
+        examples = self.examples
+        return targets.explained(self.outputs(), examples.pick(examples.labels), examples.pick(examples.weight))
+
     def _warn_of_divergence(self):
         """Warn where the network fits the training rows worse than the one that it started from."""
         if not self.descent.may_have_diverged():

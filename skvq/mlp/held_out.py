@@ -15,6 +15,9 @@ from .build import Weights
 from .gather import Samples
 from .predict import OutputsNotFinite
 
+# As many as scikit-learn holds out at least.
+LEAST_HELD_OUT = 2
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -54,7 +57,8 @@ class Examples:
 def split_off(n_rows, validation_fraction, strata, random_state, weight=None):
     """Return the positions of training and held-out rows, those that scikit-learn draws from the same seed.
 
-    Rows without weight are never held out, and no class is held out whole.
+    Rows without weight are never held out, and no class is held out whole. Where the share of all rows is two or more,
+    but that of the rows that can be held out is less, as in a bootstrap of few rows, two are held out.
 
     Parameters
     ----------
@@ -69,25 +73,32 @@ def split_off(n_rows, validation_fraction, strata, random_state, weight=None):
     Raises
     ------
     ValueError
-        If fewer than two rows are held out.
+        If the share of all rows is less than two, or if fewer than three rows can be held out.
     """
+    enough = math.ceil(validation_fraction * n_rows) >= LEAST_HELD_OUT
     candidates = np.arange(n_rows) if weight is None or np.all(weight) else np.flatnonzero(weight)
     ids = None if strata is None else _class_ids(strata)
     by_shares = None
     if ids is not None and ids.ndim == 1:
         candidates, by_shares = _shares(candidates, ids, validation_fraction)
-    if math.ceil(validation_fraction * len(candidates)) < 2 or len(candidates) < 3:
+    if not enough or len(candidates) <= LEAST_HELD_OUT:
+        what = f"{validation_fraction} of {n_rows} rows is less than {LEAST_HELD_OUT}"
+        if enough:
+            what = (
+                f"only {len(candidates)} rows can be held out, those that have a weight and are not the last of their "
+                f"class, and {LEAST_HELD_OUT + 1} are needed"
+            )
         raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset: "
-            f"validation_fraction={validation_fraction} of the {len(candidates)} rows that can be held out (those with "
-            "weight whose class has another row) is less than 2 rows; or pass X_val and y_val, or early_stopping=False"
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset, pass X_val "
+            f"and y_val, or early_stopping=False: {what}"
         )
-    training, held_out = train_test_split(
-        candidates, random_state=random_state, test_size=validation_fraction, stratify=by_shares
-    )
+    is_share = math.ceil(validation_fraction * len(candidates)) >= LEAST_HELD_OUT
+    size = validation_fraction if is_share else LEAST_HELD_OUT
+    training, held_out = train_test_split(candidates, random_state=random_state, test_size=size, stratify=by_shares)
     others = np.setdiff1d(np.arange(n_rows), candidates, assume_unique=True)
-    training = np.concatenate([training, others]) if len(others) else training
-    return (training, held_out) if ids is None else _with_all_classes(training, held_out, ids)
+    if ids is not None:  # among the rows with weight: the others say nothing about their class
+        training, held_out = _with_all_classes(training, held_out, ids)
+    return (np.concatenate([training, others]) if len(others) else training), held_out
 
 
 def _class_ids(strata):
@@ -101,7 +112,7 @@ def _shares(candidates, ids, validation_fraction):
     """Return the candidates whose class has another one, and their classes, None where these are too many to share."""
     counts = np.bincount(ids[candidates])
     candidates = candidates[counts[ids[candidates]] > 1]
-    classes, n_held_out = ids[candidates], math.ceil(validation_fraction * len(candidates))
+    classes, n_held_out = ids[candidates], max(LEAST_HELD_OUT, math.ceil(validation_fraction * len(candidates)))
     n_classes = len(np.unique(classes))
     return candidates, classes if n_classes <= min(n_held_out, len(candidates) - n_held_out) else None
 

@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
+from ..training.interrupts import end_all
 from ..training.loop import TimeLimit
 from .descent import add_penalty
 
@@ -166,6 +167,8 @@ def minimise(stages, *, alpha, max_iter, max_fun, tol, after_iteration, limit=No
             point, found = watch.point, None
             break
         except KeyboardInterrupt:
+            if end_all():
+                raise
             warn_user("Training interrupted by user.")
             point, found = watch.point, None
             break

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
 from ..core.device import prepared
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
+from ..training.batches import as_array
 from . import schema
 from .base import BaseMLP, trains_in_steps
 from .build import build_loss
@@ -72,7 +74,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Whether adam and sgd hold rows out, stop when their score no longer improves, and keep the weights of the best
         epoch of the fit.
     validation_fraction : float in [0, 1), default=0.1
-        Share of rows that early stopping holds out.
+        Share of the rows that early stopping holds out. Rows of weight 0 are not held out, and of the others at least
+        two are.
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
         Decay of Adam's running means of the gradient and of its square.
     epsilon : float > 0, default=1e-8
@@ -335,7 +338,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
             At most 1.
         """
-        return score_numbers(self._fitted_quantiles, self.predict(X), y, sample_weight)
+        with np.errstate(over="ignore"):  # of errors whose squares are beyond float64: R² is -inf
+            return score_numbers(
+                self._fitted_quantiles, self.predict(X), as_array(y, "y"), as_array(sample_weight, "sample_weight")
+            )
 
     @property
     def _fitted_quantiles(self):

@@ -8,6 +8,7 @@ the strata of a split, and the estimator's fitted attributes.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
@@ -16,6 +17,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from .._warnings import warn_user
 from ..core.labels import check_classes, check_labels, is_indicator
+from ..core.parameters import NON_NEGATIVE
 from .build import build_loss
 from .losses import BinaryLogLoss, LogLoss
 from .predict import predictions
@@ -148,6 +150,10 @@ class Numbers:
         found = found.ravel() if found.shape[1] == 1 else found
         return score_numbers(self.learned()["_quantiles"], found, y, sample_weight)
 
+    def explained(self, outputs, y, sample_weight):
+        """Return which share of the variation of the targets the outputs explain: the score."""
+        return self.score(outputs, y, sample_weight)
+
 
 class Labels:
     """Class labels (n,), or an indicator matrix (n, n_labels).
@@ -209,6 +215,7 @@ class Labels:
         """Return the weights of the rows times those of their classes, None if there are neither."""
         if self.class_weight is None:
             return sample_weight
+        check_class_weight(self.class_weight)
         if sample_weight is not None and isinstance(self.class_weight, str) and y.ndim == 1:
             return sample_weight * balanced_weights(self.binarizer.classes_, y, sample_weight)
         if isinstance(self.class_weight, list) and not is_indicator(y):
@@ -216,18 +223,39 @@ class Labels:
                 f"class_weight={self.class_weight!r:.80} is a list, which is for indicator matrices; pass a dict"
             )
         by_class = compute_sample_weight(self.class_weight, y)
-        if (by_class < 0).any():
-            raise ValueError(f"class_weight={self.class_weight!r} has negative weights")
         return by_class if sample_weight is None else by_class * sample_weight
 
     def warn_of_scale(self, examples, outputs):
         """Labels have no scale."""
+
+    def explained(self, outputs, y, sample_weight):
+        """Return which share of the rows that the most frequent label misses has the right label."""
+        y = y.toarray() if issparse(y) else y
+        usual = np.unique(y, axis=0, return_counts=True)[1].max() / len(y)
+        return (self.score(outputs, y, sample_weight) - usual) / (1 - usual) if usual < 1 else 1.0
 
     def score(self, outputs, y, sample_weight):
         """Return the accuracy of outputs (n, n_outputs), NaN where they are not finite."""
         if not np.isfinite(outputs).all():
             return np.nan
         return accuracy_score(y, decode(self.binarizer, outputs), sample_weight=sample_weight)
+
+
+def check_class_weight(class_weight):
+    """Raise ValueError for a weight of a class that is no finite number, or is negative.
+
+    Parameters
+    ----------
+    class_weight : str, dict, or list of dict
+        As in the estimator.
+    """
+    for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
+        for label, weight in weights.items() if isinstance(weights, dict) else ():
+            if not NON_NEGATIVE.is_satisfied_by(weight) and not isinstance(weight, bool | np.bool_):
+                raise ValueError(
+                    f"class_weight has the weight {weight!r:.80} for the class {label!r}; the weight of a class must "
+                    "be a finite number, 0 or greater"
+                )
 
 
 def balanced_weights(classes, y, sample_weight):

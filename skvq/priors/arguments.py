@@ -7,8 +7,10 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._warnings import warn_user
 from ..core.codes import check_codes
-from ..core.labels import check_labels
+from ..core.labels import check_classes
 from ..training.batches import as_array
+
+CONDITIONAL = "a model with class_conditional=True"
 
 
 def learn_classes(X, y):
@@ -17,11 +19,13 @@ def learn_classes(X, y):
     Raises
     ------
     ValueError
-        Without y, with another number of labels than rows, or for missing labels and those of mixed types.
+        Without y, with another number of labels than rows, and for labels that no classifier takes: missing ones,
+        those of mixed types, numbers that are not whole.
     """
     if y is None:
         raise ValueError("class_conditional=True requires y to be passed, but the target y is None")
-    labels = column_or_1d(check_labels(y), warn=True)
+    labels = check_classes(y, estimator=CONDITIONAL, instead="bin them first: numpy.digitize(y, bins)")
+    labels = column_or_1d(labels, warn=True)
     check_consistent_length(X, labels)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError("Input y contains infinity; labels of numbers must be finite")
@@ -46,7 +50,7 @@ def class_indices(y, classes, n_rows):
     ValueError
         For another number of labels, or one that is not among `classes`.
     """
-    y = np.asarray(as_array(y))
+    y = np.asarray(as_array(y, "y"))
     if y.dtype.kind == classes.dtype.kind == "M":
         y = y.astype(classes.dtype)  # the same day is another object in another unit
     labels = [y.item()] if y.ndim == 0 else column_or_1d(y, warn=True).tolist()
@@ -67,7 +71,7 @@ def as_grids(name, array, grid_shape, n_samples):
     ValueError
         For any other shape.
     """
-    array, layouts = np.asarray(as_array(array)), ((math.prod(grid_shape),), tuple(grid_shape))
+    array, layouts = np.asarray(as_array(array, name)), ((math.prod(grid_shape),), tuple(grid_shape))
     if array.shape in layouts:
         array = array[None]
     if array.shape[1:] not in layouts or len(array) not in (1, n_samples):

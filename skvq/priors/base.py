@@ -23,7 +23,9 @@ from ..core.fingerprint import digest_of_arrays
 from ..core.layout import check_image_shape, check_rows
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, random_source
+from ..nn import ranks
 from ..training.batches import Rows
+from ..training.interrupts import end_all
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
 from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
@@ -42,6 +44,7 @@ from .passes import (
 
 # More codes than this are asked for by name.
 LARGEST_INFERRED = 2**16
+GRIDS = ("grids", "grid_shape")
 # Rows that the starting frequencies of the codes are counted on.
 MARGINAL_ROWS = 50_000
 
@@ -96,7 +99,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         shape = self.grid_shape if reset else self.grid_shape_
         if reset and shape is not None and len(check_image_shape(shape, name="grid_shape")) != 2:
             raise ValueError(f"grid_shape={shape!r} must be None or (h, w)")
-        rows, found = check_rows(self, X, None if shape is None else tuple(shape), reset=reset)
+        rows, found = check_rows(self, X, None if shape is None else tuple(shape), reset=reset, called=GRIDS)
         if found is not None and len(found) != 2:
             raise ValueError(f"X holds grids of shape {found}; grids of codes are (n, h, w)")
         if reset:
@@ -172,7 +175,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         self.check_memory(self.n_codes_, codes.shape[1])
         held_out = self._check_held_out(X_val, y_val)
         fitting = self._fit_network(self._grid_rows(codes, classes), held_out, self._generator(), task)
-        if self._n_classes() > 1:
+        if self._n_classes() > 1 and not fitting.interrupted:
             self._check_use_of_classes(fitting)
         del self._vectors
         fitting.end()
@@ -223,7 +226,18 @@ class GridDensity(DensityMixin, NetworkEstimator):
         return super()._open_checkpoint(**data, **books)
 
     def _check_use_of_classes(self, fitting):
-        """Warn where the class makes no difference on the held-out rows, or on the training rows without enough."""
+        """Warn where the class makes no difference on the held-out rows, or on the training rows without enough.
+
+        An interrupt ends this, and leaves the model.
+        """
+        try:
+            self._compare_classes(fitting)
+        except KeyboardInterrupt:
+            if ranks.active() or end_all():
+                raise
+            warn_user(f"{type(self).__name__}: interrupted after the training; what the classes are worth is not known")
+
+    def _compare_classes(self, fitting):
         rows, which = fitting.held_out, "held-out"
         if rows is None or len(rows) < FEWEST_HELD_OUT:
             rows, which = fitting.rows, "training"
@@ -242,7 +256,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
             raise ValueError("with class_conditional=True, X_val and y_val must be passed together")
         if X_val is None:
             return None
-        with named(X="X_val", y="y_val"):
+        with named(X="X_val", **({"y": "y_val"} if self.class_conditional else {})):
             codes = self._check_grids(X_val, reset=False)
             classes = class_indices(y_val, self.classes_, len(codes)) if self.class_conditional else None
         return self._grid_rows(codes, classes)

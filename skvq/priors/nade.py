@@ -404,7 +404,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         X, columns, random = as_table(X), columns_of(self), random_source(random_state)
         cells = check_cells(self, X, columns)
         if mask is not None:
-            mask = np.asarray(as_array(mask))
+            mask = np.asarray(as_array(mask, "mask"))
             if mask.dtype != bool or mask.shape != cells.shape:
                 raise ValueError(
                     f"mask has dtype {mask.dtype} and shape {mask.shape}; it must be of bool, and of the shape of X, "

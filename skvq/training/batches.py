@@ -10,21 +10,30 @@ from scipy import sparse
 PASS_ROWS, PASS_VALUES = 256, 3_145_728
 
 
-def as_array(X):
+def as_array(X, name="X"):
     """Return a torch tensor, on any device and with or without a gradient, as an ndarray; anything else unchanged.
 
-    Floats that numpy does not have, such as bfloat16, become float32.
+    Floats that numpy does not have, such as bfloat16, become float32. Lists of tensors become lists of ndarrays.
+    Messages call the array by `name`.
 
     Raises
     ------
     TypeError
         For tensors that are not dense, and for those on the device "meta", which have no values. For generators, and
         torch's data sets and loaders, which are no arrays.
+    ValueError
+        For complex numbers.
     """
-    if isinstance(X, np.ndarray):
-        return X
-    if not isinstance(X, torch.Tensor):
+    if not isinstance(X, np.ndarray | torch.Tensor):
         refuse_streams(X)
+    if X.is_complex() if isinstance(X, torch.Tensor) else getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        raise ValueError(
+            f"Complex data not supported: {name} has dtype {X.dtype}; pass real numbers, such as the real and the "
+            "imaginary part as columns"
+        )
+    if isinstance(X, (list, tuple)) and _holds_tensors(X):
+        return [as_array(part) for part in X]
+    if not isinstance(X, torch.Tensor):
         return X
     if X.layout != torch.strided or X.is_quantized:
         kind = "quantized" if X.is_quantized else str(X.layout).removeprefix("torch.")
@@ -36,6 +45,13 @@ def as_array(X):
     if X.dtype.is_floating_point and X.dtype not in (torch.float16, torch.float32, torch.float64):
         X = X.float()
     return X.resolve_conj().resolve_neg().numpy()
+
+
+def _holds_tensors(X):
+    """Return whether a list, or the first list in it, begins with a tensor."""
+    while isinstance(X, (list, tuple)) and X:
+        X = X[0]
+    return isinstance(X, torch.Tensor)
 
 
 def refuse_streams(X):
@@ -122,8 +138,9 @@ class Rows:
         if sparse.issparse(rows):
             rows = rows.toarray()
         if self.shift is not None:
-            rows = np.subtract(rows, self.shift, dtype=np.float64)
-            rows /= self.scale
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below
+                rows = np.subtract(rows, self.shift, dtype=np.float64)
+                rows /= self.scale
         elif isinstance(indices, slice):
             rows = np.array(rows)  # a view of X may be read-only, and must never be written through
         batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)
@@ -182,8 +199,8 @@ def n_training_rows(n_rows, validation_fraction):
     n_training = n_rows - max(1, round(n_rows * validation_fraction))
     if n_training < 1:
         raise ValueError(
-            f"validation_fraction={validation_fraction} of n_samples = {n_rows} leaves no row to train on; "
-            "pass more rows, a smaller fraction, or early_stopping=False"
+            f"validation_fraction={validation_fraction} holds all rows out (n_samples = {n_rows}), and none is left to "
+            "train on; pass more rows, a smaller fraction, or early_stopping=False"
         )
     return n_training
 

@@ -53,7 +53,7 @@ class Checkpoint:
 
     A state is a dict of ndarrays and of values that JSON knows. The file is written in one piece: at any moment it is
     the last state or the one before. It is a safetensors file without code, as that of ``save``. The next state is
-    written beside it, to a file of the same name with ".part" at the end.
+    written to a hidden file beside it, whose name ends in ".part".
 
     Parameters
     ----------
@@ -128,6 +128,8 @@ class Checkpoint:
 def checked_path(path):
     """Return the path of a checkpoint as a str; raise OSError where no file can be written there."""
     path = os.path.abspath(os.fsdecode(path))
+    if "\0" in path:
+        raise ValueError(f"checkpoint={path!r} holds a null character, which no path has; pass another")
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"checkpoint={path!r}: there is no folder {folder!r}; make it first")
@@ -135,6 +137,15 @@ def checked_path(path):
         raise IsADirectoryError(f"checkpoint={path!r} is a folder; pass the path of a file in it")
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(f"checkpoint={path!r} is no file, but a pipe or a device; pass the path of a file")
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        told = f"{path[:60]}..." if len(path) > 60 else path
+        raise OSError(
+            error.errno, f"checkpoint={told!r} cannot be the path of a file ({error.strerror}); pass another"
+        ) from error
     return path
 
 

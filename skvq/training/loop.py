@@ -12,6 +12,7 @@ from .._warnings import warn_user
 from ..nn import ranks
 from ..nn.draws import draw_from
 from .checkpoints import pack, unpack
+from .interrupts import end_all
 
 # Muon's learning rate as a multiple of Adam's, and the steps of its Newton-Schulz iteration: on images its usual five
 # gain nothing over three.
@@ -363,6 +364,46 @@ class TimeLimit:
         return min(1.0, self.gone() / available) if available > 0 else 1.0
 
 
+def unit_of(rows):
+    """Return what a loss of rows is measured against: the mean variance of their values, but at most 1.
+
+    Standardised values have a variance of 1, and so have codes for this purpose. Where the user turned standardisation
+    off, values of a small variance have a small loss, and a small rise of it counts.
+    """
+    values = rows.take(slice(None))
+    return min(1.0, float(values.var(dim=0).mean())) if values.is_floating_point() and len(values) > 1 else 1.0
+
+
+def compared_rows(rows):
+    """Return the rows, evenly spread over all of them, by which the end of a training is compared with its start."""
+    return rows.restrict(np.unique(np.linspace(0, len(rows) - 1, COMPARED_ROWS).astype(np.int64)))
+
+
+def warn_if_worse(loop, after, before, unit, way_out=""):
+    """Warn if the monitored loss is much higher than it was at the start; return whether it is.
+
+    Parameters
+    ----------
+    loop : Loop
+        That has trained.
+    after, before : float
+        The monitored loss.
+    unit : float
+        See :func:`unit_of`.
+    way_out : str, default=""
+        What may help besides other parameters.
+    """
+    if after <= before + max(WORSE * abs(before), LEAST_WORSE * unit):
+        return False
+    settings = loop.settings
+    warn_user(
+        f"{settings.name}: training diverged: the {settings.monitor} of training rows is {after:.4g}, and was "
+        f"{before:.4g} at the start. Lower learning_rate_init={settings.learning_rate_init:g}, alpha or the loss "
+        f"weights{way_out}"
+    )
+    return True
+
+
 class StartWatch:
     """Compares the monitored loss after training with that before, on some of the training rows.
 
@@ -377,27 +418,13 @@ class StartWatch:
 
     def __init__(self, loop):
         self.loop = loop
-        self.rows = loop.rows.restrict(np.unique(np.linspace(0, len(loop.rows) - 1, COMPARED_ROWS).astype(np.int64)))
-        self.before = self._loss()
+        self.rows = compared_rows(loop.rows)
+        self.before = loop.monitored(self.rows)
 
     def compare(self):
         """Warn if training has made the loss much worse."""
-        after, before, settings = self._loss(), self.before, self.loop.settings
-        if not after <= before + max(WORSE * abs(before), LEAST_WORSE * self._unit()):
-            warn_user(
-                f"{settings.name}: training diverged: the {settings.monitor} of training rows is {after:.4g}, and was "
-                f"{before:.4g} at the start. Lower learning_rate_init={settings.learning_rate_init:g}, alpha or the "
-                "loss weights, or let held-out rows choose the weights: early_stopping=True"
-            )
-
-    def _loss(self):
-        values = self.loop.mean_terms(self.rows) | self.loop.objective.pass_summary()
-        return values[self.loop.settings.monitor]
-
-    def _unit(self):
-        """Return the variance of values that were not standardised, where it is less than 1, and 1 for all others."""
-        values = self.rows.take(slice(None))
-        return min(1.0, float(values.var(dim=0).mean())) if values.is_floating_point() and len(values) > 1 else 1.0
+        way_out = ", or let held-out rows choose the weights: early_stopping=True"
+        warn_if_worse(self.loop, self.loop.monitored(self.rows), self.before, unit_of(self.rows), way_out)
 
 
 class Loop:
@@ -644,11 +671,16 @@ class Loop:
         watched, rate = values[self.settings.monitor], self.settings.learning_rate_init
         if not math.isfinite(watched):
             raise ValueError(
-                f"the {self.settings.monitor} of the rows that choose the weights is {watched} after epoch {epoch} "
-                f"with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}; lower them or the loss weights, "
-                "or, if X_val was passed, look for values there that are far from those of X"
+                f"the best epoch cannot be chosen: the {self.settings.monitor} of the held-out rows is {watched} after "
+                f"epoch {epoch} with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}. Lower these or the "
+                "loss weights. If you passed X_val, look there for values that are far from those of X"
             )
         return values | self.objective.pass_summary()
+
+    def monitored(self, rows):
+        """Return the mean of the monitored term over `rows` in evaluation mode."""
+        values = self.mean_terms(rows) | self.objective.pass_summary()
+        return values[self.settings.monitor]
 
     def mean_terms(self, rows):
         """Return the mean of every loss term over `rows` in evaluation mode; the objective then has a summary."""
@@ -673,8 +705,8 @@ class Loop:
         return self.history.stopped in ("no_change", "max_seconds")
 
     def _keep_last_complete_epoch(self):
-        if self.history.n_iter == 0 or ranks.active():
-            raise  # nothing to keep: let the interrupt through
+        if self.history.n_iter == 0 or ranks.active() or end_all():
+            raise  # nothing to keep, or nothing that is of use: let the interrupt through
         self.last.restore()
         kept = "the state" if self.best is None else "the best state up to it"
         self.history.stopped = "interrupted"

@@ -30,7 +30,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import UNSCALED, layout_of, learn_layout, tag_rows
+from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows
 from ..core.naming import named
 from ..core.parameters import (
     AUTO,
@@ -453,10 +453,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
         """
         check_is_fitted(self, "weights_")
-        z = check_array(as_array(X), dtype=np.float64, input_name="z")
-        if z.shape[1] != self._n_features_out:
-            raise ValueError(f"z has {z.shape[1]} columns, but this model has {self._n_features_out} components")
-        return self._rows_from(z)
+        return self._rows_from(check_components(X, "z", self._n_features_out))
 
     @prepared
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
@@ -608,7 +605,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         known = Number(Integral, 0, self._n_features_out - 1, closed="both")
         (component,) = check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
         with named(values="values"):
-            steps = check_array(np.atleast_2d(as_array(values)), dtype=np.float64, input_name="values")[0]
+            steps = check_array(np.atleast_2d(as_array(values, "values")), dtype=np.float64, input_name="values")[0]
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps

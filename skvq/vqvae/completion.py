@@ -25,7 +25,7 @@ def shapes_of_images(image_shape):
 
 def boolean_mask(mask):
     """Return a mask as an ndarray of bool; raise ValueError for another dtype."""
-    mask = np.asarray(as_array(mask))
+    mask = np.asarray(as_array(mask, "mask"))
     if mask.dtype.kind != "b":
         raise ValueError(f"mask must be boolean, True where X is known; it has dtype {mask.dtype}")
     return mask

@@ -440,8 +440,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Warns
         -----
         UserWarning
-            Where the prior is interrupted in its first epoch, or fails, before the exception goes on: the autoencoder
-            is fitted all the same, and :meth:`fit_prior` can go on.
+            Where the autoencoder is interrupted after its first epoch, and a prior is to follow, or where the prior is
+            interrupted in its first epoch, or fails, before the exception goes on: the autoencoder is fitted all the
+            same, and :meth:`fit_prior` can go on.
         """
         task, tables, prior = FitTask(self, X, y), (X, X_val), None
         stage = task.stage("autoencoder")
@@ -463,6 +464,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             del self._arranged
         with nullcontext() if prior is None else keeps_autoencoder(type(self).__name__):
             stage.end()
+            if prior is not None and fitting.interrupted:
+                raise KeyboardInterrupt
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
             elif prior is not None:
@@ -588,7 +591,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             For codes that are not whole numbers in range, or of another number for a row.
         """
         check_is_fitted(self, "weights_")
-        codes = check_array(as_array(X), dtype="numeric", input_name="codes")
+        codes = check_array(as_array(X, "codes"), dtype="numeric", input_name="codes")
         widths = self._spec.decodable_widths
         if codes.shape[1] not in widths:
             shorter = f" (or a prefix: {widths[0]}, ...)" if len(widths) > 1 else ""
@@ -939,7 +942,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _check_prior(self, prior, spec, training, held_out, tables):
         """Raise an error for a prior that could not be fitted, to rows and their classes, or to tables of such."""
-        check_prior(prior, spec, *training, *held_out)
+        check_prior(prior, spec, *training, *held_out, self.checkpoint)
         if models_rows(prior) and not isinstance(prior, str):  # by name it takes what this estimator takes
             RowPrior.check(prior, *tables, tables=self._of_tables)
 

@@ -25,6 +25,7 @@ from ..priors.hierarchical import HierarchicalPixelCNN
 from ..priors.nade import OrderlessNADE
 from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
+from ..training.checkpoints import checked_path
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
 # Seconds that a prior gets where none are left: it says so itself.
@@ -82,7 +83,7 @@ def keeps_autoencoder(name):
         raise
 
 
-def check_prior(prior, spec, X, y, held_out, y_val):
+def check_prior(prior, spec, X, y, held_out, y_val, checkpoint=None):
     """Raise an error, before anything is trained, for a prior that cannot be fitted to the codes or will miss classes.
 
     Parameters
@@ -95,12 +96,18 @@ def check_prior(prior, spec, X, y, held_out, y_val):
         Training and held-out rows.
     y, y_val : array-like or None
         Their classes, for a class-conditional prior.
+    checkpoint : str, os.PathLike or None
+        That of the VQ-VAE.
 
     Raises
     ------
     TypeError, ValueError
         With what to pass instead.
+    OSError
+        If no file can be beside the checkpoint for that of the prior.
     """
+    if checkpoint is not None:
+        checked_path(beside(checkpoint))
     if prior is not None and not isinstance(prior, str):
         _check_instance(prior)
     if models_rows(prior) and sparse.issparse(X):
@@ -135,6 +142,13 @@ def _check_instance(prior):
     taken = signature(prior.sample).parameters
     if "random_state" not in taken and not any(part.kind is Parameter.VAR_KEYWORD for part in taken.values()):
         raise TypeError(f"prior={prior!r} cannot be seeded: its sample takes no random_state")
+    ours = isinstance(prior, NetworkEstimator) and not isinstance(prior, GridDensity | OrderlessNADE)
+    if ours or type(prior).__module__.startswith("sklearn."):  # all densities of scikit-learn draw real numbers
+        raise TypeError(
+            f"prior={prior!r:.80} is no model of codes: what it draws are no integers in [0, n_codes). The parameter "
+            "prior takes 'auto', 'pixelcnn', 'transformer', 'nade' (for tables), None, an instance of PixelCNN, "
+            "HierarchicalPixelCNN, CausalTransformer or OrderlessNADE, or an estimator of your own that draws codes"
+        )
     fresh = clone(prior)
     if isinstance(fresh, BaseEstimator) and hasattr(fresh, "_parameter_constraints"):
         fresh._validate_params()
@@ -168,6 +182,11 @@ def _check_codes(prior, spec):
         )
 
 
+def beside(checkpoint):
+    """Return the path of the checkpoint of a prior."""
+    return f"{os.fsdecode(checkpoint)}.prior"
+
+
 @contextmanager
 def belonging_to(estimator, vqvae, limit):
     """Within the block a prior has what it shares with the fit of its VQ-VAE, unless it has its own.
@@ -177,7 +196,7 @@ def belonging_to(estimator, vqvae, limit):
     known, told = estimator.get_params(deep=False), {}
     if vqvae.checkpoint is not None and known.get("checkpoint", "") is None:
         interval = vqvae.checkpoint_interval
-        told = {"checkpoint": f"{os.fsdecode(vqvae.checkpoint)}.prior", "checkpoint_interval": interval}
+        told = {"checkpoint": beside(vqvae.checkpoint), "checkpoint_interval": interval}
     if limit.seconds is not None and "max_seconds" in known:
         left, own = max(LEAST_SECONDS, limit.left().seconds), known["max_seconds"]
         told["max_seconds"] = left if own is None else min(left, own)

@@ -149,7 +149,7 @@ def test_auto_takes_the_budget_of_the_recipe_and_a_number_takes_its_place():
 def test_the_split_has_the_size_that_the_recipe_was_told_of_and_loses_no_row(n_rows, validation_fraction):
     model = MeanEstimator(automatic=True, max_iter=1, validation_fraction=validation_fraction)
     if n_rows - max(1, round(n_rows * validation_fraction)) < 1:
-        with pytest.raises(ValueError, match="leaves no row to train on"):
+        with pytest.raises(ValueError, match="none is left to train on"):
             model.fit(X[:n_rows])
         return
     model.fit(X[:n_rows])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from skvq import MLPClassifier, PixelCNN
+from skvq import CausalTransformer, MLPClassifier, PixelCNN, VQVAETransformer
 from skvq.core.labels import check_classes, check_labels
 
 MISSING = {
@@ -75,7 +75,7 @@ def test_objects_that_are_no_labels_are_named():
 
 
 def test_numbers_with_a_fraction_are_named_with_their_row():
-    with pytest.raises(ValueError, match=r"not whole, such as 0.25 \(row 2\), but MLPClassifier predicts classes"):
+    with pytest.raises(ValueError, match=r"not whole, such as 0.25 \(row 2\), but MLPClassifier takes classes"):
         check_classes(np.array([0.0, 1.0, 0.25]), estimator="MLPClassifier")
 
 
@@ -98,3 +98,33 @@ def test_objects_that_are_integers_train_as_the_integers():
     found, expected = (MLPClassifier(**options).fit(X, labels).predict(X) for labels in (y.astype(object), y))
     np.testing.assert_array_equal(found, expected)
     assert found.dtype == expected.dtype
+
+
+WRONG_CLASSES = {
+    "bytes": (np.array([b"a", b"b", b"a"]), TypeError, r"y holds .*b'a'.*y\.astype\(str\)"),
+    "objects of bytes": (np.array([b"a", b"b", b"a"], dtype=object), TypeError, "labels represented as bytes"),
+    "huge floats": (np.array([1e300, 1.0, 0.0]), ValueError, r"y holds 1e\+300, beyond integers of 64 bits"),
+    "huge integers": ([0, 10**30, 1], ValueError, r"y holds 1e\+30, beyond integers of 64 bits"),
+    "records": (np.zeros(3, dtype=[("a", int)]), ValueError, "y holds objects of type void"),
+    "measurements": (np.array([0.1, 0.2, 0.7]), ValueError, r"not whole, such as 0.1 \(row 0\)"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CLASSES)
+def test_what_is_no_class_is_refused_by_classifiers_and_conditional_models_alike(name):
+    y, error, message = WRONG_CLASSES[name]
+    codes = np.arange(12).reshape(3, 4) % 3
+    grids = PixelCNN(class_conditional=True, channels=4, n_layers=1, max_iter=1)
+    for model, rows in (
+        (MLPClassifier((2,), max_iter=1), codes),
+        (grids, codes),
+        (CausalTransformer(class_conditional=True, max_iter=1), codes),
+        (VQVAETransformer(2, prior=grids, max_iter=1), codes / 3),
+    ):
+        with pytest.raises(error, match=message):
+            model.fit(rows, y)
+
+
+def test_infinite_labels_are_called_so():
+    with pytest.raises(ValueError, match="infinity"):
+        PixelCNN(class_conditional=True, max_iter=1).fit([[0, 1], [1, 0]], [np.inf, 1.0])

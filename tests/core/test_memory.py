@@ -73,14 +73,33 @@ def test_a_size_that_no_memory_holds_is_named_at_once(model, name, rows, monkeyp
     monkeypatch.setattr(memory, "machine_bytes", lambda: 2**33)  # a million layers fit into a large machine
     y = {"MLPRegressor": X[:, 0], "MLPClassifier": (X[:, 0] > 0).astype(int)}.get(type(model).__name__)
     started = time.process_time()
-    with pytest.raises(ValueError, match=f"{name}=.* asks for at least .* GB of memory, and there are .* GB"):
+    with pytest.raises(ValueError, match=f"{name}=.* needs at least .* GB of memory, but this machine has .* GB"):
+        model.fit(rows, y)
+    assert time.process_time() - started < 3
+
+
+TOO_DEEP = [
+    *(asks(kind, "hidden_layer_sizes", (4,) * 20_000) for kind in (*TRANSFORMERS, MLPRegressor, MLPClassifier)),
+    *(asks(kind, "n_blocks", 20_000, IMAGES, network="convolutional", channels=1) for kind in TRANSFORMERS),
+    *(asks(kind, "n_layers", 20_000, CODES, channels=1) for kind in (PixelCNN, HierarchicalPixelCNN)),
+    asks(CausalTransformer, "n_layers", 20_000, CODES, d_model=4),
+    asks(OrderlessNADE, "n_blocks", 20_000, n_units=4),
+]
+
+
+@pytest.mark.parametrize(("model", "name", "rows"), TOO_DEEP)
+def test_more_layers_than_can_be_trained_are_named_at_once(model, name, rows, monkeypatch):
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 2**40)
+    y = {"MLPRegressor": X[:, 0], "MLPClassifier": (X[:, 0] > 0).astype(int)}.get(type(model).__name__)
+    started = time.process_time()
+    with pytest.raises(ValueError, match=f"{name} asks for 20000 layers, but a network has at most 1000; pass fewer"):
         model.fit(rows, y)
     assert time.process_time() - started < 3
 
 
 def test_a_prior_that_no_memory_holds_is_refused_before_the_autoencoder_trains():
     model = VQVAETransformer(prior=PixelCNN(n_layers=HUGE), verbose=2, **ONE)
-    with pytest.raises(ValueError, match="n_layers=2147483648 asks for"):
+    with pytest.raises(ValueError, match="n_layers=2147483648 (needs|asks for)"):
         model.fit(IMAGES)
     assert not hasattr(model, "weights_")
 
@@ -107,14 +126,14 @@ def test_more_codes_than_vectors_to_learn_from_need_no_memory(n_codes):
 def test_more_draws_than_memory_holds_are_refused(model, rows, method, name):
     model.fit(rows)
     passed = () if method == "sample" else (rows,)
-    with pytest.raises(ValueError, match=f"{name}=.* asks for at least"):
+    with pytest.raises(ValueError, match=f"{name}=.* needs at least"):
         getattr(model, method)(*passed, **{name: 2**40})
 
 
-def test_the_parameter_without_which_the_least_is_asked_for_is_named():
-    with pytest.raises(ValueError, match="^deep=1000000000000 asks for at least"):
+def test_the_parameter_that_saves_most_is_named():
+    with pytest.raises(ValueError, match="^deep=1000000000000 needs at least"):
         check_memory(lambda wide, deep: wide**2 * deep, wide=10**3, deep=10**12)
-    with pytest.raises(ValueError, match=r"^wide=\(1000000000, 5\) asks for at least"):
+    with pytest.raises(ValueError, match=r"^wide=\(1000000000, 5\) needs at least"):
         check_memory(lambda wide, deep: sum(wide) ** 2 * deep, wide=(10**9, 5), deep=10)
     check_memory(lambda wide: wide, wide=10**6)
 
@@ -123,7 +142,9 @@ def test_the_limit_is_that_of_the_machine(monkeypatch):
     assert 2**28 < machine_bytes() < 2**60
     monkeypatch.setattr(memory, "machine_bytes", lambda: 2**30)
     check_rows_memory((2**20,), n_samples=100)
-    with pytest.raises(ValueError, match="n_samples=200 asks for at least 1.68 GB of memory, and there are 1.07 GB"):
+    with pytest.raises(
+        ValueError, match="n_samples=200 needs at least 1.68 GB of memory, but this machine has 1.07 GB"
+    ):
         check_rows_memory((2**20,), n_samples=200)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from skvq import AutoEncoderTransformer, VAETransformer, VQVAETransformer
+from skvq import AutoEncoderTransformer, OrderlessNADE, VAETransformer, VQVAETransformer
 from skvq.core.layout import standardisation
 
 RANDOM = np.random.default_rng(0)
@@ -63,3 +63,27 @@ def test_rows_that_float32_rounds_to_zero_are_told(scale):
     model = AutoEncoderTransformer(2, standardize=False, **SMALL)
     with pytest.warns(UserWarning, match="which float32 rounds to 0; rescale X, or pass"):
         model.fit(scale * X)
+
+
+@pytest.mark.parametrize("scale", [1e-308, 1e-310, 1e-320])
+@pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer])
+def test_what_float64_has_few_digits_of_is_constant_with_a_warning(kind, scale):
+    options = SMALL | ({"prior": None} if kind is VQVAETransformer else {})
+    with pytest.warns(UserWarning, match="column 1 of X varies by less than.*taken for constant; rescale X"):
+        model = kind(2, **options).fit(with_small_column(scale))
+    assert model.scale_[1] == 1
+    with pytest.warns(UserWarning, match="^X varies by less than"):
+        kind(2, **options, image_shape=(8, 8)).fit(scale * RANDOM.random((60, 64)))
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e-307])
+def test_what_float64_has_digits_of_is_scored_without_a_warning(scale, recwarn):
+    model = AutoEncoderTransformer(2, **SMALL)
+    assert model.fit(scale * X).score(scale * X) == pytest.approx(model.fit(X).score(X), abs=1e-6)
+    assert not recwarn
+
+
+def test_a_model_of_rows_scores_the_smallest_columns_without_a_warning(recwarn):
+    model = OrderlessNADE(n_units=4, n_blocks=1, **SMALL).fit(1e-310 * X)
+    assert np.isfinite(model.score_samples(1e-310 * X)).all()
+    assert not recwarn

@@ -272,7 +272,7 @@ def test_early_stopping_of_a_quantile_goes_by_its_own_loss():
 def test_without_a_single_score_the_last_weights_are_kept_with_a_warning(diabetes):
     X, y = diabetes
     model = MLPRegressor(**QUICK | {"early_stopping": True, "max_iter": 30})
-    with pytest.warns(UserWarning, match="No validation score was a number"):
+    with pytest.warns(UserWarning, match="No score of the held-out rows was a number"):
         model.fit(X[:300], y[:300], X_val=X[:1], y_val=y[:1])
     assert model.score(X[:300], y[:300]) > 0
 

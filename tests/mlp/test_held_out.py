@@ -99,8 +99,38 @@ def test_rows_without_weight_are_never_held_out(seed):
 
 
 def test_too_few_rows_with_weight_are_counted():
-    with pytest.raises(ValueError, match="validation_fraction=0.2 of the 5 rows that can be held out"):
-        split_off(40, 0.2, None, np.random.RandomState(0), np.r_[np.ones(5), np.zeros(35)])
+    with pytest.raises(ValueError, match="only 2 rows can be held out, those that have a weight.*and 3 are needed"):
+        split_off(40, 0.2, None, np.random.RandomState(0), np.r_[np.ones(2), np.zeros(38)])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_of_few_rows_with_weight_two_are_held_out(seed):
+    weight = np.r_[np.ones(5), np.zeros(35)]
+    training, held_out = split_off(40, 0.2, None, np.random.RandomState(seed), weight)
+    assert len(held_out) == 2
+    assert weight[held_out].all()
+    assert weight[training].sum() == 3
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 3, 6])
+def test_bootstraps_of_twenty_rows_leave_rows_of_every_class(n_classes):
+    classes = np.arange(20) % n_classes
+    for seed in range(50):
+        random = np.random.RandomState(seed)
+        weight = np.bincount(random.randint(20, size=20), minlength=20).astype(float)
+        training, held_out = split_off(20, 0.1, classes, random, weight)
+        assert len(held_out) == 2
+        assert weight[held_out].all()
+        assert set(classes[held_out]) <= set(classes[training][weight[training] > 0])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_bagging_of_twenty_rows_stops_early_for_any_seed():
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    model = MLPClassifier((2,), max_iter=1, early_stopping=True)
+    for seed in range(50):
+        bagged = BaggingClassifier(model, n_estimators=2, random_state=seed).fit(rows, np.arange(20) % 2)
+        assert bagged.predict(rows).shape == (20,)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

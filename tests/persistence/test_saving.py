@@ -124,7 +124,7 @@ LABELS = [
     np.array(["no", "yes", "perhaps"], dtype=object),
     np.array(["", "\0x", "\ud800"], dtype=object),
     np.array([3, 1, 2**40]),
-    np.array([0.5, 1.5, 2.5], dtype=np.float32),
+    np.array([1.0, 2.0, 3.0], dtype=np.float32),
     np.array(["2026-01-01", "2026-01-02", "2026-01-03"], dtype="datetime64[D]"),
 ]
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skvq import CausalTransformer, HierarchicalPixelCNN, PixelCNN
-from skvq.priors.classes import class_gains
+from skvq.priors.classes import class_gains, warn_of_useless_classes
 
 SMALL = {"channels": 8, "n_layers": 1, "max_iter": 30, "dropout": 0, "learning_rate_init": 0.01, "random_state": 0}
 
@@ -117,7 +117,7 @@ QUICK = SMALL | {"max_iter": 1}
         np.array([3, -1]),
         np.array([True, False]),
         np.array(["x", "yy"], dtype=object),
-        np.array([0.5, 2.0]),
+        np.array([1.0, 2.0]),
         np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]"),
     ],
     ids=lambda labels: str(labels.dtype),
@@ -194,7 +194,7 @@ def test_labels_that_cannot_be_used_are_refused(y, message):
 def test_a_class_for_nearly_every_row_draws_a_warning():
     X, _ = stripes(30, 9)
     with pytest.warns(UserWarning, match="30 different labels for 30 rows"):
-        PixelCNN(class_conditional=True, **QUICK).fit(X, np.linspace(0, 1, 30))
+        PixelCNN(class_conditional=True, **QUICK).fit(X, np.arange(30))
 
 
 def test_labels_that_the_model_does_not_know_are_named(model):
@@ -261,3 +261,11 @@ def test_the_gain_by_classes_is_that_of_the_classes_by_the_codes():
     posterior = joint / joint.sum(axis=1, keepdims=True)
     expected = np.log(posterior[np.arange(20), classes] / prior[classes])
     np.testing.assert_allclose(class_gains(log_likelihoods, classes, prior), expected)
+
+
+def test_the_warning_of_useless_classes_does_not_contradict_itself():
+    gains = np.array([0.05, 0.06, 0.07])
+    with pytest.warns(UserWarning, match=r"by \+0.060 ± 0.006 nats a row, where classes without a meaning gain 0.200"):
+        warn_of_useless_classes("PixelCNN", gains, "training", optimism=0.2)
+    with pytest.warns(UserWarning, match=r"that chance would not make.* by -0.060 ± 0.006 nats a row\. So"):
+        warn_of_useless_classes("PixelCNN", -gains, "held-out")

@@ -133,7 +133,7 @@ def test_rows_of_another_length_or_layout_are_refused(model):
 def test_a_parameter_out_of_range_is_named(refusal):
     for name, value, accepted in (
         ("kernel_size", 2, "a positive odd integer"),
-        ("channels", 0, "an int in the range [1, inf)"),
+        ("channels", 0, "an int in the range [1, 2**63)"),
         ("dropout", 1.0, "'auto'"),
     ):
         with pytest.raises(ValueError, match=refusal("HierarchicalPixelCNN", name, value, accepted)):

@@ -141,16 +141,16 @@ def test_what_is_no_grid_of_codes_is_refused(X, message):
 @pytest.mark.parametrize(
     ("name", "value", "accepted"),
     [
-        ("n_codes", 0, ("None", "an int in the range [1, inf)")),
-        ("channels", 2.0, ("an int in the range [1, inf)",)),
-        ("n_layers", -1, ("an int in the range [0, inf)",)),
+        ("n_codes", 0, ("None", "an int in the range [1, 2**63)")),
+        ("channels", 2.0, ("an int in the range [1, 2**63)",)),
+        ("n_layers", -1, ("an int in the range [0, 2**63)",)),
         ("kernel_size", 4, ("a positive odd integer",)),
         ("dilations", (), ("a positive integer or a sequence of at least 1 positive integers",)),
         ("dropout", 1.0, ("'auto'", "a float in the range [0.0, 1.0)")),
         ("learning_rate_init", 0.0, ("'auto'", "a float in the range (0.0, inf)")),
         ("early_stopping", "auto", ("bool",)),
         ("precision", "float16", ("'auto'", "'float32'", "'bfloat16'")),
-        ("max_iter", 0, ("'auto'", "an int in the range [1, inf)")),
+        ("max_iter", 0, ("'auto'", "an int in the range [1, 2**63)")),
         ("validation_fraction", 1.5, ("a float in the range (0.0, 1.0)",)),
     ],
 )

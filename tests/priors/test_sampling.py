@@ -108,13 +108,13 @@ def test_batches_change_nothing_and_are_reported(model, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("name", "value", "accepted"),
     [
-        ("n_samples", 0, "an int in the range [1, inf)"),
+        ("n_samples", 0, "an int in the range [1, 2**63)"),
         ("temperature", 0.0, "a float in the range (0.0, inf)"),
-        ("top_k", 0, "None or an int in the range [1, inf)"),
-        ("top_k", 2.5, "None or an int in the range [1, inf)"),
+        ("top_k", 0, "None or an int in the range [1, 2**63)"),
+        ("top_k", 2.5, "None or an int in the range [1, 2**63)"),
         ("top_p", 0.0, "None or a float in the range (0.0, 1.0]"),
         ("top_p", 1.5, "None or a float in the range (0.0, 1.0]"),
-        ("n_candidates", True, "an int in the range [1, inf)"),
+        ("n_candidates", True, "an int in the range [1, 2**63)"),
     ],
 )
 def test_an_argument_out_of_range_is_named(model, name, value, accepted, refusal):

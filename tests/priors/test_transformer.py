@@ -126,11 +126,11 @@ def test_a_grid_search_chooses_by_likelihood():
 @pytest.mark.parametrize(
     ("name", "value", "accepted"),
     [
-        ("d_model", 0, "an int in the range [1, inf)"),
-        ("n_layers", -1, "an int in the range [0, inf)"),
-        ("n_heads", 0, "an int in the range [1, inf)"),
+        ("d_model", 0, "an int in the range [1, 2**63)"),
+        ("n_layers", -1, "an int in the range [0, 2**63)"),
+        ("n_heads", 0, "an int in the range [1, 2**63)"),
         ("dropout", 1.0, "a float in the range [0.0, 1.0)"),
-        ("n_codes", 0, "an int in the range [1, inf)"),
+        ("n_codes", 0, "an int in the range [1, 2**63)"),
         ("class_conditional", "yes", "bool"),
     ],
 )

@@ -89,7 +89,7 @@ def test_the_rows_left_to_train_on_can_be_counted_before_the_split(validation_fr
 
 
 def test_a_split_that_leaves_nothing_to_train_on_is_an_error():
-    with pytest.raises(ValueError, match="n_samples = 1 leaves no row"):
+    with pytest.raises(ValueError, match="holds all rows out .n_samples = 1., and none is left"):
         split_rows(1, 0.1, generator())
 
 

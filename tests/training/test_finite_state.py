@@ -37,6 +37,12 @@ DIVERGING = {
     "PixelCNN": PixelCNN(**GRIDS, learning_rate_init=100.0),
     "MLPRegressor": MLPRegressor(hidden_layer_sizes=(4,), learning_rate_init=10.0, max_iter=5, random_state=0),
     "MLPClassifier": MLPClassifier((4,), learning_rate_init=100.0, max_iter=5, random_state=0),
+    "MLPRegressor, early stopping": MLPRegressor(
+        hidden_layer_sizes=(4,), learning_rate_init=10.0, max_iter=5, random_state=0, early_stopping=True
+    ),
+    "MLPClassifier, early stopping": MLPClassifier(
+        (4,), solver="sgd", learning_rate_init=1e3, max_iter=5, random_state=0, early_stopping=True
+    ),
 }
 
 
@@ -45,7 +51,7 @@ def fitted(name, **changes):
     model = DIVERGING[name]
     model = type(model)(**model.get_params(deep=False) | changes)
     rows = CODES if name == "PixelCNN" else 1e-3 * X if name.endswith("units") else X
-    targets = {"MLPRegressor": X[:, 0], "MLPClassifier": (X[:, 0] > 0).astype(int)}.get(name)
+    targets = {"MLPRegressor": X[:, 0], "MLPClassifier": (X[:, 0] > 0).astype(int)}.get(name.partition(",")[0])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(rows, targets)
@@ -53,7 +59,7 @@ def fitted(name, **changes):
 
 
 @pytest.mark.parametrize("name", DIVERGING)
-def test_a_fit_that_diverges_without_held_out_rows_warns(name):
+def test_a_fit_that_diverges_warns(name):
     told = [message for message in fitted(name)[1] if "diverged" in message]
     assert len(told) == 1
     assert "learning_rate_init=" in told[0]

@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
 
-from skvq import CausalTransformer, HierarchicalPixelCNN, OrderlessNADE, PixelCNN, VQVAETransformer
+from skvq import CausalTransformer, HierarchicalPixelCNN, OrderlessNADE, PixelCNN, VAETransformer, VQVAETransformer
 from skvq.nn.grids.pixelcnn import GatedPixelCNN
 from skvq.training.loop import Loop
 
@@ -44,6 +44,13 @@ class Unclonable(Density):
         self.failure = [failure]
 
 
+class OfCodes(KernelDensity):
+    """A density of another package, made one of codes."""
+
+    def sample(self, n_samples=1, random_state=None):
+        return np.rint(super().sample(n_samples, random_state)).astype(int)
+
+
 class NoDensity:
     """Has the methods of a density estimator, but no parameters."""
 
@@ -72,7 +79,10 @@ WRONG = {
     "no estimator": (NoDensity(), {}, TypeError),
     "no density": (StandardScaler(), {}, TypeError),
     "a density that cannot be cloned": (Unclonable(), {}, RuntimeError),
-    "parameter of another package": (KernelDensity(bandwidth=-1.0), {}, ValueError),
+    "parameter of another package": (OfCodes(bandwidth=-1.0), {}, ValueError),
+    "density of real numbers": (KernelDensity(), {}, TypeError),
+    "density of rows": (VAETransformer(), {}, TypeError),
+    "itself": (VQVAETransformer(), {}, TypeError),
     "number of codes": (PixelCNN(n_codes=2, **GRIDS), {}, ValueError),
     "grid": (PixelCNN(grid_shape=(3, 3), **GRIDS), {}, ValueError),
     "grids": (HierarchicalPixelCNN(((1, 1), (2, 2)), **GRIDS), {}, ValueError),
@@ -100,6 +110,14 @@ def test_a_prior_that_cannot_be_fitted_is_refused_before_the_first_step(name, st
     with pytest.raises(error):
         model.set_params(prior=prior).fit_prior(X, **arguments)
     assert steps == [before]
+
+
+@pytest.mark.parametrize("prior", [KernelDensity(), VAETransformer(), VQVAETransformer()])
+def test_a_prior_that_is_no_model_of_codes_is_told_what_is(prior):
+    with pytest.raises(
+        TypeError, match=f"prior={type(prior).__name__}.*is no model of codes.*'pixelcnn'.*OrderlessNADE"
+    ):
+        make(prior).fit(X)
 
 
 @pytest.mark.parametrize("kind", [PixelCNN, CausalTransformer, HierarchicalPixelCNN, OrderlessNADE])

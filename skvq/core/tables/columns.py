@@ -20,6 +20,8 @@ from .zones import from_local, is_rather_local, to_local, zone_of
 MOST_LEVELS = 1000
 MOST_SHOWN = 5
 NUMERIC = ("real", "integer")
+# The squares of larger values, times the number of rows, are beyond float64.
+LARGEST_SIZE = 1e150
 PER_SECOND = {"us": 10**6, "ns": 10**9}
 # Seconds, minutes, hours and days that clock times are often multiples of.
 CLOCK = {
@@ -29,6 +31,15 @@ CLOCK = {
     "D": (1, 7),
 }
 DTYPE = re.compile(r"[\w\[\](), =:'/+.<>-]{1,200}")
+
+
+def _check_size(values, where):
+    """Raise ValueError for numbers whose variance is beyond float64."""
+    largest = float(np.abs(values).max())
+    if largest > LARGEST_SIZE:
+        raise ValueError(
+            f"{where} holds values up to {largest:.3g}, so large that its variance overflows float64; rescale it"
+        )
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,7 @@ class Column:
             counts = np.bincount(seen.astype(np.int64), minlength=len(levels))
             frequencies = tuple((counts / len(cells)).tolist())
         else:
+            _check_size(seen, where)
             marginal, mean, std = Marginal.fit(seen, _periods(unit)), float(seen.mean()), float(seen.std())
         column = cls(
             name=name,
@@ -423,11 +435,15 @@ class Columns:
         Raises
         ------
         ValueError, TypeError
-            For another number of columns, other names or another order, other kinds, levels that `fit` did not see (see
-            `handle_unknown`), and infinite values.
+            For a table without rows, another number of columns, other names or another order, other kinds, levels that
+            `fit` did not see (see `handle_unknown`), and infinite values.
         """
         frame = frame_of(X)
         names = _names(X, frame)
+        if len(X) == 0:
+            raise ValueError(
+                f"X holds no row: found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required."
+            )
         if len(names) != len(self):
             raise ValueError(f"X has {len(names)} columns, but fit saw {len(self)}")
         if frame is not None and self.frame is not None and names != [column.name for column in self]:

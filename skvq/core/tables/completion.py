@@ -84,7 +84,7 @@ def _table_parts(columns, given):
         return list(given.items())
     if frame_of(given) == "polars":
         return [(series.name, series) for series in given.get_columns()]
-    rows = np.asarray(as_array(given))
+    rows = np.asarray(as_array(given, "given"))
     rows = rows[None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] != len(columns):
         raise ValueError(

@@ -23,6 +23,8 @@ MOST_DECIMALS = 6
 DECIMALS_OF_MOST = 3
 # Beyond it float64 holds no halves, so that a cell of a grid has no edges.
 LARGEST_ON_A_GRID = 2.0**51
+# A log density is not lower, so that many of them add up to a finite number.
+LARGEST_FALL = 1e290
 
 
 def decimals_of(values):
@@ -47,6 +49,13 @@ def _sample(values):
         return values
     chosen = np.random.RandomState(0).randint(len(values), size=MOST_CELLS - 2)
     return np.concatenate([values[chosen], [values.min(), values.max()]])
+
+
+def _log_ratio(one, other):
+    """Return log(one / other) of positive numbers, also where the ratio is beyond float64."""
+    with np.errstate(over="ignore"):
+        ratio = np.float64(one) / other
+    return np.log(ratio) if np.isfinite(ratio) else np.log(one) - np.log(other)
 
 
 def _are_kept(counts):
@@ -196,10 +205,11 @@ class Marginal:
         """
         scores = ndtri(self.share_below(values))
         below, above = values < self._left[0], values > self._right[-1]
-        if below.any():
-            scores[below] = self._scores[0] + (values[below] - self._left[0]) / self.spread
-        if above.any():
-            scores[above] = self._scores[-1] + (values[above] - self._right[-1]) / self.spread
+        with np.errstate(over="ignore"):  # an infinite score is refused where rows become batches
+            if below.any():
+                scores[below] = self._scores[0] + (values[below] - self._left[0]) / self.spread
+            if above.any():
+                scores[above] = self._scores[-1] + (values[above] - self._right[-1]) / self.spread
         return scores
 
     def share_below(self, values):
@@ -323,7 +333,7 @@ class Marginal:
         whole = high - low + (self.step if grid else 0.0)
         each = -np.log(self.n + 3)
         if whole > 0:
-            found = np.full(np.shape(values), each + np.log(self._unit(discrete) / whole))
+            found = np.full(np.shape(values), each + _log_ratio(self._unit(discrete), whole))
             if not grid:
                 piece = self.piece_of(values)
                 found[self.is_atom[piece] & (values == self._left[piece])] = -np.inf
@@ -337,7 +347,7 @@ class Marginal:
         else:
             each -= np.log(self.spread)
         with np.errstate(over="ignore"):
-            fall = np.minimum(distance[beyond] / self.spread, np.finfo(np.float64).max / 2)
+            fall = np.minimum(distance[beyond] / self.spread, LARGEST_FALL)
         found[beyond] = each - fall
         return found
 
