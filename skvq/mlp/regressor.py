@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.metaestimators import available_if
 
 from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
+from ..core.availability import available_if
 from ..core.device import prepared
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
 from . import schema

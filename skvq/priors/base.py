@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
 from .._warnings import warn_user
+from ..core.availability import available_if
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .. import metrics
@@ -29,6 +28,7 @@ from .._typing import (
     typed,
 )
 from ..core import inference
+from ..core.availability import available_if
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
@@ -69,7 +69,10 @@ def _has_prior(estimator):
     """Return whether there is, or after `fit` will be, a prior; say how to get one otherwise."""
     if estimator.prior is not None or hasattr(estimator, "prior_"):
         return True
-    raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
+    raise AttributeError(
+        "with prior=None there is no prior, which sample, score_samples, complete and bits_per_dim need: fit one with "
+        "fit_prior(X), or set prior='auto' before fit"
+    )
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
