@@ -25,6 +25,7 @@ from ..training.stream import Stream
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
+from .inference import phase
 from .parameters import is_auto, plain
 from .versions import with_versions, without_versions
 
@@ -95,6 +96,8 @@ class Recipe:
         optimum, or near it, so that no worse epoch replaces it.
     uses : int
         How often one row uses most of the weights, such as the number of positions of an image.
+    starting : str
+        What `start` does, as a user reads it.
     """
 
     architecture: object
@@ -105,6 +108,7 @@ class Recipe:
     monitor: str = "loss"
     judges_itself: bool = False
     uses: int = 1
+    starting: str = "starting the network"
 
 
 @dataclass
@@ -298,7 +302,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             checkpoint = self._open_checkpoint(training_rows=digest_of_rows(rows), held_out_rows=held_out_text)
         settings = self._settings(recipe, judged=held_out is not None)
         task.begin(settings.max_iter)
-        start = recipe.start(recipe.architecture, rows, generator)
+        with phase(self, recipe.starting):
+            start = recipe.start(recipe.architecture, rows, generator)
         objective = recipe.objective(start, generator)
         fitting = Fitting(start.module, start.architecture, rows, held_out, generator, dict(start.notes))
         loop = Loop(

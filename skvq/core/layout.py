@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
 from ..training.batches import Rows, as_array
+from .inference import phase
 from .naming import named
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
@@ -500,7 +501,8 @@ def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
     layout : TableLayout or RowLayout
     X, X_val : the same, validated; None for `X_val` where it is None
     """
-    layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
+    with phase(estimator, "reading X"):
+        layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
     estimator.__dict__.update(layout.attributes())
     return layout, X, check_held_out(layout, estimator, X_val)
 

@@ -16,6 +16,7 @@ from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
+from ..core.inference import phase
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
@@ -83,7 +84,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
     random_state : int, RandomState instance or None, default=None
         Seeds the weights, the split, and what is hidden of each row.
     verbose : int, default=0
-        1 prints about twenty lines, 2 one per epoch.
+        1 prints how the fit goes in about twenty lines, 2 in one per epoch.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an
@@ -226,7 +227,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         """
         self._validate_params()
         task = FitTask(self, X, y)
-        columns, cells, held_out = self._check_rows(X, X_val)
+        with phase(self, "reading X"):
+            columns, cells, held_out = self._check_rows(X, X_val)
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])

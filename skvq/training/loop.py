@@ -1,7 +1,6 @@
 """The loop that trains every network whose gradients come from autograd, with its schedule and its reasons to stop."""
 
 import math
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,6 +11,8 @@ from .._warnings import warn_user
 from ..nn import ranks
 from ..nn.draws import draw_from
 from .checkpoints import pack, unpack
+from .outcome import explained, warn_of_nothing_learned
+from .report import Report
 
 # Muon's learning rate as a multiple of Adam's, and the steps of its Newton-Schulz iteration: on images its usual five
 # gain nothing over three.
@@ -19,6 +20,8 @@ MUON_RATE, MUON_STEPS = 3.0, 3
 # Training rows by which the end of a training is compared with its start. A loss that rises by more than this share of
 # what it was, and by so much at least, is that of a fit that diverged.
 COMPARED_ROWS, WORSE, LEAST_WORSE = 256, 0.5, 0.2
+# A gain of less than this share of a held-out loss is none; a rise by more than that is no chance.
+LEAST_GAIN, LEAST_LOSS = 0.01, 0.05
 
 
 def first_not_finite(state):
@@ -69,7 +72,17 @@ class Objective:
     ----------
     module : torch.nn.Module
         The network that is trained.
+
+    Attributes
+    ----------
+    squared_error : str or None
+        The term that is the mean squared error of the values of rows, None where there is none.
+    way_out : str
+        What a user can try where training teaches the network nothing.
     """
+
+    squared_error: str | None = None
+    way_out = "Lower learning_rate_init, or pass more rows."
 
     def __init__(self, module):
         self.module = module
@@ -128,6 +141,7 @@ class History:
     """What happened: a list with one value per epoch for each term, and how the training ended.
 
     `best_iter` is the epoch whose weights were kept, 0 for those before the first, None without held-out rows.
+    `at_start` is the monitored term on held-out rows before training, None where it was not measured.
     """
 
     terms: dict = field(default_factory=dict)
@@ -135,11 +149,32 @@ class History:
     n_steps: int = 0
     best_iter: int | None = None
     stopped: str = "max_iter"
+    at_start: float | None = None
 
     def add(self, values):
         """Append the values (dict of float) of one epoch."""
         for name, value in values.items():
             self.terms.setdefault(name, []).append(value)
+
+    def learned_nothing(self, monitor):
+        """Return whether no epoch improved the loss of held-out rows noticeably, and the later ones made it worse.
+
+        Where there is nothing to learn the loss stays as it is, and no way out helps: that is no failure.
+
+        Examples
+        --------
+        >>> falls, rises = {"validation_loss": [1.0, 0.5, 0.6]}, {"validation_loss": [1.99, 2.2, 2.5]}
+        >>> History(falls, best_iter=2, at_start=2.0).learned_nothing("loss")
+        False
+        >>> History(rises, best_iter=1, at_start=2.0).learned_nothing("loss")
+        True
+        """
+        losses = self.terms.get(f"validation_{monitor}", ())
+        if self.best_iter not in (0, 1) or self.at_start is None or self.best_iter >= len(losses):
+            return False
+        best = [self.at_start, *losses][self.best_iter]
+        gained, lost = self.at_start - best, losses[-1] - best
+        return gained < LEAST_GAIN * abs(self.at_start) and lost > LEAST_LOSS * abs(best)
 
 
 class TermMeans:
@@ -352,8 +387,7 @@ class StartWatch:
             )
 
     def _loss(self):
-        values = self.loop.mean_terms(self.rows) | self.loop.objective.pass_summary()
-        return values[self.loop.settings.monitor]
+        return self.loop._pass_over(self.rows)[self.loop.settings.monitor]
 
     def _unit(self):
         """Return the variance of values that were not standardised, where it is less than 1, and 1 for all others."""
@@ -404,6 +438,7 @@ class Loop:
             Snapshot(module.state_dict().values()) if validation_rows is not None and settings.keep_best else None
         )
         self.patience = Patience(settings.tol, settings.n_iter_no_change)
+        self.report = Report(settings) if settings.verbose and ranks.is_first() else None
         # Of the present epoch: the state of the generator before it, the order of the rows, the means so far.
         self.before_epoch, self.order, self.means = None, None, TermMeans()
 
@@ -420,14 +455,41 @@ class Loop:
         if found is not None:
             self._load(found)
         elif self.best is not None:
-            self.patience.update(self.evaluate(self.validation_rows)[self.settings.monitor])
+            self.history.at_start = self.evaluate(self.validation_rows)[self.settings.monitor]
+            self.patience.update(self.history.at_start)
             self.history.best_iter = 0
+        apart = self.validation_rows is not None and self.validation_rows is not self.rows
+        if self.report is not None:
+            n_held_out = len(self.validation_rows) if apart else 0
+            self.report.begin(len(self.rows), n_held_out, None if found is None else self.history.n_iter + 1)
         if found is None or not found["finished"]:
             self._run_epochs()
             if watch is not None:
                 watch.compare()
+        self._look_back()
         self.module.eval()
         return self.history
+
+    def _look_back(self):
+        """Say how the training ended, and warn if nothing came of it."""
+        history, judged, term = self.history, self.best is not None, self.objective.squared_error
+        nothing = judged and history.learned_nothing(self.settings.monitor)
+        if not (nothing or self.settings.verbose):
+            return
+        rows = self.validation_rows if judged else self.rows
+        values = self._pass_over(rows)
+        r_squared = None if term is None else explained(values[term], rows)
+        if "usage" in values and rows is not self.rows:  # held-out rows are too few to use all codes
+            kept = history.n_iter if history.best_iter is None else history.best_iter
+            values["usage"] = history.terms["usage"][kept - 1] if kept > 0 else self._pass_over(self.rows)["usage"]
+        if self.report is not None:
+            self.report.end(history, values, r_squared)
+        if nothing:
+            warn_of_nothing_learned(history, self.settings, self.objective.way_out, r_squared)
+
+    def _pass_over(self, rows):
+        """Return the mean of every loss term over rows in evaluation mode, with the summary of the pass."""
+        return self.mean_terms(rows) | self.objective.pass_summary()
 
     def _run_epochs(self):
         try:
@@ -453,7 +515,6 @@ class Loop:
         )
 
     def _run_epoch(self, epoch):
-        started = time.perf_counter()
         if self.observer is not None:
             self.observer.epoch_begins()
         values = self._train_epoch(epoch)
@@ -467,7 +528,8 @@ class Loop:
         stop = self._judge(values, epoch)
         if ranks.of_first(lambda: self.observer is not None and self.observer.epoch_ends()):
             self.history.stopped, stop = "callback", True
-        self._report(epoch, values, time.perf_counter() - started, last=stop or epoch == self.settings.max_iter)
+        if self.report is not None:
+            self.report.epoch(epoch, values, last=stop or epoch == self.settings.max_iter)
         return stop
 
     def _train_epoch(self, epoch):
@@ -608,11 +670,3 @@ class Loop:
             f"{self.settings.max_iter}; {kept} is kept"
             + ("" if self.checkpoint is None else ". The same call of fit goes on from the checkpoint."),
         )
-
-    def _report(self, epoch, values, seconds, *, last):
-        verbose = int(self.settings.verbose)
-        every = max(1, self.settings.max_iter // 20) if verbose == 1 else 1
-        if not ranks.is_first() or verbose < 1 or not (last or epoch % every == 0):
-            return
-        terms = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
-        print(f"[{self.settings.name}] epoch {epoch}/{self.settings.max_iter}  {terms}  ({seconds:.2f} s)", flush=True)

@@ -168,7 +168,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batches, the noise of training, and the mixture.
     verbose : int, default=0
-        1 prints about twenty lines, 2 one per epoch.
+        1 prints how the fit goes in about twenty lines, 2 in one per epoch.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A file of another fit, with other parameters or data, is an

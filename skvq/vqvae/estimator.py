@@ -195,7 +195,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batches, starts of the codebook, and the prior where it has no seed of its own.
     verbose : int, default=0
-        1 prints about twenty lines, 2 one per epoch.
+        1 prints how the fit goes in about twenty lines, 2 in one per epoch.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A prior has a file of its own beside it, with ".prior" at
@@ -889,6 +889,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             functools.partial(self._objective, augments=augments),
             monitor="reconstruction",
             uses=1 if is_dense else n_positions,
+            starting="starting codebooks",
         )
 
     def _arrange(self, rows):
@@ -898,7 +899,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.aligned_ = are_aligned(rows) if rows_are == "images" else None
         usual = usual_network(self, rows, self.aligned_)
         if usual in (None, "dense"):
-            self._arranged = best_arrangement(self, rows, usual, self._generator)
+            with inference.phase(self, "choosing the arrangement of the codes"):
+                self._arranged = best_arrangement(self, rows, usual, self._generator)
         else:
             self._arranged = Arrangement(usual, self)
         self.network_ = self._arranged.network
