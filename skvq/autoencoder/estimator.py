@@ -251,7 +251,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     _schema = schema.AUTOENCODER
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
+    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
 
     def __init__(
         self,

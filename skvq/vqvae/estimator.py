@@ -338,7 +338,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     _schema = schema.VQVAE
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
+    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
     _caches = (*NetworkEstimator._caches, "_arranged")  # the arrangement of the codes, during `fit`
 
     def __init__(

@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ...persistence.records import to_json
 from ...training.batches import Rows, as_array
-from ..layout import UNSCALED, standardisation
+from ..layout import UNSCALED, standardisation, warn_of_other_units
 from .columns import NUMERIC, Columns, call, frame_of
 
 SCALINGS = ("standard", "none", "normal")
@@ -150,7 +150,9 @@ class TableLayout:
 
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
-        return check_cells(estimator, X, self.columns)
+        cells = check_cells(estimator, X, self.columns)
+        warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None))
+        return cells
 
     @property
     def is_mixed(self):
