@@ -17,7 +17,7 @@ from sklearn.utils.validation import validate_data
 from .._warnings import warn_user
 from ..training.batches import Rows, as_array
 from .inference import phase
-from .naming import named
+from .naming import named, no_gaps
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 
@@ -30,6 +30,12 @@ MOST_COLOURS = 4
 # Below this, variances have lost digits or vanished.
 SMALLEST_VARIANCE = 1e-280
 UNSCALED = "standardize=False", "standardize=True"
+# What to do about missing values.
+GAPS_OF_IMAGES = (
+    "images must be whole. Leave those with gaps out, or fill them first, such as by numpy.nan_to_num(X); "
+    "complete(X, mask) of a VQVAETransformer, fitted to whole images, draws what is missing"
+)
+GAPS = "fill the gaps first, such as by numpy.nan_to_num(X), or leave such rows out"
 # Rows whose magnitude is looked at, and how many times larger or smaller than all of `fit` is out of all proportion:
 # units that are mixed up differ by more, and rows that are merely unusual by less.
 MEASURED_ROWS, FACTOR = 1_000, 50.0
@@ -282,7 +288,9 @@ def check_rows(estimator, X, shape, *, reset, series=None):
     """
     rows, found = flatten_images(X, shape) if series is None else series.flatten(X)
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
-    rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
+    is_image = hasattr(estimator, "image_shape") and (shape is not None or found is not None)  # codes are no images
+    with no_gaps(GAPS_OF_IMAGES if is_image else GAPS):
+        rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
     if rows.dtype.kind not in "biuf":
         raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
     return rows if series is None else series.time_first(rows), found

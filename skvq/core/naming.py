@@ -1,4 +1,4 @@
-"""Give the faults of held-out rows the name that the user passed them under."""
+"""Say the faults of data in the words of the user: the name that it was passed under, and what to do about gaps."""
 
 import re
 from contextlib import contextmanager
@@ -30,3 +30,28 @@ def named(**names):
         if message == told and not any(name in told for name in names.values()):
             message = f"{' and '.join(names.values())}: {told}"
         raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from error
+
+
+@contextmanager
+def no_gaps(way_out):
+    """Let scikit-learn's error for missing values say what to do here; its own advice is for other estimators.
+
+    Parameters
+    ----------
+    way_out : str
+        What the data must be, and how to make it so.
+
+    Examples
+    --------
+    >>> with no_gaps("fill the gaps first"):
+    ...     raise ValueError("Input X contains NaN.\\nSee scikit-learn")
+    Traceback (most recent call last):
+    ValueError: Input X contains NaN: fill the gaps first
+    """
+    try:
+        yield
+    except ValueError as error:
+        found = re.match(r"(Input \w+ contains NaN)\.", str(error))
+        if found is None:
+            raise
+        raise ValueError(f"{found[1]}: {way_out}") from None

@@ -229,6 +229,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         task = FitTask(self, X, y)
         with phase(self, "reading X"):
             columns, cells, held_out = self._check_rows(X, X_val)
+        columns.warn_of_names(len(cells))
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])

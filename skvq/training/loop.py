@@ -21,7 +21,8 @@ MUON_RATE, MUON_STEPS = 3.0, 3
 # what it was, and by so much at least, is that of a fit that diverged.
 COMPARED_ROWS, WORSE, LEAST_WORSE = 256, 0.5, 0.2
 # A gain of less than this share of a held-out loss is none; a rise by more than that is no chance.
-LEAST_GAIN, LEAST_LOSS = 0.01, 0.05
+# Of a few epochs nobody expects much.
+LEAST_GAIN, LEAST_LOSS, LEAST_EPOCHS = 0.01, 0.05, 5
 
 
 def first_not_finite(state):
@@ -163,14 +164,14 @@ class History:
 
         Examples
         --------
-        >>> falls, rises = {"validation_loss": [1.0, 0.5, 0.6]}, {"validation_loss": [1.99, 2.2, 2.5]}
+        >>> falls, rises = {"validation_loss": [1.0, 0.5, *[0.6] * 3]}, {"validation_loss": [1.99, *[2.2] * 4]}
         >>> History(falls, best_iter=2, at_start=2.0).learned_nothing("loss")
         False
         >>> History(rises, best_iter=1, at_start=2.0).learned_nothing("loss")
         True
         """
         losses = self.terms.get(f"validation_{monitor}", ())
-        if self.best_iter not in (0, 1) or self.at_start is None or self.best_iter >= len(losses):
+        if self.best_iter not in (0, 1) or self.at_start is None or len(losses) < LEAST_EPOCHS:
             return False
         best = [self.at_start, *losses][self.best_iter]
         gained, lost = self.at_start - best, losses[-1] - best

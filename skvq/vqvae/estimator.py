@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .. import metrics
 from .._typing import (
@@ -692,6 +692,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """
         prior = self._fitted_prior()
         if isinstance(prior, RowPrior):
+            validate_data(self, X, skip_check_array=True, reset=False)
             return prior.score_samples(X, y)
         if layout_of(self).is_mixed:
             raise ValueError(
@@ -776,6 +777,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
+            validate_data(self, X, skip_check_array=True, reset=False)
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
         if self.series_shape_ is not None:
             completion = self._series_completion(prior)

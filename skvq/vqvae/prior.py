@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from contextlib import contextmanager
 from inspect import Parameter, signature
 
@@ -199,6 +200,15 @@ def _is(estimator, name, value):
     return isinstance(found, str) and found == value
 
 
+@contextmanager
+def _ignoring(*messages):
+    """Within the block warnings whose text begins like one of the patterns are not shown."""
+    with warnings.catch_warnings():
+        for message in messages:
+            warnings.filterwarnings("ignore", message=message, category=UserWarning)
+        yield
+
+
 class RowPrior:
     """A density estimator of the rows of a table, whose columns it draws in any order, given any others.
 
@@ -244,7 +254,7 @@ class RowPrior:
 
     def fit(self, X, X_val, task):
         """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it."""
-        with task.delegate("prior", self.estimator):
+        with task.delegate("prior", self.estimator), self._said_once():
             return self.estimator.fit(X, X_val=X_val)
 
     def sample(self, n_samples, *, y, **options):
@@ -255,12 +265,18 @@ class RowPrior:
     def score_samples(self, X, y=None):
         """Return log p(row) of every row, in nats: ndarray (n,)."""
         self._refuse_classes(y)
-        return self.estimator.score_samples(X)
+        with self._said_once():
+            return self.estimator.score_samples(X)
 
     def complete(self, X, *, y, **options):
         """Return X with its missing cells drawn, given the others."""
         self._refuse_classes(y)
-        return self.estimator.complete(X, **options)
+        with self._said_once():
+            return self.estimator.complete(X, **options)
+
+    def _said_once(self):
+        """Within the block the estimator leaves out what the VQ-VAE around it has said of the same table."""
+        return _ignoring(f".*feature names, but {type(self.estimator).__name__}", ".*as names have")
 
     @staticmethod
     def _refuse_classes(y):

@@ -39,9 +39,9 @@ def test_models_that_learn_are_not_warned_of():
 
 
 def test_an_unchanged_loss_is_no_failure():
-    flat = History({"validation_loss": [1.0, 1.001, 1.002]}, 3, best_iter=0, at_start=1.0)
+    flat = History({"validation_loss": [1.0, 1.001, 1.002, 1.003, 1.004]}, 5, best_iter=0, at_start=1.0)
     assert not flat.learned_nothing("loss")
-    one_good_epoch = History({"validation_loss": [0.5, 0.9, 1.2]}, 3, best_iter=1, at_start=1.0)
+    one_good_epoch = History({"validation_loss": [0.5, 0.9, 1.2, 1.4, 1.5]}, 5, best_iter=1, at_start=1.0)
     assert not one_good_epoch.learned_nothing("loss")
 
 
@@ -49,3 +49,9 @@ def test_what_is_explained_is_one_minus_the_error_over_the_variance():
     X = RANDOM.normal(5.0, 2.0, (50, 3))
     assert explained(1.0, Rows(X)) == pytest.approx(1 - 1.0 / X.var(axis=0).mean(), rel=1e-6)
     assert explained(1.0, Rows(np.ones((4, 2)))) is None
+
+
+def test_few_epochs_are_no_failure():
+    few = {"validation_loss": [2.0, 3.0, 4.0]}
+    assert not History(few, 3, best_iter=0, at_start=1.0).learned_nothing("loss")
+    assert History({"validation_loss": [2.0, 3.0, 4.0, 4.0, 4.0]}, 5, best_iter=0, at_start=1.0).learned_nothing("loss")
