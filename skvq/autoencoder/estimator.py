@@ -459,6 +459,24 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return squared_error / math.prod(layout_of(self).row_shape)
 
     @prepared
+    def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
+        """Return the reconstruction error of each row with its sign changed: high for normal rows, low for anomalies.
+
+        So rows are ranked as by `score_samples` of all other estimators. It is no log-likelihood, which a
+        :class:`VAETransformer` has.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+
+        Returns
+        -------
+        scores : ndarray of shape (n,), float64
+            ``-reconstruction_error(X)``: at most 0.
+        """
+        return -self.reconstruction_error(X)
+
+    @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 

@@ -311,7 +311,8 @@ class GridDensity(DensityMixin, NetworkEstimator):
         n_samples : int, default=1
             Number of grids.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
         temperature : float > 0, default=1.0
             Divides the logits: below 1 likelier codes become likelier still.
         top_k : int, default=None

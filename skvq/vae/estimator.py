@@ -523,7 +523,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
         observation_noise : bool or "auto", default="auto"
             Draw from p(x | z) (as the density has it: with noise on every value, or whole counts) instead of returning
             its mean E[x | z], which looks cleaner but varies less than X does. "auto" does for tables, not for images.
@@ -560,7 +561,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         n_draws : int, default=1
             Reconstructions of each row.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
 
         Returns
         -------

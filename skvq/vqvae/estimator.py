@@ -556,6 +556,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         -------
         codes : ndarray of shape (n, n_codes_of_a_row), int32 in [0, n_codes)
             Row-major over `code_shape_`; of two grids the coarse one first.
+
+        Notes
+        -----
+        A code is the name of a codebook vector; its number means nothing. Features for a model that calculates with
+        them are a step away: ``make_pipeline(model, OneHotEncoder(handle_unknown="ignore"))``, or the vectors
+        ``model.codebook_[codes]`` (see `codebook_` where there are several codebooks).
         """
         check_is_fitted(self, "weights_")
         return self._encode(layout_of(self).check(self, X))
@@ -636,7 +642,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
         temperature : float > 0, default=1.0
             Divides the logits of the prior: below 1 likelier codes become likelier still.
         top_k : int, default=None

@@ -353,3 +353,15 @@ def test_an_aligned_network_has_maps_over_the_positions():
     extra = set(aligned.weights_) - set(convolutional.weights_)
     m = np.prod(aligned.code_shape_)
     assert {aligned.weights_[name].shape[1:] for name in extra if name.endswith("weight")} >= {(m, m)}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_vectors_of_codes_are_one_step_away(shared, wine):
+    X = np.random.default_rng(0).random((60, 8, 8)) if shared else wine
+    shape = (2, 2) if shared else (3,)
+    model = VQVAETransformer(8, shape, quantizer="vector", max_iter=1, prior=None, random_state=0).fit(X)
+    codes = model.transform(X)
+    found = model.codebook_[codes] if shared else model.codebook_[np.arange(codes.shape[1]), codes]
+    quantizer = model._network().quantizer
+    expected = quantizer.decode(torch.from_numpy(codes.astype(np.int64))).detach().numpy()
+    np.testing.assert_allclose(found.reshape(len(X), -1), expected.reshape(len(X), -1), rtol=1e-6, atol=1e-7)
