@@ -117,8 +117,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
     clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
-        missing cells come back as they are.
+        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
+        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
     network : {"auto", "dense", "convolutional"}, default="auto"
         Kind of the networks beside the linear path, for images and series; those of tables are dense. "auto": dense up
         to 4096 values a row, which learns more per second there, convolutional above.

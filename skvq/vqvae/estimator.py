@@ -134,8 +134,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
     clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
-        missing cells come back as they are.
+        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
+        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
     network : {"auto", "dense", "aligned", "convolutional"}, default="auto"
         Kind of the networks of images and series; those of tables are dense. "convolutional" shares its weights over
         the positions of an image, or the parts of a series. "aligned", for images, has maps over all positions besides,
