@@ -45,8 +45,8 @@ class LikelihoodObjective(Objective):
     """The negative log-likelihood of grids of codes, given their classes if any, in nats per position."""
 
     way_out = (
-        "Pass more rows, or a smaller model (fewer channels or layers, more dropout); of codes, fewer of them "
-        "(max_bits, n_codes)."
+        "Codes that are independent of each other leave nothing to learn. Otherwise pass more rows, a smaller model "
+        "(fewer channels or layers, more dropout), or fewer codes (max_bits, n_codes)."
     )
 
     def terms(self, batch):
@@ -72,7 +72,10 @@ class OrderlessObjective(Objective):
         Draws what is hidden.
     """
 
-    way_out = "Pass more rows, or a smaller model: fewer n_units, more dropout."
+    way_out = (
+        "Columns that are independent of each other leave nothing to learn. Otherwise pass more rows, or a smaller "
+        "model: fewer n_units, more dropout."
+    )
 
     def __init__(self, start, generator):
         super().__init__(start.module)
