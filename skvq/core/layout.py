@@ -17,7 +17,7 @@ from sklearn.utils.validation import validate_data
 from .._warnings import warn_user
 from ..training.batches import Rows, as_array
 from .inference import phase
-from .naming import named, no_gaps
+from .naming import about_gaps, named
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 
@@ -288,9 +288,14 @@ def check_rows(estimator, X, shape, *, reset, series=None):
     """
     rows, found = flatten_images(X, shape) if series is None else series.flatten(X)
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
-    is_image = hasattr(estimator, "image_shape") and (shape is not None or found is not None)  # codes are no images
-    with no_gaps(GAPS_OF_IMAGES if is_image else GAPS):
+    try:
         rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
+    except ValueError as error:
+        is_image = hasattr(estimator, "image_shape") and (shape is not None or found is not None)  # codes are none
+        told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS)
+        if told is error:
+            raise
+        raise told from None
     if rows.dtype.kind not in "biuf":
         raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
     return rows if series is None else series.time_first(rows), found

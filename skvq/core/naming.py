@@ -32,26 +32,33 @@ def named(**names):
         raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from error
 
 
-@contextmanager
-def no_gaps(way_out):
-    """Let scikit-learn's error for missing values say what to do here; its own advice is for other estimators.
+def about_gaps(error, way_out):
+    """Return scikit-learn's error for missing values with what to do here: its own advice is for other estimators.
 
     Parameters
     ----------
+    error : ValueError
+        Another one is returned as it is.
     way_out : str
         What the data must be, and how to make it so.
 
     Examples
     --------
-    >>> with no_gaps("fill the gaps first"):
-    ...     raise ValueError("Input X contains NaN.\\nSee scikit-learn")
+    >>> raise about_gaps(ValueError("Input X contains NaN.\\nSee scikit-learn"), "fill the gaps first")
     Traceback (most recent call last):
     ValueError: Input X contains NaN: fill the gaps first
     """
+    found = re.match(r"(Input \w+ contains NaN)\.", str(error))
+    return error if found is None else ValueError(f"{found[1]}: {way_out}")
+
+
+@contextmanager
+def no_gaps(way_out):
+    """Let errors for missing values in the block say what to do, see :func:`about_gaps`."""
     try:
         yield
     except ValueError as error:
-        found = re.match(r"(Input \w+ contains NaN)\.", str(error))
-        if found is None:
+        told = about_gaps(error, way_out)
+        if told is error:
             raise
-        raise ValueError(f"{found[1]}: {way_out}") from None
+        raise told from None

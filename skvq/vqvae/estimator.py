@@ -908,8 +908,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.aligned_ = are_aligned(rows) if rows_are == "images" else None
         usual = usual_network(self, rows, self.aligned_)
         if usual in (None, "dense"):
-            with inference.phase(self, "choosing the arrangement of the codes"):
-                self._arranged = best_arrangement(self, rows, usual, self._generator)
+            self._arranged = best_arrangement(self, rows, usual, self._generator)
         else:
             self._arranged = Arrangement(usual, self)
         self.network_ = self._arranged.network
