@@ -11,6 +11,7 @@ N_LINES, SILENCE = 20, 10.0
 # Names of columns for people; the others are those of the terms.
 REASONS = {
     "max_iter": "stopped by max_iter",
+    "max_seconds": "stopped by max_seconds",
     "no_change": "stopped by n_iter_no_change",
     "interrupted": "interrupted",
     "callback": "stopped by a callback",
