@@ -81,7 +81,7 @@ def judge(case):
             return f"{type(error).__name__} that names none of {', '.join(case['names'])}: {text[:300]}"
     except AttributeError as error:
         if not re.search(
-            "without a prior|only available for|has no attribute 'partial_fit'|'(sample|complete|score_samples)'",
+            "with prior=None|partial_fit has no classes|only available for|'(sample|complete|score_samples)'",
             str(error),
         ):
             return f"AttributeError: {str(error)[:300]}"

@@ -61,7 +61,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         this share of the training rows is flagged. An estimator scores the rows that it has learned higher than new
         ones, so that of new normal rows it flags more than this share.
     method : {"auto", "score_samples", "reconstruction_error", "neighbors"}, default="auto"
-        What to judge by. The first two are methods of the estimator; "auto" takes `score_samples` where it is there.
+        What to judge by. The first two are methods of the estimator; "auto" takes
+        `reconstruction_error` where it is there, and else `score_samples`.
         "neighbors" is for estimators with `transform` and `inverse_transform`, the autoencoder above all: minus the
         distance to the fifth nearest training row, see the notes. Mixed tables and missing cells are for the
         transformers of this package alone, others need numbers.
@@ -388,7 +389,7 @@ def _score_method(estimator, method):
     """Return the name of the method that an estimator is judged by; TypeError where it has none."""
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     names = list(SIGNS) if is_auto(method) else [method]
-    for name in names:
+    for name in reversed(names):  # an error comes before the score that has its sign changed
         if all(hasattr(last, needed) for needed in NEEDED[name]):
             return name
     accepted = " or ".join(" and ".join(NEEDED[name]) for name in names)

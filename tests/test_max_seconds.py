@@ -185,7 +185,7 @@ def test_a_cosine_goes_by_the_time_and_is_complete_by_its_end(ticks):
 def test_a_predictor_that_runs_out_of_time_says_so(solver):
     model = MLPClassifier((8,), solver=solver, max_iter=10**6, n_iter_no_change=np.inf, tol=0.0, alpha=0.0)
     with pytest.warns(ConvergenceWarning, match="max_seconds allows is up after"):
-        model.set_params(max_seconds=0.2, max_fun=10**9).fit(DIGITS, LABELS)
+        model.set_params(max_seconds=0.02, max_fun=10**9).fit(DIGITS, LABELS)
 
 
 def test_rows_seen_in_part_of_an_epoch_are_counted(ticks):

@@ -81,8 +81,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
     clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
-        missing cells come back as they are.
+        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
+        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
     network : {"auto", "dense", "convolutional"}, default="auto"
         Kind of the networks beside the linear path, for images and series; those of tables are dense. "auto": dense up
         to 4096 values a row, where that learns more per second, convolutional above.
@@ -149,7 +149,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batches, and the noise of training.
     verbose : int, default=0
-        1 prints about twenty lines, 2 one per epoch.
+        1 prints how the fit goes in about twenty lines, 2 in one per epoch.
     max_seconds : float or None, default=None
         Seconds that `fit` may take. Where `max_iter` epochs would take longer, the learning rate falls over this time
         in place of theirs, and training ends by it, in the middle of an epoch if need be; the result then depends on
@@ -254,7 +254,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     _schema = schema.AUTOENCODER
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
+    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
 
     def __init__(
         self,
@@ -458,6 +458,24 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_is_fitted(self, "weights_")
         _, squared_error, _ = self._reconstruct(X)
         return squared_error / math.prod(layout_of(self).row_shape)
+
+    @prepared
+    def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
+        """Return the reconstruction error of each row with its sign changed: high for normal rows, low for anomalies.
+
+        So rows are ranked as by `score_samples` of all other estimators. It is no log-likelihood, which a
+        :class:`VAETransformer` has.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix like that of :meth:`fit`
+
+        Returns
+        -------
+        scores : ndarray of shape (n,), float64
+            ``-reconstruction_error(X)``: at most 0.
+        """
+        return -self.reconstruction_error(X)
 
     @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:

@@ -130,6 +130,11 @@ class AutoEncoderObjective(Objective):
     .. [1] P. Vincent et al., "Stacked Denoising Autoencoders", JMLR 11, 2010, section 3.
     """
 
+    way_out = (
+        "Lower learning_rate_init or the loss weights, pass more rows, or raise n_components; other parameters of "
+        "training change nothing while the start is kept."
+    )
+
     def __init__(
         self,
         module,
@@ -150,6 +155,8 @@ class AutoEncoderObjective(Objective):
         self.sparsity_target = sparsity_target
         self.contractive_weight = contractive_weight
         self.generator = generator
+        if noise is None and not isinstance(module.loss, LogLoss):
+            self.squared_error = "reconstruction"
         self.evaluation_seed = int(torch.randint(2**31 - 1, (), generator=generator))
         self.evaluation_generator = torch.Generator().manual_seed(self.evaluation_seed)
 

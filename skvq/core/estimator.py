@@ -27,6 +27,7 @@ from ..training.stream import Stream
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
+from .inference import phase
 from .parameters import is_auto, plain
 from .versions import with_versions, without_versions
 
@@ -97,8 +98,12 @@ class Recipe:
         optimum, or near it, so that no worse epoch replaces it.
     uses : int
         How often one row uses most of the weights, such as the number of positions of an image.
+    is_patient : bool
+        Whether all epochs are run where `n_iter_no_change` is "auto": of networks whose best epoch is a late one.
     passes_after : int
         How often the network is applied to all rows once it is trained.
+    starting : str
+        What `start` does, as a user reads it.
     """
 
     architecture: object
@@ -109,7 +114,9 @@ class Recipe:
     monitor: str = "loss"
     judges_itself: bool = False
     uses: int = 1
+    is_patient: bool = False
     passes_after: int = 0
+    starting: str = "starting the network"
 
 
 @dataclass
@@ -307,7 +314,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             checkpoint = self._open_checkpoint(training_rows=digest_of_rows(rows), held_out_rows=held_out_text)
         settings = self._settings(recipe, judged=held_out is not None)
         task.begin(settings.max_iter)
-        start = recipe.start(recipe.architecture, rows, generator)
+        with phase(self, recipe.starting):
+            start = recipe.start(recipe.architecture, rows, generator)
         objective = recipe.objective(start, generator)
         fitting = Fitting(start.module, start.architecture, rows, held_out, generator, dict(start.notes))
         loop = Loop(
@@ -389,7 +397,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         }
         patience = plain(self.n_iter_no_change)
         if is_auto(patience):
-            patience = automatic_patience(chosen["max_iter"]) if judged and not recipe.judges_itself else None
+            stops = judged and not (recipe.judges_itself or recipe.is_patient)
+            patience = automatic_patience(chosen["max_iter"]) if stops else None
         return Settings(
             **chosen,
             alpha=float(self.alpha),

@@ -1,4 +1,4 @@
-"""Pass many rows through a fitted network, one block at a time, and report the progress to a watcher."""
+"""Pass many rows through a fitted network, one block at a time, and say how far that, or the start of a fit, is."""
 
 import math
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import UndefinedMetricWarning
 
 from .._warnings import warn_user
+from ..training.report import say
 
 # Blocks are filled up to a multiple of this many rows, so that a row gets the same codes, and nearly always the same
 # floats, whether it comes alone or among others (matrix products of different heights may round differently).
@@ -43,6 +44,30 @@ def job(what, n_steps):
     bar = present.bar(what, n_steps)
     try:
         yield bar.advance
+    finally:
+        bar.close()
+
+
+@contextmanager
+def phase(estimator, what):
+    """Say what the block does, before it begins.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its parameter `verbose` asks for lines.
+    what : str
+        As a user reads it, such as "starting codebooks".
+    """
+    if estimator.verbose:
+        say(type(estimator).__name__, what)
+    present = watcher.get()
+    if present is None or present.closed:
+        yield
+        return
+    bar = present.phase(what)
+    try:
+        yield
     finally:
         bar.close()
 

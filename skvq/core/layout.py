@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_array, validate_data
 
 from .._warnings import warn_user
 from ..training.batches import Rows, as_array
-from .naming import named
+from .inference import phase
+from .naming import about_gaps, named
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 
@@ -29,6 +30,19 @@ MOST_COLOURS = 4
 # Below this, variances have lost digits or vanished.
 SMALLEST_VARIANCE = 1e-280
 UNSCALED = "standardize=False", "standardize=True"
+# What to do about missing values.
+GAPS_OF_IMAGES = (
+    "images must be whole. Leave those with gaps out, or fill them first, such as by numpy.nan_to_num(X); "
+    "complete(X, mask) of a VQVAETransformer, fitted to whole images, draws what is missing"
+)
+GAPS = "fill the gaps first, such as by numpy.nan_to_num(X), or leave such rows out"
+# Rows whose magnitude is looked at, and how many times larger or smaller than all of `fit` is out of all proportion:
+# units that are mixed up differ by more, and rows that are merely unusual by less.
+MEASURED_ROWS, FACTOR = 1_000, 50.0
+# Share of the rows of `fit` that are no measure for small values: nearly empty images.
+SMALLEST = 0.05
+# Between the two usual ranges of pixels.
+BYTE_RANGE = 255.0
 
 
 def check_image_shape(image_shape, n_features=None, name="image_shape"):
@@ -301,11 +315,79 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     """
     rows, found = flatten_images(X, shape, called) if series is None else series.flatten(X)
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
-    with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
-        rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
+            rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
+    except ValueError as error:
+        is_image = hasattr(estimator, "image_shape") and (shape is not None or found is not None)  # codes are none
+        told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS)
+        if told is error:
+            raise
+        raise told from None
     if rows.dtype.kind not in "biuf":
         raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
     return rows if series is None else series.time_first(rows), found
+
+
+def largest_of_rows(X):
+    """Return the largest absolute value of up to 1,000 rows, evenly spaced, ndarray (m,); missing cells are left out.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, n_features)
+    """
+    some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], MEASURED_ROWS)).astype(np.int64)]
+    if sparse.issparse(some):
+        return abs(some).max(axis=1).toarray().ravel().astype(np.float64)
+    return np.nanmax(np.abs(some.astype(np.float64)), axis=1, initial=0.0)
+
+
+def magnitude_of(X):
+    """Return how large the values of rows are: the largest of a nearly empty row, and of all; 0 for rows of zeros.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, n_features)
+
+    Examples
+    --------
+    >>> magnitude_of(np.array([[0.0, 0.0], [3.0, -4.0], [4.0, 1.0], [0.0, 9.0]]))
+    (4.0, 9.0)
+    """
+    largest = largest_of_rows(X)
+    filled = largest[largest > 0]
+    if not len(filled):
+        return 0.0, 0.0
+    return float(np.quantile(filled, SMALLEST, method="lower")), float(filled.max())
+
+
+def warn_of_other_units(X, fitted):
+    """Warn where all rows of X are out of all proportion to those of `fit`.
+
+    That is where even the largest value of X is less than a fiftieth of the largest of a nearly empty row of `fit`, or
+    where even the row with the smallest values has one that is more than fifty times as large as all of `fit`. Rows of
+    zeros are in any units.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, n_features)
+    fitted : tuple of float, or None
+        What :func:`magnitude_of` returned for the X of `fit`; None where nobody knows.
+    """
+    if fitted is None or fitted[1] == 0 or X.shape[0] == 0:
+        return
+    largest = largest_of_rows(X)
+    filled = largest[largest > 0]
+    if not len(filled) or fitted[0] <= FACTOR * filled.max() and filled.min() <= FACTOR * fitted[1]:
+        return
+    found = float(filled.max())
+    small = found < fitted[1]
+    is_byte = 0.5 < (fitted[1] / found if small else found / fitted[1]) / BYTE_RANGE < 2.0
+    example = f" (if these are pixels, {'multiply' if small else 'divide'} them by 255)" if is_byte else ""
+    warn_user(
+        f"X holds values up to {found:.3g}, but those that fit saw are up to {fitted[1]:.3g}: rows in other units mean "
+        f"something else to the model. Bring X to the units of the X of fit{example}"
+    )
 
 
 @dataclass(frozen=True)
@@ -401,6 +483,7 @@ class RowLayout:
         rows, found = check_rows(estimator, X, self.image_shape, reset=False, series=self.series)
         if self.image_shape is None and self.series is None and found is not None:
             raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
+        warn_of_other_units(rows, getattr(estimator, "_magnitude_in", None))
         return rows
 
     # Whether a table holds anything but numbers without missing cells, and whether its columns are known one by one.
@@ -528,8 +611,9 @@ def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
     layout : TableLayout or RowLayout
     X, X_val : the same, validated; None for `X_val` where it is None
     """
-    layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
-    estimator.__dict__.update(layout.attributes())
+    with phase(estimator, "reading X"):
+        layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
+    estimator.__dict__.update(layout.attributes(), _magnitude_in=magnitude_of(X))
     return layout, X, check_held_out(layout, estimator, X_val)
 
 

@@ -1,4 +1,4 @@
-"""Give the faults of held-out rows the name that the user passed them under."""
+"""Say the faults of data in the words of the user: the name that it was passed under, and what to do about gaps."""
 
 import re
 from contextlib import contextmanager
@@ -30,3 +30,35 @@ def named(**names):
         if message == told and not any(name in told for name in names.values()):
             message = f"{' or '.join(names.values())}: {told}"
         raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from error
+
+
+def about_gaps(error, way_out):
+    """Return scikit-learn's error for missing values with what to do here: its own advice is for other estimators.
+
+    Parameters
+    ----------
+    error : ValueError
+        Another one is returned as it is.
+    way_out : str
+        What the data must be, and how to make it so.
+
+    Examples
+    --------
+    >>> raise about_gaps(ValueError("Input X contains NaN.\\nSee scikit-learn"), "fill the gaps first")
+    Traceback (most recent call last):
+    ValueError: Input X contains NaN: fill the gaps first
+    """
+    found = re.match(r"(Input \w+ contains NaN)\.", str(error))
+    return error if found is None else ValueError(f"{found[1]}: {way_out}")
+
+
+@contextmanager
+def no_gaps(way_out):
+    """Let errors for missing values in the block say what to do, see :func:`about_gaps`."""
+    try:
+        yield
+    except ValueError as error:
+        told = about_gaps(error, way_out)
+        if told is error:
+            raise
+        raise told from None

@@ -7,7 +7,8 @@ from .._warnings import warn_user
 from ..training.batches import as_array
 
 # Rows that are looked at, and the shortest side of an image that is told: smaller ones are reconstructed as well as
-# tables.
+# tables, and cannot be told from these. Pixels beside each other in scikit-learn's 8 x 8 digits correlate with 0.27,
+# and columns of a table of eight seasons of eight months with more.
 ROWS, LEAST_SIDE = 300, 10
 # Neighbours correlate at least so much, and what they leave unexplained is at most so large beside what pixels half a
 # row, and one and a half rows, away leave.

@@ -1,5 +1,6 @@
 """Progress bars for long passes over rows, inside the blocks of :func:`skvq.progress`."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +14,9 @@ def progress(*, delay: float = 0.5) -> Iterator[None]:
     """Show progress bars for what takes long inside a ``with`` block.
 
     `transform`, `inverse_transform`, `predict`, `score_samples`, `sample`, `complete` and all that goes through them,
-    such as a Pipeline, then show how far they are. It is scikit-learn's callbacks that show the progress of `fit`
-    (:class:`sklearn.callback.ProgressBar`), from scikit-learn 1.9 on.
+    such as a Pipeline, then show how far they are, and `fit` what it does before it trains. The progress of the
+    training itself is shown by scikit-learn's callbacks (:class:`sklearn.callback.ProgressBar`), from scikit-learn 1.9
+    on.
 
     Parameters
     ----------
@@ -66,37 +68,48 @@ class _Bars:
         self.closed = False
         self.display = None
         self.n_open = 0
+        self.lock = threading.RLock()  # phases are shown by the threads of their timers
 
     def bar(self, what, n_steps):
         """Return the bar of a job of `n_steps`."""
         return _Bar(self, what, n_steps)
 
+    def phase(self, what):
+        """Return the bar of a job of unknown length."""
+        return _Phase(self, what)
+
     def open(self, what, n_steps):
-        """Return the display, None where something else that moves is on the screen, and the number of a new bar."""
+        """Return the display, None where something else that moves is on the screen, and the number of a new bar.
+
+        `n_steps` is None where nobody knows it.
+        """
         from rich.errors import LiveError
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        if self.display is None:
-            columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
-            display = Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True))
-            try:
-                display.start()
-            except LiveError:
-                return None, None
-            self.display = display
-        self.n_open += 1
-        return self.display, self.display.add_task(what, total=n_steps)
+        with self.lock:
+            if self.display is None:
+                columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+                display = Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True))
+                try:
+                    display.start()
+                except LiveError:
+                    return None, None
+                self.display = display
+            self.n_open += 1
+            return self.display, self.display.add_task(what, total=n_steps)
 
     def release(self):
         """Take the display off the screen, its last picture left there, when the last bar is done."""
-        self.n_open -= 1
-        if self.n_open == 0:
-            self._hide()
+        with self.lock:
+            self.n_open -= 1
+            if self.n_open == 0:
+                self._hide()
 
     def close(self):
         """Show nothing from now on: the block is over."""
-        self.closed = True
-        self._hide()
+        with self.lock:
+            self.closed = True
+            self._hide()
 
     def _hide(self):
         if self.display is not None:
@@ -125,3 +138,28 @@ class _Bar:
         """Be done."""
         if self.display is not None and self.bars.display is self.display:
             self.bars.release()
+
+
+class _Phase:
+    """A job of unknown length, which gets a bar that moves without filling when it turns out to be a long one."""
+
+    def __init__(self, bars, what):
+        self.bars, self.what = bars, what
+        self.over, self.display, self.number = False, None, None
+        self.timer = threading.Timer(bars.delay, self._show)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def _show(self):
+        with self.bars.lock:
+            if not (self.over or self.bars.closed):
+                self.display, self.number = self.bars.open(self.what, None)
+
+    def close(self):
+        """Be done: the bar, if there is one, is full."""
+        self.timer.cancel()
+        with self.bars.lock:
+            self.over = True
+            if self.display is not None and self.bars.display is self.display:
+                self.display.update(self.number, total=1, completed=1)
+                self.bars.release()

@@ -28,10 +28,11 @@ ROW_VALUES = TRAINED_VALUES | {
     "_images_in": bool,
     "_dtype_in": Literal["float32", "float64", "float128", "uint8"],
     "_table_in": dict,
+    "_magnitude_in": tuple[float, float],
 }
-# What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, and how
-# a row unfolds to a series, which files of version 0.1.0 do not tell.
-SOME_ROWS = frozenset({*NAMES, "columns_", "_table_in", "series_shape_", "_channels_first"})
+# What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, and,
+# which files of version 0.1.0 do not tell, how a row unfolds to a series and how large its values are.
+SOME_ROWS = frozenset({*NAMES, "columns_", "_table_in", "series_shape_", "_channels_first", "_magnitude_in"})
 BOUNDS = {"dropout": share, "n_blocks": layers(20)}
 
 

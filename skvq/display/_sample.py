@@ -106,7 +106,8 @@ class SampleDisplay(Display):
             Real rows to compare with: the first images are a line, the first series are grey lines, the columns of a
             table are histograms.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
         image_shape : tuple (H, W) or (H, W, C), default=None
             Shape of an image; None takes the estimator's `image_shape_`, or what the shape of the rows says.
         ax, n_columns, imshow_kw, hist_kw, line_kw

@@ -12,7 +12,7 @@ from ..core.callbacks import FitTask
 from ..core.device import is_forked, prepared, resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
 from ..core.fingerprint import digest_of_arrays
-from ..core.naming import named
+from ..core.naming import named, no_gaps
 from ..core.parameters import check_memory, dense_weights, training_bytes
 from ..training.batches import as_array
 from ..training.loop import TimeLimit, first_not_finite
@@ -23,6 +23,12 @@ from .fit import Training
 from .held_out import Examples, ScorerJudge, hold_out
 from .parameters import CONSTRAINTS, STOCHASTIC_SOLVERS, TrainingParameters, check_combinations
 from .predict import check_range, dense_outputs, network_outputs, outputs_in_pieces, refuse_outputs
+
+# What to do about missing values.
+GAPS = (
+    "fill the gaps first: make_pipeline(SimpleImputer(), ...) of scikit-learn does, and complete of a fitted "
+    "VQVAETransformer or OrderlessNADE draws them"
+)
 
 
 def trains_in_steps(estimator):
@@ -193,7 +199,7 @@ class BaseMLP(NetworkEstimator):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
         X = as_array(X)
         is_numeric = hasattr(X, "dtypes") or getattr(getattr(X, "dtype", None), "kind", "") in tuple("biuf")
-        with no_numbers_named():
+        with no_numbers_named(), no_gaps(GAPS):
             X, y = validate_data(
                 self,
                 X,
@@ -319,7 +325,7 @@ class BaseMLP(NetworkEstimator):
                 return X
         X = as_array(X)
         X = np.asarray(X) if isinstance(X, list | tuple) else X  # of lists the missing cells would pass
-        with no_numbers_named():
+        with no_numbers_named(), no_gaps(GAPS):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
             X = X.astype(np.float64) if X.dtype.kind == "O" else X
         return X.tocsr() if hasattr(X, "tocsr") else X

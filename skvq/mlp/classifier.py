@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from .._typing import ArrayLike, Device, MatrixLike, NDArray, Path, RandomState, Reals, Self, typed
+from ..core.availability import available_if
 from ..core.device import prepared
 from ..core.labels import check_classes, check_labels, is_indicator
 from ..core.parameters import StrOptions

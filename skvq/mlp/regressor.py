@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.metaestimators import available_if
 
 from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
+from ..core.availability import available_if
 from ..core.device import prepared
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
 from ..training.batches import as_array

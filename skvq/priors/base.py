@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.base import DensityMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
 from .._warnings import warn_user
+from ..core.availability import available_if
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
@@ -325,7 +325,8 @@ class GridDensity(DensityMixin, NetworkEstimator):
         n_samples : int, default=1
             Number of grids.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
         temperature : float > 0, default=1.0
             Divides the logits: below 1 likelier codes become likelier still.
         top_k : int, default=None

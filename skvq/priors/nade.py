@@ -16,6 +16,7 @@ from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
+from ..core.inference import phase
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
@@ -83,7 +84,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
     random_state : int, RandomState instance or None, default=None
         Seeds the weights, the split, and what is hidden of each row.
     verbose : int, default=0
-        1 prints about twenty lines, 2 one per epoch.
+        1 prints how the fit goes in about twenty lines, 2 in one per epoch.
     max_seconds : float or None, default=None
         Seconds that `fit` may take. Where `max_iter` epochs would take longer, the learning rate falls over this time
         in place of theirs, and training ends by it, in the middle of an epoch if need be; the result then depends on
@@ -232,7 +233,9 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         """
         self._validate_params()
         task = FitTask(self, X, y)
-        columns, cells, held_out = self._check_rows(X, X_val)
+        with phase(self, "reading X"):
+            columns, cells, held_out = self._check_rows(X, X_val)
+        columns.warn_of_names(len(cells))
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
@@ -308,7 +311,8 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         n_samples : int, default=1
             Number of rows; 1 means as many as there are in `given`.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
         temperature : float > 0, default=1.0
             Divides the logits: below 1 likelier values become likelier still.
         top_k : int, default=None

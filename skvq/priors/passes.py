@@ -44,6 +44,11 @@ def unpack(network, rows):
 class LikelihoodObjective(Objective):
     """The negative log-likelihood of grids of codes, given their classes if any, in nats per position."""
 
+    way_out = (
+        "Codes that are independent of each other leave nothing to learn. Otherwise pass more rows, a smaller model "
+        "(fewer channels or layers, more dropout), or fewer codes (max_bits, n_codes)."
+    )
+
     def terms(self, batch):
         """Return the loss of rows (b, h * w) int64, or (b, h * w + 1) with the class at the end."""
         return {"loss": self.module.nll(*unpack(self.module, batch))}
@@ -66,6 +71,11 @@ class OrderlessObjective(Objective):
     generator : torch.Generator
         Draws what is hidden.
     """
+
+    way_out = (
+        "Columns that are independent of each other leave nothing to learn. Otherwise pass more rows, or a smaller "
+        "model: fewer n_units, more dropout."
+    )
 
     def __init__(self, start, generator):
         super().__init__(start.module)

@@ -13,13 +13,15 @@ from ..nn import ranks
 from ..nn.draws import draw_from
 from .checkpoints import pack, unpack
 from .interrupts import end_all
+from .outcome import StartWatch, explained, warn_of_nothing_learned
+from .report import Report
 
 # Muon's learning rate as a multiple of Adam's, and the steps of its Newton-Schulz iteration: on images its usual five
 # gain nothing over three.
 MUON_RATE, MUON_STEPS = 3.0, 3
-# Training rows by which the end of a training is compared with its start. A loss that rises by more than this share of
-# what it was, and by so much at least, is that of a fit that diverged.
-COMPARED_ROWS, WORSE, LEAST_WORSE = 256, 0.5, 0.2
+# A gain of less than this share of a held-out loss is none; a rise by more than that is no chance.
+# Of a few epochs nobody expects much.
+LEAST_GAIN, LEAST_LOSS, LEAST_EPOCHS = 0.01, 0.05, 5
 
 
 def first_not_finite(state):
@@ -70,7 +72,17 @@ class Objective:
     ----------
     module : torch.nn.Module
         The network that is trained.
+
+    Attributes
+    ----------
+    squared_error : str or None
+        The term that is the mean squared error of the values of rows, None where there is none.
+    way_out : str
+        What a user can try where training teaches the network nothing.
     """
+
+    squared_error: str | None = None
+    way_out = "Lower learning_rate_init, or pass more rows."
 
     def __init__(self, module):
         self.module = module
@@ -129,6 +141,7 @@ class History:
     """What happened: a list with one value per epoch for each term, and how the training ended.
 
     `best_iter` is the epoch whose weights were kept, 0 for those before the first, None without held-out rows.
+    `at_start` is the monitored term on held-out rows before training, None where it was not measured.
     """
 
     terms: dict = field(default_factory=dict)
@@ -136,11 +149,32 @@ class History:
     n_steps: int = 0
     best_iter: int | None = None
     stopped: str = "max_iter"
+    at_start: float | None = None
 
     def add(self, values):
         """Append the values (dict of float) of one epoch."""
         for name, value in values.items():
             self.terms.setdefault(name, []).append(value)
+
+    def learned_nothing(self, monitor):
+        """Return whether no epoch improved the loss of held-out rows noticeably, and the later ones made it worse.
+
+        Where there is nothing to learn the loss stays as it is, and no way out helps: that is no failure.
+
+        Examples
+        --------
+        >>> falls, rises = {"validation_loss": [1.0, 0.5, *[0.6] * 3]}, {"validation_loss": [1.99, *[2.2] * 4]}
+        >>> History(falls, best_iter=2, at_start=2.0).learned_nothing("loss")
+        False
+        >>> History(rises, best_iter=1, at_start=2.0).learned_nothing("loss")
+        True
+        """
+        losses = self.terms.get(f"validation_{monitor}", ())
+        if self.best_iter not in (0, 1) or self.at_start is None or len(losses) < LEAST_EPOCHS:
+            return False
+        best = [self.at_start, *losses][self.best_iter]
+        gained, lost = self.at_start - best, losses[-1] - best
+        return gained < LEAST_GAIN * abs(self.at_start) and lost > LEAST_LOSS * abs(best)
 
 
 class TermMeans:
@@ -364,69 +398,6 @@ class TimeLimit:
         return min(1.0, self.gone() / available) if available > 0 else 1.0
 
 
-def unit_of(rows):
-    """Return what a loss of rows is measured against: the mean variance of their values, but at most 1.
-
-    Standardised values have a variance of 1, and so have codes for this purpose. Where the user turned standardisation
-    off, values of a small variance have a small loss, and a small rise of it counts.
-    """
-    values = rows.take(slice(None))
-    return min(1.0, float(values.var(dim=0).mean())) if values.is_floating_point() and len(values) > 1 else 1.0
-
-
-def compared_rows(rows):
-    """Return the rows, evenly spread over all of them, by which the end of a training is compared with its start."""
-    return rows.restrict(np.unique(np.linspace(0, len(rows) - 1, COMPARED_ROWS).astype(np.int64)))
-
-
-def warn_if_worse(loop, after, before, unit, way_out=""):
-    """Warn if the monitored loss is much higher than it was at the start; return whether it is.
-
-    Parameters
-    ----------
-    loop : Loop
-        That has trained.
-    after, before : float
-        The monitored loss.
-    unit : float
-        See :func:`unit_of`.
-    way_out : str, default=""
-        What may help besides other parameters.
-    """
-    if after <= before + max(WORSE * abs(before), LEAST_WORSE * unit):
-        return False
-    settings = loop.settings
-    warn_user(
-        f"{settings.name}: training diverged: the {settings.monitor} of training rows is {after:.4g}, and was "
-        f"{before:.4g} at the start. Lower learning_rate_init={settings.learning_rate_init:g}, alpha or the loss "
-        f"weights{way_out}"
-    )
-    return True
-
-
-class StartWatch:
-    """Compares the monitored loss after training with that before, on some of the training rows.
-
-    Where no rows choose the weights, nothing else tells that a fit has diverged to large, finite weights. Nothing is
-    drawn for the comparison.
-
-    Parameters
-    ----------
-    loop : Loop
-        Before its first step.
-    """
-
-    def __init__(self, loop):
-        self.loop = loop
-        self.rows = compared_rows(loop.rows)
-        self.before = loop.monitored(self.rows)
-
-    def compare(self):
-        """Warn if training has made the loss much worse."""
-        way_out = ", or let held-out rows choose the weights: early_stopping=True"
-        warn_if_worse(self.loop, self.loop.monitored(self.rows), self.before, unit_of(self.rows), way_out)
-
-
 class Loop:
     """Trains ``objective.module`` in place by minimising ``objective.terms(batch)["loss"]``.
 
@@ -489,6 +460,7 @@ class Loop:
             Snapshot(module.state_dict().values()) if validation_rows is not None and settings.keep_best else None
         )
         self.patience = Patience(settings.tol, settings.n_iter_no_change)
+        self.report = Report(settings, self.limit) if settings.verbose and ranks.is_first() else None
         # Of the present epoch: the state of the generator before it, the order of the rows, the means so far.
         self.before_epoch, self.order, self.means = None, None, TermMeans()
 
@@ -505,14 +477,41 @@ class Loop:
         if found is not None:
             self._load(found)
         elif self.best is not None:
-            self.patience.update(self.evaluate(self.validation_rows)[self.settings.monitor])
+            self.history.at_start = self.evaluate(self.validation_rows)[self.settings.monitor]
+            self.patience.update(self.history.at_start)
             self.history.best_iter = 0
+        apart = self.validation_rows is not None and self.validation_rows is not self.rows
+        if self.report is not None:
+            n_held_out = len(self.validation_rows) if apart else 0
+            self.report.begin(len(self.rows), n_held_out, None if found is None else self.history.n_iter + 1)
         if found is None or not found["finished"]:
             self._run_epochs()
             if watch is not None:
                 watch.compare()
+        self._look_back()
         self.module.eval()
         return self.history
+
+    def _look_back(self):
+        """Say how the training ended, and warn if nothing came of it."""
+        history, judged, term = self.history, self.best is not None, self.objective.squared_error
+        nothing = judged and history.learned_nothing(self.settings.monitor)
+        if not (nothing or self.settings.verbose):
+            return
+        rows = self.validation_rows if judged else self.rows
+        values = self._pass_over(rows)
+        r_squared = None if term is None else explained(values[term], rows)
+        if "usage" in values and rows is not self.rows:  # held-out rows are too few to use all codes
+            kept = history.n_iter if history.best_iter is None else history.best_iter
+            values["usage"] = history.terms["usage"][kept - 1] if kept > 0 else self._pass_over(self.rows)["usage"]
+        if self.report is not None:
+            self.report.end(history, values, r_squared)
+        if nothing:
+            warn_of_nothing_learned(history, self.settings, self.objective.way_out, r_squared)
+
+    def _pass_over(self, rows):
+        """Return the mean of every loss term over rows in evaluation mode, with the summary of the pass."""
+        return self.mean_terms(rows) | self.objective.pass_summary()
 
     def _run_epochs(self):
         self._look_at_the_time()
@@ -544,7 +543,6 @@ class Loop:
         )
 
     def _run_epoch(self, epoch):
-        started = time.perf_counter()
         if self.observer is not None:
             self.observer.epoch_begins()
         values = self._train_epoch(epoch)
@@ -558,7 +556,8 @@ class Loop:
         stop = self._judge(values, epoch)
         if ranks.of_first(lambda: self.observer is not None and self.observer.epoch_ends()):
             self.history.stopped, stop = "callback", True
-        self._report(epoch, values, time.perf_counter() - started, last=stop or epoch == self.settings.max_iter)
+        if self.report is not None:
+            self.report.epoch(epoch, values, last=stop or epoch == self.settings.max_iter)
         return stop
 
     def _train_epoch(self, epoch):
@@ -679,8 +678,7 @@ class Loop:
 
     def monitored(self, rows):
         """Return the mean of the monitored term over `rows` in evaluation mode."""
-        values = self.mean_terms(rows) | self.objective.pass_summary()
-        return values[self.settings.monitor]
+        return self._pass_over(rows)[self.settings.monitor]
 
     def mean_terms(self, rows):
         """Return the mean of every loss term over `rows` in evaluation mode; the objective then has a summary."""
@@ -715,11 +713,3 @@ class Loop:
             f"{self.settings.max_iter}; {kept} is kept"
             + ("" if self.checkpoint is None else ". The same call of fit goes on from the checkpoint."),
         )
-
-    def _report(self, epoch, values, seconds, *, last):
-        verbose = int(self.settings.verbose)
-        every = max(1, self.settings.max_iter // 20) if verbose == 1 else 1
-        if not ranks.is_first() or verbose < 1 or not (last or epoch % every == 0):
-            return
-        terms = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
-        print(f"[{self.settings.name}] epoch {epoch}/{self.settings.max_iter}  {terms}  ({seconds:.2f} s)", flush=True)

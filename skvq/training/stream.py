@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from .loop import Loop, compared_rows, unit_of, warn_if_worse
+from .loop import Loop
+from .outcome import compared_rows, unit_of, warn_if_worse
 
 # Steps over which the learning rate rises to its value, where nobody knows how many there will be.
 WARMUP_STEPS = 20

@@ -117,8 +117,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
     clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
-        missing cells come back as they are.
+        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
+        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
     network : {"auto", "dense", "convolutional"}, default="auto"
         Kind of the networks beside the linear path, for images and series; those of tables are dense. "auto": dense up
         to 4096 values a row, which learns more per second there, convolutional above.
@@ -168,7 +168,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batches, the noise of training, and the mixture.
     verbose : int, default=0
-        1 prints about twenty lines, 2 one per epoch.
+        1 prints how the fit goes in about twenty lines, 2 in one per epoch.
     max_seconds : float or None, default=None
         Seconds that `fit` may take. Where `max_iter` epochs would take longer, the learning rate falls over this time
         in place of theirs, and training ends by it, in the middle of an epoch if need be; the result then depends on
@@ -281,7 +281,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     _schema = schema.VAE
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
+    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
 
     def __init__(
         self,
@@ -525,7 +525,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
         observation_noise : bool or "auto", default="auto"
             Draw from p(x | z) (as the density has it: with noise on every value, or whole counts) instead of returning
             its mean E[x | z], which looks cleaner but varies less than X does. "auto" does for tables, not for images.
@@ -562,7 +563,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         n_draws : int, default=1
             Reconstructions of each row.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
 
         Returns
         -------

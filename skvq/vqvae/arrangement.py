@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from sklearn.base import clone
 
+from ..core.inference import phase
 from ..core.parameters import is_auto
 from ..training.batches import split_rows
 from .codes import ProductCodes, ResidualCodes, VectorCodes
@@ -52,15 +53,16 @@ def best_arrangement(estimator, rows, usual, make_generator):
     make_generator : callable
         Returns a torch.Generator, which draws the rows that judge and the starts.
     """
-    if usual is not None:
-        found = Arrangement(usual, estimator)
-    elif estimator.series_shape is not None:
-        found = Arrangement(better_network(estimator, rows, make_generator()), estimator)
-    else:
-        found = _best_of_tiny_images(estimator, rows, make_generator())
-    if found.network != "dense":
-        return found
-    return replace(found, width=better_width(found.asked, rows, make_generator()))
+    with phase(estimator, "choosing the arrangement of the codes"):
+        if usual is not None:
+            found = Arrangement(usual, estimator)
+        elif estimator.series_shape is not None:
+            found = Arrangement(better_network(estimator, rows, make_generator()), estimator)
+        else:
+            found = _best_of_tiny_images(estimator, rows, make_generator())
+        if found.network != "dense":
+            return found
+        return replace(found, width=better_width(found.asked, rows, make_generator()))
 
 
 def better_network(estimator, rows, generator):

@@ -43,9 +43,9 @@ FEWEST_ROWS_FOR_A_NETWORK = 500
 NETWORK_SIZES = (256, 256)
 # Positions that a step of images takes, and the steps that they get at least, without and with augmentation.
 STEP_POSITIONS, LEAST_STEPS, AUGMENTED_STEPS = 1_568, 300, 2_000
-# Epochs of a table that has few rows for its residual codes, and of images that have few for codebooks of their own;
-# and steps where a table has no network.
-FEW_EPOCHS, FEW_EPOCHS_OF_IMAGES, STEPS_WITHOUT_NETWORK = 3, 1, 300
+# Epochs of a table that has few rows for its residual codes, without and with a network, and of images that have few
+# for codebooks of their own; and steps where a table has no network.
+FEW_EPOCHS, FEW_EPOCHS_OF_A_NETWORK, FEW_EPOCHS_OF_IMAGES, STEPS_WITHOUT_NETWORK = 3, 20, 1, 300
 # Share of the variation of pixels that the mean image explains from which on images count as aligned, and the images,
 # and values, that this is judged by.
 ALIGNED_SHARE, ALIGNMENT_ROWS, ALIGNMENT_VALUES = 0.1, 1000, 10_000_000
@@ -71,6 +71,7 @@ CONSTRAINTS = ROWS | {
     "commitment_weight": [LOSS_WEIGHT],
     "prior": [StrOptions(set(PRIOR_NAMES)), HasMethods(PRIOR_METHODS), None],
     "input_noise": [AUTO, NON_NEGATIVE],
+    "n_iter_no_change": [AUTO, None, POSITIVE_INTEGER],
     "network": [StrOptions({"auto", *NETWORKS})],
     "augment": [AUTO, "boolean"],
 }
@@ -254,15 +255,16 @@ def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_p
 
     Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or 2,000 where
     they are augmented; with `few_rows` for their codes one epoch. A step takes 1,568 positions, and from 8 to 32
-    images. A table gets 300 steps of 64 rows, from 500 rows on, where it has a network, 1,500, and from 10,000 rows on
-    4,000 steps of 256; with `few_rows` for its codes three epochs. Always at least one epoch.
+    images. A table gets 300 steps of 64 rows, from 500 rows on, where it has a network, 750, and from 10,000 rows on
+    4,000 steps of 256; with `few_rows` for its codes three epochs, and twenty where it has a
+    network. Always at least one epoch.
 
     Examples
     --------
     >>> [automatic_training((28, 28, 1), n).max_iter for n in (30, 1_000, 60_000, 1_000_000)]
     [300, 20, 5, 1]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
-    [300, 100, 51, 100, 10, 1]
+    [300, 100, 25, 100, 10, 1]
     >>> automatic_training((20,), 178, few_rows=True).max_iter
     3
     """
@@ -272,13 +274,14 @@ def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_p
         epochs = max(1, min(20, 300_000 // n_rows), round(least / math.ceil(n_rows / batch_size)))
         epochs = FEW_EPOCHS_OF_IMAGES if few_rows else epochs
         return Budget(epochs, batch_size, 4e-3, bfloat16_pays=True)
-    n_steps, batch_size = (1_500, 64) if n_rows < 10_000 else (4_000, 256)
+    n_steps, batch_size, rate = (750, 64, 2e-3) if n_rows < 10_000 else (4_000, 256, 1e-3)
+    few_epochs = FEW_EPOCHS_OF_A_NETWORK
     if n_rows < FEWEST_ROWS_FOR_A_NETWORK:
-        n_steps = STEPS_WITHOUT_NETWORK
+        n_steps, rate, few_epochs = STEPS_WITHOUT_NETWORK, 5e-3, FEW_EPOCHS
     return Budget(
-        max_iter=FEW_EPOCHS if few_rows else max(1, n_steps // math.ceil(n_rows / batch_size)),
+        max_iter=few_epochs if few_rows else max(1, n_steps // math.ceil(n_rows / batch_size)),
         batch_size=batch_size,
-        learning_rate_init=5e-3 if n_rows < FEWEST_ROWS_FOR_A_NETWORK else 1e-3,
+        learning_rate_init=rate,
     )
 
 

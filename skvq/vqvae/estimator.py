@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .. import metrics
 from .._typing import (
@@ -29,6 +28,7 @@ from .._typing import (
     typed,
 )
 from ..core import inference
+from ..core.availability import available_if
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
@@ -56,22 +56,23 @@ from .defaults import (
 )
 from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, codes_of_rows, start_from_data, trainable_again, use_of_codes
-from .prior import CodePrior, RowPrior, belonging_to, check_prior, keeps_autoencoder, models_rows, named_prior
+from .prior import (
+    AUTOENCODER_SHARE,
+    CodePrior,
+    RowPrior,
+    belonging_to,
+    check_prior,
+    has_prior,
+    keeps_autoencoder,
+    models_rows,
+    named_prior,
+)
 
-# The share of `max_seconds` that the autoencoder gets where there is a prior.
-AUTOENCODER_SHARE = 0.6
 # Instances with parameters that can be set, for the message of an error.
 INSTANCES = {
     "prior": "prior=PixelCNN(), HierarchicalPixelCNN() (for codes on two grids) or OrderlessNADE() (for tables)",
     "quantizer": "quantizer=ResidualCodes() or another kind of codes",
 }
-
-
-def _has_prior(estimator):
-    """Return whether there is, or after `fit` will be, a prior; say how to get one otherwise."""
-    if estimator.prior is not None or hasattr(estimator, "prior_"):
-        return True
-    raise AttributeError("without a prior there is nothing to sample from: call fit_prior(X), or set prior='auto'")
 
 
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -133,8 +134,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
     clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Arrays of numbers without
-        missing cells come back as they are.
+        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
+        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
     network : {"auto", "dense", "aligned", "convolutional"}, default="auto"
         Kind of the networks of images and series; those of tables are dense. "convolutional" shares its weights over
         the positions of an image, or the parts of a series. "aligned", for images, has maps over all positions besides,
@@ -184,8 +185,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Share of the rows that is held out where `fit` is given no `X_val`.
     tol : float, default=1e-4
         Smallest fall of the monitored loss that counts as an improvement.
-    n_iter_no_change : int or None, default=None
-        Epochs in a row without improvement after which training ends; None runs them all.
+    n_iter_no_change : int, "auto" or None, default="auto"
+        Epochs in a row without improvement after which training ends; None runs them all. "auto": a quarter of
+        `max_iter`, at least 10, where held-out rows judge a dense network, as that of tables is, and None otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of training. "auto" takes bfloat16 for images where the processor has it. Codes, reconstructions and
         likelihoods are always computed in float32.
@@ -194,7 +196,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batches, starts of the codebook, and the prior where it has no seed of its own.
     verbose : int, default=0
-        1 prints about twenty lines, 2 one per epoch.
+        1 prints how the fit goes in about twenty lines, 2 in one per epoch.
     max_seconds : float or None, default=None
         Seconds that `fit` may take, prior included: the autoencoder gets 60 % of them, the prior all that are left.
         Where `max_iter` epochs would take longer, the learning rate falls over this time in place of theirs, and
@@ -342,7 +344,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     _schema = schema.VQVAE
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in")
+    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
     _caches = (*NetworkEstimator._caches, "_arranged")  # the arrangement of the codes, during `fit`
 
     def __init__(
@@ -375,7 +377,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         tol: float = 1e-4,
-        n_iter_no_change: int | None = None,
+        n_iter_no_change: int | Literal["auto"] | None = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         device: Device = "cpu",
         random_state: RandomState = None,
@@ -397,10 +399,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.prior, self.input_noise = prior, input_noise
         self.alpha, self.batch_size = alpha, batch_size
         self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.precision, self.device = precision, device
         self.random_state, self.verbose, self.max_seconds = random_state, verbose, max_seconds
         self.checkpoint, self.checkpoint_interval = checkpoint, checkpoint_interval
@@ -565,6 +565,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         -------
         codes : ndarray of shape (n, n_codes_of_a_row), int32 in [0, n_codes)
             Row-major over `code_shape_`; of two grids the coarse one first.
+
+        Notes
+        -----
+        A code is the name of a codebook vector; its number means nothing. Features for a model that calculates with
+        them are a step away: ``make_pipeline(model, OneHotEncoder(handle_unknown="ignore"))``, or the vectors
+        ``model.codebook_[codes]`` (see `codebook_` where there are several codebooks).
         """
         check_is_fitted(self, "weights_")
         return self._encode(layout_of(self).check(self, X))
@@ -625,7 +631,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         _, squared_error, variation = self._reconstruct(X)
         return inference.r_squared(squared_error, variation)
 
-    @typed(available_if(_has_prior))
+    @typed(available_if(has_prior))
     @prepared
     def sample(
         self,
@@ -645,7 +651,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draw.
+            Seeds the draw: the same int gives the same rows in every call, None other rows every time. The estimator's
+            own `random_state` seeds `fit` alone.
         temperature : float > 0, default=1.0
             Divides the logits of the prior: below 1 likelier codes become likelier still.
         top_k : int, default=None
@@ -673,7 +680,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             )
         return self._decode(prior.sample(n_samples, **options))
 
-    @typed(available_if(_has_prior))
+    @typed(available_if(has_prior))
     @prepared
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(x) of every row, or a lower bound on it, in nats and in the units of X.
@@ -701,6 +708,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """
         prior = self._fitted_prior()
         if isinstance(prior, RowPrior):
+            validate_data(self, X, skip_check_array=True, reset=False)
             return prior.score_samples(X, y)
         if layout_of(self).is_mixed:
             raise ValueError(
@@ -712,7 +720,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         log_likelihood = -0.5 * (squared_error / self.noise_variance_ + self.n_features_in_ * log_variance)
         return prior.score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
 
-    @typed(available_if(_has_prior))
+    @typed(available_if(has_prior))
     @prepared
     def complete(
         self,
@@ -785,6 +793,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
+            validate_data(self, X, skip_check_array=True, reset=False)
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
         if self.series_shape_ is not None:
             completion = self._series_completion(prior)
@@ -801,7 +810,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
         return completion.complete(X, mask, n_candidates=n_candidates, **options)
 
-    @typed(available_if(_has_prior))
+    @typed(available_if(has_prior))
     @prepared
     def bits_per_dim(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``-score_samples(X)`` in bits per value of a row, in the units of X; smaller is better.
@@ -899,6 +908,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             monitor="reconstruction",
             uses=1 if is_dense else n_positions,
             passes_after=1,
+            is_patient=not is_dense,
+            starting="starting codebooks",
         )
 
     def _arrange(self, rows):

@@ -390,6 +390,12 @@ class VQObjective(Objective):
     .. [2] P. Vincent et al., "Stacked Denoising Autoencoders", JMLR 11, 2010.
     """
 
+    squared_error = "reconstruction"
+    way_out = (
+        "Lower learning_rate_init, pass more rows, or allow more bits (max_bits, n_codes, code_shape); other "
+        "parameters of training change nothing while the start is kept."
+    )
+
     def __init__(self, module, *, codebook_weight, commitment_weight, input_noise, generator, augments=False):
         super().__init__(module)
         self.input_noise = input_noise

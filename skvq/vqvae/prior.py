@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from contextlib import contextmanager
 from inspect import Parameter, signature
 
@@ -28,10 +29,22 @@ from ..priors.transformer import CausalTransformer
 from ..training.checkpoints import checked_path
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
+# The share of `max_seconds` that the autoencoder gets where there is a prior.
+AUTOENCODER_SHARE = 0.6
 # Seconds that a prior gets where none are left: it says so itself.
 LEAST_SECONDS = 1e-3
 # Columns of a table up to which "auto" is a model of its rows: drawing takes a pass of the network for each.
 MOST_COLUMNS = 500
+
+
+def has_prior(estimator):
+    """Return whether there is, or after `fit` will be, a prior; say how to get one otherwise."""
+    if estimator.prior is not None or hasattr(estimator, "prior_"):
+        return True
+    raise AttributeError(
+        "with prior=None there is no prior, which sample, score_samples, complete and bits_per_dim need: fit one with "
+        "fit_prior(X), or set prior='auto' before fit"
+    )
 
 
 def named_prior(prior, layout, X, spec):
@@ -226,6 +239,15 @@ def _is(estimator, name, value):
     return isinstance(found, str) and found == value
 
 
+@contextmanager
+def _ignoring(*messages):
+    """Within the block warnings whose text begins like one of the patterns are not shown."""
+    with warnings.catch_warnings():
+        for message in messages:
+            warnings.filterwarnings("ignore", message=message, category=UserWarning)
+        yield
+
+
 class RowPrior:
     """A density estimator of the rows of a table, whose columns it draws in any order, given any others.
 
@@ -271,7 +293,7 @@ class RowPrior:
 
     def fit(self, X, X_val, task):
         """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it."""
-        with task.delegate("prior", self.estimator):
+        with task.delegate("prior", self.estimator), self._said_once():
             return self.estimator.fit(X, X_val=X_val)
 
     def sample(self, n_samples, *, y, **options):
@@ -282,12 +304,18 @@ class RowPrior:
     def score_samples(self, X, y=None):
         """Return log p(row) of every row, in nats: ndarray (n,)."""
         self._refuse_classes(y)
-        return self.estimator.score_samples(X)
+        with self._said_once():
+            return self.estimator.score_samples(X)
 
     def complete(self, X, *, y, **options):
         """Return X with its missing cells drawn, given the others."""
         self._refuse_classes(y)
-        return self.estimator.complete(X, **options)
+        with self._said_once():
+            return self.estimator.complete(X, **options)
+
+    def _said_once(self):
+        """Within the block the estimator leaves out what the VQ-VAE around it has said of the same table."""
+        return _ignoring(f".*feature names, but {type(self.estimator).__name__}", ".*as names have")
 
     @staticmethod
     def _refuse_classes(y):

@@ -130,7 +130,7 @@ def test_a_refit_that_fails_leaves_an_unfitted_estimator():
         model.transform(WINE)
 
 
-@pytest.mark.parametrize("method", ["transform", "inverse_transform", "score", "reconstruction_error"])
+@pytest.mark.parametrize("method", ["transform", "inverse_transform", "score", "score_samples", "reconstruction_error"])
 def test_before_fit_there_is_nothing(method):
     with pytest.raises(NotFittedError):
         getattr(AutoEncoderTransformer(**FAST), method)(WINE)

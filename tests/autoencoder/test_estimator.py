@@ -118,6 +118,13 @@ def test_rows_whose_columns_are_shuffled_have_larger_errors(on_wine, wine):
     assert roc_auc_score(np.repeat([0, 1], len(wine)), error) > 0.8
 
 
+def test_scores_of_rows_are_high_where_errors_are_low(on_wine, wine):
+    rng = np.random.default_rng(0)
+    shuffled = np.column_stack([rng.permutation(column) for column in wine.T])
+    np.testing.assert_array_equal(on_wine.score_samples(wine), -on_wine.reconstruction_error(wine))
+    assert on_wine.score_samples(wine).mean() > on_wine.score_samples(shuffled).mean()
+
+
 def test_codes_have_the_shape_and_dtype_that_the_docs_say(on_digits, digits, on_wine, wine):
     for model, X, n in ((on_digits, digits, 6), (on_wine, wine, 4)):
         Z = model.transform(X)

@@ -33,8 +33,10 @@ def test_patches_of_a_photograph_are_told_with_their_shape(unit):
         PATCHES.reshape(100, -1) * 1.7,
         np.zeros((100, 400)),
         load_breast_cancer().data,
+        np.rint(100 + 100 * np.cos(2 * np.pi * (np.arange(64) / 8 + PHASES))),
+        np.rint(200 * PHASES * (1 + np.cos(2 * np.pi * np.arange(64) / 8)) / 2),
     ],
-    ids=["noise", "counts", "waves", "walks", "no pixels", "nothing", "table"],
+    ids=["noise", "counts", "waves", "walks", "no pixels", "nothing", "table", "seasons", "seasons of one phase"],
 )
 def test_tables_and_series_are_not_taken_for_images(X):
     assert image_shape_of(X) is None

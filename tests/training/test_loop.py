@@ -147,9 +147,9 @@ def test_gradients_are_clipped_to_the_norm():
 def test_verbose_lines_show_every_term(capsys):
     Loop(LeastSquares(3), make_rows(), Settings(2, 16, 0.1, verbose=2, name="demo"), generator()).run()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[1].startswith("[demo] epoch 2/2  loss ")
-    assert "bias " in lines[1]
+    assert lines[0].startswith("[demo] ")
+    assert lines[1].split() == ["epoch", "loss", "bias", "time", "left"]
+    assert [line.split()[0] for line in lines[2:-1]] == ["1/2", "2/2"]
 
 
 def test_the_global_generator_is_left_alone():

@@ -41,6 +41,7 @@ def transformers(X: NDArray[np.float32]) -> None:
     assert_type(autoencoder.transform(X), NDArray[np.float32])
     assert_type(autoencoder.inverse_transform(autoencoder.transform(X)), NDArray[np.floating])
     assert_type(autoencoder.reconstruction_error(X), NDArray[np.float64])
+    assert_type(autoencoder.score_samples(X), NDArray[np.float64])
     vae = VAETransformer(likelihood="poisson", hidden_layer_sizes=(32,), random_state=np.random.RandomState(0)).fit(X)
     assert_type(vae.sample(3, random_state=1), NDArray[np.floating])
     assert_type(vae.score_samples(X, n_importance_samples=10), NDArray[np.float64])

@@ -274,9 +274,9 @@ def test_without_a_prior_there_is_no_sampling_until_one_is_fitted(wine):
     model = VQVAETransformer(**TABLE).fit(wine)
     for name in ("sample", "score_samples"):
         assert not hasattr(model, name)
-    with pytest.raises(AttributeError, match="no attribute 'sample'") as error:
-        model.sample()
-    assert "fit_prior" in str(error.value.__cause__)
+    for name in ("sample", "score_samples", "complete", "bits_per_dim"):
+        with pytest.raises(AttributeError, match=r"prior=None.*fit_prior\(X\), or set prior='auto'"):
+            getattr(model, name)
     codes = model.transform(wine)
     model.set_params(prior=PRIOR).fit_prior(wine)
     np.testing.assert_array_equal(model.transform(wine), codes)
@@ -353,3 +353,15 @@ def test_an_aligned_network_has_maps_over_the_positions():
     extra = set(aligned.weights_) - set(convolutional.weights_)
     m = np.prod(aligned.code_shape_)
     assert {aligned.weights_[name].shape[1:] for name in extra if name.endswith("weight")} >= {(m, m)}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_vectors_of_codes_are_one_step_away(shared, wine):
+    X = np.random.default_rng(0).random((60, 8, 8)) if shared else wine
+    shape = (2, 2) if shared else (3,)
+    model = VQVAETransformer(8, shape, quantizer="vector", max_iter=1, prior=None, random_state=0).fit(X)
+    codes = model.transform(X)
+    found = model.codebook_[codes] if shared else model.codebook_[np.arange(codes.shape[1]), codes]
+    quantizer = model._network().quantizer
+    expected = quantizer.decode(torch.from_numpy(codes.astype(np.int64))).detach().numpy()
+    np.testing.assert_allclose(found.reshape(len(X), -1), expected.reshape(len(X), -1), rtol=1e-6, atol=1e-7)

@@ -11,6 +11,7 @@ from typing import Literal
 import narwhals as nw
 import numpy as np
 
+from ..._warnings import warn_user
 from ...persistence.records import from_json
 from .marginal import Marginal
 from .reading import UNITS, Observed, read
@@ -18,6 +19,8 @@ from .writing import as_array, as_categories, as_pandas, as_polars, dates_of, la
 from .zones import from_local, is_rather_local, to_local, zone_of
 
 MOST_LEVELS = 1000
+# Strings are taken for names where so many cells or more are observed, and this share of them are different.
+LEAST_NAMES, NAMES_SHARE = 20, 0.8
 MOST_SHOWN = 5
 NUMERIC = ("real", "integer")
 # The squares of larger values, times the number of rows, are beyond float64.
@@ -428,6 +431,27 @@ class Columns:
             dtype = {"O": "object", "U": "str", "S": "str"}.get(X.dtype.kind, "float64")
             dtype = X.dtype.name if X.dtype.kind == "f" and X.dtype.itemsize >= 4 else dtype
         return cls(tuple(found), frame, dtype), cells
+
+    def warn_of_names(self, n_rows):
+        """Warn of columns of strings whose cells, of `n_rows`, are nearly all different, as names and numbers of
+        customers are.
+
+        A level that occurs once tells nothing of other rows, and what is drawn are levels of `fit`.
+        """
+        for index, column in enumerate(self):
+            n_seen = round(n_rows * (1 - column.missing))
+            chosen = column.dtype in ("category", "Categorical", "Enum")  # by a user who knows that it is a category
+            is_text = column.kind == "category" and not chosen and all(isinstance(each, str) for each in column.levels)
+            if (
+                is_text
+                and n_seen >= LEAST_NAMES
+                and sum(each > 0 for each in column.frequencies) > NAMES_SHARE * n_seen
+            ):
+                where = call(column.name, index)
+                warn_user(
+                    f"{where} has {len(column.levels)} levels in {n_seen} rows, nearly all of them different, as names "
+                    "have. Nothing can be learned of such a category: drop the column, or group its levels"
+                )
 
     def cells(self, X, handle_unknown="error"):
         """Return the cells of a later table: float64 (n, p), or X itself for an array of numbers without categories.

@@ -84,6 +84,13 @@ def _table_parts(columns, given):
         return list(given.items())
     if frame_of(given) == "polars":
         return [(series.name, series) for series in given.get_columns()]
+    if isinstance(given, str) or (
+        isinstance(given, (list, tuple)) and any(isinstance(row, (dict, str)) for row in given)
+    ):
+        raise ValueError(
+            f"given={given!r:.80} must be a dict from columns to values, such as {{'sex': 'female', 'age': 40}} or, "
+            "for several rows, {'age': [40, 50]}; or a table, such as pandas.DataFrame(given)"
+        )
     rows = np.asarray(as_array(given, "given"))
     rows = rows[None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] != len(columns):

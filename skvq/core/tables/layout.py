@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ...persistence.records import to_json
 from ...training.batches import Rows, as_array
-from ..layout import UNSCALED, standardisation
+from ..layout import UNSCALED, standardisation, warn_of_other_units
 from .columns import NUMERIC, Columns, call, frame_of
 
 SCALINGS = ("standard", "none", "normal")
@@ -114,6 +114,7 @@ class TableLayout:
         cells : ndarray of shape (n, p)
         """
         columns, cells = learn_columns(estimator, X)
+        columns.warn_of_names(len(cells))
         scaling = _scaling(columns, standardize, why)
         if scaling == "normal":
             shift, scale = _normal_moments(columns, cells)
@@ -150,7 +151,9 @@ class TableLayout:
 
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
-        return check_cells(estimator, X, self.columns)
+        cells = check_cells(estimator, X, self.columns)
+        warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None))
+        return cells
 
     @property
     def is_mixed(self):

@@ -1,0 +1,87 @@
+"""Errors and warnings about data say what to do, in the names that the user knows."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skvq import (
+    AutoEncoderTransformer,
+    MLPClassifier,
+    MLPRegressor,
+    OrderlessNADE,
+    PixelCNN,
+    VAETransformer,
+    VQVAETransformer,
+)
+
+RANDOM = np.random.default_rng(0)
+SHORT = {"max_iter": 1, "random_state": 0}
+IMAGES = RANDOM.random((30, 8, 8))
+HOLED = IMAGES.copy()
+HOLED[3, 2, 1] = np.nan
+TABLE = pd.DataFrame(RANDOM.normal(size=(60, 3)), columns=["a", "b", "c"])
+TRANSFORMERS = [AutoEncoderTransformer(2, **SHORT), VAETransformer(2, **SHORT), VQVAETransformer(prior=None, **SHORT)]
+
+
+@pytest.mark.parametrize("model", TRANSFORMERS, ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("X", [HOLED, HOLED.reshape(30, 64)], ids=["images", "rows of pixels"])
+def test_images_with_gaps_are_refused_with_what_to_do_about_them(model, X):
+    model.set_params(image_shape=(8, 8) if X.ndim == 2 else None)
+    with pytest.raises(ValueError, match="NaN: images must be whole.*complete") as found:
+        model.fit(X)
+    assert "HistGradientBoosting" not in str(found.value)
+    model.fit(IMAGES.reshape(X.shape))
+    with pytest.raises(ValueError, match="NaN: images must be whole"):
+        model.transform(X)
+
+
+@pytest.mark.parametrize("model", [MLPClassifier(**SHORT), MLPRegressor(**SHORT), PixelCNN(grid_shape=(8, 8))])
+def test_other_rows_with_gaps_are_refused_with_what_to_do_about_them(model):
+    with pytest.raises(ValueError, match="Input X contains NaN: fill the gaps first") as found:
+        model.fit(HOLED.reshape(30, 64), np.arange(30) % 2)
+    assert "HistGradientBoosting" not in str(found.value)
+
+
+@pytest.mark.parametrize("given", [[{"a": 1.0}], "a", ["a", "b"]])
+def test_columns_that_are_given_in_another_form_are_refused_with_the_form(given):
+    model = VQVAETransformer(**SHORT).fit(TABLE)
+    with pytest.raises(ValueError, match=r"must be a dict from columns to values.*pandas.DataFrame\(given\)"):
+        model.sample(1, given=given)
+
+
+@pytest.mark.parametrize("method", ["complete", "score_samples"])
+@pytest.mark.parametrize("forms", [(TABLE, TABLE.to_numpy()), (TABLE.to_numpy(), TABLE)], ids=["array", "frame"])
+def test_a_table_in_another_form_is_warned_of_once_under_the_name_of_the_estimator_of_the_user(method, forms):
+    model = VQVAETransformer(**SHORT).fit(forms[0])
+    with pytest.warns(UserWarning, match="feature names, but VQVAETransformer was fitted") as found:
+        getattr(model, method)(forms[1])
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [AutoEncoderTransformer(2, **SHORT), VQVAETransformer(**SHORT), OrderlessNADE(**SHORT)],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_column_of_names_is_warned_of_once_with_the_way_out(model):
+    named = TABLE.assign(name=[f"Mr {i}" for i in range(60)])
+    with pytest.warns(UserWarning, match='column "name" has 60 levels in 60 rows.*drop the column') as found:
+        model.fit(named)
+    assert sum("levels" in str(warning.message) for warning in found) == 1
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"town {i % 30}" for i in range(60)],
+        pd.Categorical([f"Mr {i}" for i in range(60)]),
+        ["alone", *[None] * 59],
+    ],
+    ids=["towns", "a category by choice", "a single cell"],
+)
+def test_categories_are_not_taken_for_names(cells):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        AutoEncoderTransformer(2, **SHORT).fit(TABLE.assign(name=cells))

@@ -1,0 +1,57 @@
+"""Trainings that teach nothing are warned of, with what was kept; others are not."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from skvq import OrderlessNADE, PixelCNN, VQVAETransformer
+from skvq.training.batches import Rows
+from skvq.training.loop import History
+from skvq.training.outcome import explained
+
+RANDOM = np.random.default_rng(0)
+CANCER = load_breast_cancer().data
+
+
+def test_a_start_that_training_only_makes_worse_is_warned_of():
+    model = VQVAETransformer(
+        4, (2,), prior=None, learning_rate_init=1.0, max_iter=5, early_stopping=True, random_state=0
+    )
+    with pytest.warns(UserWarning, match="network as it was before training is kept .*Lower learning_rate_init"):
+        model.fit(CANCER)
+    assert model.best_iter_ == 0
+
+
+def test_a_prior_of_codes_that_cannot_be_foreseen_is_warned_of():
+    with pytest.warns(UserWarning, match="PixelCNN: training has taught it nothing.*smaller model"):
+        PixelCNN(random_state=0).fit(RANDOM.integers(0, 64, (120, 4, 4)))
+
+
+def test_models_that_learn_are_not_warned_of():
+    stripes = np.tile(RANDOM.integers(0, 4, (200, 1, 3)), (1, 3, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert PixelCNN(channels=8, max_iter=5, random_state=0).fit(stripes).best_iter_ > 1
+        assert OrderlessNADE(max_iter=20, random_state=0).fit(CANCER[:, :4]).best_iter_ > 1
+        VQVAETransformer(max_iter=5, prior=None, random_state=0).fit(CANCER)
+
+
+def test_an_unchanged_loss_is_no_failure():
+    flat = History({"validation_loss": [1.0, 1.001, 1.002, 1.003, 1.004]}, 5, best_iter=0, at_start=1.0)
+    assert not flat.learned_nothing("loss")
+    one_good_epoch = History({"validation_loss": [0.5, 0.9, 1.2, 1.4, 1.5]}, 5, best_iter=1, at_start=1.0)
+    assert not one_good_epoch.learned_nothing("loss")
+
+
+def test_what_is_explained_is_one_minus_the_error_over_the_variance():
+    X = RANDOM.normal(5.0, 2.0, (50, 3))
+    assert explained(1.0, Rows(X)) == pytest.approx(1 - 1.0 / X.var(axis=0).mean(), rel=1e-6)
+    assert explained(1.0, Rows(np.ones((4, 2)))) is None
+
+
+def test_few_epochs_are_no_failure():
+    few = {"validation_loss": [2.0, 3.0, 4.0]}
+    assert not History(few, 3, best_iter=0, at_start=1.0).learned_nothing("loss")
+    assert History({"validation_loss": [2.0, 3.0, 4.0, 4.0, 4.0]}, 5, best_iter=0, at_start=1.0).learned_nothing("loss")

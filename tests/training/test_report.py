@@ -1,0 +1,121 @@
+"""What a fit says with verbose=1: short lines, the telling terms first, a closing line that is true."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, load_wine
+
+from skvq import AutoEncoderTransformer, CausalTransformer, OrderlessNADE, PixelCNN, VAETransformer, VQVAETransformer
+
+WINE = load_wine().data
+IMAGES = load_digits().data[:200].reshape(-1, 8, 8)
+CODES = np.random.default_rng(0).integers(0, 4, (60, 3, 3))
+WAVES = np.sin(np.linspace(0, 6, 32) * np.random.default_rng(0).uniform(1, 3, (60, 1)))
+SHORT = {"max_iter": 3, "random_state": 0, "verbose": 1}
+
+FITS = {
+    "table": lambda: VQVAETransformer(**SHORT).fit(WINE),
+    "images": lambda: VQVAETransformer(prior=None, **SHORT).fit(IMAGES),
+    "series": lambda: VQVAETransformer(series_shape=(32,), prior=None, **SHORT).fit(WAVES),
+    "autoencoder": lambda: AutoEncoderTransformer(2, **SHORT).fit(WINE),
+    "vae": lambda: VAETransformer(2, **SHORT).fit(WINE),
+    "pixelcnn": lambda: PixelCNN(channels=4, **SHORT).fit(CODES),
+    "transformer": lambda: CausalTransformer(d_model=8, n_layers=1, **SHORT).fit(CODES),
+    "nade": lambda: OrderlessNADE(**SHORT).fit(WINE),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_every_fit_begins_with_words_ends_with_a_closing_line_and_fits_in_80_columns(name, capsys):
+    model = FITS[name]()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    first = lines[0].removeprefix(f"[{type(model).__name__}] ")
+    assert first in ("reading X", "starting the network", "choosing the arrangement of the codes")
+    assert re.fullmatch(r"kept .*, stopped by max_iter, [\d.]+ s", lines[-1])
+
+
+def test_reconstruction_and_usage_come_first_and_equal_terms_once(capsys):
+    VQVAETransformer(prior=None, early_stopping=True, **SHORT).fit(WINE)
+    heads = next(line for line in capsys.readouterr().out.splitlines() if "epoch  " in line)
+    assert heads.split()[:5] == ["epoch", "reconstruction", "held", "out", "usage"]
+    assert "codebook" in heads
+    assert "commitment" not in heads
+    assert heads.endswith("time left")
+
+
+@pytest.mark.parametrize("estimator", [VQVAETransformer(prior=None), AutoEncoderTransformer(2)], ids=["vq", "ae"])
+def test_the_closing_line_has_the_score_of_the_held_out_rows_and_the_kept_epoch(estimator, capsys):
+    X_val = WINE[::4]
+    model = estimator.set_params(**SHORT).fit(np.delete(WINE, np.s_[::4], axis=0), X_val=X_val)
+    closing = capsys.readouterr().out.splitlines()[-1]
+    assert closing.startswith(f"kept epoch {model.best_iter_} of 3: R² {model.score(X_val):.3f}")
+
+
+def test_a_fit_that_goes_on_from_a_checkpoint_says_where(tmp_path, capsys):
+    class Cut:
+        """Breaks off after the second epoch."""
+
+        def setup(self, estimator, context):
+            self.epochs = 0
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            self.epochs += context.task_name == "epoch"
+            if self.epochs == 3:
+                raise RuntimeError
+
+        def on_fit_task_end(self, estimator, context):
+            pass
+
+    model = AutoEncoderTransformer(2, checkpoint=tmp_path / "fit", checkpoint_interval=0, **SHORT)
+    with pytest.raises(RuntimeError):
+        model.set_callbacks(Cut()).fit(WINE)
+    capsys.readouterr()
+    model.set_callbacks().fit(WINE)
+    assert "resumed at epoch 2" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_interrupt_is_named_in_the_closing_line(capsys):
+    class Interrupt:
+        """As Control-C in the second epoch."""
+
+        def setup(self, estimator, context):
+            self.epochs = 0
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            self.epochs += context.task_name == "epoch"
+            if self.epochs == 2:
+                raise KeyboardInterrupt
+
+        def on_fit_task_end(self, estimator, context):
+            pass
+
+    with pytest.warns(UserWarning, match="interrupted"):
+        AutoEncoderTransformer(2, **SHORT).set_callbacks(Interrupt()).fit(WINE)
+    assert re.search(r", interrupted, [\d.]+ s$", capsys.readouterr().out.rstrip())
+
+
+def test_nothing_is_printed_and_nothing_changes_without_verbose(capsys):
+    spoken = VQVAETransformer(**SHORT).fit(WINE)
+    assert capsys.readouterr().out
+    silent = VQVAETransformer(**SHORT | {"verbose": 0}).fit(WINE)
+    assert capsys.readouterr().out == ""
+    np.testing.assert_array_equal(spoken.transform(WINE), silent.transform(WINE))
+    np.testing.assert_array_equal(spoken.sample(5, random_state=0), silent.sample(5, random_state=0))
+
+
+def test_a_start_that_is_kept_and_good_is_said_but_no_warning(capsys):
+    X = np.random.default_rng(0).normal(size=(100, 2)) @ np.ones((2, 6))  # the start is exact
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = AutoEncoderTransformer(2, early_stopping=True, **SHORT).fit(X)
+    assert model.best_iter_ == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("kept epoch 0 of 3, the start: R² 1.")
