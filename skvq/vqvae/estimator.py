@@ -390,11 +390,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.max_bits, self.quantizer = max_bits, quantizer
         self.codebook_weight, self.commitment_weight = codebook_weight, commitment_weight
         self.image_shape, self.series_shape, self.series_layout = image_shape, series_shape, series_layout
-        self.standardize = standardize
-        self.categorical_features = categorical_features
+        self.standardize, self.categorical_features = standardize, categorical_features
         self.handle_unknown, self.clip = handle_unknown, clip
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.network, self.augment = network, augment
+        self.hidden_layer_sizes, self.network, self.augment = hidden_layer_sizes, network, augment
         self.channels, self.n_blocks = channels, n_blocks
         self.prior, self.input_noise = prior, input_noise
         self.alpha, self.batch_size = alpha, batch_size
@@ -796,7 +794,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             validate_data(self, X, skip_check_array=True, reset=False)
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
         if self.series_shape_ is not None:
-            completion = self._series_completion(prior)
+            spec, in_time = self._spec, Architecture.from_json(self.architecture_).is_convolutional
+            completion = SeriesCompletion(layout_of(self), spec, in_time, self._encode, self._decode, prior)
             options |= {"n_candidates": n_candidates, "n_draws": n_draws, "strategy": strategy}
             return completion.complete(X, mask, **options)
         if self.image_shape_ is None:
@@ -994,16 +993,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """Return the codes of validated rows."""
         rows = layout_of(self).rows(X, resolve_device(self.device))
         return inference.encode(self._network(), rows, self._n_features_out, CODE_DTYPE)
-
-    def _series_completion(self, prior):
-        """Return what fills the gaps of series."""
-        layout, architecture = layout_of(self), Architecture.from_json(self.architecture_)
-
-        def decode(codes):
-            return layout.series.time_first(self._decode(codes).reshape(len(codes), -1)).astype(np.float64)
-
-        in_time = architecture.is_convolutional
-        return SeriesCompletion(layout, architecture.codes, in_time, self._encode, decode, prior)
 
     def _reconstruct(self, X):
         """Return the codes of X, the squared error of each row, (n,), and the variation of all, standardised."""

@@ -43,8 +43,10 @@ class SeriesCompletion:
     spec : CodeSpec
     in_time : bool
         Whether a code stands for a part of a series, not for the whole of it.
-    encode, decode : callable
-        Rows (n, length * C), time first, in the units of X → codes (n, codes_per_row), and back.
+    encode : callable
+        Rows (n, length * C), time first, in the units of X → codes (n, codes_per_row).
+    decode : callable
+        Codes → series in the layout of X.
     prior : CodePrior
     """
 
@@ -54,6 +56,10 @@ class SeriesCompletion:
     encode: Callable
     decode: Callable
     prior: Any
+
+    def _series(self, codes):
+        """Return the rows (n, length * C) that codes stand for, time first, in the units of X."""
+        return self.layout.series.time_first(self.decode(codes).reshape(len(codes), -1)).astype(np.float64)
 
     def complete(self, X, mask, *, n_draws, n_candidates, strategy, random_state, **options):
         """Return X with its gaps filled: an array like X, or a list of them with several draws.
@@ -95,7 +101,7 @@ class SeriesCompletion:
             part = slice(start, start + pools)
             pooled = [np.repeat(values[part], N_POOLED, axis=0) for values in (codes, kept, rows, known)]
             drawn = self.prior.complete(*pooled[:2], n_candidates=n_candidates, random_state=random_state, **options)
-            x_hat = self.decode(drawn)
+            x_hat = self._series(drawn)
             misfit = self._misfit(x_hat, *pooled[2:]).reshape(-1, N_POOLED)
             chosen = np.arange(len(misfit)) * N_POOLED + misfit.argmin(axis=1)
             filled.append(self._joined(x_hat[chosen], rows[part], known[part]))
@@ -105,10 +111,10 @@ class SeriesCompletion:
         """Return rows whose gaps fit the codes of the whole, found in turns; with `options` from a draw on."""
         filled = interpolated(rows, known, self._shape)
         if options is not None:
-            drawn = self.decode(self.prior.sample(len(rows), random_state=random_state, **options))
+            drawn = self._series(self.prior.sample(len(rows), random_state=random_state, **options))
             filled = np.where(known, rows, self._joined(drawn, rows, known))
         for _ in range(N_ROUNDS):
-            filled = np.where(known, rows, self._joined(self.decode(self.encode(filled)), rows, known))
+            filled = np.where(known, rows, self._joined(self._series(self.encode(filled)), rows, known))
         return filled
 
     def _joined(self, x_hat, rows, known):
