@@ -41,8 +41,10 @@ from contextlib import contextmanager
 @contextmanager
 def default_dtype(dtype):
     torch.set_default_dtype(dtype)
-    yield
-    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
 """
 ELSEWHERE = {
     "threads": "from concurrent.futures import ThreadPoolExecutor\n"
@@ -54,7 +56,11 @@ ELSEWHERE = {
     "a spawned process": "import multiprocessing\nwith multiprocessing.get_context('spawn').Pool(1) as pool:\n"
     "    found = [pool.apply({0}, {1}, {2})]",
 }
-SAME = "for one in found:\n    np.testing.assert_array_equal(np.asarray(one), np.asarray(expected))\n"
+SAME = """for one in found:
+    one, wanted = np.asarray(one), np.asarray(expected)
+    assert one.shape == wanted.shape
+    pd.testing.assert_series_equal(pd.Series(list(one.ravel())), pd.Series(list(wanted.ravel())), check_exact=True)
+"""
 MOST_METHODS = ("model.transform(X)", "model.predict(X)", "model.score_samples(X)", "model.sample(3, random_state=0)")
 
 

@@ -368,11 +368,9 @@ def _folds(cv, X):
     A number of folds shuffles rows, which often come sorted, the same way each time.
     """
     n = _num_samples(_with_rows(X))
-    if isinstance(cv, Integral):
-        shuffled = KFold(min(int(cv), n) if n > 1 else int(cv), shuffle=True, random_state=0)
-    else:
-        shuffled = check_cv(cv)
+    is_number = isinstance(cv, Integral)
     try:
+        shuffled = KFold(min(int(cv), max(n, 2)), shuffle=True, random_state=0) if is_number else check_cv(cv)
         folds = list(shuffled.split(np.zeros(n)))
         n_left = n - len(np.unique(np.concatenate([np.arange(n)[held_out] for _, held_out in folds])))
     except (TypeError, ValueError, IndexError) as error:

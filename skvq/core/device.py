@@ -130,34 +130,53 @@ def threads_for(work):
 
 
 class _DefaultDtype:
-    """float32 as the default dtype of all threads, for as long as any of them is inside."""
+    """Blocks in which float32 is the default dtype of all threads, for as long as any of them is inside."""
 
     def __init__(self):
-        self.lock = threading.Lock()
-        self.n_inside = 0
+        self.lock = threading.RLock()  # a block may end, collected as garbage, while its thread holds the lock
+        self.inside = {}  # the thread of each block, by the id of the block
         self.before = None
 
-    def __enter__(self):
+    def enter(self, block):
+        """Take note of a block."""
         with self.lock:
-            if self.n_inside == 0:
+            if not self.inside:
                 self.before = torch.get_default_dtype()
                 torch.set_default_dtype(torch.float32)
-            self.n_inside += 1
+            self.inside[id(block)] = threading.get_ident()
 
-    def __exit__(self, *error):
+    def leave(self, block):
+        """Forget a block, if it is there."""
         with self.lock:
-            self.n_inside -= 1
-            if self.n_inside == 0:
+            if self.inside.pop(id(block), None) is not None and not self.inside:
                 torch.set_default_dtype(self.before)
 
-    def forget_lock(self):
-        """Let go of a lock that a thread of the parent held at a fork."""
-        self.lock = threading.Lock()
+    def after_fork(self):
+        """Let go of the lock, which a thread of the parent may hold, and of the blocks of its other threads."""
+        self.lock = threading.RLock()
+        mine = threading.get_ident()
+        self.inside = {block: thread for block, thread in self.inside.items() if thread == mine}
 
 
 _single = _DefaultDtype()
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_single.forget_lock)
+    os.register_at_fork(after_in_child=_single.after_fork)
+
+
+class _InFloat32:
+    """A block with float32 as the default dtype.
+
+    An interrupt may come between any two steps of it: then it is over as soon as nobody holds it.
+    """
+
+    def __enter__(self):
+        _single.enter(self)
+
+    def __exit__(self, *error):
+        _single.leave(self)
+
+    def __del__(self):
+        _single.leave(self)
 
 
 def prepared(method: Method) -> Method:
@@ -179,7 +198,7 @@ def _are_usual():
     return (
         not is_forked()
         and torch.get_default_dtype() is torch.float32
-        and _single.n_inside == 0
+        and not _single.inside
         and torch.is_grad_enabled()
         and not torch.is_inference_mode_enabled()
         and not any(map(torch.is_autocast_enabled, AUTOCAST))
@@ -192,7 +211,7 @@ def _are_usual():
 def usual_surroundings():
     """Give the block the surroundings of a fresh process."""
     with ExitStack() as stack:
-        stack.enter_context(_single)
+        stack.enter_context(_InFloat32())
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         stack.enter_context(torch.inference_mode(False))

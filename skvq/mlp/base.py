@@ -25,6 +25,8 @@ from .parameters import CONSTRAINTS, STOCHASTIC_SOLVERS, TrainingParameters, che
 from .predict import check_range, dense_outputs, network_outputs, outputs_in_pieces, refuse_outputs
 
 # What to do about missing values.
+# The sum of weights that a mean is divided by in float32.
+LEAST_WEIGHT = 1e-30
 GAPS = (
     "fill the gaps first: make_pipeline(SimpleImputer(), ...) of scikit-learn does, and complete of a fitted "
     "VQVAETransformer or OrderlessNADE draws them"
@@ -140,6 +142,11 @@ class BaseMLP(NetworkEstimator):
                 sample_weight = _check_sample_weight(as_array(sample_weight, "sample_weight"), X)
                 if not np.isfinite(sample_weight).all():  # scikit-learn does not look at a single number
                     raise ValueError("sample_weight holds NaN or infinity; weights must be finite")
+                if 0 < sample_weight.sum() < LEAST_WEIGHT:
+                    raise ValueError(
+                        f"sample_weight sums to {sample_weight.sum():.3g}, too little to divide by; multiply all "
+                        "weights by the same number, and alpha too"
+                    )
         examples = Examples(X, targets.encode(y), y, targets.weigh(y, sample_weight))
         held_out = self._check_held_out(X_val, y_val, targets, examples.targets.shape[1])
         random_state = check_random_state(self.random_state if incremental else self._random_source())

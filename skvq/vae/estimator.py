@@ -62,6 +62,8 @@ from .prior import MixturePrior, NormalPrior, fit_mixture
 
 # A component is active if its posterior mean varies by more than this over the rows (Burda et al. 2016, section 5.2).
 ACTIVE_VARIANCE = 0.01
+# Values of components beyond this are no longer rows, and overflow on their way back.
+FARTHEST = 1e6
 # Rows that the diagnostics, and a last estimate of the noise variance, are computed from; and how many held-out rows
 # are enough for them, in place of training rows.
 SUMMARY_ROWS, ENOUGH_HELD_OUT = 10_000, 30
@@ -608,6 +610,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         (component,) = check_arguments("VAETransformer.traverse", {"component": [known]}, component=component)
         with named(values="values"):
             steps = check_array(np.atleast_2d(as_array(values, "values")), dtype=np.float64, input_name="values")[0]
+        if np.abs(steps).max(initial=0.0) > FARTHEST:
+            raise ValueError(
+                f"values={values!r:.80} are farther from 0 than {FARTHEST:g}, where no row is; pass smaller ones"
+            )
         z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps

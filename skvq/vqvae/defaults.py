@@ -11,7 +11,6 @@ from ..core.estimator import Budget
 from ..core.parameters import (
     AUTO,
     LOSS_WEIGHT,
-    NON_NEGATIVE,
     POSITIVE_INTEGER,
     ROWS,
     HasMethods,
@@ -68,7 +67,7 @@ CONSTRAINTS = ROWS | {
     "codebook_weight": [LOSS_WEIGHT],
     "commitment_weight": [LOSS_WEIGHT],
     "prior": [StrOptions(set(PRIOR_NAMES)), HasMethods(PRIOR_METHODS), None],
-    "input_noise": [AUTO, NON_NEGATIVE],
+    "input_noise": [AUTO, LOSS_WEIGHT],
     "n_iter_no_change": [AUTO, None, POSITIVE_INTEGER],
     "network": [StrOptions({"auto", *NETWORKS})],
     "augment": [AUTO, "boolean"],

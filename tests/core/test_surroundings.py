@@ -1,5 +1,6 @@
 """What a caller has set of torch and numpy changes no result, and is as it was after every call."""
 
+import gc
 import inspect
 import multiprocessing
 import pickle
@@ -16,6 +17,7 @@ import pytest
 import torch
 
 import skvq
+from skvq.core import device
 from skvq.core.device import prepared
 from skvq.export import to_onnx
 
@@ -282,3 +284,26 @@ def test_a_memory_mapped_model_goes_on_training_without_a_warning(solver, tmp_pa
         warnings.simplefilter("error")
         mapped.partial_fit(X, y)
     np.testing.assert_array_equal(mapped.coefs_[0], model.partial_fit(X, y).coefs_[0])
+
+
+@pytest.mark.parametrize("moment", ["__enter__", "__exit__"])
+def test_an_interrupt_between_any_two_steps_leaves_the_surroundings_to_be_prepared_again(moment, monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(30, 4))
+    model = skvq.AutoEncoderTransformer(2, max_iter=1, random_state=0).fit(rows)
+    expected = model.transform(rows)
+    once = getattr(device._InFloat32, moment)
+
+    def interrupted(self, *error):
+        if moment == "__enter__":
+            once(self)
+        raise KeyboardInterrupt
+
+    with default_dtype(torch.float64):
+        with monkeypatch.context() as patch:
+            patch.setattr(device._InFloat32, moment, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                model.transform(rows)
+        gc.collect()
+        assert torch.get_default_dtype() is torch.float64
+        assert not device._single.inside
+        assert np.array_equal(model.transform(rows), expected)
