@@ -14,7 +14,6 @@ from ..core.parameters import (
     CLOSED_FRACTION,
     FRACTION,
     LOSS_WEIGHT,
-    NON_NEGATIVE,
     POSITIVE_INTEGER,
     ROWS,
     StrOptions,
@@ -39,7 +38,7 @@ CONSTRAINTS = ROWS | {
     "n_iter_no_change": [None, AUTO, POSITIVE_INTEGER],
     "kl_weight": [LOSS_WEIGHT],
     "kl_warmup": [CLOSED_FRACTION],
-    "free_bits": [NON_NEGATIVE],
+    "free_bits": [LOSS_WEIGHT],
     "prior": [StrOptions({"gaussian_mixture", "normal"})],
     "n_mixture_components": [AUTO, POSITIVE_INTEGER],
 }
