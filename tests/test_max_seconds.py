@@ -70,7 +70,8 @@ def ticks(monkeypatch):
 def test_an_endless_fit_ends_by_its_time(family):
     model, data = FAMILIES[family]
     started = time.perf_counter()
-    model.set_params(max_seconds=1.0).fit(*data)
+    # the start of a VQ-VAE, k-means, takes a part of it
+    model.set_params(max_seconds=1.0 if family.startswith("vqvae") else 0.3).fit(*data)
     assert time.perf_counter() - started < 20.0  # it would take days, and a busy machine starts slowly
     assert 1 <= model.n_iter_ < 10**6
     method = "predict" if hasattr(model, "predict") else "transform" if hasattr(model, "transform") else "score_samples"
