@@ -13,7 +13,7 @@ from ..core.parameters import (
     CLOSED_FRACTION,
     FRACTION,
     INNER_FRACTION,
-    NON_NEGATIVE,
+    LOSS_WEIGHT,
     POSITIVE_INTEGER,
     ROWS,
     StrOptions,
@@ -37,11 +37,11 @@ CONSTRAINTS = ROWS | {
     "n_iter_no_change": [None, AUTO, POSITIVE_INTEGER],
     "loss": [StrOptions({"squared_error", "log_loss"})],
     "noise": [None, StrOptions({"gaussian", "masking"})],
-    "noise_level": [NON_NEGATIVE],
+    "noise_level": [LOSS_WEIGHT],
     "sparsity": [None, StrOptions({"l1", "kl"})],
-    "sparsity_weight": [NON_NEGATIVE],
+    "sparsity_weight": [LOSS_WEIGHT],
     "sparsity_target": [INNER_FRACTION],
-    "contractive_weight": [NON_NEGATIVE],
+    "contractive_weight": [LOSS_WEIGHT],
 }
 
 

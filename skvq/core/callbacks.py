@@ -45,7 +45,7 @@ class FitTask:
 
     def __init__(self, estimator, X, y=None, sample_weight=None):
         self.estimator = estimator
-        self.limit = TimeLimit(estimator.max_seconds)
+        self.limit = TimeLimit(getattr(estimator, "max_seconds", None))
         self.data = {
             "X": X,
             "y": X if y is None else y,

@@ -82,6 +82,10 @@ POSITIVE_INTEGER = Number(Integral, 1, None, closed="left")
 COUNT = Number(Integral, 0, None, closed="left")
 POSITIVE = Number(Real, 0, None, closed="neither")
 NON_NEGATIVE = Number(Real, 0, None, closed="left")
+# Of what is computed in float32: weights of losses, and learning rates.
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+LOSS_WEIGHT = Number(Real, 0, LARGEST_FLOAT32, closed="both")
+LEARNING_RATE = Number(Real, 0, 1e30, closed="right")  # Muon takes multiples of it
 # Shares: [0, 1), (0, 1), [0, 1] and (0, 1].
 FRACTION = Number(Real, 0, 1, closed="left")
 INNER_FRACTION = Number(Real, 0, 1, closed="neither")
@@ -99,9 +103,9 @@ LONG_FITS = {
 
 # The parameters of everything that the training loop trains.
 TRAINING = LONG_FITS | {
-    "alpha": [NON_NEGATIVE],
+    "alpha": [LOSS_WEIGHT],
     "batch_size": [AUTO, POSITIVE_INTEGER],
-    "learning_rate_init": [AUTO, POSITIVE],
+    "learning_rate_init": [AUTO, LEARNING_RATE],
     "max_iter": [AUTO, POSITIVE_INTEGER],
     "early_stopping": ["boolean"],
     "validation_fraction": [INNER_FRACTION],
@@ -209,6 +213,7 @@ __all__ = [
     "FRACTION",
     "INNER_FRACTION",
     "LONG_FITS",
+    "LOSS_WEIGHT",
     "NON_NEGATIVE",
     "POSITIVE",
     "POSITIVE_INTEGER",

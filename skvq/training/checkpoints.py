@@ -127,6 +127,8 @@ class Checkpoint:
 
 def checked_path(path):
     """Return the path of a checkpoint as a str; raise OSError where no file can be written there."""
+    if not os.fspath(path):
+        raise ValueError(f"checkpoint={path!r} is empty; pass the path of a file, or None")
     path = os.path.abspath(os.fsdecode(path))
     if "\0" in path:
         raise ValueError(f"checkpoint={path!r} holds a null character, which no path has; pass another")

@@ -374,7 +374,7 @@ class TimeLimit:
     """
 
     def __init__(self, seconds):
-        self.seconds = None if seconds is None else float(seconds)
+        self.seconds = seconds
         self.started = time.perf_counter()
         self.reserve = 0.0
 

@@ -10,11 +10,11 @@ import numpy as np
 from ..core.estimator import Budget
 from ..core.parameters import (
     AUTO,
+    LOSS_WEIGHT,
     NON_NEGATIVE,
     POSITIVE_INTEGER,
     ROWS,
     HasMethods,
-    Number,
     StrOptions,
     as_sizes,
     check_memory,
@@ -53,8 +53,6 @@ ALIGNED_SHARE, ALIGNMENT_ROWS, ALIGNMENT_VALUES = 0.1, 1000, 10_000_000
 ENOUGH_TO_MIX_POSITIONS = 20_000
 # Images of more values get codes of patches: on 14 × 14 pixels their network is ahead of most other arrangements.
 MOST_TINY_VALUES = 100
-# The losses are computed in float32.
-LOSS_WEIGHT = Number(numbers.Real, 0, float(np.finfo(np.float32).max), closed="both")
 # Kinds of networks.
 NETWORKS = ("dense", "aligned", "convolutional")
 # The kinds of networks that rows can have, by what they are.

@@ -89,13 +89,15 @@ def images_of(kind, n=900):
 
 
 @pytest.mark.parametrize(
-    ("kind", "network", "code_shape"), [("whole", "dense", (10,)), ("rows", "convolutional", (8, 1))]
+    ("kind", "network", "code_shapes"),
+    [("whole", "dense", [(8,), (10,)]), ("rows", "convolutional", [(8, 1)])],  # codes of 8 or of 6 bits
 )
-def test_auto_takes_the_arrangement_that_keeps_most_of_other_images(kind, network, code_shape):
+def test_auto_takes_the_arrangement_that_keeps_most_of_other_images(kind, network, code_shapes):
     X = images_of(kind)
     options = FAST | {"max_bits": 64, "prior": None}
     model = VQVAETransformer(**options).fit(X[:700])
-    assert (model.network_, model.code_shape_) == (network, code_shape)
+    assert model.network_ == network
+    assert model.code_shape_ in code_shapes
     patches = VQVAETransformer(network="convolutional", **options).fit(X[:700])
     assert 1 - model.score(X[700:]) < 0.8 * (1 - patches.score(X[700:]))
 
