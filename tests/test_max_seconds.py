@@ -122,12 +122,13 @@ def test_less_time_trains_less(ticks):
 
 def test_the_prior_gets_what_the_autoencoder_leaves(ticks):
     prior = PixelCNN(channels=8, max_seconds=100.0, **ENDLESS)
-    model = VQVAETransformer(8, prior=prior, max_seconds=2.0, **ENDLESS).fit(IMAGES)
-    alone = VQVAETransformer(8, prior=None, max_seconds=2.0, **ENDLESS).fit(IMAGES)
+    told = {"n_codes": 8, "channels": 8, "n_blocks": 1, "max_seconds": 2.0, **ENDLESS}
+    model = VQVAETransformer(prior=prior, **told).fit(IMAGES)
+    alone = VQVAETransformer(prior=None, **told).fit(IMAGES)
     assert 0.4 < model.n_iter_ / alone.n_iter_ < 0.8
     assert model.prior_.n_iter_ > 4
     assert prior.max_seconds == model.prior_.max_seconds == 100.0  # the user's own number is not touched
-    short = VQVAETransformer(8, prior=PixelCNN(channels=8, max_seconds=0.1, **ENDLESS), max_seconds=2.0, **ENDLESS)
+    short = VQVAETransformer(prior=PixelCNN(channels=8, max_seconds=0.1, **ENDLESS), **told)
     assert short.fit(IMAGES).prior_.n_iter_ < model.prior_.n_iter_ / 2
 
 

@@ -130,7 +130,8 @@ def test_several_codes_a_position_lie_side_by_side():
 
 
 def test_names_of_codes_reach_frames():
-    model = clone(model_of("dense", X=ALIGNED)).set_output(transform="pandas").fit(ALIGNED)
+    options = FAST | {"series_shape": (48,), "network": "dense", "prior": None, "max_iter": 1}
+    model = VQVAETransformer(**options).set_output(transform="pandas").fit(ALIGNED)
     assert list(model.transform(ALIGNED).columns[:2]) == ["vqvaetransformer0", "vqvaetransformer1"]
 
 
