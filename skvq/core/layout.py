@@ -378,7 +378,7 @@ def warn_of_other_units(X, fitted):
         return
     largest = largest_of_rows(X)
     filled = largest[largest > 0]
-    if not len(filled) or fitted[0] <= FACTOR * filled.max() and filled.min() <= FACTOR * fitted[1]:
+    if not len(filled) or fitted[0] / FACTOR <= filled.max() and filled.min() / FACTOR <= fitted[1]:
         return
     found = float(filled.max())
     small = found < fitted[1]

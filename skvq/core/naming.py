@@ -33,7 +33,9 @@ def named(**names):
 
 
 def about_gaps(error, way_out):
-    """Return scikit-learn's error for missing values with what to do here: its own advice is for other estimators.
+    """Return an error for missing values, or for words among numbers, with what to do here.
+
+    scikit-learn's own advice is for other estimators, and numpy's error does not name the data.
 
     Parameters
     ----------
@@ -49,7 +51,11 @@ def about_gaps(error, way_out):
     ValueError: Input X contains NaN: fill the gaps first
     """
     found = re.match(r"(Input \w+ contains NaN)\.", str(error))
-    return error if found is None else ValueError(f"{found[1]}: {way_out}")
+    if found is not None:
+        return ValueError(f"{found[1]}: {way_out}")
+    if str(error).startswith("could not convert string to float"):
+        return ValueError(f"X holds words where numbers are expected ({error})")
+    return error
 
 
 @contextmanager

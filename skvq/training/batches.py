@@ -20,12 +20,14 @@ def as_array(X, name="X"):
     ------
     TypeError
         For tensors that are not dense, and for those on the device "meta", which have no values. For generators, and
-        torch's data sets and loaders, which are no arrays.
+        torch's data sets and loaders, and dicts, which are no arrays.
     ValueError
         For complex numbers.
     """
     if not isinstance(X, np.ndarray | torch.Tensor):
         refuse_streams(X)
+    if isinstance(X, dict | set):
+        raise TypeError(f"{name} is a {type(X).__name__}; pass rows and columns, such as pandas.DataFrame({name})")
     if X.is_complex() if isinstance(X, torch.Tensor) else getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ValueError(
             f"Complex data not supported: {name} has dtype {X.dtype}; pass real numbers, such as the real and the "

@@ -706,7 +706,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """
         prior = self._fitted_prior()
         if isinstance(prior, RowPrior):
-            validate_data(self, X, skip_check_array=True, reset=False)
+            validate_data(self, as_array(X), skip_check_array=True, reset=False)
             return prior.score_samples(X, y)
         if layout_of(self).is_mixed:
             raise ValueError(
@@ -791,7 +791,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
-            validate_data(self, X, skip_check_array=True, reset=False)
+            validate_data(self, as_array(X), skip_check_array=True, reset=False)
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
         if self.series_shape_ is not None:
             spec, in_time = self._spec, Architecture.from_json(self.architecture_).is_convolutional

@@ -7,6 +7,7 @@ import os
 import warnings
 from contextlib import contextmanager
 from inspect import Parameter, signature
+from numbers import Real
 
 import numpy as np
 import torch
@@ -228,9 +229,12 @@ def takes_classes(prior):
 
 def given_options(**options):
     """Return those options of `sample` that were given: not every prior has them all."""
-    return {
-        name: value for name, value in options.items() if not (value is None or name == "temperature" and value == 1.0)
-    }
+
+    def is_given(name, value):
+        usual = name == "temperature" and isinstance(value, Real) and value == 1.0
+        return not (value is None or usual)
+
+    return {name: value for name, value in options.items() if is_given(name, value)}
 
 
 def _is(estimator, name, value):
