@@ -52,10 +52,11 @@ class EarlierCodes(nn.Module):
         height, width = grid_shape
         for target in range(height * width):
             i, j = divmod(target, width)
-            for source in range(i * width if whole_rows_only else target):
-                up, left = i - source // width, j - source % width
-                if max(up, abs(left)) <= reach:
-                    key = (up, left) if shared else (target, source)
+            columns = range(max(0, j - reach), min(width, j + reach + 1))
+            for row in range(max(0, i - reach), i if whole_rows_only else i + 1):
+                for column in columns if row < i else range(columns.start, j):
+                    source = row * width + column
+                    key = (i - row, j - column) if shared else (target, source)
                     sources.append(source)
                     offsets.append(numbers.setdefault(key, len(numbers)))
             self.starts.append(len(sources))
