@@ -147,7 +147,7 @@ def test_what_is_no_grid_of_codes_is_refused(X, message):
         ("kernel_size", 4, ("a positive odd integer",)),
         ("dilations", (), ("a positive integer or a sequence of at least 1 positive integers",)),
         ("dropout", 1.0, ("'auto'", "a float in the range [0.0, 1.0)")),
-        ("learning_rate_init", 0.0, ("'auto'", "a float in the range (0.0, inf)")),
+        ("learning_rate_init", 0.0, ("'auto'", "a float in the range (0.0, 1e+30]")),
         ("early_stopping", "auto", ("bool",)),
         ("precision", "float16", ("'auto'", "'float32'", "'bfloat16'")),
         ("max_iter", 0, ("'auto'", "an int in the range [1, 2**63)")),
