@@ -73,7 +73,7 @@ def judge(case):
     inputs = {name: digest(value) for name, value in space.items() if name in ("X", "y", "Z")}
     try:
         exec(compile(case["call"], "call", "exec"), space)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, FileNotFoundError, IsADirectoryError) as error:
         text = str(error)
         if not text.strip():
             return f"{type(error).__name__} without words"

@@ -76,7 +76,7 @@ class Checkpoint:
 
     def __init__(self, path, interval, fingerprint, seed=None):
         require_safetensors()
-        self.path = os.path.abspath(os.fsdecode(path))
+        self.path = checked_path(path)
         self.interval = interval
         self.fingerprint = fingerprint
         self.seed = seed
