@@ -28,7 +28,7 @@ from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
-from ..core.layout import check_components, layout_of, learn_layout, tag_rows
+from ..core.layout import check_components, layout_of, learn_layout, tag_rows, with_index
 from ..core.naming import named
 from ..core.parameters import plain
 from ..persistence.records import from_json
@@ -433,7 +433,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_is_fitted(self, "weights_")
         Z = check_components(X, "Z", self._n_features_out)
         pieces = inference.decode(self._network(), Z, resolve_device(self.device))
-        return layout_of(self).restore(pieces, len(Z))
+        return with_index(layout_of(self).restore(pieces, len(Z)), X)
 
     @prepared
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.checkpoints import Checkpoint, seed_in
 from ..training.interrupts import end_all
-from ..training.loop import Loop, Settings
+from ..training.loop import Loop, Settings, TimeLimit
 from ..training.stream import Stream
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
@@ -100,6 +100,8 @@ class Recipe:
         How often one row uses most of the weights, such as the number of positions of an image.
     is_patient : bool
         Whether all epochs are run where `n_iter_no_change` is "auto": of networks whose best epoch is a late one.
+    share : float
+        The share of `max_seconds` that training gets; the rest is for what follows it.
     passes_after : int
         How often the network is applied to all rows once it is trained.
     starting : str
@@ -115,6 +117,7 @@ class Recipe:
     judges_itself: bool = False
     uses: int = 1
     is_patient: bool = False
+    share: float = 1.0
     passes_after: int = 0
     starting: str = "starting the network"
 
@@ -125,7 +128,8 @@ class Fitting:
 
     `held_out` is None where no rows were held out. `notes` collects what the rest of `fit` needs and no attribute
     keeps. `checkpoint` is None where none is asked for, and where training was interrupted, so that it stays.
-    `interrupted` says whether the user asked the fit to end (Ctrl-C).
+    `interrupted` says whether the user asked the fit to end (Ctrl-C). `limit` is that of the whole fit, None in
+    `partial_fit`.
     """
 
     module: torch.nn.Module
@@ -136,6 +140,7 @@ class Fitting:
     notes: dict
     checkpoint: Checkpoint | None = None
     interrupted: bool = False
+    limit: TimeLimit | None = None
 
     def end(self):
         """Delete the checkpoint: the fit has come to its end."""
@@ -317,7 +322,9 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         with phase(self, recipe.starting):
             start = recipe.start(recipe.architecture, rows, generator)
         objective = recipe.objective(start, generator)
-        fitting = Fitting(start.module, start.architecture, rows, held_out, generator, dict(start.notes))
+        fitting = Fitting(
+            start.module, start.architecture, rows, held_out, generator, dict(start.notes), limit=task.limit
+        )
         loop = Loop(
             objective,
             rows,
@@ -326,7 +333,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             validation_rows=rows if held_out is None and recipe.judges_itself and self._keeps_best else held_out,
             observer=task.epochs(lambda: self._record(loop.history, fitting), lambda: self._fitted_so_far(fitting)),
             checkpoint=checkpoint,
-            limit=task.limit,
+            limit=task.limit.left(recipe.share),
             rows_after=recipe.passes_after * len(rows.unrestricted()),
         )
         work = recipe.uses * sum(parameter.numel() for parameter in fitting.module.parameters())

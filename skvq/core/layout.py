@@ -39,6 +39,8 @@ GAPS = "fill the gaps first, such as by numpy.nan_to_num(X), or leave such rows 
 # Rows whose magnitude is looked at, and how many times larger or smaller than all of `fit` is out of all proportion:
 # units that are mixed up differ by more, and rows that are merely unusual by less.
 MEASURED_ROWS, FACTOR = 1_000, 50.0
+# Rows of X from which on other units are looked for, and values of a row from which on it may hold pixels.
+FEWEST_IN_OTHER_UNITS, FEWEST_PIXELS = 5, 16
 # Share of the rows of `fit` that are no measure for small values: nearly empty images.
 SMALLEST = 0.05
 # Between the two usual ranges of pixels.
@@ -329,6 +331,14 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     return rows if series is None else series.time_first(rows), found
 
 
+def with_index(found, like):
+    """Return rows with the index of another pandas DataFrame of as many, where both are such; else as they are."""
+    has_index = all(type(part).__module__.startswith("pandas.") for part in (found, like))
+    if has_index and len(found) == len(like):
+        found.index = like.index
+    return found
+
+
 def largest_of_rows(X):
     """Return the largest absolute value of up to 1,000 rows, evenly spaced, ndarray (m,); missing cells are left out.
 
@@ -366,7 +376,7 @@ def warn_of_other_units(X, fitted):
 
     That is where even the largest value of X is less than a fiftieth of the largest of a nearly empty row of `fit`, or
     where even the row with the smallest values has one that is more than fifty times as large as all of `fit`. Rows of
-    zeros are in any units.
+    zeros are in any units, and a few rows may be as small or as large by chance.
 
     Parameters
     ----------
@@ -374,7 +384,7 @@ def warn_of_other_units(X, fitted):
     fitted : tuple of float, or None
         What :func:`magnitude_of` returned for the X of `fit`; None where nobody knows.
     """
-    if fitted is None or fitted[1] == 0 or X.shape[0] == 0:
+    if fitted is None or fitted[1] == 0 or X.shape[0] < FEWEST_IN_OTHER_UNITS:
         return
     largest = largest_of_rows(X)
     filled = largest[largest > 0]
@@ -383,6 +393,7 @@ def warn_of_other_units(X, fitted):
     found = float(filled.max())
     small = found < fitted[1]
     is_byte = 0.5 < (fitted[1] / found if small else found / fitted[1]) / BYTE_RANGE < 2.0
+    is_byte &= X.shape[1] >= FEWEST_PIXELS
     example = f" (if these are pixels, {'multiply' if small else 'divide'} them by 255)" if is_byte else ""
     warn_user(
         f"X holds values up to {found:.3g}, but those that fit saw are up to {fitted[1]:.3g}: rows in other units mean "

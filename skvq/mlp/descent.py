@@ -220,7 +220,7 @@ class Descent:
 
     def _warn_of_end(self, reason):
         """Warn where training was cut short: not of a learning rate that was to end there."""
-        if not self.rate.ends:
+        if not self.rate.ends or self.state.n_rows_seen < len(self.samples):
             warn_user(
                 f"Stochastic Optimizer: {reason} and the optimization hasn't converged yet.",
                 ConvergenceWarning,

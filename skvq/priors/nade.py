@@ -17,6 +17,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.inference import phase
+from ..core.layout import with_index
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
@@ -344,7 +345,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return columns.restore(self._draw(cells, known, random_state, options))
+        return with_index(columns.restore(self._draw(cells, known, random_state, options)), given)
 
     def _draw(self, cells, known, random_state, options, *, observe=False):
         """Return `cells` (n, n_features) with what is not `known` drawn; with `observe` no cell is left missing."""

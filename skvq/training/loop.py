@@ -515,11 +515,6 @@ class Loop:
 
     def _run_epochs(self):
         self._look_at_the_time()
-        if self.time_used == 1.0:
-            warn_user(
-                f"{self.settings.name}: max_seconds left no time for training: its start took all of them, and is what "
-                "was learned. Pass more seconds."
-            )
         try:
             for epoch in range(self.history.n_iter + 1, self.settings.max_iter + 1):
                 if self._run_epoch(epoch):
@@ -557,8 +552,20 @@ class Loop:
         if ranks.of_first(lambda: self.observer is not None and self.observer.epoch_ends()):
             self.history.stopped, stop = "callback", True
         if self.report is not None:
-            self.report.epoch(epoch, values, last=stop or epoch == self.settings.max_iter)
+            last = stop or epoch == self.settings.max_iter
+            apart = self.validation_rows is not self.rows
+            told = {name: value for name, value in values.items() if apart or not name.startswith("validation_")}
+            self.report.epoch(epoch, told, last=last)
         return stop
+
+    def _warn_of_little_time(self, epoch):
+        """Warn if the time was over before training saw all rows once."""
+        seen, n = self.means.n_rows, len(self.order)
+        if epoch == 1 and seen < n:
+            warn_user(
+                f"{self.settings.name}: max_seconds ended training after {seen} of {n} rows of the first epoch; what "
+                "was learned is little more than the start. Pass more seconds."
+            )
 
     def _train_epoch(self, epoch):
         self.module.train()
@@ -573,6 +580,7 @@ class Loop:
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._state)
             if self.time_used == 1.0:
+                self._warn_of_little_time(epoch)
                 break
         values = self.means.values() | self.objective.pass_summary()
         self.order, self.means = None, TermMeans()

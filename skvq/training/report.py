@@ -8,6 +8,8 @@ from ..nn import ranks
 WIDTH = 80
 # With ``verbose=1`` a training has about so many lines, and one at least every so many seconds.
 N_LINES, SILENCE = 20, 10.0
+# Stands for a space at which no line ends.
+JOINED = "\N{NO-BREAK SPACE}"
 # Names of columns for people; the others are those of the terms.
 REASONS = {
     "max_iter": "stopped by max_iter",
@@ -37,6 +39,17 @@ def duration(seconds):
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def counted(n, what):
+    """Return a number with what it counts.
+
+    Examples
+    --------
+    >>> counted(1, "epoch"), counted(20, "epoch")
+    ('1 epoch', '20 epochs')
+    """
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def shown(name, value):
@@ -101,7 +114,7 @@ class Report:
         """
         self.done_before = 0 if resumed_at is None else resumed_at - 1
         chosen = f", {n_held_out} held out" if n_held_out else ""
-        text = f"training on {n_rows} rows{chosen}, up to {self.settings.max_iter} epochs"
+        text = f"training on {n_rows} rows{chosen}, up to {counted(self.settings.max_iter, 'epoch')}"
         if resumed_at is not None:
             text += f", resumed at epoch {min(resumed_at, self.settings.max_iter)}"
         say(self.settings.name, text)
@@ -143,8 +156,11 @@ class Report:
         if not said and watched is not None:
             said = [f"{monitor} {shown(monitor, watched)}"]
         said += [f"usage {shown('usage', values['usage'])}"] if "usage" in values else []
-        ending = [REASONS.get(history.stopped, history.stopped), duration(time.perf_counter() - self.begun)]
-        print(textwrap.fill(f"{kept}: " + ", ".join([*said, *ending]), WIDTH), flush=True)  # noqa: T201
+        seconds = duration(time.perf_counter() - self.begun)
+        said.append(f"{REASONS.get(history.stopped, history.stopped)} after {seconds}")
+        whole = [part.replace(" ", JOINED) for part in said]  # a line ends between two of them
+        text = textwrap.fill(f"{kept}: " + ", ".join(whole), WIDTH, subsequent_indent="  ")
+        print(text.replace(JOINED, " "), flush=True)  # noqa: T201
 
     def _show_heads(self, values):
         """Choose the columns that fit, and print their heads."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
-from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows
+from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows, with_index
 from ..core.naming import named
 from ..core.parameters import (
     AUTO,
@@ -69,6 +69,8 @@ FARTHEST = 1e6
 SUMMARY_ROWS, ENOUGH_HELD_OUT = 10_000, 30
 # Rows that a prior is fitted to, draws for each where there are few rows, and how many draws are enough in all.
 MIXTURE_ROWS, MIXTURE_DRAWS, ENOUGH_DRAWS = 20_000, 5, 10_000
+# The share of `max_seconds` that training gets where a mixture is fitted after it.
+TRAINING_SHARE = 0.7
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -455,7 +457,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
         """
         check_is_fitted(self, "weights_")
-        return self._rows_from(check_components(X, "z", self._n_features_out))
+        return with_index(self._rows_from(check_components(X, "z", self._n_features_out)), X)
 
     @prepared
     def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
@@ -584,7 +586,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         rows, generator = self._rows(X), _torch_generator(random_source(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
         decoded = self._rows_of_each(np.stack(draws, axis=1), X)
-        return decoded[0] if isinstance(decoded, list) and n_draws == 1 else decoded
+        if not isinstance(decoded, list):
+            return decoded
+        frames: Any = [with_index(frame, X) for frame in decoded]
+        return frames[0] if n_draws == 1 else frames
 
     @prepared
     def traverse(
@@ -656,6 +661,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             self._objective,
             judges_itself=sizes.is_linear,
             uses=sizes.uses,
+            share=TRAINING_SHARE if self.prior == "gaussian_mixture" else 1.0,
         )
 
     def _start(self, architecture, rows, generator):
@@ -708,7 +714,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = draws(fitting.rows, MIXTURE_ROWS)
         judged = None if judges is fitting.rows else draws(judges, SUMMARY_ROWS)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        return fit_mixture(z, judged, plain(self.n_mixture_components), seed)
+        return fit_mixture(z, judged, plain(self.n_mixture_components), seed, fitting.limit)
 
     def _prior(self):
         """Return the fitted prior of z."""

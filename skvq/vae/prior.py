@@ -91,7 +91,7 @@ class MixturePrior:
         return random.permutation(mixture.sample(n_samples)[0])  # they come sorted by Gaussian
 
 
-def fit_mixture(z, judged, n_mixture_components, seed):
+def fit_mixture(z, judged, n_mixture_components, seed, limit=None):
     """Return a GaussianMixture of z, or None where N(0, I) is likelier on held-out draws.
 
     One more Gaussian of it is N(0, I), with the weight that one row has: so no z is less likely than under N(0, I) by
@@ -107,6 +107,8 @@ def fit_mixture(z, judged, n_mixture_components, seed):
         Number of Gaussians beside N(0, I).
     seed : int
         Of the starts of the mixtures.
+    limit : TimeLimit, default=None
+        No further number of Gaussians is tried once its time is up.
 
     Raises
     ------
@@ -128,11 +130,11 @@ def fit_mixture(z, judged, n_mixture_components, seed):
     else:
         folds = list(KFold(N_FOLDS, shuffle=True, random_state=seed).split(z[0]))
         splits = [(z[:, kept], z[:, left]) for kept, left in folds[: 1 if n_rows >= ENOUGH_FOR_ONE_FOLD else N_FOLDS]]
-    best = _best_number(splits, seed)
+    best = _best_number(splits, seed, limit)
     return None if best == 0 else _mixture(z, best, seed)
 
 
-def _best_number(splits, seed):
+def _best_number(splits, seed, limit):
     """Return the number of Gaussians that the held-out draws are likeliest under, 0 for N(0, I) itself."""
     splits = [(kept, left.reshape(-1, left.shape[-1])) for kept, left in splits]
     normal = NormalPrior(splits[0][0].shape[-1])
@@ -144,7 +146,7 @@ def _best_number(splits, seed):
         found = np.mean([_mixture(kept, number, seed).score(left) for kept, left in splits])
         if found > greatest:
             best, greatest = number, found
-        if found < last:
+        if found < last or (limit is not None and limit.share_used() == 1.0):
             break
         last = found
     return best

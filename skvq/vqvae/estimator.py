@@ -33,7 +33,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
-from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows
+from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, with_index
 from ..core.parameters import check_arguments, is_auto, plain
 from ..priors.defaults import COMPLETION
 from ..training.batches import as_array
@@ -602,7 +602,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             raise ValueError(
                 f"codes have {codes.shape[1]} columns, but a row of this model has {widths[-1]} codes{shorter}"
             )
-        return self._decode(check_codes(codes, self.n_codes_))
+        return with_index(self._decode(check_codes(codes, self.n_codes_)), X)
 
     @prepared
     def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:

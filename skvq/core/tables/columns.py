@@ -186,7 +186,7 @@ class Column:
             shown = ", ".join(found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
             raise ValueError(
                 f"{where} holds levels that fit did not see: {shown}; pass handle_unknown='ignore' to the estimator "
-                "before fit to take them for missing cells"
+                "before fit to take them for missing cells, and in cross-validation shuffle the rows of the folds"
             )
         return cells
 
