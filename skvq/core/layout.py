@@ -333,7 +333,9 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
 
 def with_index(found, like):
     """Return rows with the index of another pandas DataFrame of as many, where both are such; else as they are."""
-    has_index = all(type(part).__module__.startswith("pandas.") for part in (found, like))
+    has_index = all(
+        type(part).__module__.partition(".")[0] == "pandas" and hasattr(part, "columns") for part in (found, like)
+    )
     if has_index and len(found) == len(like):
         found.index = like.index
     return found
