@@ -13,7 +13,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skvq import PixelCNN, ResidualCodes, VectorCodes, VQVAETransformer
 
-TABLE = {"n_codes": 8, "hidden_layer_sizes": (16,), "max_iter": 30, "prior": None, "random_state": 0}
+TABLE = {
+    "n_codes": 8, "hidden_layer_sizes": (16,), "max_iter": 30, "n_iter_no_change": None, "prior": None,
+    "random_state": 0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The common base of regressor and classifier, from the validation of a fit to the outputs for new rows."""
 
+import re
 from abc import abstractmethod
 from contextlib import contextmanager
 from functools import partial
@@ -51,7 +52,11 @@ def no_numbers_named():
     except TypeError as error:
         if "float()" not in str(error) and "DType" not in str(error):
             raise
-        raise ValueError(
+        is_value = re.search(
+            "NoneType|NAType|NaTType|DType|[dD]ate|[tT]ime", str(error)
+        )  # else scikit-learn's own kind
+        kind = ValueError if is_value else TypeError
+        raise kind(
             f"X holds cells that are no numbers, or missing ({error}); of dates take a duration as a number, such as "
             "(date - first) / numpy.timedelta64(365, 'D'), or the features of a VQVAETransformer, which takes tables "
             "with dates and categories"

@@ -26,7 +26,7 @@ def as_array(X, name="X"):
     """
     if not isinstance(X, np.ndarray | torch.Tensor):
         refuse_streams(X)
-    if isinstance(X, dict | set):
+    if isinstance(X, dict | set) and not sparse.issparse(X):  # the dictionary of keys is a sparse matrix
         raise TypeError(f"{name} is a {type(X).__name__}; pass rows and columns, such as pandas.DataFrame({name})")
     if X.is_complex() if isinstance(X, torch.Tensor) else getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ValueError(

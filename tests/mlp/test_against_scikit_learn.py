@@ -359,7 +359,6 @@ def test_a_layer_without_units_is_refused_by_both(sizes):
 
 MISTAKES = {
     "fewer targets than rows": lambda model: model.fit(X, TARGETS["binary"][:-1]),
-    "missing values": lambda model: model.fit(np.where(X > 1, np.nan, X), TARGETS["binary"]),
     "one row as a vector": lambda model: model.fit(X[0], TARGETS["binary"]),
     "not fitted": lambda model: model.predict(X),
     "other columns": lambda model: model.fit(X, TARGETS["binary"]).predict(X[:, :3]),
@@ -367,7 +366,6 @@ MISTAKES = {
     "no classes": lambda model: model.partial_fit(X, TARGETS["binary"]),
     "a class that was not announced": lambda model: model.partial_fit(X, TARGETS["binary"], classes=[2, 5]),
     "other classes": lambda model: model.partial_fit(X, *PIECE).partial_fit(X, TARGETS["binary"], classes=[2]),
-    "lbfgs in pieces": lambda model: model.set_params(solver="lbfgs").partial_fit(X, *PIECE),
     "too few weights": lambda model: model.fit(X, TARGETS["binary"], sample_weight=np.ones(3)),
     "a warm start with other classes": lambda model: (
         model.set_params(warm_start=True).fit(X, TARGETS["binary"]).fit(X, TARGETS["multiclass"])
@@ -381,3 +379,18 @@ PIECE = (TARGETS["binary"], None, [2, 7])
 def test_mistakes_draw_the_same_error(mistake):
     ours, theirs = (message(lambda model=model: MISTAKES[mistake](model)) for model in make_pair("binary"))
     assert ours == theirs
+
+
+def test_missing_values_draw_the_same_error_with_another_way_out():
+    gaps = np.where(X > 1, np.nan, X)
+    ours, theirs = (message(lambda model=model: model.fit(gaps, TARGETS["binary"])) for model in make_pair("binary"))
+    assert ours[0] is theirs[0]
+    assert ours[1].partition(":")[0] == theirs[1].partition(".")[0] == "Input X contains NaN"
+
+
+def test_lbfgs_in_pieces_draws_what_is_the_cause_of_the_same_error():
+    ours, theirs = make_pair("binary", solver="lbfgs")
+    kind, words = message(lambda: ours.partial_fit(X, *PIECE))
+    with pytest.raises(kind) as caught:
+        theirs.partial_fit(X, *PIECE)
+    assert words == str(caught.value.__cause__)

@@ -42,6 +42,7 @@ OUT_OF_RANGE = [
     ("random_state", "chance"),
     ("tol", -1.0),
     ("verbose", -1),
+    ("max_seconds", 0.0),
     ("checkpoint", 3),
     ("checkpoint_interval", -1.0),
     ("warm_start", "yes"),

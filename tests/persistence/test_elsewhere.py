@@ -41,7 +41,7 @@ def test_files_of_this_version_are_kept():
 def test_a_file_of_any_version_gives_what_it_gave_then(path):
     model, expected = skvq.load(path), dict(np.load(path.with_suffix(".npz")))
     found = saved_files.methods(model, expected.pop("rows"))
-    assert found.keys() == expected.keys()
+    assert found.keys() >= expected.keys()  # a later version may have more methods
     for name, values in expected.items():
         assert found[name].dtype == values.dtype
         if values.dtype.kind == "f":
