@@ -52,10 +52,8 @@ def no_numbers_named():
     except TypeError as error:
         if "float()" not in str(error) and "DType" not in str(error):
             raise
-        is_value = re.search(
-            "NoneType|NAType|NaTType|DType|[dD]ate|[tT]ime", str(error)
-        )  # else scikit-learn's own kind
-        kind = ValueError if is_value else TypeError
+        is_value = re.search("NoneType|NAType|NaTType|DType|[dD]ate|[tT]ime", str(error))
+        kind = ValueError if is_value else TypeError  # that of scikit-learn
         raise kind(
             f"X holds cells that are no numbers, or missing ({error}); of dates take a duration as a number, such as "
             "(date - first) / numpy.timedelta64(365, 'D'), or the features of a VQVAETransformer, which takes tables "
