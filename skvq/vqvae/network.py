@@ -1,8 +1,8 @@
 """Build a VQ-VAE, start it from data, and define the objective of its training.
 
 The start puts the linear paths at the principal components of the rows, and the codebooks at the k-means centres of the
-encoded rows. scikit-learn's k-means finds up to `EXACT_CODES` centres. For more of them its start, k-means++, would
-take minutes, because it draws one centre after the other. Then a codebook grows as in Linde, Buzo and Gray (1980)
+encoded rows. scikit-learn's k-means finds up to `EXACT_CODES` centres. For more of them its start, k-means++, takes
+most of the time, because it draws one centre after the other. Then a codebook grows as in Linde, Buzo and Gray (1980)
 [1]_: each pass over the vectors doubles it.
 
 Departures. New centres are not copies of the old ones, pushed a little apart, but vectors drawn with probability
@@ -48,7 +48,7 @@ JUDGED_ROWS = 10_000
 START_ROWS, TABLE_VALUES, LEAST_TABLE_ROWS, IMAGE_VALUES, LEAST_IMAGES = 4096, 1_000_000, 1024, 10_000_000, 16
 # Vectors that are clustered, per code; with many codes fewer, but no less than `LEAST_PER_CODE`.
 VECTORS_PER_CODE, MANY_VECTORS, LEAST_PER_CODE = 128, 2**18, 32
-# Largest number of codes that scikit-learn clusters: on Fashion-MNIST patches 4 s for 256, 40 s for 1024.
+# Largest number of codes that scikit-learn clusters (`benchmarks/codebook_starts.py`).
 EXACT_CODES = 32
 # Passes at full size: as many as this number of distances allows, between two bounds.
 LEAST_PASSES, MOST_PASSES, DISTANCES = 3, 20, 2**31 + 2**29
