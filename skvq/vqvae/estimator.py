@@ -201,7 +201,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Seconds that `fit` may take, prior included: the autoencoder gets 60 % of them, the prior all that are left.
         Where `max_iter` epochs would take longer, the learning rate falls over this time in place of theirs, and
         training ends by it, in the middle of an epoch if need be; the result then depends on how fast the machine is.
-        None is no limit.
+        What comes before the first step, such as the start of the codebooks, is never cut short. None is no limit.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A prior has a file of its own beside it, with ".prior" at
