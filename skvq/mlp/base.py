@@ -25,9 +25,9 @@ from .held_out import Examples, ScorerJudge, hold_out
 from .parameters import CONSTRAINTS, STOCHASTIC_SOLVERS, TrainingParameters, check_combinations
 from .predict import check_range, dense_outputs, network_outputs, outputs_in_pieces, refuse_outputs
 
-# What to do about missing values.
 # The sum of weights that a mean is divided by in float32.
 LEAST_WEIGHT = 1e-30
+# What to do about missing values.
 GAPS = (
     "fill the gaps first: make_pipeline(SimpleImputer(), ...) of scikit-learn does, and complete of a fitted "
     "VQVAETransformer or OrderlessNADE draws them"

@@ -205,7 +205,7 @@ class Descent:
                 self._run_epoch()
                 if self._diverged() or self._is_told_to_stop() or self._stops() or one_epoch:
                     break
-                if self._time_used() == 1.0:
+                if self.limit.share_used() == 1.0:
                     self._say("The time of max_seconds is up.")
                     self._warn_of_end(f"The time that max_seconds allows is up after {state.n_iter} iteration(s)")
                     break
@@ -226,15 +226,11 @@ class Descent:
                 ConvergenceWarning,
             )
 
-    def _time_used(self):
-        """Return the share of the time that is used up, 0 without a limit."""
-        return self.limit.share_used()
-
     def _position(self):
         """Return how far training is, in steps of the whole."""
         if self.limit.seconds is None:
             return self.n_steps
-        return max(self.n_steps, self._time_used() * self.rate.n_steps)
+        return max(self.n_steps, self.limit.share_used() * self.rate.n_steps)
 
     def _is_told_to_stop(self):
         return self.observer is not None and self.observer.epoch_ends()
@@ -274,7 +270,7 @@ class Descent:
             self.done = start + len(batch)
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._memory)
-            if self._time_used() == 1.0:
+            if self.limit.share_used() == 1.0:
                 break
         mean = self.total / self.done
         self.state.n_rows_seen += self.done

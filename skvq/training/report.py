@@ -10,7 +10,7 @@ WIDTH = 80
 N_LINES, SILENCE = 20, 10.0
 # Stands for a space at which no line ends.
 JOINED = "\N{NO-BREAK SPACE}"
-# Names of columns for people; the others are those of the terms.
+# Why a training ended, for people.
 REASONS = {
     "max_iter": "stopped by max_iter",
     "max_seconds": "stopped by max_seconds",

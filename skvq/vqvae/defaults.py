@@ -253,8 +253,8 @@ def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_p
     Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or 2,000 where
     they are augmented; with `few_rows` for their codes one epoch. A step takes 1,568 positions, and from 8 to 32
     images. A table gets 300 steps of 64 rows, from 500 rows on, where it has a network, 750, and from 10,000 rows on
-    4,000 steps of 256; with `few_rows` for its codes three epochs, and twenty where it has a
-    network. Always at least one epoch.
+    4,000 steps of 256; with `few_rows` for its codes three epochs, and twenty where it has a network. Always at least
+    one epoch.
 
     Examples
     --------
