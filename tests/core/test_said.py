@@ -1,6 +1,5 @@
 """Errors and warnings about data say what to do, in the names that the user knows."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
