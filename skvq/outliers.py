@@ -21,6 +21,7 @@ from ._typing import ArrayLike, MatrixLike, NDArray, Self
 from .core.device import prepared
 from .core.estimator import NetworkEstimator
 from .core.layout import layout_of
+from .core.lazy import lazy, scores
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
 from .core.versions import with_versions, without_versions
 from .training.interrupts import interrupts_end_all
@@ -44,6 +45,7 @@ DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
 LEAST_SHARE = 0.01
 
 
+@lazy(predict=lambda model: np.empty(0, np.int64), decision_function=scores, score_samples=scores)
 class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     r"""Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
 
@@ -191,7 +193,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                 setattr(self, name, getattr(self.estimator_, name))
         if self.method_ == "neighbors":
             self.neighbors_ = NeighborDistance().fit(_described(self.estimator_, X))
-        self.training_scores_ = self.score_samples(X)
+        self.training_scores_ = np.asarray(self.score_samples(X))
         if is_auto(self.contamination):
             self.held_out_scores_ = self._held_out_scores(X, fit_params, folds)
         return self.set_threshold(self.contamination)
@@ -220,7 +222,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "estimator_")
         check_arguments("OutlierDetector.set_threshold", {"contamination": CONTAMINATION}, contamination=contamination)
         if X is not None:
-            scores = self.score_samples(X)
+            scores = np.asarray(self.score_samples(X))
         elif not is_auto(contamination):
             scores = self.training_scores_
         elif hasattr(self, "held_out_scores_"):
@@ -239,6 +241,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -253,6 +256,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -268,6 +272,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
