@@ -511,8 +511,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         prior = named_prior(self.prior, layout, X, self._spec)
         tables = X, held_out
         if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
-            restore = layout.columns.restore
-            tables = restore(X), None if held_out is None else restore(held_out)
+            tables = tuple(None if part is None else layout.columns.restore(part) for part in tables)
         self._check_prior(prior, self._spec, (X, y), (held_out, y_val), tables)
         task.begin(1, "fit-prior")
         if models_rows(prior):
@@ -1009,9 +1008,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _decode(self, codes):
         """Return the rows, in the units and the layout of X, that codes (n, codes_per_row) stand for."""
-        return layout_of(self).restore(
-            inference.decode(self._network(), codes, resolve_device(self.device)), len(codes)
-        )
+        pieces = inference.decode(self._network(), codes, resolve_device(self.device))
+        return layout_of(self).restore(pieces, len(codes))
 
     def __sklearn_tags__(self):
         return tag_rows(super().__sklearn_tags__())
