@@ -186,8 +186,8 @@ class Training:
 
     def _say_worse(self, after, before, when):
         warn_user(
-            f"Training diverged: the loss of the training rows is {after:.4g}, and was {before:.4g} {when}. Scale X and "
-            f"y, or lower learning_rate_init={self.parameters.learning_rate_init:g} (and "
+            f"Training diverged: the loss of the training rows is {after:.4g}, and was {before:.4g} {when}. Scale X "
+            f"and y, or lower learning_rate_init={self.parameters.learning_rate_init:g} (and "
             f"alpha={self.parameters.alpha:g}).",
             ConvergenceWarning,
         )
