@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples, check_i
 from ._typing import ArrayLike, MatrixLike, NDArray, Self
 from .core.device import prepared
 from .core.estimator import NetworkEstimator
-from .core.layout import layout_of
+from .core.layout import gives_chunks, layout_of
 from .core.lazy import lazy, scores
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
 from .core.versions import with_versions, without_versions
@@ -183,6 +183,11 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         self.method_ = _score_method(self.estimator, self.method)
+        if gives_chunks(X):
+            raise TypeError(
+                f"a {type(X).__name__} was passed; folds are taken of X, so pass an array or a frame in memory, such "
+                "as one of a part of the rows"
+            )
         folds = _folds(self.cv, X) if is_auto(self.contamination) else []
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -193,7 +198,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                 setattr(self, name, getattr(self.estimator_, name))
         if self.method_ == "neighbors":
             self.neighbors_ = NeighborDistance().fit(_described(self.estimator_, X))
-        self.training_scores_ = np.asarray(self.score_samples(X))
+        self.training_scores_ = self.score_samples(X)
         if is_auto(self.contamination):
             self.held_out_scores_ = self._held_out_scores(X, fit_params, folds)
         return self.set_threshold(self.contamination)
