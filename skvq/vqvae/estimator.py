@@ -511,7 +511,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         prior = named_prior(self.prior, layout, X, self._spec)
         tables = X, held_out
         if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
-            tables = tuple(None if part is None else layout.columns.restore(part) for part in tables)
+            tables = layout.columns.restore(X), None if held_out is None else layout.columns.restore(held_out)
         self._check_prior(prior, self._spec, (X, y), (held_out, y_val), tables)
         task.begin(1, "fit-prior")
         if models_rows(prior):
