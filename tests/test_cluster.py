@@ -14,7 +14,7 @@ import pytest
 from distributed import Client, LocalCluster
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 
 from skvq import AutoEncoderTransformer
 from skvq.core import lazy
@@ -51,8 +51,8 @@ def test_a_small_model_is_part_of_the_graph(client):
 
 
 def test_a_search_survives_the_death_of_a_worker(client):
-    grid = {"n_components": [2, 3, 4]}
-    search = GridSearchCV(AutoEncoderTransformer(max_iter=40, early_stopping=False, random_state=0), grid, cv=2)
+    grid, folds = {"n_components": [2, 3, 4]}, list(KFold(2).split(DIGITS))
+    search = GridSearchCV(AutoEncoderTransformer(max_iter=40, early_stopping=False, random_state=0), grid, cv=folds)
     expected = clone(search).fit(DIGITS).cv_results_["mean_test_score"]
     workers, moments = list(client.run(os.getpid).values()), []
 
@@ -65,7 +65,7 @@ def test_a_search_survives_the_death_of_a_worker(client):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with joblib.parallel_backend("dask"):
+    with joblib.parallel_backend("dask", scatter=[DIGITS, *(rows for fold in folds for rows in fold)]):
         search.fit(DIGITS)
     ended = time.monotonic()
     killer.join()
