@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from ..nn.devices import widest_float
+from .on_device import OnDevice, sent
+
 # Rows, and values of rows, that a pass takes at once: 256 images of 64 × 64 × 3.
 PASS_ROWS, PASS_VALUES = 256, 3_145_728
 
@@ -77,6 +80,7 @@ class Rows:
 
     X is never copied whole: a batch is gathered by index, densified if sparse, standardised in float64 (so that a
     column such as a time stamp keeps its digits) and only then cast. The extra memory of a pass is that of one batch.
+    On an accelerator with float64 the rows are standardised there, and sent in the type of X.
 
     Parameters
     ----------
@@ -93,11 +97,20 @@ class Rows:
         Where a batch is put.
     subset : ndarray of int, default=None
         The rows of X that this object stands for; all of them if None.
+    source : OnDevice, default=None
+        That of other rows of the same X on this device.
+
+    Attributes
+    ----------
+    source : OnDevice or None
+        X on an accelerator; None where batches are made on the processor.
     """
 
     name = "X"  # for messages
 
-    def __init__(self, X, *, shift=None, scale=None, shape=None, dtype=torch.float32, device="cpu", subset=None):
+    def __init__(
+        self, X, *, shift=None, scale=None, shape=None, dtype=torch.float32, device="cpu", subset=None, source=None
+    ):
         self.X = X
         self.shift = shift
         self.scale = scale
@@ -105,6 +118,12 @@ class Rows:
         self.dtype = dtype
         self.device = torch.device(device)
         self.subset = subset
+        is_near = self.device.type == "cpu" or widest_float(self.device) != torch.float64
+        self.source = self._open_source() if source is None and not is_near else source
+        self._units, self._all_finite = None, None
+
+    def _open_source(self):
+        return OnDevice(self.X, self.device)
 
     def __len__(self):
         """Return the number of rows."""
@@ -126,16 +145,64 @@ class Rows:
             dtype=self.dtype,
             device=self.device,
             subset=chosen,
+            source=self.source,
         )
 
     def unrestricted(self):
         """Return all rows of X, these and those that :meth:`restrict` left out."""
-        return Rows(self.X, shift=self.shift, scale=self.scale, shape=self.shape, dtype=self.dtype, device=self.device)
+        return Rows(
+            self.X,
+            shift=self.shift,
+            scale=self.scale,
+            shape=self.shape,
+            dtype=self.dtype,
+            device=self.device,
+            source=self.source,
+        )
+
+    def keep(self):
+        """Send X to an accelerator, where it is one with room for X: for rows that are taken many times."""
+        if self.source is not None:
+            self.source.keep()
 
     def take(self, indices):
-        """Return the rows at `indices` (ndarray of int or slice) as a tensor of shape (n, *shape)."""
+        """Return the rows at `indices` (ndarray of int or slice) as a tensor of shape (n, *shape).
+
+        Raises
+        ------
+        ValueError
+            For values that are not finite in the type of a batch.
+        """
+        batch = self.take_ahead(indices)
+        self.look()
+        return batch
+
+    def take_ahead(self, indices):
+        """Return what :meth:`take` does, but look later, in :meth:`look`, at values that lie on an accelerator."""
         if self.subset is not None:
             indices = self.subset[indices]
+        if self.source is None:
+            batch = self._batch(indices)
+        else:
+            batch = self._batch_there(self.source.take(indices))
+        if batch.is_floating_point():
+            finite = torch.isfinite(batch).all()
+            self._all_finite = finite if self._all_finite is None else self._all_finite & finite
+            if self.source is None:
+                self.look()
+        return batch.reshape(-1, *self.shape)
+
+    def look(self):
+        """Raise ValueError if values taken since the last look are not finite."""
+        all_finite, self._all_finite = self._all_finite, None
+        if all_finite is not None and not bool(all_finite):
+            raise ValueError(
+                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
+                "rows of fit"
+            )
+
+    def _batch(self, indices):
+        """Return rows at indices into X as a tensor that is made on the processor."""
         rows = self.X[indices]
         if sparse.issparse(rows):
             rows = rows.toarray()
@@ -145,13 +212,17 @@ class Rows:
                 rows /= self.scale
         elif isinstance(indices, slice):
             rows = np.array(rows)  # a view of X may be read-only, and must never be written through
-        batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)
-        if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):
-            raise ValueError(
-                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
-                "rows of fit"
-            )
-        return batch.reshape(-1, *self.shape)
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.dtype).to(self.device)
+
+    def _batch_there(self, rows):
+        """Return rows (b, n_columns) that are on the accelerator, in the type of X, as a batch."""
+        if self.shift is None:
+            return rows.to(self.dtype)
+        if self._units is None:
+            units = (np.broadcast_to(unit, self.n_columns) for unit in (self.shift, self.scale))
+            self._units = [sent(torch.from_numpy(np.array(unit, dtype=np.float64)), self.device) for unit in units]
+        shift, scale = self._units
+        return (rows.double() - shift).div_(scale).to(self.dtype)
 
     @property
     def pass_size(self):
