@@ -6,17 +6,19 @@ the host of an accelerator wait for it is counted: values that are read, copies 
 work of the host, shapes that depend on values.
 """
 
+import functools
+import sys
 from collections import Counter
 from contextlib import ExitStack, contextmanager, nullcontext
 from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 import skvq
 
 REMOTE, HOST = torch.device("meta"), torch.device("cpu")
+ADAMW, TENSOR, AUTOCAST = torch.optim.AdamW, torch.tensor, torch.autocast
 # Operations that look at values: for the shape of their result, or whether they succeeded.
 WAITING = {
     "_linalg_check_errors",
@@ -70,8 +72,8 @@ class RemoteDevice(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        name = function._schema.name.removeprefix("aten::")
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        name = function.__name__.partition(".")[0]
+        tensors = list(tensors_in((args, kwargs)))
         is_remote = [isinstance(tensor, RemoteTensor) for tensor in tensors]
         asked = kwargs.get("device")
         becomes_remote = any(is_remote) if asked is None else torch.device(asked) == REMOTE
@@ -84,11 +86,11 @@ class RemoteDevice(TorchDispatchMode):
             self._check(name, args, kwargs, tensors, is_remote)
         if asked is not None:
             kwargs = kwargs | {"device": HOST}
-        found = function(*tree_map_only(RemoteTensor, lambda tensor: tensor.here, args), **_here(kwargs))
+        found = function(*mapped(_here, args), **mapped(_here, kwargs))
         if not becomes_remote or name == "_local_scalar_dense":
             return args[0] if name == "copy_" else found
-        wrapped = tree_map_only(torch.Tensor, RemoteTensor, found)
-        return return_and_correct_aliasing(function, args, kwargs, wrapped)
+        wrapped = mapped(RemoteTensor, found)
+        return wrapped if _makes_all_anew(function) else return_and_correct_aliasing(function, args, kwargs, wrapped)
 
     def _check(self, name, args, kwargs, tensors, is_remote):
         """Refuse what the device refuses; count what it is waited for."""
@@ -101,9 +103,10 @@ class RemoteDevice(TorchDispatchMode):
                 raise RuntimeError(f"{name}: a tensor {tuple(others[0].shape)} of the host among those of the device")
             self.waits["copy to the device"] += len(others)
         if kwargs.get("generator") is not None:
-            self._refuse_generator(name, kwargs["generator"])
+            self.refuse_generator(name, kwargs["generator"])
 
-    def _refuse_generator(self, name, generator):
+    def refuse_generator(self, name, generator):
+        """Refuse a generator of the host."""
         if generator.initial_seed() not in RemoteGenerator.seeds:
             raise RuntimeError(f"{name}: a generator of the host draws no numbers of the device")
 
@@ -117,45 +120,84 @@ def non_blocking(name, args, kwargs):
     return kwargs.get("non_blocking", False) or (name == "copy_" and len(args) > 2 and args[2])
 
 
-def _here(kwargs):
-    return tree_map_only(RemoteTensor, lambda tensor: tensor.here, kwargs)
+def tensors_in(values):
+    """Yield the tensors in nested lists, tuples and dicts."""
+    if isinstance(values, torch.Tensor):
+        yield values
+    elif isinstance(values, list | tuple | dict):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from tensors_in(value)
+
+
+def mapped(function, values):
+    """Return nested lists, tuples and dicts with a function applied to the tensors in them."""
+    if isinstance(values, torch.Tensor):
+        return function(values)
+    if isinstance(values, dict):
+        return {name: mapped(function, value) for name, value in values.items()}
+    return type(values)([mapped(function, value) for value in values]) if type(values) in (list, tuple) else values
+
+
+def _here(tensor):
+    return tensor.here if isinstance(tensor, RemoteTensor) else tensor
+
+
+@functools.cache
+def _makes_all_anew(function):
+    """Return whether an operation returns new tensors only: none that it was given, and no views of these."""
+    return all(part.alias_info is None for part in function._schema.returns)
+
+
+def step_by_step(*args, fused, **options):
+    """Return AdamW whose steps are made of several operations: a fused one is a kernel of a device's own."""
+    return ADAMW(*args, foreach=True, **options)
 
 
 @contextmanager
-def remote_device(free_bytes=0):
+def plain_steps():
+    """Let the processor take the steps of Adam as the device does."""
+    with mock.patch.object(torch.optim, "AdamW", step_by_step):
+        yield
+
+
+@contextmanager
+def remote_device(free_bytes=0, *, draws_of_the_host=False):
     """Let there be a device "meta" with some memory that is free, and give its :class:`RemoteDevice`.
 
-    What torch does on an accelerator in its own kernels is done by the simpler ones here: Adam in separate steps.
+    With `draws_of_the_host` the numbers that are drawn on the device are those that the host would draw, so that
+    results can be compared.
     """
-    device, adam, tensor, autocast = RemoteDevice(), torch.optim.AdamW, torch.tensor, torch.autocast
-
-    def made(data, *, device=None, **options):
-        found = tensor(data, **options)
-        return found if device is None else found.to(device)
-
-    def on(kind, *args, **options):
-        return nullcontext() if kind == "meta" else autocast(kind, *args, **options)
-
-    def generator(on_device):
-        return RemoteGenerator() if on_device == REMOTE else torch.Generator(on_device)
-
+    device, generators = RemoteDevice(), {"new_generator": _new_generator}
+    if draws_of_the_host:
+        generators = {"generator_for": lambda device, generator: generator}
+        device.refuse_generator = lambda name, generator: None
     with ExitStack() as stack:
+        stack.enter_context(plain_steps())
         for target, name, value in [
-            (torch.optim, "AdamW", lambda *args, fused, **options: adam(*args, foreach=False, **options)),
-            (torch, "tensor", made),
-            (torch, "autocast", on),
-            (skvq.nn.draws, "new_generator", generator),
+            (torch, "tensor", _made),
+            (torch, "autocast", _autocast),
             (skvq.training.on_device, "free_bytes", lambda device: free_bytes),
-            *((module, "resolve_device", torch.device) for module in skvq_modules("resolve_device")),
+            *((module, "resolve_device", torch.device) for module in modules_with("resolve_device")),
+            *((module, name, value) for name, value in generators.items() for module in modules_with(name)),
         ]:
             stack.enter_context(mock.patch.object(target, name, value))
         stack.enter_context(device)
         yield device
 
 
-def skvq_modules(name):
-    """Return the modules of the package that know a function by its name."""
-    import sys
-
+def modules_with(name):
+    """Return the modules of the package that know something by its name."""
     found = [module for path, module in sys.modules.items() if path.partition(".")[0] == "skvq"]
     return [module for module in found if hasattr(module, name)]
+
+
+def _made(data, *, device=None, **options):
+    return TENSOR(data, **options) if device is None else TENSOR(data, **options).to(device)
+
+
+def _autocast(kind, *args, **options):
+    return nullcontext() if kind == REMOTE.type else AUTOCAST(kind, *args, **options)
+
+
+def _new_generator(device):
+    return RemoteGenerator() if device == REMOTE else torch.Generator(device)

@@ -351,8 +351,8 @@ class Descent:
         waiting, self.waiting = self.waiting, []
         if waiting:
             losses, squares, *numbers = zip(*waiting)
-            values = fetched([*losses, *squares])
-            for noted in zip(values, values[len(losses) :], *numbers):
+            values = fetched([*losses, *squares] if self.settings.alpha > 0 else losses)
+            for noted in zip(values, values[len(losses) :] or squares, *numbers):
                 self._note(*noted)
 
     def _note(self, loss, square, total_weight, n_rows):
@@ -430,10 +430,13 @@ def say(verbose, text):
 
 
 def add_decay(network, strength):
-    """Add the derivative of ½ `strength` · ‖weights‖² to the network's gradient; return ‖weights‖², a scalar tensor."""
-    weights = network.parameters.penalized
+    """Add the derivative of ½ `strength` · ‖weights‖² to the network's gradient; return ‖weights‖², a scalar tensor.
+
+    Without strength there is nothing to add, and 0.0 is returned.
+    """
     if strength == 0:
-        return weights.new_zeros(())
+        return 0.0
+    weights = network.parameters.penalized
     network.gradient.penalized.add_(weights, alpha=strength)
     return torch.dot(weights, weights)
 

@@ -188,7 +188,7 @@ class Rows:
         if batch.is_floating_point():
             finite = torch.isfinite(batch).all()
             self._all_finite = finite if self._all_finite is None else self._all_finite & finite
-            if self.source is None:
+            if self.device.type == "cpu":
                 self.look()
         return batch.reshape(-1, *self.shape)
 
