@@ -167,9 +167,9 @@ def remote_device(free_bytes=0, *, draws_of_the_host=False):
     With `draws_of_the_host` the numbers that are drawn on the device are those that the host would draw, so that
     results can be compared.
     """
-    device, generators = RemoteDevice(), {"new_generator": _new_generator}
+    device, generator = RemoteDevice(), ("new_generator", _new_generator)
     if draws_of_the_host:
-        generators = {"generator_for": lambda device, generator: generator}
+        generator = "generator_for", lambda device, generator: generator
         device.refuse_generator = lambda name, generator: None
     with ExitStack() as stack:
         stack.enter_context(plain_steps())
@@ -178,7 +178,7 @@ def remote_device(free_bytes=0, *, draws_of_the_host=False):
             (torch, "autocast", _autocast),
             (skvq.training.on_device, "free_bytes", lambda device: free_bytes),
             *((module, "resolve_device", torch.device) for module in modules_with("resolve_device")),
-            *((module, name, value) for name, value in generators.items() for module in modules_with(name)),
+            *((module, *generator) for module in modules_with(generator[0])),
         ]:
             stack.enter_context(mock.patch.object(target, name, value))
         stack.enter_context(device)

@@ -96,7 +96,7 @@ ROOM = 1e9
 
 def looks_at_every_step():
     """Let the device be looked at as often as the processor is."""
-    return mock.patch.object(skvq.training.loop, "steps_between_looks", lambda device: 1)
+    return mock.patch.object(skvq.training.loop, "steps_between_looks", return_value=1)
 
 
 def waits_between_steps(fit, trainer, device):
@@ -243,9 +243,7 @@ ARRAYS = {
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("standardised", [True, False])
 @pytest.mark.parametrize("name", ARRAYS)
-def test_batches_that_are_made_on_the_device_have_the_bits_of_those_of_the_processor(
-    name, standardised, kept, tmp_path
-):
+def test_batches_made_on_the_device_have_the_bits_of_those_of_the_processor(name, standardised, kept, tmp_path):
     X = ARRAYS[name](tmp_path / "X.npy")
     if not standardised and name == "big-endian":
         X = X.astype(float)  # taken as they are, rows have to be in the order of bytes of the machine

@@ -34,9 +34,8 @@ def sent_rows(rows, device):
     if not sparse.issparse(rows):
         if rows.dtype not in KNOWN_TYPES:
             rows = rows.astype(np.float64)
-        return sent(
-            torch.from_numpy(np.array(rows) if not rows.flags.writeable else np.ascontiguousarray(rows)), device
-        )
+        rows = np.ascontiguousarray(rows) if rows.flags.writeable else np.array(rows)
+        return sent(torch.from_numpy(rows), device)
     values = rows.data if rows.dtype in KNOWN_TYPES[:2] else rows.data.astype(np.float64)
     n_rows, n_columns = rows.shape
     places = np.repeat(np.arange(n_rows) * n_columns, np.diff(rows.indptr)) + rows.indices
