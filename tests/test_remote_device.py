@@ -31,9 +31,8 @@ from skvq import (
 )
 from skvq.mlp.descent import Descent
 from skvq.nn.quantizers.vector import CodebookQuantizer
-from skvq.training.batches import Rows
+from skvq.training.batches import LOOK_EVERY, Rows
 from skvq.training.loop import Loop
-from skvq.training.means import LOOK_EVERY
 from skvq.training.on_device import OnDevice
 
 sys.path.insert(0, str(Path(__file__).parent))

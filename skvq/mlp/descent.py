@@ -14,10 +14,10 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
+from ..training.batches import fetched, steps_between_looks
 from ..training.checkpoints import pack, unpack
 from ..training.interrupts import end_all
 from ..training.loop import Snapshot, TimeLimit
-from ..training.means import fetched, steps_between_looks
 
 # The lists in the state of a training.
 CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")

@@ -1,4 +1,4 @@
-"""What the devices of torch do differently: float64, and results that the host has to wait for."""
+"""Float64 where a device has it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,3 @@ def widest_float(device: torch.device) -> torch.dtype:
 def widened(tensor: torch.Tensor) -> torch.Tensor:
     """Return a tensor in the :func:`widest_float` of its device."""
     return tensor.to(widest_float(tensor.device))
-
-
-def solved(matrices: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """X of A X = B, for regular matrices A (g, d, d) and B (g, d, e): (g, d, e).
-
-    Only the processor looks whether they are regular: on other devices the host would wait for the answer.
-    """
-    if matrices.is_cpu:
-        return torch.linalg.solve(matrices, right)
-    return torch.linalg.solve_ex(matrices, right).result

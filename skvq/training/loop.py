@@ -11,9 +11,9 @@ import torch
 from .._warnings import warn_user
 from ..nn import ranks
 from ..nn.draws import draw_from
+from .batches import TermMeans, steps_between_looks
 from .checkpoints import pack, unpack
 from .interrupts import end_all
-from .means import TermMeans, steps_between_looks
 from .outcome import StartWatch, explained, warn_of_nothing_learned
 from .report import Report
 

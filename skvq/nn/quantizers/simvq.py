@@ -23,8 +23,7 @@ from __future__ import annotations
 
 import torch
 
-from ..devices import solved
-from .vector import CodebookQuantizer
+from .vector import CodebookQuantizer, solved
 
 _SMALLEST_DIRECTION = 1e-3  # of W's largest singular value: below it, revival would need enormous coefficients
 _NO_LENGTH = 1e-12  # so that coefficients that are all zero move nothing

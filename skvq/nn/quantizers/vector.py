@@ -51,7 +51,6 @@ import torch
 import torch.nn.functional as F
 
 from .. import ranks
-from ..devices import solved
 from ..draws import default_generator
 from .base import Cluster, Quantized, Quantizer, estimator_named
 from .nearest import nearest_codes, removal_costs
@@ -131,6 +130,16 @@ def drift(codebook: torch.Tensor, counts: torch.Tensor, sums: torch.Tensor) -> t
     diagonal = covariance.diagonal(dim1=1, dim2=2)
     diagonal += diagonal.sum(dim=1, keepdim=True) / n[:, 0] + _NO_LENGTH
     return common + centred @ solved(covariance, transposed @ errors)
+
+
+def solved(matrices: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """X of A X = B, for regular matrices A (g, d, d) and B (g, d, e): (g, d, e).
+
+    Only the processor looks whether they are regular: on other devices the host would wait for the answer.
+    """
+    if matrices.is_cpu:
+        return torch.linalg.solve(matrices, right)
+    return torch.linalg.solve_ex(matrices, right).result
 
 
 def _slots(codes: torch.Tensor, n_codes: int) -> torch.Tensor:
