@@ -155,7 +155,7 @@ def test_the_device_learns_what_the_processor_does(name):
 def answers(model, X):
     """Return what a fitted model says about rows, by method."""
     found = {"score": model.score(X)}
-    if hasattr(model, "transform"):
+    if hasattr(model, "inverse_transform"):
         found["inverse_transform"] = model.inverse_transform(model.transform(X))
     if hasattr(model, "score_samples"):
         found["score_samples"] = model.score_samples(X)

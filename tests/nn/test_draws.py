@@ -40,7 +40,7 @@ def test_a_generator_draws_for_its_own_device_itself():
 def test_draws_for_another_device_follow_from_the_state_of_the_generator_and_move_it_on():
     generator = torch.Generator().manual_seed(0)
     state = generator.get_state()
-    with mock.patch.object(draws, "new_generator", lambda device: torch.Generator()):
+    with mock.patch.object(draws, "new_generator", side_effect=lambda device: torch.Generator()):
         first, second = (generator_for(torch.device("cuda"), generator) for _ in range(2))
         generator.set_state(state)
         again = generator_for(torch.device("cuda"), generator)
