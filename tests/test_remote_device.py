@@ -121,6 +121,13 @@ def test_the_host_waits_for_the_device_at_looks_only(name):
     assert waits[LOOK_EVERY - 1] == 1  # for the losses of all steps since the last look
 
 
+def test_the_groups_of_many_codes_are_counted_at_every_step():
+    model = PixelCNN(n_codes=2000, device="meta", early_stopping=False, **SMALL | {"max_iter": 1, "batch_size": 4})
+    with remote_device(ROOM) as device:
+        waits = waits_between_steps(lambda: model.fit(CODES[:32]), Loop, device)
+    assert waits.tolist() == [2] * 7  # for the counts, and to read them
+
+
 @pytest.mark.parametrize("quantizer", ["vector", "residual"])
 def test_codes_are_revived_at_looks(quantizer):
     model = codes(quantizer, batch_size=4, device="meta", early_stopping=False)
