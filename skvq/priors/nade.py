@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
@@ -33,7 +33,7 @@ from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
 
-class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, NetworkEstimator):
+class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     r"""How likely a row of a table is, new rows, rows given some of their columns, and missing cells given the others.
 
     A neural autoregressive distribution estimator without a fixed order of columns [1]_: one network predicts each
@@ -510,7 +510,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, Networ
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
+        tags.transformer_tags.preserves_dtype, tags.estimator_type = [], "density_estimator"
         return tags
 
 
