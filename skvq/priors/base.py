@@ -21,6 +21,7 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.fingerprint import digest_of_arrays
 from ..core.layout import check_image_shape, check_rows
+from ..core.lazy import lazy, scores
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, random_source
 from ..nn import ranks
@@ -59,6 +60,7 @@ def _has_no_classes(estimator):
     )
 
 
+@lazy(score_samples=scores)
 class GridDensity(DensityMixin, NetworkEstimator):
     """Base of the density estimators on grids of integer codes, in raster order.
 
@@ -420,6 +422,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         ----------
         X : array-like of int, of the layout that `fit` saw
             Codes in [0, K).
+            An array or a frame of dask gives a lazy one, computed block by block.
         y : label, or array-like of shape (n,), default=None
             Classes, for a model of p(x | y). With None it returns the log of sum_y p(y) p(x | y), with `class_prior_`
             for p(y), which takes one pass for each class.

@@ -19,6 +19,7 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.inference import phase
 from ..core.layout import with_index
+from ..core.lazy import lazy, scores
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
@@ -33,6 +34,7 @@ from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
 
+@lazy(score_samples=scores)
 class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     r"""How likely a row of a table is, new rows, rows given some of their columns, and missing cells given the others.
 
@@ -473,6 +475,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         Parameters
         ----------
         X : table like that of `fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
