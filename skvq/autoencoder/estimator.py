@@ -432,8 +432,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         check_is_fitted(self, "weights_")
         Z = check_components(X, "Z", self._n_features_out)
-        pieces = inference.decode(self._network(), Z, resolve_device(self.device))
-        return with_index(layout_of(self).restore(pieces, len(Z)), X)
+        layout = layout_of(self)
+        pieces = inference.decode(self._network(), Z, resolve_device(self.device), layout.row_shape)
+        return with_index(layout.restore(pieces, len(Z)), X)
 
     @prepared
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:

@@ -754,12 +754,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     def _rows_from(self, z, random_state=None):
         """Return E[x | z], or draws from p(x | z) with a RandomState, in the units and the layout of X."""
-        network, device = self._network(), resolve_device(self.device)
+        network, device, layout = self._network(), resolve_device(self.device), layout_of(self)
         if random_state is None:
-            pieces = decode(network, z, device)
+            pieces = decode(network, z, device, layout.row_shape)
         else:
             pieces = inference.draw_rows(network, z, device, _torch_generator(random_state))
-        return layout_of(self).restore(pieces, len(z))
+        return layout.restore(pieces, len(z))
 
     def _rows_of_each(self, z, X):
         """Return E[x | z] of z (n, m, n_components): an ndarray (n, m, ...), or m frames with the index of X."""

@@ -1002,8 +1002,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _decode(self, codes):
         """Return the rows, in the units and the layout of X, that codes (n, codes_per_row) stand for."""
-        pieces = inference.decode(self._network(), codes, resolve_device(self.device))
-        return layout_of(self).restore(pieces, len(codes))
+        layout = layout_of(self)
+        pieces = inference.decode(self._network(), codes, resolve_device(self.device), layout.row_shape)
+        return layout.restore(pieces, len(codes))
 
     def __sklearn_tags__(self):
         return tag_rows(super().__sklearn_tags__())
