@@ -244,7 +244,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     The budget of ``max_iter="auto"`` adapts to the data: images get 25 epochs, but are seen at least 100,000 and at
     most 600,000 times in all (1,000 images: 100 epochs; 60,000: 10), no more than 100 epochs, in at least 300 steps; a
     table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256; a linear model, which starts near its
-    optimum, 300 small steps.
+    optimum, 300 small steps. Every tenfold of the rows of a table beyond 20,000 adds half of these steps; the last
+    epoch may be a part of one.
 
     Tables may have the columns that :class:`AutoEncoderTransformer` takes. Given z they are independent: a category or
     boolean has the softmax of its levels, of which a missing cell is one more where `fit` saw missing cells; a number
