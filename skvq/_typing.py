@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -27,6 +27,7 @@ __all__ = [
     "Path",
     "RandomState",
     "Reals",
+    "RowsLike",
     "Self",
     "SeriesLayout",
     "SeriesShape",
@@ -37,6 +38,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 # Whatever numpy makes an array of (lists, DataFrames, tensors), or a sparse matrix.
 MatrixLike: TypeAlias = ArrayLike | spmatrix | sparray
+# That, or what gives one chunk of it after the other.
+RowsLike: TypeAlias = MatrixLike | Iterable[Any] | torch.utils.data.Dataset[Any]
 Reals: TypeAlias = NDArray[np.floating]
 RandomState: TypeAlias = int | np.random.RandomState | None
 # Where a checkpoint is kept.

@@ -19,6 +19,7 @@ from .._typing import (
     Path,
     RandomState,
     Reals,
+    RowsLike,
     Self,
     SeriesLayout,
     SeriesShape,
@@ -321,7 +322,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @typed(with_callbacks)
     @prepared
     @forgets_failure
-    def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
+    def fit(self, X: RowsLike, y: ArrayLike | None = None, *, X_val: RowsLike | None = None) -> Self:
         """Learn encoder and decoder from X.
 
         Parameters
@@ -329,6 +330,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         X : DataFrame, array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
             Any numeric dtype, finite; in [0, 1] with ``loss="log_loss"``. Tables may have columns of other kinds, and
             missing cells.
+            What gives one chunk of rows after the other, such as a generator, a torch Dataset or DataLoader, a dask,
+            zarr or HDF5 array or a pyarrow data set, is read once, into a temporary file; its chunks are numbers
+            without missing cells.
         y : None
             Ignored.
         X_val : array-like like X, default=None
@@ -363,7 +367,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self
 
     @prepared
-    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: RowsLike, y: ArrayLike | None = None) -> Self:
         """Train on a chunk of rows, each of them once, and go on with the next chunk in the next call.
 
         The first chunk fixes the columns or the shape, the scaling, and the network and its start, so it should be
@@ -397,7 +401,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self
 
     @prepared
-    def transform(self, X: MatrixLike) -> NDArray[np.float32]:
+    def transform(self, X: RowsLike) -> NDArray[np.float32]:
         """Return the codes of X.
 
         Parameters
@@ -438,7 +442,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return with_index(layout.restore(pieces, len(Z)), X)
 
     @prepared
-    def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
+    def reconstruction_error(self, X: RowsLike) -> NDArray[np.float64]:
         """Return how badly each row is reconstructed: the mean squared error of its standardised values.
 
         Of a table with other columns than numbers it is the mean over columns of the error of their features, each
@@ -462,7 +466,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return squared_error / math.prod(layout_of(self).row_shape)
 
     @prepared
-    def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
+    def score_samples(self, X: RowsLike) -> NDArray[np.float64]:
         """Return the reconstruction error of each row with its sign changed: high for normal rows, low for anomalies.
 
         So rows are ranked as by `score_samples` of all other estimators. It is no log-likelihood, which a
@@ -480,7 +484,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return -self.reconstruction_error(X)
 
     @prepared
-    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
+    def score(self, X: RowsLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 
         Of a table with other columns than numbers it is the share of the variance of all features, scaled so that every

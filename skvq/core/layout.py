@@ -7,8 +7,10 @@ import numbers
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import torch
 from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -16,17 +18,17 @@ from sklearn.utils.validation import check_array, validate_data
 
 from .._warnings import warn_user
 from ..training.batches import Rows, as_array
+from ..training.stored import StoredRows
 from .inference import phase
 from .naming import about_gaps, named
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
+from .sources import MOST_COLOURS, chunks_of, is_source, store
 
 # Rows that are looked at together; bounds the extra memory to a few MB.
 CHUNK_VALUES = 500_000
 # Arrays (n, H, W) whose shorter side is at most this, and whose longer side is so many times longer, look like series.
 MOST_CHANNELS, LEAST_RATIO = 16, 4
-# Channels of images that come first, at most.
-MOST_COLOURS = 4
 # Below this, variances have lost digits or vanished.
 SMALLEST_VARIANCE = 1e-280
 UNSCALED = "standardize=False", "standardize=True"
@@ -146,8 +148,15 @@ def looks_like_series(found):
     return short <= MOST_CHANNELS and long >= LEAST_RATIO * short
 
 
-def warn_of_other_axes(found):
-    """Warn if the shape of an image (or None) looks like that of a series, or as if its channels came first."""
+def warn_of_other_axes(X, found):
+    """Warn if X, of images of a shape (or None), looks like chunks of rows, like series, or like channels first."""
+    is_list_of_arrays = isinstance(X, (list, tuple)) and all(isinstance(part, np.ndarray | torch.Tensor) for part in X)
+    if is_list_of_arrays and found is not None and len(found) == 2 and len(X) < found[0]:
+        warn_user(
+            f"X is a list of arrays of two dimensions, taken for {len(X)} images of {found[0]} x {found[1]} pixels; if "
+            "they are chunks of rows, pass iter(X). If they are images, np.stack(X) says so, without this warning"
+        )
+        return
     if looks_like_series(found):
         length, n_channels = max(found), min(found)
         layout = "" if found == (length, n_channels) else ", series_layout='channels_first'"
@@ -226,6 +235,8 @@ def _factors(X, channels):
 
 def _rescaled(X, factor):
     """Return X (n, p) with its columns multiplied, in float64."""
+    if isinstance(X, StoredRows):
+        return X.times(factor)
     return sparse.csr_matrix(X.multiply(factor[None])) if sparse.issparse(X) else X.astype(np.float64) * factor
 
 
@@ -280,7 +291,8 @@ def standardisation(X, *, per_column, n_channels=1):
 def check_scale(rows):
     """Warn of rows that are taken as they are and that float32 rounds to 0; refuse those whose squares overflow it."""
     values = rows.data if sparse.issparse(rows) else rows
-    largest = float(abs(values).max()) if values.size and values.dtype.kind == "f" else 0.0
+    is_real = len(values) > 0 and values.dtype.kind == "f"
+    largest = max(-float(values.min()), float(values.max())) if is_real else 0.0
     if 0 < largest < float(np.finfo(np.float32).tiny):
         warn_user(
             f"X holds no value larger than {largest:.3g}, which float32 rounds to 0; rescale X, or pass "
@@ -300,6 +312,7 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     estimator : estimator
         Learns, or is held to, the number and the names of the columns.
     X : array-like, CSR or CSC matrix where the estimator takes sparse ones, images (n, H, W) or (n, H, W, C)
+        Or what gives chunks of these, which are written to a temporary file, see :mod:`skvq.core.sources`.
     shape : tuple of int or None
         The shape that images must have.
     reset : bool
@@ -311,10 +324,13 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
 
     Returns
     -------
-    rows : ndarray or CSR matrix of shape (n, n_features), of any numeric dtype
+    rows : ndarray, CSR matrix or StoredRows of shape (n, n_features), of any numeric dtype
     found : tuple of int or None
         Shape of one image or series; None if X came as rows.
     """
+    if gives_chunks(X):
+        check = partial(check_rows, estimator, shape=shape, series=series, called=called)
+        return store(chunks_of(X, image_shape=shape), check, reset=reset)
     rows, found = flatten_images(X, shape, called) if series is None else series.flatten(X)
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
     try:
@@ -456,7 +472,7 @@ class RowLayout:
         rows, found = check_rows(estimator, X, known, reset=True, series=series)
         image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
         if series is None and known is None:
-            warn_of_other_axes(found)
+            warn_of_other_axes(X, found)
         if series is not None and found is not None and not series.channels_first and looks_like_series(found):
             warn_of_wide_series(*found)
         is_wide_float = rows.dtype.kind == "f" and rows.dtype.itemsize >= 4
@@ -550,9 +566,11 @@ class RowLayout:
 def is_table(estimator, X):
     """Return whether X is laid out column by column: frames, objects, strings, missing cells, chosen categories.
 
-    Images, series, sparse matrices and arrays of numbers are rows of numbers.
+    Images, series, sparse matrices, arrays of numbers and what comes in chunks are rows of numbers.
     """
     if estimator.image_shape is not None or estimator.series_shape is not None or sparse.issparse(X):
+        return False
+    if gives_chunks(X):
         return False
     if _is_frame(X):
         return not any(str(dtype).startswith("Sparse") for dtype in X.dtypes)
@@ -567,16 +585,26 @@ def is_table(estimator, X):
         return array.dtype.kind == "f" and bool(np.isnan(array.min()))  # no memory of the array's size
 
 
+def gives_chunks(X):
+    """Return whether X gives its rows a chunk at a time, see :func:`skvq.core.sources.is_source`."""
+    return not isinstance(X, np.ndarray) and is_source(X)
+
+
 def _is_frame(X):
     """Return whether X is a data frame of pandas or polars; neither is imported."""
     modules = (sys.modules.get("pandas"), sys.modules.get("polars"))
     return any(module is not None and isinstance(X, module.DataFrame) for module in modules)
 
 
-def refuse_files(X):
-    """Raise ValueError for a list of names of files, and of images of PIL that differ in size."""
+def refuse_lists(X):
+    """Raise ValueError for a list of names of files, of data frames, and of images of PIL that differ in size."""
     if not isinstance(X, (list, tuple)) or not X:
         return
+    if hasattr(X[0], "columns"):
+        raise ValueError(
+            "X is a list of data frames; pass one frame, pandas.concat(X), or, for numbers that are more than memory "
+            "holds, what gives one chunk after the other, such as iter(X)"
+        )
     if isinstance(X[0], (str, os.PathLike)):
         raise ValueError(
             f"X holds strings or paths, such as {X[0]!r:.80}; read the files first: "
@@ -602,10 +630,12 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
         If `categorical_features` chooses columns of what has none: images, series and sparse matrices. For lists of
         arrays of unequal lengths.
     """
-    if not (isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
-        refuse_files(X)
+    if not (gives_chunks(X) or isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
+        X = as_array(X)
+        refuse_lists(X)
         refuse_unequal_lengths(X)
-    if estimator.image_shape is None and estimator.series_shape is None and len(getattr(X, "shape", ())) == 2:
+    is_matrix = len(getattr(X, "shape", ())) == 2 and not gives_chunks(X)
+    if estimator.image_shape is None and estimator.series_shape is None and is_matrix:
         warn_of_pixels(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features

@@ -167,7 +167,8 @@ def refuse_unequal_lengths(X):
     lengths = {_length(row) for row in X}
     if len(lengths) > 1 and None not in lengths:
         raise ValueError(
-            f"X holds rows of unequal lengths, from {min(lengths)} to {max(lengths)}; a model has one length: {WAY_OUT}"
+            f"X holds rows of unequal lengths, from {min(lengths)} to {max(lengths)}; a model has one length: "
+            f"{WAY_OUT}. If they are chunks of rows, pass iter(X)"
         )
 
 

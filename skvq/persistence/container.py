@@ -188,20 +188,22 @@ def remove_leftovers(directory):
 @contextmanager
 def _unfinished(directory):
     """Yield the path of a new file in a folder, and the file, locked and open for bytes; if it is left, remove it."""
-    while True:
-        temporary = os.path.join(directory, f"{PREFIX}{secrets.token_hex(16)}{SUFFIX}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        file = os.fdopen(os.open(temporary, flags, 0o666), "wb")
-        _lock(file, wait=True)
-        if os.name == "nt" or os.fstat(file.fileno()).st_nlink:
-            break
-        file.close()  # another process took it for a leftover before it was locked
+    temporary = None  # its name is known before it exists: an interrupt may come at any moment
     try:
+        while True:
+            temporary = os.path.join(directory, f"{PREFIX}{secrets.token_hex(16)}{SUFFIX}")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            file = os.fdopen(os.open(temporary, flags, 0o666), "wb")
+            _lock(file, wait=True)
+            if os.name == "nt" or os.fstat(file.fileno()).st_nlink:
+                break
+            file.close()  # another process took it for a leftover before it was locked
         with file:
             yield temporary, file
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)
+            if temporary is not None:
+                os.unlink(temporary)
         raise
 
 

@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._typing import ArrayLike, MatrixLike, NDArray, RandomState, Self, typed
+from .._typing import ArrayLike, NDArray, RandomState, RowsLike, Self, typed
 from .._warnings import warn_user
 from ..core.availability import available_if
 from ..core.callbacks import FitTask, with_callbacks
@@ -26,6 +26,7 @@ from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto
 from ..nn import ranks
 from ..training.batches import Rows
 from ..training.interrupts import end_all
+from ..training.stored import StoredRows
 from .arguments import check_given, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
 from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
@@ -108,6 +109,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
                 (1, rows.shape[1]) if shape is None else check_image_shape(shape, rows.shape[1], "grid_shape")
             )
             self._grids_in = found is not None
+        rows = rows[:] if isinstance(rows, StoredRows) else rows  # codes are small
         return check_codes(rows, self.n_codes if reset else self.n_codes_)
 
     def _infer_n_codes(self, codes):
@@ -124,10 +126,10 @@ class GridDensity(DensityMixin, NetworkEstimator):
     @forgets_failure
     def fit(
         self,
-        X: MatrixLike,
+        X: RowsLike,
         y: ArrayLike | None = None,
         *,
-        X_val: MatrixLike | None = None,
+        X_val: RowsLike | None = None,
         y_val: ArrayLike | None = None,
         codebook: ArrayLike | None = None,
     ) -> Self:
@@ -184,7 +186,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
     @typed(available_if(_has_no_classes))
     @prepared
-    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: RowsLike, y: ArrayLike | None = None) -> Self:
         """Train on a chunk of rows, each of them once, and go on with the next chunk in the next call.
 
         The first chunk fixes the shape, the number of codes where `n_codes` is None, and the network and its start, so
@@ -411,7 +413,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         return draw_classes(log_weights, random.random_sample(n_samples))
 
     @prepared
-    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
+    def score_samples(self, X: RowsLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(grid) of every row, or log p(grid | y), in nats.
 
         Parameters
@@ -438,7 +440,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         )
 
     @prepared
-    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
+    def score(self, X: RowsLike, y: ArrayLike | None = None) -> float:
         """Return the mean of `score_samples`, in nats per row.
 
         Parameters

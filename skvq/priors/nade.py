@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import numbers
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from sklearn.base import DensityMixin
+from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
@@ -32,7 +33,7 @@ from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
 
-class OrderlessNADE(DensityMixin, NetworkEstimator):
+class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, NetworkEstimator):
     r"""How likely a row of a table is, new rows, rows given some of their columns, and missing cells given the others.
 
     A neural autoregressive distribution estimator without a fixed order of columns [1]_: one network predicts each
@@ -84,7 +85,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
     device : str, default="cpu"
         Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
     random_state : int, RandomState instance or None, default=None
-        Seeds the weights, the split, and what is hidden of each row.
+        Seeds the weights, the split, what is hidden of each row, and the draws of `transform`.
     verbose : int, default=0
         1 prints how the fit goes in about twenty lines, 2 in one per epoch.
     max_seconds : float or None, default=None
@@ -241,7 +242,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
-        self._codes = self.columns_, codes
+        self._codes, self._table = (self.columns_, codes), (self.columns_, columns)
         generator = self._generator()
         self.orders_ = draw_orders(len(columns), int(self.n_orders), generator)
         device = resolve_device(self.device)
@@ -431,6 +432,24 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
             completed.append(keep_known(X, columns.restore(whole), known))
         return completed[0] if len(completed) == 1 else completed
 
+    @prepared
+    def transform(self, X: ArrayLike) -> Any:
+        """Return X with its missing cells filled by their best guess: an imputer for a Pipeline.
+
+        It is :meth:`complete` with ``strategy="mean"``. The draws that are averaged have a seed of their own, so the
+        same X gives the same values in every call.
+
+        Parameters
+        ----------
+        X : table like that of `fit`
+
+        Returns
+        -------
+        X_complete : like the X of `fit`
+        """
+        seed = self.random_state if isinstance(self.random_state, numbers.Integral) else 0
+        return self.complete(X, strategy="mean", random_state=seed)
+
     def _mean_draws(self, columns, cells, n_draws, random, options):
         """Return cells whose missing ones are the averages of draws; blocks of rows bound the memory."""
         n_draws = DRAWS_OF_A_MEAN if n_draws == 1 else n_draws
@@ -492,6 +511,7 @@ class OrderlessNADE(DensityMixin, NetworkEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
         return tags
 
 

@@ -14,8 +14,8 @@ PASS_ROWS, PASS_IMAGES, PASS_VALUES = 256, 128, 2**20
 def as_array(X, name="X"):
     """Return a torch tensor, on any device and with or without a gradient, as an ndarray; anything else unchanged.
 
-    Floats that numpy does not have, such as bfloat16, become float32. Lists of tensors become lists of ndarrays.
-    Messages call the array by `name`.
+    But a table of pyarrow becomes a data frame. Floats that numpy does not have, such as bfloat16, become float32.
+    Lists of tensors become lists of ndarrays. Messages call the array by `name`.
 
     Raises
     ------
@@ -27,6 +27,8 @@ def as_array(X, name="X"):
     """
     if not isinstance(X, np.ndarray | torch.Tensor):
         refuse_streams(X)
+        if type(X).__module__ == "pyarrow.lib" and hasattr(X, "to_pandas") and hasattr(X, "schema"):
+            return as_frame(X)
     if isinstance(X, dict | set) and not sparse.issparse(X):  # the dictionary of keys is a sparse matrix
         raise TypeError(f"{name} is a {type(X).__name__}; pass rows and columns, such as pandas.DataFrame({name})")
     if X.is_complex() if isinstance(X, torch.Tensor) else getattr(getattr(X, "dtype", None), "kind", "") == "c":
@@ -50,6 +52,16 @@ def as_array(X, name="X"):
     return X.resolve_conj().resolve_neg().numpy()
 
 
+def as_frame(table):
+    """Return a table or a record batch of pyarrow as a data frame, of pandas or, without that, of polars."""
+    try:
+        return table.to_pandas()
+    except ImportError:
+        import polars
+
+        return polars.from_arrow(table)
+
+
 def _holds_tensors(X):
     """Return whether a list, or the first list in it, begins with a tensor."""
     while isinstance(X, (list, tuple)) and X:
@@ -69,7 +81,8 @@ def refuse_streams(X):
         return
     raise TypeError(
         f"a {type(X).__name__} was passed where an array is expected; pass its rows as one array, such as {joined}; if "
-        "they are more than memory holds, call partial_fit(chunk) for each chunk of them"
+        "they are more than memory holds, call the method with one chunk of them after the other (partial_fit in place "
+        "of fit, where there is one)"
     )
 
 

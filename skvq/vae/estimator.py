@@ -20,6 +20,7 @@ from .._typing import (
     Path,
     RandomState,
     Reals,
+    RowsLike,
     Self,
     SeriesLayout,
     SeriesShape,
@@ -352,13 +353,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     @typed(with_callbacks)
     @prepared
     @forgets_failure
-    def fit(self, X: MatrixLike, y: ArrayLike | None = None, *, X_val: MatrixLike | None = None) -> Self:
+    def fit(self, X: RowsLike, y: ArrayLike | None = None, *, X_val: RowsLike | None = None) -> Self:
         """Learn encoder and decoder from X.
 
         Parameters
         ----------
         X : DataFrame, array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
             Any numeric dtype, finite.
+            What gives one chunk of rows after the other, such as a generator, a torch Dataset or DataLoader, a dask,
+            zarr or HDF5 array or a pyarrow data set, is read once, into a temporary file; its chunks are numbers
+            without missing cells.
         y : None
             Ignored.
         X_val : array-like like X, default=None
@@ -387,7 +391,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         return self
 
     @prepared
-    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: RowsLike, y: ArrayLike | None = None) -> Self:
         """Train on a chunk of rows, each of them once, and go on with the next chunk in the next call.
 
         The first chunk fixes the columns or the shape, the scaling, and the network and its start, so it should be
@@ -424,7 +428,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         return self
 
     @prepared
-    def transform(self, X: MatrixLike) -> NDArray[np.float32]:
+    def transform(self, X: RowsLike) -> NDArray[np.float32]:
         """Return the mean of the posterior q(z | x) of every row.
 
         Parameters
@@ -461,7 +465,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         return with_index(self._rows_from(check_components(X, "z", self._n_features_out)), X)
 
     @prepared
-    def score_samples(self, X: MatrixLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
+    def score_samples(self, X: RowsLike, *, n_importance_samples: int | None = None) -> NDArray[np.float64]:
         """Return a lower bound on log p(x) of every row, in nats and in the units of X.
 
         For mixed tables it is made of probabilities of discrete cells and densities of real ones, see Notes of the
@@ -500,7 +504,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         return bound - log_unit
 
     @prepared
-    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
+    def score(self, X: RowsLike, y: ArrayLike | None = None) -> float:
         """Return the mean of ``score_samples(X)``: the ELBO in nats per row, whatever `kl_weight` was trained with.
 
         Parameters

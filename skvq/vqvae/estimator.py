@@ -22,6 +22,7 @@ from .._typing import (
     Path,
     RandomState,
     Reals,
+    RowsLike,
     Self,
     SeriesLayout,
     SeriesShape,
@@ -66,6 +67,7 @@ from .prior import (
     keeps_autoencoder,
     models_rows,
     named_prior,
+    of_columns,
 )
 
 # Instances with parameters that can be set, for the message of an error.
@@ -408,10 +410,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     @prepared
     def fit(
         self,
-        X: MatrixLike,
+        X: RowsLike,
         y: ArrayLike | None = None,
         *,
-        X_val: MatrixLike | None = None,
+        X_val: RowsLike | None = None,
         y_val: ArrayLike | None = None,
     ) -> Self:
         """Learn the codes of X, and the prior over them.
@@ -420,6 +422,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         ----------
         X : DataFrame, array-like or CSR/CSC matrix of shape (n, n_features), or images (n, H, W) or (n, H, W, C)
             Any numeric dtype, finite. Tables may have columns of other kinds, and missing cells.
+            What gives one chunk of rows after the other, such as a generator, a torch Dataset or DataLoader, a dask,
+            zarr or HDF5 array or a pyarrow data set, is read once, into a temporary file; its chunks are numbers
+            without missing cells.
         y : array-like of shape (n,), default=None
             Classes, for a prior with ``class_conditional=True``; ignored otherwise. The codes never see them.
         X_val, y_val : array-like like X and y, default=None
@@ -477,10 +482,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     @prepared
     def fit_prior(
         self,
-        X: MatrixLike,
+        X: RowsLike,
         y: ArrayLike | None = None,
         *,
-        X_val: MatrixLike | None = None,
+        X_val: RowsLike | None = None,
         y_val: ArrayLike | None = None,
     ) -> Self:
         """Fit a prior to the codes of X, new or in place of the present one; the autoencoder stays as it is.
@@ -517,7 +522,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return self
 
     @prepared
-    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: RowsLike, y: ArrayLike | None = None) -> Self:
         """Train the autoencoder on a chunk of rows, each of them once, and go on with the next chunk in the next call.
 
         The first chunk fixes the columns or the shape, the scaling, and the network and its start, so it should be
@@ -553,7 +558,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return self
 
     @prepared
-    def transform(self, X: MatrixLike) -> NDArray[np.int32]:
+    def transform(self, X: RowsLike) -> NDArray[np.int32]:
         """Return the codes of X.
 
         Parameters
@@ -606,7 +611,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return with_index(self._decode(check_codes(codes, self.n_codes_)), X)
 
     @prepared
-    def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float:
+    def score(self, X: RowsLike, y: ArrayLike | None = None) -> float:
         """Return R², the share of the variance of X that the reconstruction explains, on standardised values.
 
         Of a table with other columns than numbers it is the share of the variance of all features, scaled so that every
@@ -681,7 +686,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     @typed(available_if(has_prior))
     @prepared
-    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
+    def score_samples(self, X: RowsLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return log p(x) of every row, or a lower bound on it, in nats and in the units of X.
 
         With a prior of rows, as tables have by default, it is that of :meth:`OrderlessNADE.score_samples`: densities of
@@ -707,8 +712,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """
         prior = self._fitted_prior()
         if isinstance(prior, RowPrior):
-            validate_data(self, as_array(X), skip_check_array=True, reset=False)
-            return prior.score_samples(X, y)
+            return of_columns(self, X, lambda rows: prior.score_samples(rows, y))
         if layout_of(self).is_mixed:
             raise ValueError(
                 "with a prior of codes score_samples has a Gaussian likelihood, for tables of numbers without missing "

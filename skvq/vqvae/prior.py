@@ -13,21 +13,25 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_consistent_length, has_fit_parameter
+from sklearn.utils.validation import check_consistent_length, has_fit_parameter, validate_data
 
 from .._warnings import warn_user
 from ..core.codes import check_codes
 from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator
+from ..core.layout import gives_chunks
 from ..core.naming import named
 from ..core.parameters import is_auto
+from ..core.sources import chunks_of
 from ..priors.arguments import class_indices, learn_classes
 from ..priors.base import GridDensity
 from ..priors.hierarchical import HierarchicalPixelCNN
 from ..priors.nade import OrderlessNADE
 from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
+from ..training.batches import as_array
 from ..training.checkpoints import checked_path
+from ..training.stored import in_memory
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
 # The share of `max_seconds` that the autoencoder gets where there is a prior.
@@ -76,6 +80,23 @@ def named_prior(prior, layout, X, spec):
         return "transformer"
     is_table = len(layout.row_shape) == 1 and not sparse.issparse(X)
     return "nade" if is_table and X.shape[1] <= MOST_COLUMNS else "pixelcnn"
+
+
+def of_columns(estimator, X, compute):
+    """Return what `compute` makes of a table, whose columns are checked first; of chunks, of one after the other.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted one, whose columns X must have.
+    X : DataFrame, array-like, or what gives chunks of these
+    compute : callable
+        X → ndarray with a value for each row.
+    """
+    if gives_chunks(X):
+        return np.concatenate([of_columns(estimator, chunk, compute) for chunk in chunks_of(X)])
+    validate_data(estimator, as_array(X), skip_check_array=True, reset=False)
+    return compute(X)
 
 
 def models_rows(prior):
@@ -293,12 +314,15 @@ class RowPrior:
     @classmethod
     def check(cls, prior, X, X_val, *, tables):
         """Raise an error, before anything is trained, for tables that the prior which :meth:`new` makes cannot take."""
-        cls._told(prior, tables)._check_rows(X, X_val)
+        cls._told(prior, tables)._check_rows(in_memory(X), in_memory(X_val))
 
     def fit(self, X, X_val, task):
-        """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it."""
+        """Fit the estimator to a table, with held-out rows or None, and return it; `task` is the FitTask around it.
+
+        Of StoredRows it sees those that stand for all: it learns from fewer rows than these.
+        """
         with task.delegate("prior", self.estimator), self._said_once():
-            return self.estimator.fit(X, X_val=X_val)
+            return self.estimator.fit(in_memory(X), X_val=in_memory(X_val))
 
     def sample(self, n_samples, *, y, **options):
         """Return drawn rows, like the X of `fit`."""

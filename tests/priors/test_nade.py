@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
 
 import skvq
 from skvq import OrderlessNADE
@@ -255,3 +257,20 @@ def test_the_likelihood_of_two_columns_is_the_mean_over_both_orders(tmp_path):
     np.testing.assert_allclose(np.exp(found), np.exp(each).mean(axis=0))
     model.save(tmp_path / "model.skvq")
     np.testing.assert_array_equal(skvq.load(tmp_path / "model.skvq").score_samples(X), found)
+
+
+def test_transform_fills_missing_cells_with_the_best_guess_and_keeps_all_others():
+    random = np.random.default_rng(0)
+    first = random.normal(size=500)
+    whole = pd.DataFrame({"a": first.round(2), "b": np.where(first > 0, "high", "low"), "c": (2 * first).round(2)})
+    holes = whole.mask(random.random((500, 3)) < 0.2)
+    model = OrderlessNADE(random_state=0).fit(holes)
+    filled = model.transform(holes)
+    pd.testing.assert_frame_equal(filled, model.transform(holes))
+    pd.testing.assert_frame_equal(filled, model.complete(holes, strategy="mean", random_state=0))
+    pd.testing.assert_frame_equal(filled.where(holes.notna()), holes)
+    missing = holes.b.isna() & holes[["a", "c"]].notna().any(axis=1)
+    assert (filled.b == whole.b)[missing].mean() > 0.9
+    assert list(model.get_feature_names_out()) == ["a", "b", "c"]
+    scored = make_pipeline(OrderlessNADE(random_state=0), LinearRegression()).fit(holes[["a", "c"]], first)
+    assert scored.score(holes[["a", "c"]], first) > 0.8

@@ -395,11 +395,11 @@ def check_cells(estimator, X, columns):
 
 def as_table(X):
     """Return X as a frame or an ndarray of two dimensions, of numbers, strings or objects."""
+    X = as_array(X)
     if frame_of(X) is not None:
         return X
     if sparse.issparse(X):
         raise TypeError("Sparse data was passed, but sparse input is not supported here; pass X.toarray()")
-    X = as_array(X)
     if isinstance(X, np.matrix):
         raise TypeError("X is a matrix of numpy, which is not supported; pass np.asarray(X)")
     if not isinstance(X, np.ndarray):
