@@ -1007,9 +1007,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _decode(self, codes):
         """Return the rows, in the units and the layout of X, that codes (n, codes_per_row) stand for."""
-        layout = layout_of(self)
-        pieces = inference.decode(self._network(), codes, resolve_device(self.device), layout.row_shape)
-        return layout.restore(pieces, len(codes))
+        layout, device = layout_of(self), resolve_device(self.device)
+        return layout.restore(inference.decode(self._network(), codes, device, layout.row_shape), len(codes))
 
     def __sklearn_tags__(self):
         return tag_rows(super().__sklearn_tags__())
