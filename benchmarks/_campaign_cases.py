@@ -118,6 +118,11 @@ ODD = (
     "(row for row in X)", "[]", "[[]]", "[None]", "[[None] * 5] * 4", "[[1, 2], [3]]", "[X, X]", "{'a': [1, 2]}",
     "np.empty((4, 0))", "np.zeros((2, 3, 4, 5, 6))", "[['a', 'b'], ['c', 'd']]", "[[True, None], [1, 'a']]", "range(5)",
     "np.array([[{}, []], [(), set()]], dtype=object)", "X.astype(object) * 10**30", "np.array(['2020-01-01'] * 40, 'M8[D]')",
+    "iter([X[:20], X[20:]])", "iter([X[:20], X[20:, :3]])", "iter([])", "map(pd.DataFrame, [X[:20], X[20:]])",
+    "torch.utils.data.TensorDataset(torch.tensor(X))", "torch.utils.data.DataLoader(torch.tensor(X), batch_size=7)",
+    "torch.utils.data.DataLoader([{'x': 1.0}] * 9)", "__import__('dask.array').array.from_array(X, chunks=(9, 2))",
+    "__import__('zarr').array(X)", "__import__('pyarrow').table(pd.DataFrame(X, columns=list('abcde')))",
+    "iter([sp.csr_array(X)])", "iter([pd.DataFrame(X).astype(str)])", "iter([None])", "iter('abc')", "iter([X, 5])",
 )  # fmt: skip
 # What labels, targets and weights may turn out to be.
 ODD_TARGETS = (

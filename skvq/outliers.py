@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples, check_i
 from ._typing import ArrayLike, MatrixLike, NDArray, Self
 from .core.device import prepared
 from .core.estimator import NetworkEstimator
-from .core.layout import layout_of
+from .core.layout import gives_chunks, layout_of
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
 from .core.versions import with_versions, without_versions
 from .training.interrupts import interrupts_end_all
@@ -181,6 +181,11 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         self.method_ = _score_method(self.estimator, self.method)
+        if gives_chunks(X):
+            raise TypeError(
+                f"a {type(X).__name__} was passed; folds are taken of X, so pass an array or a frame in memory, such "
+                "as one of a part of the rows"
+            )
         folds = _folds(self.cv, X) if is_auto(self.contamination) else []
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit

@@ -343,7 +343,9 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
             raise
         raise told from None
     if rows.dtype.kind not in "biuf":
-        raise ValueError(f"X has dtype {rows.dtype}; it must be numeric")
+        raise ValueError(
+            f"X has dtype {rows.dtype}; it must be numeric. Pass dates and durations in a frame, pandas.DataFrame(X)"
+        )
     return rows if series is None else series.time_first(rows), found
 
 

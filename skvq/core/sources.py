@@ -84,6 +84,8 @@ def store(chunks, check, *, reset):
         with named(X=f"chunk {number} of X"):
             if sparse.issparse(chunk):
                 raise TypeError("X is sparse; stack sparse chunks to one CSR matrix, scipy.sparse.vstack(chunks)")
+            if not hasattr(chunk, "__len__"):
+                raise TypeError(f"X is a {type(chunk).__name__}; a chunk is an array or a frame of rows")
             if len(chunk) == 0:  # partitions of dask may well be empty
                 continue
             refuse_words(chunk)

@@ -14,6 +14,9 @@ from .lbfgs import minimise
 from .optimizers import SGD, Adam
 from .rates import Adaptive, Cosine, InverseScaling, LearningRate
 
+# Rows at the beginning and at the end of a stream whose losses are compared, at least.
+COMPARED_ROWS = 50
+
 
 def build_optimizer(parameters, network):
     """Return the optimiser of a stochastic solver on the network's buffers; `parameters` are TrainingParameters."""
@@ -145,20 +148,49 @@ class Training:
         return targets.explained(self.outputs(), examples.pick(examples.labels), examples.pick(examples.weight))
 
     def _warn_of_divergence(self):
-        """Warn where the network fits the training rows worse than the one that it started from."""
+        """Warn where the network fits the training rows worse than the one that it started from; return whether."""
         if not self.descent.may_have_diverged():
-            return
-        before, after = (
-            HeldOut(network, self.examples, self.samples).loss()
-            for network in (self._build(self.precision), self.network)
+            return False
+        before, after = self._losses()
+        if is_worse := after > before + WORSE * abs(before):
+            self._say_worse(after, before, "before the first step")
+        return is_worse
+
+    def _warn_of_stream(self, memory):
+        """Warn where chunks have far larger losses than those at the beginning had; return whether it has warned.
+
+        Parameters
+        ----------
+        memory : dict or None
+            Of the chunk before.
+        """
+        curve = self.state.loss_curve
+        if memory is not None and memory.get("warned", False):
+            return True
+        k = -(-COMPARED_ROWS // len(self.samples))  # chunks
+        if len(curve) < 2 * k:
+            return self._warn_of_divergence()
+        first, last = np.mean(curve[:k]), np.mean(curve[-k:])
+        if last <= first + WORSE * abs(first):
+            return False
+        before, after = self._losses()
+        if after <= before:  # of a chunk from elsewhere that the network learns from
+            return False
+        self._say_worse(last, first, "at the beginning")
+        return True
+
+    def _losses(self):
+        """Return the loss of the training rows before the first step of this call, and that of now."""
+        networks = self._build(self.precision), self.network
+        return [HeldOut(network, self.examples, self.samples).loss() for network in networks]
+
+    def _say_worse(self, after, before, when):
+        warn_user(
+            f"Training diverged: the loss of the training rows is {after:.4g}, and was {before:.4g} {when}. Scale X "
+            f"and y, or lower learning_rate_init={self.parameters.learning_rate_init:g} (and "
+            f"alpha={self.parameters.alpha:g}).",
+            ConvergenceWarning,
         )
-        if after > before + WORSE * abs(before):
-            warn_user(
-                f"Training diverged: the loss of the training rows is {after:.4g}, and was {before:.4g} before the "
-                f"first step. Scale X and y, or lower learning_rate_init={self.parameters.learning_rate_init:g} (and "
-                f"alpha={self.parameters.alpha:g}).",
-                ConvergenceWarning,
-            )
 
     def descend(self, *, memory=None, observer=None, one_epoch=False):
         """Train by steps of adam or sgd.
@@ -207,9 +239,10 @@ class Training:
         )
         with threads_for(self.start.n_coefs * batch_size):
             descent.run(one_epoch=one_epoch)
-            self._warn_of_divergence()
+            warned = self._warn_of_stream(memory) if one_epoch else self._warn_of_divergence()
         self.interrupted = descent.interrupted
-        self.memory = {"_optimizer_state": optimizer.state() | {"rate": rate.rate, "initial": rate.initial}}
+        more = {"rate": rate.rate, "initial": rate.initial, "warned": bool(warned)}
+        self.memory = {"_optimizer_state": optimizer.state() | more}
 
     def _check_rate(self):
         rate = self.parameters.learning_rate_init

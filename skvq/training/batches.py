@@ -31,6 +31,10 @@ def as_array(X, name="X"):
             return as_frame(X)
     if isinstance(X, dict | set) and not sparse.issparse(X):  # the dictionary of keys is a sparse matrix
         raise TypeError(f"{name} is a {type(X).__name__}; pass rows and columns, such as pandas.DataFrame({name})")
+    if isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], dict):
+        raise TypeError(f"{name} is a list of dicts; pass rows and columns, such as pandas.DataFrame({name})")
+    if type(X).__name__ == "LazyFrame":
+        raise TypeError(f"{name} is a LazyFrame, which holds no rows yet; pass {name}.collect()")
     if X.is_complex() if isinstance(X, torch.Tensor) else getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ValueError(
             f"Complex data not supported: {name} has dtype {X.dtype}; pass real numbers, such as the real and the "

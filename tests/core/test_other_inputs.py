@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -57,3 +58,17 @@ def test_names_of_files_are_told_from_what_is_in_them(kind, X):
 def test_pictures_of_several_sizes_are_to_be_resized(kind):
     with pytest.raises(ValueError, match=r"2 different sizes, such as \(3, 4\) and \(5, 6\); bring them to one size"):
         kind().fit([Picture((3, 4)), Picture((5, 6)), Picture((3, 4))])
+
+
+@pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer, OrderlessNADE])
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([{"a": 1.0, "b": 2.0}] * 20, r"X is a list of dicts; .*pandas\.DataFrame\(X\)"),
+        (pl.LazyFrame({"a": [1.0, 2.0]}), r"X is a LazyFrame.*X\.collect\(\)"),
+        (np.full((20, 2), "2020-01-01", dtype="datetime64[D]"), r"datetime64.*pandas\.DataFrame\(X\)"),
+    ],
+)
+def test_tables_in_other_clothes_are_refused_with_the_way_to_a_frame(kind, X, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        kind(max_iter=1).fit(X)

@@ -17,7 +17,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from skvq import AutoEncoderTransformer, OrderlessNADE, PixelCNN, VAETransformer, VQVAETransformer
+from skvq import AutoEncoderTransformer, OrderlessNADE, OutlierDetector, PixelCNN, VAETransformer, VQVAETransformer
 from skvq.core.sources import is_source
 from skvq.training import stored
 
@@ -200,6 +200,11 @@ def test_what_no_chunk_can_be_is_said():
     dicts = torch.utils.data.DataLoader([{"x": row} for row in X], batch_size=10)
     with pytest.raises(TypeError, match="X gives dicts with the keys 'x'"):
         clone(MODEL).fit(dicts)
+
+
+def test_folds_of_outliers_need_an_array():
+    with pytest.raises(TypeError, match="a generator was passed; folds are taken of X, so pass an array"):
+        OutlierDetector(clone(MODEL)).fit(chunks(X))
 
 
 def test_images_of_torch_with_channels_first_are_not_taken_for_rows_of_pixels():

@@ -218,3 +218,28 @@ def test_held_out_labels_of_another_kind_are_refused():
     labels = np.c_[y == 0, y == 1, y == 2].astype(int)
     with pytest.raises(ValueError, match="one label for each row"):
         MLPClassifier(**QUICK).fit(rows, labels, X_val=rows[:9], y_val=y[:9])
+
+
+def told_of_divergence(model, n_rows, targets=lambda number, y: y):
+    """Train on ten chunks of so many rows; return the numbers of those that warned."""
+    random, found = np.random.default_rng(0), []
+    for number in range(10):
+        X = random.normal(size=(n_rows, 5))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.partial_fit(X, targets(number, X[:, 0] + 2 * X[:, 1]))
+        found += [number for warning in caught if "Training diverged" in str(warning.message)]
+    return found
+
+
+@pytest.mark.parametrize("n_rows", [60, 200, 1000])
+def test_a_stream_that_diverges_warns_once_also_where_a_chunk_is_one_batch(n_rows):
+    model = MLPRegressor(hidden_layer_sizes=(20,), learning_rate_init=10, random_state=0)
+    assert len(told_of_divergence(model, n_rows)) == 1
+    for tame in ({}, {"learning_rate_init": 0.1}, {"solver": "sgd"}):
+        assert told_of_divergence(MLPRegressor(hidden_layer_sizes=(20,), random_state=0, **tame), n_rows) == []
+
+
+def test_chunks_from_elsewhere_that_the_network_learns_from_are_no_divergence():
+    model = MLPRegressor(hidden_layer_sizes=(20,), random_state=0)
+    assert told_of_divergence(model, 200, lambda number, y: y * (20 if number > 5 else 1)) == []

@@ -128,7 +128,8 @@ def outputs(model):
         return found
     if hasattr(model, "transform"):
         found["transform"] = codes = model.transform(rows)
-        found["inverse_transform"] = model.inverse_transform(np.asarray(codes))
+        if hasattr(model, "inverse_transform"):
+            found["inverse_transform"] = model.inverse_transform(np.asarray(codes))
         found["score"] = model.score(rows)
     else:
         rows = np.zeros(shape, dtype=int)

@@ -411,7 +411,8 @@ def as_table(X):
         raise ValueError(f"Complex data not supported: X has dtype {X.dtype}")
     if X.dtype.kind not in "biufOUS":
         raise TypeError(
-            f"X has dtype {X.dtype}; it must be of numbers, strings or objects. Pass a data frame for others"
+            f"X has dtype {X.dtype}; it must be of numbers, strings or objects. Pass others in a frame, "
+            "pandas.DataFrame(X)"
         )
     return X
 
