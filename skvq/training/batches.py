@@ -9,8 +9,9 @@ from scipy import sparse
 from ..nn.devices import widened
 from .on_device import OnDevice, sent
 
-# Rows, and values of rows, that a pass takes at once: 256 images of 64 × 64 × 3.
-PASS_ROWS, PASS_VALUES = 256, 3_145_728
+# Rows of a table, images, and values of images that a pass takes at once: what a convolution makes of more of them does
+# not stay in the cache of a processor (`benchmarks/passes.py`).
+PASS_ROWS, PASS_IMAGES, PASS_VALUES = 256, 128, 2**20
 # On a device other than the processor, the steps between two looks at values that are computed there.
 LOOK_EVERY = 20
 
@@ -92,6 +93,18 @@ def refuse_streams(X):
         "they are more than memory holds, call the method with one chunk of them after the other (partial_fit in place "
         "of fit, where there is one)"
     )
+
+
+def pass_size(row_shape):
+    """Return the number of rows that a pass without gradients takes at once: 256, or 32 to 128 images.
+
+    Examples
+    --------
+    >>> pass_size((20,)), pass_size((28, 28, 1)), pass_size((64, 64, 3)), pass_size((224, 224, 3))
+    (256, 128, 64, 32)
+    """
+    most = PASS_IMAGES if len(row_shape) == 3 else PASS_ROWS
+    return max(32, min(most, PASS_VALUES // math.prod(row_shape) // 32 * 32))
 
 
 class Rows:
@@ -245,15 +258,8 @@ class Rows:
 
     @property
     def pass_size(self):
-        """Number of rows that a pass without gradients takes at once: 256, fewer where they are long, 32 at least.
-
-        Examples
-        --------
-        >>> X = np.zeros((1, 784))
-        >>> Rows(X).pass_size, Rows(X, shape=(224, 224, 3)).pass_size
-        (256, 32)
-        """
-        return max(32, min(PASS_ROWS, PASS_VALUES // math.prod(self.shape) // 32 * 32))
+        """Number of rows that a pass without gradients takes at once, see :func:`pass_size`."""
+        return pass_size(self.shape)
 
     def in_order(self, batch_size):
         """Yield all rows in order, `batch_size` at a time (the last batch may be smaller)."""

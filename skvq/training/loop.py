@@ -124,10 +124,10 @@ class Settings:
     `monitor` names the loss term that validation goes by; with `keep_best` the weights of its lowest value on held-out
     rows are kept. `warmup` is a share of all steps, `max_grad_norm` the Euclidean norm that gradients are clipped to
     (None: not at all), `alpha` the decoupled weight decay (Loshchilov & Hutter 2019). With `n_iter_no_change=None` all
-    `max_iter` epochs are run.
+    `max_iter` epochs are run. Of 2.5 epochs the last one has half the steps.
     """
 
-    max_iter: int
+    max_iter: float
     batch_size: int
     learning_rate_init: float
     warmup: float = 0.05
@@ -141,6 +141,21 @@ class Settings:
     precision: str = "float32"
     verbose: int = 0
     name: str = "fit"
+
+    @property
+    def n_epochs(self):
+        """Number of epochs, of which the last one may be a part."""
+        return math.ceil(self.max_iter)
+
+    def n_steps(self, n_rows):
+        """Return the number of steps in all for so many training rows.
+
+        Examples
+        --------
+        >>> Settings(max_iter=2.5, batch_size=32, learning_rate_init=1e-3).n_steps(3_200)
+        250
+        """
+        return math.ceil(round(self.max_iter * math.ceil(n_rows / self.batch_size), 6))
 
 
 @dataclass
@@ -441,7 +456,7 @@ class Loop:
         self.checkpoint = checkpoint
         self.limit, self.time_used = TimeLimit(None) if limit is None else limit.left(), 0.0
         self.rows_after = rows_after + (0 if validation_rows is None else len(validation_rows))
-        self.n_steps = settings.max_iter * math.ceil(len(rows) / settings.batch_size)
+        self.n_steps = settings.n_steps(len(rows))
         self.optimizer = Optimizer(module.parameters(), objective.matrices(), settings)
         self.history = History()
         self.last = Snapshot(module.state_dict().values())
@@ -509,7 +524,7 @@ class Loop:
     def _run_epochs(self):
         self._look_at_the_time()
         try:
-            for epoch in range(self.history.n_iter + 1, self.settings.max_iter + 1):
+            for epoch in range(self.history.n_iter + 1, self.settings.n_epochs + 1):
                 if self._run_epoch(epoch):
                     break
         except KeyboardInterrupt:
@@ -545,7 +560,7 @@ class Loop:
         if ranks.of_first(lambda: self.observer is not None and self.observer.epoch_ends()):
             self.history.stopped, stop = "callback", True
         if self.report is not None:
-            last = stop or epoch == self.settings.max_iter
+            last = stop or epoch == self.settings.n_epochs
             apart = self.validation_rows is not self.rows
             told = {name: value for name, value in values.items() if apart or not name.startswith("validation_")}
             self.report.epoch(epoch, told, last=last)
@@ -565,8 +580,10 @@ class Loop:
         if self.order is None:
             self.before_epoch = self.generator.get_state()
             self.order = self.rows.drawn_order(self.generator)
-        for start in range(self.means.n_rows, len(self.order), self.settings.batch_size):
-            positions = self.order[start : start + self.settings.batch_size]
+        batch_size, seen = self.settings.batch_size, self.means.n_rows
+        end = min(len(self.order), seen + (self.n_steps - self.history.n_steps) * batch_size)  # that of the last step
+        for start in range(seen, end, batch_size):
+            positions = self.order[start : start + batch_size]
             rate = self.settings.learning_rate_init * self._factor()
             with ranks.sharing(len(positions)) as mine:
                 terms = self._step(self.rows.take_ahead(positions[mine]), epoch)
@@ -728,6 +745,6 @@ class Loop:
         self.history.stopped = "interrupted"
         warn_user(
             f"{self.settings.name}: training interrupted after epoch {self.history.n_iter} of "
-            f"{self.settings.max_iter}; {kept} is kept"
+            f"{self.settings.n_epochs}; {kept} is kept"
             + ("" if self.checkpoint is None else ". The same call of fit goes on from the checkpoint."),
         )
