@@ -7,7 +7,7 @@ from typing import Literal
 from scipy import sparse
 
 from ..core.bottleneck import automatic_epochs, automatic_n_components, bottleneck_sizes
-from ..core.estimator import Budget
+from ..core.estimator import GROWTH, Budget, epochs_for
 from ..core.parameters import (
     AUTO,
     CLOSED_FRACTION,
@@ -158,9 +158,11 @@ def starts_at_optimum(estimator, architecture):
 
 
 def automatic_training(sizes, n_rows, *, at_optimum):
-    """Return the Budget where the parameters of training are "auto". Always at least one epoch.
+    """Return the Budget where the parameters of training are "auto".
 
-    Images get 30 epochs, but at least 100,000 and at most 1,200,000 rows in all, and no more than 100 epochs.
+    Images get 30 epochs, but at least 100,000 and at most 1,200,000 rows in all, and no more than 100 epochs, nor less
+    than one. A table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256, and every tenfold of its rows
+    beyond 20,000 adds half of these.
 
     Parameters
     ----------
@@ -177,19 +179,19 @@ def automatic_training(sizes, n_rows, *, at_optimum):
     [100, 100, 20, 1]
     >>> table = BottleneckSizes((20,), (256,))
     >>> [automatic_training(table, n, at_optimum=False).max_iter for n in (160, 1_797, 10_000, 10_000_000)]
-    [100, 100, 100, 1]
+    [100, 100, 100, 0.360876]
     >>> automatic_training(BottleneckSizes((13,), ()), 50, at_optimum=False).max_iter
     1500
     """
     if at_optimum:
-        return Budget(max(1, 100 // math.ceil(n_rows / 256)), 256, 1e-4)
+        return Budget(epochs_for(100, math.ceil(n_rows / 256), n_rows, growth=GROWTH), 256, 1e-4)
     if sizes.is_linear:
-        return Budget(max(1, 1_500 // math.ceil(n_rows / 64)), 64, 5e-3)
+        return Budget(epochs_for(1_500, math.ceil(n_rows / 64), n_rows, growth=GROWTH), 64, 5e-3)
     if len(sizes.row_shape) == 3:
         return Budget(automatic_epochs(n_rows, usual=30, most_rows=1_200_000), 128, 2e-3, bfloat16_pays=True)
     n_steps, batch_size = (3_000, 64) if n_rows < 10_000 else (6_000, 256)
-    epochs = min(100, n_steps // math.ceil(n_rows / batch_size))
-    return Budget(max(1, epochs), batch_size, 1e-3)
+    epochs = epochs_for(n_steps, math.ceil(n_rows / batch_size), n_rows, growth=GROWTH)
+    return Budget(min(100, epochs), batch_size, 1e-3)
 
 
 def stops_early(sizes, n_rows):

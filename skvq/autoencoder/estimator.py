@@ -218,7 +218,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     The budget of ``max_iter="auto"`` adapts to the data: images get 30 epochs, but are seen at least 100,000 and at
     most 1,200,000 times in all (1,000 images: 100 epochs; 60,000, a tenth of them held out: 22), a table gets 3,000
     steps of 64 rows, from 10,000 rows on 6,000 steps of 256; but no more than 100 epochs. A linear model gets 1,500
-    steps of 64 rows, or, where it starts at its optimum, 100 small ones of 256.
+    steps of 64 rows, or, where it starts at its optimum, 100 small ones of 256. Every tenfold of the rows of a table
+    beyond 20,000 adds half of these steps; the last epoch may be a part of one.
 
     A table may be a pandas or polars DataFrame, or an array of objects, and its columns real numbers, integers,
     booleans, categories, dates and durations, with missing cells in any of them; arrays of numbers may have NaN. Every
@@ -440,8 +441,9 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         check_is_fitted(self, "weights_")
         Z = check_components(X, "Z", self._n_features_out)
-        pieces = inference.decode(self._network(), Z, resolve_device(self.device))
-        return with_index(layout_of(self).restore(pieces, len(Z)), X)
+        layout = layout_of(self)
+        pieces = inference.decode(self._network(), Z, resolve_device(self.device), layout.row_shape)
+        return with_index(layout.restore(pieces, len(Z)), X)
 
     @prepared
     def reconstruction_error(self, X: RowsLike) -> NDArray[np.float64]:

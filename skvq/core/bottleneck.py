@@ -5,6 +5,7 @@ import math
 from ..nn.bottleneck import MAX_COVARIANCE_COLUMNS, BottleneckSizes, principal_axes
 from ..nn.images import automatic_grid
 from ..nn.series import automatic_positions
+from .estimator import epochs_for
 from .parameters import as_sizes, check_memory, dense_weights, grid_weights, is_auto, training_bytes
 
 # Images of more values than this get a convolutional network; up to it a dense one learns more per second.
@@ -70,7 +71,7 @@ def automatic_epochs(n_rows, *, usual, most_rows):
     """Return what "auto" stands for in `max_iter` for images: the `usual` number of epochs, within bounds.
 
     Few images are seen 100,000 times in all, in no more than 100 epochs: longer training overfits them. Many are seen
-    `most_rows` times.
+    `most_rows` times in all, but once at least.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def automatic_epochs(n_rows, *, usual, most_rows):
     >>> [automatic_epochs(n, usual=25, most_rows=600_000) for n in (100, 1_200, 3_600, 10_000, 60_000, 10_000_000)]
     [100, 83, 27, 25, 10, 1]
     """
-    return max(1, min(100, max(usual, FEWEST_IMAGES_SEEN // n_rows), most_rows // n_rows))
+    return max(1, min(100, max(usual, FEWEST_IMAGES_SEEN // n_rows), epochs_for(most_rows, n_rows, n_rows)))
 
 
 def _is_convolutional(network, n_values):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -31,6 +32,10 @@ from .inference import phase
 from .parameters import is_auto, plain
 from .versions import with_versions, without_versions
 
+# Training rows beyond which a budget of steps ends in the middle of an epoch, and by which share the steps of a table
+# grow for every tenfold of them (`benchmarks/scaling.py rows`).
+WHOLE_EPOCHS_ROWS, GROWTH = 20_000, 0.5
+
 
 def forgets_failure(fit: Method) -> Method:
     """Make a `fit` that fails leave an unfitted estimator, not a mixture of two fits."""
@@ -48,13 +53,49 @@ def forgets_failure(fit: Method) -> Method:
 class Budget:
     """The values of the parameters of training where they are "auto".
 
-    `bfloat16_pays` says whether the network is one that gains from training in bfloat16.
+    Of 2.5 epochs the last one has half the steps. `bfloat16_pays` says whether the network is one that gains from
+    training in bfloat16.
     """
 
-    max_iter: int
+    max_iter: float
     batch_size: int
     learning_rate_init: float
     bfloat16_pays: bool = False
+
+
+def epochs_for(total, of_epoch, n_rows, *, growth=0.0):
+    """Return what "auto" stands for in `max_iter` for a budget in steps or rows: whole epochs up to 20,000 rows.
+
+    Beyond, the last epoch is a part of one, so that more rows are never trained on for fewer steps. Where more rows
+    can be learned from for longer, the budget grows by the share `growth` for every tenfold of them.
+
+    Parameters
+    ----------
+    total : int
+        Steps, or rows, in all.
+    of_epoch : int
+        Those of an epoch.
+    n_rows : int
+        Training rows.
+    growth : float, default=0.0
+
+    Returns
+    -------
+    int or float
+        With six digits.
+
+    Examples
+    --------
+    >>> [epochs_for(300_000, n, n) for n in (18_000, 54_000, 1_000_000)]
+    [16, 5.55556, 0.3]
+    >>> [epochs_for(300_000, n, n, growth=0.5) for n in (18_000, 54_000, 1_000_000)]
+    [16, 6.75379, 0.554846]
+    """
+    if n_rows <= WHOLE_EPOCHS_ROWS:
+        return max(1, total // of_epoch)
+    more = growth * math.log10(n_rows / WHOLE_EPOCHS_ROWS)
+    epochs = float(f"{total * (1 + more) / of_epoch:.6g}")
+    return int(epochs) if epochs.is_integer() else epochs
 
 
 @dataclass(frozen=True)
@@ -158,13 +199,13 @@ def automatic_patience(max_iter):
     >>> automatic_patience(20), automatic_patience(100), automatic_patience(375)
     (10, 25, 93)
     """
-    return max(10, max_iter // 4)
+    return max(10, int(max_iter) // 4)
 
 
-def torch_generator(random_state, device="cpu"):
-    """Return a private torch.Generator on the device, seeded from `random_state`; no global generator is touched."""
+def torch_generator(random_state):
+    """Return a private torch.Generator, seeded from `random_state`; no global generator is touched."""
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return torch.Generator(device).manual_seed(int(seed))
+    return torch.Generator().manual_seed(int(seed))
 
 
 def check_same_rows(rows, held_out):
@@ -318,7 +359,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             held_out_text = "none" if held_out is None else digest_of_rows(held_out)
             checkpoint = self._open_checkpoint(training_rows=digest_of_rows(rows), held_out_rows=held_out_text)
         settings = self._settings(recipe, judged=held_out is not None)
-        task.begin(settings.max_iter)
+        task.begin(settings.n_epochs)
         with phase(self, recipe.starting):
             start = recipe.start(recipe.architecture, rows, generator)
         objective = recipe.objective(start, generator)

@@ -10,13 +10,12 @@ import torch
 from sklearn.exceptions import UndefinedMetricWarning
 
 from .._warnings import warn_user
+from ..training.batches import pass_size
 from ..training.report import say
 
 # Blocks are filled up to a multiple of this many rows, so that a row gets the same codes, and nearly always the same
 # floats, whether it comes alone or among others (matrix products of different heights may round differently).
 ROW_BLOCK = 32
-# Rows that are decoded together.
-BATCH = 256
 # Who shows the progress of passes: :func:`skvq.progress` sets it for the length of a block.
 watcher: ContextVar[Any] = ContextVar("skvq_watcher", default=None)
 
@@ -102,14 +101,15 @@ def encode(network, rows, n_columns, dtype):
     return encoded
 
 
-def decode(network, encoded, device):
+def decode(network, encoded, device, row_shape):
     """Yield (start, rows) for what rows were encoded to, (n, n_columns): codes if integer, else real values.
 
-    The rows are standardised, from `start` on, float64 (b, n_features).
+    The rows are standardised, from `start` on, float64 (b, n_features). `row_shape` is that of a row of the network.
     """
     dtype = np.int64 if encoded.dtype.kind in "iu" else np.float32
-    for start in starts(len(encoded), BATCH, "decoding"):
-        batch = torch.from_numpy(encoded[start : start + BATCH].astype(dtype)).to(device)
+    size = pass_size(row_shape)
+    for start in starts(len(encoded), size, "decoding"):
+        batch = torch.from_numpy(encoded[start : start + size].astype(dtype)).to(device)
         rows = network.decode(fill_block(batch))[: len(batch)]
         yield start, rows.flatten(1).cpu().numpy().astype(np.float64)
 

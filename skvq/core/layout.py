@@ -366,10 +366,14 @@ def largest_of_rows(X):
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
     """
-    some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], MEASURED_ROWS)).astype(np.int64)]
-    if sparse.issparse(some):
-        return abs(some).max(axis=1).toarray().ravel().astype(np.float64)
-    return np.nanmax(np.abs(some.astype(np.float64)), axis=1, initial=0.0)
+    chosen = np.linspace(0, X.shape[0] - 1, min(X.shape[0], MEASURED_ROWS)).astype(np.int64)
+    if sparse.issparse(X):
+        return abs(X[chosen]).max(axis=1).toarray().ravel().astype(np.float64)
+    largest, chunk = np.empty(len(chosen)), max(1, CHUNK_VALUES // X.shape[1])
+    for start in range(0, len(chosen), chunk):
+        some = X[chosen[start : start + chunk]].astype(np.float64)
+        largest[start : start + chunk] = np.nanmax(np.abs(some, out=some), axis=1, initial=0.0)
+    return largest
 
 
 def magnitude_of(X):

@@ -476,11 +476,11 @@ def start_at_marginals(sizes, rows, generator, vectors=None):
     module = sizes.build(generator)
     if vectors is not None:
         module.set_vectors(torch.from_numpy(vectors))
-    codes, condition = unpack(module, rows.sample(MARGINAL_ROWS, generator))
+    codes, condition = unpack(module, rows.sample(MARGINAL_ROWS, generator).cpu())
     if sizes.n_clusters:
-        some = codes[:CLUSTERED_ROWS].flatten(1).cpu().numpy()
+        some = codes[:CLUSTERED_ROWS].flatten(1).numpy()
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        module.set_clusters(cluster_centres(some, vectors, sizes.n_codes, sizes.n_clusters, seed), codes.cpu())
+        module.set_clusters(cluster_centres(some, vectors, sizes.n_codes, sizes.n_clusters, seed), codes)
     module.set_marginals(codes, condition)
     return Start(module.to(rows.device, memory_format=torch.channels_last), sizes)
 

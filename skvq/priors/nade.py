@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
@@ -35,7 +35,7 @@ from .passes import OrderlessObjective
 
 
 @lazy(score_samples=scores)
-class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, NetworkEstimator):
+class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     r"""How likely a row of a table is, new rows, rows given some of their columns, and missing cells given the others.
 
     A neural autoregressive distribution estimator without a fixed order of columns [1]_: one network predicts each
@@ -72,7 +72,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, Networ
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.001 below 2,000 rows, else
         0.002.
     max_iter : int or "auto", default="auto"
-        Epochs. "auto": 600 steps below 2,000 rows, 1,500 below 10,000, else 3,000.
+        Epochs. "auto": 600 steps below 2,000 rows, 1,500 below 10,000, else 3,000; every tenfold of the rows beyond
+        20,000 adds half of these, and the last epoch may be a part of one.
     early_stopping : bool, default=True
         Hold rows out and keep the weights of the epoch that gives them the highest likelihood.
     validation_fraction : float in (0, 1), default=0.1
@@ -513,7 +514,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, Networ
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
+        tags.transformer_tags.preserves_dtype, tags.estimator_type = [], "density_estimator"
         return tags
 
 

@@ -11,6 +11,7 @@ import torch
 from .._warnings import warn_user
 from ..nn import ranks
 from ..nn.draws import draw_from
+from .batches import TermMeans, steps_between_looks
 from .checkpoints import pack, unpack
 from .interrupts import end_all
 from .outcome import StartWatch, explained, warn_of_nothing_learned
@@ -98,6 +99,12 @@ class Objective:
     def after_step(self, progress):
         """Do what follows a gradient step; `progress` in (0, 1] is the share of the steps that are done."""
 
+    def after_look(self, progress):
+        """Do what follows a gradient step too, but hangs on values that have to come from the device.
+
+        So it follows every step on the processor, and some of the steps elsewhere.
+        """
+
     def pass_summary(self):
         """Return, as a dict of float, what was gathered over all batches since the last call, and start afresh."""
         return {}
@@ -117,10 +124,10 @@ class Settings:
     `monitor` names the loss term that validation goes by; with `keep_best` the weights of its lowest value on held-out
     rows are kept. `warmup` is a share of all steps, `max_grad_norm` the Euclidean norm that gradients are clipped to
     (None: not at all), `alpha` the decoupled weight decay (Loshchilov & Hutter 2019). With `n_iter_no_change=None` all
-    `max_iter` epochs are run.
+    `max_iter` epochs are run. Of 2.5 epochs the last one has half the steps.
     """
 
-    max_iter: int
+    max_iter: float
     batch_size: int
     learning_rate_init: float
     warmup: float = 0.05
@@ -134,6 +141,21 @@ class Settings:
     precision: str = "float32"
     verbose: int = 0
     name: str = "fit"
+
+    @property
+    def n_epochs(self):
+        """Number of epochs, of which the last one may be a part."""
+        return math.ceil(self.max_iter)
+
+    def n_steps(self, n_rows):
+        """Return the number of steps in all for so many training rows.
+
+        Examples
+        --------
+        >>> Settings(max_iter=2.5, batch_size=32, learning_rate_init=1e-3).n_steps(3_200)
+        250
+        """
+        return math.ceil(round(self.max_iter * math.ceil(n_rows / self.batch_size), 6))
 
 
 @dataclass
@@ -175,24 +197,6 @@ class History:
         best = [self.at_start, *losses][self.best_iter]
         gained, lost = self.at_start - best, losses[-1] - best
         return gained < LEAST_GAIN * abs(self.at_start) and lost > LEAST_LOSS * abs(best)
-
-
-class TermMeans:
-    """Means of named loss terms over the rows of several batches."""
-
-    def __init__(self):
-        self.sums = {}
-        self.n_rows = 0
-
-    def add(self, terms, n_rows):
-        """Add the terms (dict of scalar tensors, each a mean over the rows) of a batch of `n_rows`."""
-        for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach()) * n_rows
-        self.n_rows += n_rows
-
-    def values(self):
-        """Return the means as a dict of float."""
-        return {name: total / self.n_rows for name, total in self.sums.items()}
 
 
 def of_whole_batch(terms):
@@ -452,7 +456,7 @@ class Loop:
         self.checkpoint = checkpoint
         self.limit, self.time_used = TimeLimit(None) if limit is None else limit.left(), 0.0
         self.rows_after = rows_after + (0 if validation_rows is None else len(validation_rows))
-        self.n_steps = settings.max_iter * math.ceil(len(rows) / settings.batch_size)
+        self.n_steps = settings.n_steps(len(rows))
         self.optimizer = Optimizer(module.parameters(), objective.matrices(), settings)
         self.history = History()
         self.last = Snapshot(module.state_dict().values())
@@ -461,8 +465,9 @@ class Loop:
         )
         self.patience = Patience(settings.tol, settings.n_iter_no_change)
         self.report = Report(settings, self.limit) if settings.verbose and ranks.is_first() else None
+        self.look_every = steps_between_looks(rows.device)
         # Of the present epoch: the state of the generator before it, the order of the rows, the means so far.
-        self.before_epoch, self.order, self.means = None, None, TermMeans()
+        self.before_epoch, self.order, self.means = None, None, self._no_means()
 
     def run(self):
         """Train until the last epoch or an earlier reason to stop; return the History.
@@ -472,6 +477,9 @@ class Loop:
         ValueError
             If the loss of a step, or on the held-out rows, is not finite.
         """
+        for rows in (self.rows, self.validation_rows):
+            if rows is not None:
+                rows.keep()
         found = None if self.checkpoint is None else self.checkpoint.found
         watch = StartWatch(self) if self.best is None else None
         if found is not None:
@@ -516,7 +524,7 @@ class Loop:
     def _run_epochs(self):
         self._look_at_the_time()
         try:
-            for epoch in range(self.history.n_iter + 1, self.settings.max_iter + 1):
+            for epoch in range(self.history.n_iter + 1, self.settings.n_epochs + 1):
                 if self._run_epoch(epoch):
                     break
         except KeyboardInterrupt:
@@ -552,7 +560,7 @@ class Loop:
         if ranks.of_first(lambda: self.observer is not None and self.observer.epoch_ends()):
             self.history.stopped, stop = "callback", True
         if self.report is not None:
-            last = stop or epoch == self.settings.max_iter
+            last = stop or epoch == self.settings.n_epochs
             apart = self.validation_rows is not self.rows
             told = {name: value for name, value in values.items() if apart or not name.startswith("validation_")}
             self.report.epoch(epoch, told, last=last)
@@ -572,36 +580,50 @@ class Loop:
         if self.order is None:
             self.before_epoch = self.generator.get_state()
             self.order = self.rows.drawn_order(self.generator)
-        for start in range(self.means.n_rows, len(self.order), self.settings.batch_size):
-            positions = self.order[start : start + self.settings.batch_size]
+        batch_size, seen = self.settings.batch_size, self.means.n_rows
+        end = min(len(self.order), seen + (self.n_steps - self.history.n_steps) * batch_size)  # that of the last step
+        for start in range(seen, end, batch_size):
+            positions = self.order[start : start + batch_size]
+            rate = self.settings.learning_rate_init * self._factor()
             with ranks.sharing(len(positions)) as mine:
-                terms = self._step(self.rows.take(positions[mine]), epoch)
-            self.means.add(terms, len(positions))
+                terms = self._step(self.rows.take_ahead(positions[mine]), epoch)
+            self.means.add(terms, len(positions), (epoch, rate))
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._state)
             if self.time_used == 1.0:
                 self._warn_of_little_time(epoch)
                 break
+        self.rows.look()
         values = self.means.values() | self.objective.pass_summary()
-        self.order, self.means = None, TermMeans()
+        self.order, self.means = None, self._no_means()
         return values
 
+    def _no_means(self):
+        """Return the means of an epoch before its first step."""
+        return TermMeans(self.look_every, self._refuse)
+
+    def _refuse(self, loss, step):
+        """Raise ValueError for the loss, which is not finite, of a step in an epoch at a learning rate."""
+        self.rows.look()  # what is not finite may be the rows
+        settings, (epoch, rate) = self.settings, step
+        raise ValueError(
+            f"the loss became {loss} in epoch {epoch} at a learning rate of {rate:.3g} "
+            f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
+            "loss weights"
+        )
+
     def _step(self, batch, epoch):
-        settings = self.settings
         factor = self._factor()
-        rate = settings.learning_rate_init * factor
         with self._autocast():
             terms = of_whole_batch(self.objective.terms(batch))
-        if not math.isfinite(terms["loss"].item()):
-            raise ValueError(
-                f"the loss became {terms['loss'].item()} in epoch {epoch} at a learning rate of {rate:.3g} "
-                f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
-                "loss weights"
-            )
+        if self.look_every == 1 and not math.isfinite(terms["loss"].item()):
+            self._refuse(terms["loss"].item(), (epoch, self.settings.learning_rate_init * factor))
         self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
         self.history.n_steps += 1
         self._look_at_the_time()
         self.objective.after_step(self._progress())
+        if self.history.n_steps % self.look_every == 0:
+            self.objective.after_look(self._progress())
         return terms
 
     def _look_at_the_time(self):
@@ -624,6 +646,7 @@ class Loop:
     def _state(self, *, finished=False):
         """Return all that it takes to go on from here, after a step or, `finished`, after the last one."""
         history = self.history
+        self.means.fetch()
         state = {
             "finished": finished,
             "module": pack(self._tensors()),
@@ -691,12 +714,16 @@ class Loop:
     def mean_terms(self, rows):
         """Return the mean of every loss term over `rows` in evaluation mode; the objective then has a summary."""
         self.module.eval()
-        means, started = TermMeans(), time.perf_counter()
+        means, started = TermMeans(self.look_every), time.perf_counter()
+        size = max(self.settings.batch_size, rows.pass_size)
         with torch.no_grad(), self._autocast():
-            for batch in rows.in_order(max(self.settings.batch_size, rows.pass_size)):
+            for start in range(0, len(rows), size):
+                batch = rows.take_ahead(slice(start, start + size))
                 means.add(self.objective.terms(batch), len(batch))
+        rows.look()
+        values = means.values()
         self.limit.keep_back((time.perf_counter() - started) / len(rows) * self.rows_after)
-        return means.values()
+        return values
 
     def _judge(self, values, epoch):
         """Keep the weights if they are the best so far; return whether to stop."""
@@ -718,6 +745,6 @@ class Loop:
         self.history.stopped = "interrupted"
         warn_user(
             f"{self.settings.name}: training interrupted after epoch {self.history.n_iter} of "
-            f"{self.settings.max_iter}; {kept} is kept"
+            f"{self.settings.n_epochs}; {kept} is kept"
             + ("" if self.checkpoint is None else ". The same call of fit goes on from the checkpoint."),
         )

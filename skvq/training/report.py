@@ -114,15 +114,15 @@ class Report:
         """
         self.done_before = 0 if resumed_at is None else resumed_at - 1
         chosen = f", {n_held_out} held out" if n_held_out else ""
-        text = f"training on {n_rows} rows{chosen}, up to {counted(self.settings.max_iter, 'epoch')}"
+        text = f"training on {n_rows} rows{chosen}, up to {counted(round(self.settings.max_iter, 2), 'epoch')}"
         if resumed_at is not None:
-            text += f", resumed at epoch {min(resumed_at, self.settings.max_iter)}"
+            text += f", resumed at epoch {min(resumed_at, self.settings.n_epochs)}"
         say(self.settings.name, text)
 
     def epoch(self, epoch, values, *, last):
         """Tell of an epoch, if it is one's turn."""
         now = time.perf_counter()
-        every = max(1, self.settings.max_iter // N_LINES) if self.verbose == 1 else 1
+        every = max(1, self.settings.n_epochs // N_LINES) if self.verbose == 1 else 1
         silent = now - self.last_line >= SILENCE
         if not (last or silent or self.columns is None or epoch % every == 0):
             return
@@ -132,7 +132,7 @@ class Report:
         left = (now - self.begun) / (epoch - self.done_before) * (self.settings.max_iter - epoch)
         if self.limit.seconds is not None:
             left = min(left, max(0.0, self.limit.seconds - self.limit.gone()))
-        cells = [f"{epoch}/{self.settings.max_iter}", *(shown(name, values[name]) for name in self.columns)]
+        cells = [f"{epoch}/{self.settings.n_epochs}", *(shown(name, values[name]) for name in self.columns)]
         self._show_row([*cells, duration(0 if last else left)])
 
     def end(self, history, values, r_squared):

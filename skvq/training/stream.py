@@ -1,5 +1,6 @@
 """Train on chunks of rows, one after the other, without an end in sight."""
 
+import math
 from dataclasses import replace
 
 from .loop import Loop
@@ -64,6 +65,7 @@ class Stream(Loop):
 
     def __init__(self, objective, rows, settings, generator):
         super().__init__(objective, rows, settings, generator)
+        self.n_steps = math.inf
         self.watch = StreamWatch(self)
 
     def set_rate(self, rate):

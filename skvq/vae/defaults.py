@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ..core.bottleneck import automatic_epochs, automatic_n_components, bottleneck_sizes
-from ..core.estimator import Budget
+from ..core.estimator import GROWTH, Budget, epochs_for
 from ..core.parameters import (
     AUTO,
     CLOSED_FRACTION,
@@ -160,9 +160,9 @@ def automatic_training(sizes, n_rows, *, at_optimum=False):
     """Return the Budget where the parameters of training are "auto".
 
     Images get 25 epochs, but at least 100,000 and at most 600,000 rows in all, and no more than 100 epochs, unless
-    these are fewer than 300 steps, of 128 rows (64 for convolutions). A table gets 3,000 steps of 64 rows, from 10,000
-    rows on 6,000 steps of 256. Always at least one epoch. Linear networks get 1,500 large steps, or, where they start
-    at their optimum, few and small ones.
+    these are fewer than 300 steps, of 128 rows (64 for convolutions), nor less than one epoch. A table gets 3,000 steps
+    of 64 rows, from 10,000 rows on 6,000 steps of 256, and every tenfold of its rows beyond 20,000 adds half of these.
+    Linear networks get 1,500 large steps, or, where they start at their optimum, few and small ones.
 
     Examples
     --------
@@ -171,18 +171,19 @@ def automatic_training(sizes, n_rows, *, at_optimum=False):
     [300, 100, 25, 10, 1]
     >>> table = BottleneckSizes((20,), (256, 256))
     >>> [automatic_training(table, n).max_iter for n in (500, 1_797, 10_000, 100_000, 10_000_000)]
-    [375, 103, 150, 15, 1]
+    [375, 103, 150, 20.7082, 0.360876]
     """
     if sizes.is_linear:
         n_steps, learning_rate = (300, 1e-4) if at_optimum else (1_500, 5e-3)
-        return Budget(max(1, n_steps // math.ceil(n_rows / 256)), 256, learning_rate)
+        return Budget(epochs_for(n_steps, math.ceil(n_rows / 256), n_rows, growth=GROWTH), 256, learning_rate)
     if len(sizes.row_shape) == 3:
         batch_size, learning_rate = (64, 2e-3) if sizes.hidden_layer_sizes is None else (128, 1e-3)
         epochs = automatic_epochs(n_rows, usual=25, most_rows=600_000)
         epochs = max(epochs, round(300 / math.ceil(n_rows / batch_size)))
         return Budget(epochs, batch_size, learning_rate, bfloat16_pays=True)
     n_steps, batch_size = (3_000, 64) if n_rows < 10_000 else (6_000, 256)
-    return Budget(max(1, n_steps // math.ceil(n_rows / batch_size)), batch_size, 1e-3)
+    epochs = epochs_for(n_steps, math.ceil(n_rows / batch_size), n_rows, growth=GROWTH)
+    return Budget(epochs, batch_size, 1e-3)
 
 
 def starts_at_optimum(estimator, architecture):

@@ -247,7 +247,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     The budget of ``max_iter="auto"`` adapts to the data: images get 25 epochs, but are seen at least 100,000 and at
     most 600,000 times in all (1,000 images: 100 epochs; 60,000: 10), no more than 100 epochs, in at least 300 steps; a
     table gets 3,000 steps of 64 rows, from 10,000 rows on 6,000 steps of 256; a linear model, which starts near its
-    optimum, 300 small steps.
+    optimum, 300 small steps. Every tenfold of the rows of a table beyond 20,000 adds half of these steps; the last
+    epoch may be a part of one.
 
     Tables may have the columns that :class:`AutoEncoderTransformer` takes. Given z they are independent: a category or
     boolean has the softmax of its levels, of which a missing cell is one more where `fit` saw missing cells; a number
@@ -763,12 +764,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     def _rows_from(self, z, random_state=None):
         """Return E[x | z], or draws from p(x | z) with a RandomState, in the units and the layout of X."""
-        network, device = self._network(), resolve_device(self.device)
+        network, device, layout = self._network(), resolve_device(self.device), layout_of(self)
         if random_state is None:
-            pieces = decode(network, z, device)
+            pieces = decode(network, z, device, layout.row_shape)
         else:
             pieces = inference.draw_rows(network, z, device, _torch_generator(random_state))
-        return layout_of(self).restore(pieces, len(z))
+        return layout.restore(pieces, len(z))
 
     def _rows_of_each(self, z, X):
         """Return E[x | z] of z (n, m, n_components): an ndarray (n, m, ...), or m frames with the index of X."""

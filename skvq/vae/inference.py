@@ -5,13 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..core.inference import BATCH, batches, fill_block, starts
+from ..core.inference import batches, fill_block, starts
 from ..core.tables.layout import TableRows
+from ..nn.devices import widened
 from .module import VAE, importance_weighted_bound, noise_of_rows
 from .tables import CellLikelihood, TableLikelihood
 
-# Rows times draws that are decoded together.
-DECODED = 2048
+# Rows times draws that are decoded together, and rows that are drawn.
+DECODED, DRAWN = 2048, 256
 
 
 def needs_cells(rows):
@@ -115,7 +116,7 @@ def best_variance(network, rows, noise):
         filled = fill_block(batch)
         outputs = network.outputs(network.posterior(filled).draw(noise))[:, : len(batch)]
         found = torch.stack([likelihood.statistics(batch, output) for output in outputs])
-        total = total + len(batch) * found.double().mean(dim=0)
+        total = total + len(batch) * widened(found).mean(dim=0)
     return likelihood.best_variance(total / len(rows))
 
 
@@ -133,8 +134,8 @@ def posterior_draws(network, rows, generator):
 @torch.no_grad()
 def draw_rows(network, z, device, generator):
     """Yield (start, rows) for z (n, n_components): draws from p(x | z), from `start` on, float64 (b, n_features)."""
-    for start in starts(len(z), BATCH, "decoding"):
-        batch = torch.from_numpy(z[start : start + BATCH].astype(np.float32)).to(device)
+    for start in starts(len(z), DRAWN, "decoding"):
+        batch = torch.from_numpy(z[start : start + DRAWN].astype(np.float32)).to(device)
         rows = network.likelihood.draw(network.decoder(batch), generator)
         yield start, rows.flatten(1).cpu().numpy().astype(np.float64)
 

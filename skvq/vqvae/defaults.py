@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.estimator import Budget
+from ..core.estimator import GROWTH, Budget, epochs_for
 from ..core.parameters import (
     AUTO,
     LOSS_WEIGHT,
@@ -253,30 +253,32 @@ def automatic_training(row_shape, n_rows, *, few_rows=False, augments=False, n_p
     Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or 2,000 where
     they are augmented; with `few_rows` for their codes one epoch. A step takes 1,568 positions, and from 8 to 32
     images. A table gets 300 steps of 64 rows, from 500 rows on, where it has a network, 750, and from 10,000 rows on
-    4,000 steps of 256; with `few_rows` for its codes three epochs, and twenty where it has a network. Always at least
-    one epoch.
+    4,000 steps of 256; with `few_rows` for its codes three epochs, and twenty where it has a network. Every tenfold of
+    its rows beyond 20,000 adds half of these steps. Images get at least one epoch.
 
     Examples
     --------
     >>> [automatic_training((28, 28, 1), n).max_iter for n in (30, 1_000, 60_000, 1_000_000)]
     [300, 20, 5, 1]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
-    [300, 100, 25, 100, 10, 1]
+    [300, 100, 25, 100, 13.8055, 0.240584]
     >>> automatic_training((20,), 178, few_rows=True).max_iter
     3
     """
     if len(row_shape) == 3:
         batch_size = max(8, min(32, STEP_POSITIONS // n_positions))
         least = AUGMENTED_STEPS if augments else LEAST_STEPS
-        epochs = max(1, min(20, 300_000 // n_rows), round(least / math.ceil(n_rows / batch_size)))
+        usual = epochs_for(300_000, n_rows, n_rows)
+        epochs = max(1, min(20, usual), round(least / math.ceil(n_rows / batch_size)))
         epochs = FEW_EPOCHS_OF_IMAGES if few_rows else epochs
         return Budget(epochs, batch_size, 4e-3, bfloat16_pays=True)
     n_steps, batch_size, rate = (750, 64, 2e-3) if n_rows < 10_000 else (4_000, 256, 1e-3)
+    steps_of_epoch = math.ceil(n_rows / batch_size)
     few_epochs = FEW_EPOCHS_OF_A_NETWORK
     if n_rows < FEWEST_ROWS_FOR_A_NETWORK:
         n_steps, rate, few_epochs = STEPS_WITHOUT_NETWORK, 5e-3, FEW_EPOCHS
     return Budget(
-        max_iter=few_epochs if few_rows else max(1, n_steps // math.ceil(n_rows / batch_size)),
+        max_iter=few_epochs if few_rows else epochs_for(n_steps, steps_of_epoch, n_rows, growth=GROWTH),
         batch_size=batch_size,
         learning_rate_init=rate,
     )

@@ -294,8 +294,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     encoded rows; codes that fall out of use are revived.
 
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
-    epochs), but no more than 20 epochs, in at least 300 steps, or 2,000 where they are augmented; a table gets 1,500
-    steps of 64 rows, from 10,000 rows on 4,000 steps of 256. Residual codes of a table that has fewer than eight rows
+    epochs), but no more than 20 epochs, in at least 300 steps, or 2,000 where they are augmented; a table gets 750
+    steps of 64 rows, from 10,000 rows on 4,000 steps of 256. Every tenfold of the rows of a table beyond 20,000 adds
+    half of these steps; the last epoch may be a part of one. Residual codes of a table that has fewer than eight rows
     for a code are as good as they get at their start: they get 3 epochs, and hold no rows out. The prior has a budget
     of its own, see :class:`PixelCNN`.
 
@@ -1008,8 +1009,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _decode(self, codes):
         """Return the rows, in the units and the layout of X, that codes (n, codes_per_row) stand for."""
-        pieces = inference.decode(self._network(), codes, resolve_device(self.device))
-        return layout_of(self).restore(pieces, len(codes))
+        layout, device = layout_of(self), resolve_device(self.device)
+        return layout.restore(inference.decode(self._network(), codes, device, layout.row_shape), len(codes))
 
     def __sklearn_tags__(self):
         return tag_rows(super().__sklearn_tags__())

@@ -9,8 +9,8 @@ from sklearn.model_selection import LeaveOneOut, cross_val_score
 from torch import nn
 
 from skvq import AutoEncoderTransformer, VQVAETransformer
-from skvq.core.inference import BATCH, ROW_BLOCK, decode, encode, fill_block, r_squared, reconstruct
-from skvq.training.batches import Rows
+from skvq.core.inference import ROW_BLOCK, decode, encode, fill_block, r_squared, reconstruct
+from skvq.training.batches import Rows, pass_size
 
 
 class Signs(nn.Module):
@@ -30,7 +30,8 @@ class Signs(nn.Module):
         return rows.unflatten(1, (2, 3))
 
 
-X = np.random.default_rng(0).normal(5.0, 2.0, size=(2 * BATCH + 7, 6))
+SIZE = pass_size((2, 3))
+X = np.random.default_rng(0).normal(5.0, 2.0, size=(2 * SIZE + 7, 6))
 ROWS = Rows(X, shift=X.mean(axis=0), scale=X.std(axis=0), shape=(2, 3))
 STANDARDISED = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32).astype(np.float64)
 CODES = (STANDARDISED[:, :2] > 0).astype(int)
@@ -47,13 +48,18 @@ def test_all_rows_are_encoded_in_order_in_whole_blocks():
     codes = encode(network, ROWS, 2, np.int32)
     assert codes.dtype == np.int32
     np.testing.assert_array_equal(codes, CODES)
-    assert network.heights == [BATCH, BATCH, ROW_BLOCK]
+    assert network.heights == [SIZE, SIZE, ROW_BLOCK]
+
+
+def test_large_images_are_decoded_few_at_a_time():
+    pieces = [len(piece) for _, piece in decode(Signs(), CODES, "cpu", (224, 224, 3))]
+    assert pieces == [32] * 16 + [7]
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float64])
 def test_codes_are_decoded_to_rows_with_their_places(dtype):
     rows = np.empty((len(CODES), 6))
-    for start, piece in decode(Signs(), CODES.astype(dtype), "cpu"):
+    for start, piece in decode(Signs(), CODES.astype(dtype), "cpu", (2, 3)):
         assert piece.dtype == np.float64
         rows[start : start + len(piece)] = piece
     np.testing.assert_array_equal(rows, np.hstack([2 * CODES - 1, np.zeros((len(X), 4))]))
@@ -70,7 +76,7 @@ def test_a_reconstruction_comes_with_its_errors_and_the_variation_of_the_rows():
 
 
 def test_rows_that_are_all_the_same_have_exactly_no_variation():
-    rows = Rows(np.full((BATCH + 3, 6), 0.1), shape=(2, 3))
+    rows = Rows(np.full((SIZE + 3, 6), 0.1), shape=(2, 3))
     assert reconstruct(Signs(), rows, 2, np.int32)[2] == 0.0
     assert (r_squared(np.zeros(2), 0.0), r_squared(np.full(2, 1e-12), 0.0)) == (1.0, 0.0)
 

@@ -1,5 +1,6 @@
 """Rows in other units than those of fit draw one warning with the way out; unusual rows draw none."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from skvq import AutoEncoderTransformer, VAETransformer, VQVAETransformer, load
-from skvq.core.layout import magnitude_of, warn_of_other_units
+from skvq.core.layout import largest_of_rows, magnitude_of, warn_of_other_units
 
 RANDOM = np.random.default_rng(0)
 IMAGES = (load_digits().images[:200] * 255 / 16).astype(np.uint8)
@@ -77,3 +78,15 @@ def test_sparse_rows_are_measured_as_dense_ones():
     X = RANDOM.poisson(0.1, (50, 20)) * RANDOM.normal(size=(50, 20))
     assert magnitude_of(sparse.csr_matrix(X)) == pytest.approx(magnitude_of(X))
     assert warned(sparse.csr_matrix(X * 1e4), X)
+
+
+def test_large_images_are_measured_in_little_memory():
+    X = RANDOM.integers(256, size=(1_200, 40_000), dtype=np.uint8)
+    X[::2] //= 2
+    tracemalloc.start()
+    largest = largest_of_rows(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    chosen = np.linspace(0, 1_199, 1_000).astype(np.int64)
+    assert np.array_equal(largest, [X[i].max() for i in chosen])
+    assert peak < 10e6  # all of the chosen rows in float64 are 320 MB

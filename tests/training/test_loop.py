@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skvq.training.batches import Rows
+from skvq.training.checkpoints import Checkpoint
 from skvq.training.loop import Loop, Objective, Settings, learning_rate_factor
 
 
@@ -169,6 +170,34 @@ def test_the_rate_warms_up_linearly_and_decays_to_zero():
     factors = [learning_rate_factor(step, 100, 10) for step in range(100)]
     np.testing.assert_allclose(factors[:10], np.arange(1, 11) / 10)
     np.testing.assert_allclose(factors[10:], 0.5 * (1 + np.cos(np.pi * np.arange(90) / 90)))
+
+
+def test_half_an_epoch_takes_half_of_its_steps_from_the_same_order_of_rows():
+    seen = {}
+    for max_iter in (3, 2.5):
+        rows, objective = make_rows(n=64), LeastSquares(3)
+        batches = seen[max_iter] = []
+        objective.after_step = lambda progress, batches=batches: batches.append(progress)
+        history = Loop(objective, rows, Settings(max_iter, 16, 1e-12), generator()).run()
+        assert history.n_iter == len(history.terms["loss"]) == 3
+        assert history.n_steps == len(batches) == 4 * max_iter
+    assert seen[2.5] == pytest.approx(np.arange(1, 11) / 10)
+
+
+def test_a_part_of_an_epoch_goes_on_from_its_last_step(tmp_path, monkeypatch):
+    settings, whole, cut_off = Settings(1.5, 16, 0.1), LeastSquares(3), LeastSquares(3)
+    Loop(whole, make_rows(), settings, generator()).run()
+    checkpoint = Checkpoint(tmp_path / "fit", 0.0, {})
+    loop = Loop(cut_off, make_rows(), settings, generator(), checkpoint=checkpoint)
+    with monkeypatch.context() as patched:  # cut off after the last step of all
+        patched.setattr(Loop, "_judge", lambda self, values, epoch: epoch == 2 and 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            loop.run()
+    assert loop.history.n_steps == 6
+    resumed = LeastSquares(3)
+    history = Loop(resumed, make_rows(), settings, generator(), checkpoint=Checkpoint(tmp_path / "fit", 0.0, {})).run()
+    assert history.n_steps == 6
+    assert torch.equal(resumed.module.weight, whole.module.weight)
 
 
 def test_no_warning_is_raised_by_an_ordinary_run():
