@@ -4,6 +4,7 @@ from ._load import LoadError, load
 from ._version import __version__
 from .autoencoder.estimator import AutoEncoderTransformer
 from .core.progress import progress
+from .core.shared import shared
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
 from .outliers import OutlierDetector
@@ -34,4 +35,5 @@ __all__ = [
     "__version__",
     "load",
     "progress",
+    "shared",
 ]

@@ -21,6 +21,7 @@ from ._typing import ArrayLike, MatrixLike, NDArray, Self
 from .core.device import prepared
 from .core.estimator import NetworkEstimator
 from .core.layout import gives_chunks, layout_of
+from .core.lazy import lazy, scores
 from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
 from .core.versions import with_versions, without_versions
 from .training.interrupts import interrupts_end_all
@@ -44,6 +45,7 @@ DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
 LEAST_SHARE = 0.01
 
 
+@lazy(predict=lambda model: np.empty(0, np.int64), decision_function=scores, score_samples=scores)
 class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     r"""Anomalies by the scores of an estimator, by the rules of scikit-learn's outlier detectors.
 
@@ -225,7 +227,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "estimator_")
         check_arguments("OutlierDetector.set_threshold", {"contamination": CONTAMINATION}, contamination=contamination)
         if X is not None:
-            scores = self.score_samples(X)
+            scores = np.asarray(self.score_samples(X))
         elif not is_auto(contamination):
             scores = self.training_scores_
         elif hasattr(self, "held_out_scores_"):
@@ -244,6 +246,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -258,6 +261,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -273,6 +277,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------

@@ -9,7 +9,7 @@ from skvq import display, export, metrics
 
 CLASSES = [getattr(module, name) for module in (skvq, display) for name in module.__all__]
 CLASSES = [kind for kind in CLASSES if inspect.isclass(kind) and not issubclass(kind, Exception)]
-FUNCTIONS = [skvq.load, skvq.progress, export.to_onnx, export.register_converters]
+FUNCTIONS = [skvq.load, skvq.progress, skvq.shared, export.to_onnx, export.register_converters]
 FUNCTIONS += [getattr(metrics, name) for name in metrics.__all__]
 
 

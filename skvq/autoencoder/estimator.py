@@ -30,6 +30,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.layout import check_components, layout_of, learn_layout, tag_rows, with_index
+from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
 from ..core.parameters import plain
 from ..persistence.records import from_json
@@ -48,6 +49,7 @@ from .defaults import (
 from .network import AutoEncoderObjective, build_autoencoder, start_from_data
 
 
+@lazy(transform=components(np.float32), inverse_transform=rows_back, score_samples=scores, reconstruction_error=scores)
 class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""A few continuous features of images, series and tables, reconstructions from them, and anomaly scores.
 
@@ -407,6 +409,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -423,6 +426,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         ----------
         X : array-like of shape (n, n_components)
             Codes.
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -455,6 +459,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -475,6 +480,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------

@@ -6,6 +6,7 @@ from ..core.bottleneck import start_axes
 from ..core.estimator import Start
 from ..nn import ranks
 from ..nn.bottleneck import build_decoder, build_encoder, set_linear, whiten
+from ..nn.draws import normal, uniform_numbers
 from ..training.loop import Objective
 from .module import AutoEncoder, LogLoss, SquaredError, TransposedDecoder, jacobian_penalty, sparsity_kl, sparsity_l1
 
@@ -89,7 +90,7 @@ def code_directions(start, code_activation):
 
 def least_squares(codes, rows):
     """Return the matrix (p, n) that best maps codes (b, n) to rows (b, ...), around means, and the codes' mean (n,)."""
-    codes, rows = codes.double().cpu(), rows.flatten(1).double().cpu()
+    codes, rows = codes.cpu().double(), rows.flatten(1).cpu().double()
     mean = codes.mean(dim=0)
     centred = codes - mean
     gram = centred.T @ centred
@@ -174,7 +175,7 @@ class AutoEncoderObjective(Objective):
                 terms["sparsity"] = SPARSITY[self.sparsity](z, self.sparsity_target)
                 loss = loss + self.sparsity_weight * terms["sparsity"]
             if contracts:
-                directions = ranks.drawn(self._randn, z.shape).to(z.device)
+                directions = ranks.drawn(lambda shape: normal(shape, z.device, self._draw()), z.shape)
                 training = self.module.training
                 terms["contraction"] = jacobian_penalty(x, z, directions, create_graph=training)
                 loss = loss + self.contractive_weight * terms["contraction"]
@@ -188,16 +189,12 @@ class AutoEncoderObjective(Objective):
     def _draw(self):
         return self.generator if self.module.training else self.evaluation_generator
 
-    def _randn(self, shape):
-        return torch.randn(shape, generator=self._draw())
-
-    def _rand(self, shape):
-        return torch.rand(shape, generator=self._draw())
-
     def _corrupted(self, batch):
         if self.noise is None:
             return batch
         if self.noise == "gaussian":
-            return batch + self.noise_level * ranks.drawn(self._randn, batch.shape).to(batch.device)
-        kept = ranks.drawn(self._rand, batch.shape) >= self.noise_level
+            noise = ranks.drawn(lambda shape: normal(shape, batch.device, self._draw()), batch.shape)
+            return batch + self.noise_level * noise
+        uniform = ranks.drawn(lambda shape: uniform_numbers(shape, batch.device, self._draw()), batch.shape)
+        kept = uniform >= self.noise_level
         return batch * kept.to(batch)

@@ -34,10 +34,10 @@ def available_if(check):
     Traceback (most recent call last):
     AttributeError: half is of even numbers only: double it first
     """
-    return lambda method: _AvailableIf(method, check)
+    return lambda method: AvailableIf(method, check)
 
 
-class _AvailableIf:
+class AvailableIf:
     """The descriptor of a method that exists only where `check` lets it."""
 
     def __init__(self, method, check):

@@ -202,10 +202,10 @@ def automatic_patience(max_iter):
     return max(10, int(max_iter) // 4)
 
 
-def torch_generator(random_state, device="cpu"):
-    """Return a private torch.Generator on the device, seeded from `random_state`; no global generator is touched."""
+def torch_generator(random_state):
+    """Return a private torch.Generator, seeded from `random_state`; no global generator is touched."""
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return torch.Generator(device).manual_seed(int(seed))
+    return torch.Generator().manual_seed(int(seed))
 
 
 def check_same_rows(rows, held_out):

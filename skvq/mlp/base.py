@@ -169,7 +169,7 @@ class BaseMLP(NetworkEstimator):
             precision=self.precision_,
             device=device,
             random_state=random_state,
-            generator=torch_generator(random_state, device) if self.dropout > 0 else None,
+            generator=torch_generator(random_state) if self.dropout > 0 else None,
             held_out=held_out,
             judge=self._judge(targets),
             checkpoint=checkpoint,

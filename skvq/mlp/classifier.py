@@ -14,6 +14,7 @@ from .._typing import ArrayLike, Device, MatrixLike, NDArray, Path, RandomState,
 from ..core.availability import available_if
 from ..core.device import prepared
 from ..core.labels import check_classes, check_labels, is_indicator
+from ..core.lazy import lazy
 from ..core.parameters import StrOptions
 from ..training.batches import as_array
 from . import schema
@@ -23,6 +24,17 @@ from .predict import log_probabilities, predictions
 from .targets import Labels, decode, learn_indicators, learn_labels
 
 
+def _no_labels(model):
+    """Return the predicted labels of a fitted model for no rows."""
+    return decode(model._label_binarizer, np.zeros((1, model.n_outputs_)))[:0]
+
+
+def _no_probabilities(model):
+    """Return the probabilities that a fitted model predicts for no rows."""
+    return np.empty((0, len(model.classes_)), model.coefs_[0].dtype)
+
+
+@lazy(predict=_no_labels, predict_proba=_no_probabilities, predict_log_proba=_no_probabilities)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """A multi-layer perceptron [1]_ that predicts classes, trained by back-propagation [2]_ of the log-loss.
 
@@ -321,6 +333,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : array-like or CSR/CSC matrix of shape (n, n_features)
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -335,6 +348,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : array-like or CSR/CSC matrix of shape (n, n_features)
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -354,6 +368,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : array-like or CSR/CSC matrix of shape (n, n_features)
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------

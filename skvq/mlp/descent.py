@@ -14,6 +14,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn_user
+from ..training.batches import fetched, steps_between_looks
 from ..training.checkpoints import pack, unpack
 from ..training.interrupts import end_all
 from ..training.loop import Snapshot, TimeLimit
@@ -156,6 +157,8 @@ class Descent:
         self.interrupted = False
         self.n_steps = 0
         self.done, self.total = 0, 0.0  # rows of the present epoch that are done, and their losses
+        self.look_every = steps_between_looks(samples.device)
+        self.waiting = []  # what the losses of the latest steps are made of, on a device
         self.first_loss = None  # of the first batch, before any step
         self.order = np.arange(len(samples))
         self.best = Snapshot(network.state()) if settings.early_stopping else None
@@ -169,6 +172,7 @@ class Descent:
         ValueError
             If the parameters become non-finite and no better state is kept.
         """
+        self.samples.keep()
         with self.network.training_mode():
             self._run(one_epoch)
             if self.best is not None:
@@ -266,12 +270,13 @@ class Descent:
         order = self.order if size < n else np.arange(n)  # a single batch has no order
         for start in range(self.done, n, size):
             batch = order[start : start + size]
-            self.total += self._step(batch) * len(batch)
+            self._step(batch)
             self.done = start + len(batch)
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._memory)
             if self.limit.share_used() == 1.0:
                 break
+        self._fetch()
         mean = self.total / self.done
         self.state.n_rows_seen += self.done
         self.done, self.total = 0, 0.0
@@ -279,6 +284,7 @@ class Descent:
 
     def _memory(self):
         """Return all that it takes to go on from here, after a step."""
+        self._fetch()
         _, keys, *position = self.random_state.get_state(legacy=True)
         optimizer = self.optimizer.state()
         memory = {
@@ -322,20 +328,39 @@ class Descent:
 
     def _step(self, indices):
         x, y, weight = self.samples.take(indices)
-        total_weight = len(indices) if weight is None else float(weight.sum())
+        total_weight = self.samples.weight_of(indices, weight)
         if total_weight == 0:
-            return 0.0  # rows without weight say nothing
+            return  # rows without weight say nothing
         network, settings = self.network, self.settings
-        loss = network.reported(network.accumulate(x, y, weight, 1.0 / total_weight, first=True)) / total_weight
-        loss += add_penalty(network, settings.alpha / total_weight)
-        if self.first_loss is None:
-            self.first_loss = loss
+        loss = network.accumulate(x, y, weight, 1.0 / total_weight, first=True)
+        square = add_decay(network, settings.alpha / total_weight)
+        if self.look_every == 1:
+            self._note(float(loss), float(square), total_weight, len(indices))
+        else:
+            self.waiting.append((loss, square, total_weight, len(indices)))
+            if len(self.waiting) == self.look_every:
+                self._fetch()
         if settings.max_grad_norm is not None:
             gradient = network.gradient.flat
             gradient.mul_((settings.max_grad_norm / (gradient.norm() + 1e-12)).clamp(max=1.0))
         self.optimizer.step(self.rate.at(self._position()))
         self.n_steps += 1
-        return loss
+
+    def _fetch(self):
+        """Take note of the losses whose parts are still on a device."""
+        waiting, self.waiting = self.waiting, []
+        if waiting:
+            losses, squares, *numbers = zip(*waiting)
+            values = fetched([*losses, *squares] if self.settings.alpha > 0 else losses)
+            for noted in zip(values, values[len(losses) :] or squares, *numbers):
+                self._note(*noted)
+
+    def _note(self, loss, square, total_weight, n_rows):
+        """Take note of the loss of a step: the sum over its rows, and the squared length of the weights."""
+        loss = self.network.reported(loss) / total_weight + 0.5 * (self.settings.alpha / total_weight) * square
+        if self.first_loss is None:
+            self.first_loss = loss
+        self.total += loss * n_rows
 
     def _judge_score(self, score):
         state, tol = self.state, self.settings.tol
@@ -404,10 +429,18 @@ def say(verbose, text):
         print(text)
 
 
-def add_penalty(network, strength):
-    """Add the derivative of ½ `strength` · ‖weights‖² to the network's gradient; return the penalty."""
+def add_decay(network, strength):
+    """Add the derivative of ½ `strength` · ‖weights‖² to the network's gradient; return ‖weights‖², a scalar tensor.
+
+    Without strength there is nothing to add, and 0.0 is returned.
+    """
     if strength == 0:
         return 0.0
     weights = network.parameters.penalized
     network.gradient.penalized.add_(weights, alpha=strength)
-    return 0.5 * strength * float(torch.dot(weights, weights))
+    return torch.dot(weights, weights)
+
+
+def add_penalty(network, strength):
+    """Add the derivative of ½ `strength` · ‖weights‖² to the network's gradient; return the penalty."""
+    return 0.5 * strength * float(add_decay(network, strength))

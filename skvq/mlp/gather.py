@@ -1,8 +1,12 @@
 """Rows of X and y by index into memory that is allocated once: the batches of predictors."""
 
+import functools
+
 import numpy as np
 import torch
 from scipy import sparse
+
+from ..training.on_device import OnDevice, sent
 
 # Arrays that take no more than this much memory in the type that trains are cast once, larger ones a batch at a time.
 CACHE_BYTES = 64_000_000
@@ -96,6 +100,35 @@ class _Memory:
             self.tensor.copy_(torch.from_numpy(rows))
 
 
+class GatherOnDevice:
+    """Rows of an array as tensors of one type on a device other than the processor, dense ones.
+
+    Parameters
+    ----------
+    array, dtype, subset
+        As for :class:`Gather`.
+    device : torch.device
+    """
+
+    def __init__(self, array, dtype, subset, device):
+        self.array = array
+        self.dtype = dtype
+        self.subset = subset
+        narrower = dtype.itemsize < array.dtype.itemsize  # is sent, the narrower of both types
+        self.source = OnDevice(array, device, self._cast if narrower else None)
+
+    def __len__(self):
+        """Return the number of rows."""
+        return self.array.shape[0] if self.subset is None else len(self.subset)
+
+    def take(self, indices):
+        """Return the rows at `indices` (ndarray of int), (b, p)."""
+        return self.source.take(indices if self.subset is None else self.subset[indices]).to(self.dtype)
+
+    def _cast(self, rows):
+        return cast(rows, NUMPY_TYPES[self.dtype])
+
+
 class Samples:
     """Rows, their targets and their weights.
 
@@ -116,12 +149,13 @@ class Samples:
     """
 
     def __init__(self, X, y, weight, dtype, target_dtype, subset=None, device="cpu"):
-        self.rows = Gather(X, dtype, subset)
-        self.targets = Gather(y, target_dtype, subset)
+        self.device = torch.device(device)
+        gather = Gather if self.device.type == "cpu" else functools.partial(GatherOnDevice, device=self.device)
+        self.rows = gather(X, dtype, subset)
+        self.targets = gather(y, target_dtype, subset)
         chosen = weight if weight is None or subset is None else weight[subset]
         self.total_weight = float(len(self.rows)) if chosen is None else float(chosen.sum(dtype=np.float64))
         self.weight = None if chosen is None else cast(chosen, NUMPY_TYPES[dtype])
-        self.device = torch.device(device)
 
     def __len__(self):
         """Return the number of rows."""
@@ -132,9 +166,19 @@ class Samples:
         x, y = self.rows.take(indices), self.targets.take(indices)
         y = y.view(1, -1) if y.shape[1] == 1 else y.T.contiguous()
         weight = None if self.weight is None else torch.from_numpy(self.weight[indices])
-        if self.device.type == "cpu":
-            return x, y, weight
-        return x.to(self.device), y.to(self.device), None if weight is None else weight.to(self.device)
+        return x, y, weight if weight is None or self.device.type == "cpu" else sent(weight, self.device)
+
+    def keep(self):
+        """Send rows and targets to a device that has room for them, where they are taken many times."""
+        if self.device.type != "cpu":
+            self.rows.source.keep()
+            self.targets.source.keep()
+
+    def weight_of(self, indices, weight):
+        """Return the sum of the weights that :meth:`take` returned for `indices`; without weights their number."""
+        if weight is None:
+            return len(indices)
+        return float((weight if weight.is_cpu else torch.from_numpy(self.weight[indices])).sum())
 
     def in_order(self):
         """Yield (rows, targets, weights) of all rows in order, piece by piece."""

@@ -31,7 +31,7 @@ class WholeGradient:
 
     def __init__(self, stages, alpha):
         self.stages = list(stages)
-        self.network, self.samples = self.stages.pop(0)
+        self.refine()
         self.total = self.samples.total_weight
         if self.total == 0:
             raise ValueError("sample_weight is zero for every row; at least one must be positive")
@@ -57,6 +57,7 @@ class WholeGradient:
     def refine(self):
         """Go over to the next precision."""
         self.network, self.samples = self.stages.pop(0)
+        self.samples.keep()
 
     def reported(self):
         """Return the loss of the last point as a user sees it."""

@@ -11,6 +11,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from .._typing import ArrayLike, Device, MatrixLike, Path, RandomState, Reals, Self, typed
 from ..core.availability import available_if
 from ..core.device import prepared
+from ..core.lazy import lazy
 from ..core.parameters import INNER_FRACTION, POSITIVE, StrOptions
 from ..training.batches import as_array
 from . import schema
@@ -22,6 +23,12 @@ from .targets import Numbers, score_numbers
 LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
 
 
+def _no_numbers(model):
+    """Return the predictions of a fitted model for no rows."""
+    return np.empty((0, model.n_outputs_) if model.n_outputs_ > 1 else 0, model.coefs_[0].dtype)
+
+
+@lazy(predict=_no_numbers)
 class MLPRegressor(RegressorMixin, BaseMLP):
     """A multi-layer perceptron [1]_ that predicts numbers, trained by back-propagation [2]_.
 
@@ -310,6 +317,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters
         ----------
         X : array-like or CSR/CSC matrix of shape (n, n_features)
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------

@@ -296,7 +296,7 @@ def principal_axes(batches, n):
 
 
 def _as_rows(batch):
-    return batch.flatten(1).to("cpu", torch.float64)
+    return batch.flatten(1).cpu().double()
 
 
 def _covariance(first, batches):

@@ -1,4 +1,4 @@
-"""Layers and dropout that draw from a passed generator; the global one is never touched."""
+"""Layers, dropout and noise that draw from a passed generator; the global one is never touched."""
 
 import functools
 import math
@@ -35,6 +35,38 @@ def default_generator():
     return torch.Generator().manual_seed(0)
 
 
+def generator_for(device, generator):
+    """Return a generator whose draws lie on a device: `generator` itself where its own do.
+
+    Generators of networks are the processor's. What they would draw at every step of a training on another device would
+    have to be copied there, and the device would wait for it. So a new generator there is seeded with a number drawn
+    from `generator`, at every call: its state is all that a training has to keep.
+
+    Parameters
+    ----------
+    device : torch.device
+    generator : torch.Generator
+    """
+    if device.type == generator.device.type:
+        return generator
+    return new_generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+
+def new_generator(device):
+    """Return a generator on a device."""
+    return torch.Generator(device)
+
+
+def normal(shape, device, generator):
+    """Return standard normal numbers on a device, float32, drawn by :func:`generator_for` it."""
+    return torch.randn(shape, device=device, generator=generator_for(device, generator))
+
+
+def uniform_numbers(shape, device, generator):
+    """Return numbers from U(0, 1) on a device, float32, drawn by :func:`generator_for` it."""
+    return torch.rand(shape, device=device, generator=generator_for(device, generator))
+
+
 class Dropout(nn.Module):
     """Zeroes elements with probability p in training and scales the others by 1 / (1 - p).
 
@@ -57,11 +89,11 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         keep = ranks.drawn(functools.partial(self._draw, x), x.shape)
-        return x * keep.to(x.device).div_(1 - self.p)
+        return x * keep.div_(1 - self.p)
 
     def _draw(self, x, shape):
-        keep = torch.empty(shape, dtype=x.dtype, device=self.generator.device if self.generator else x.device)
-        return keep.bernoulli_(1 - self.p, generator=self.generator)
+        generator = None if self.generator is None else generator_for(x.device, self.generator)
+        return torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1 - self.p, generator=generator)
 
 
 def draw_from(generator, module):

@@ -21,9 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .draws import Dropout, linear, uniform
+from .draws import Dropout, generator_for, linear, uniform
 from .grids.sampling import choose
 
+CPU = torch.device("cpu")
 # Width of what the prediction of fine codes is made from, for each column.
 FINE_WIDTH = 32
 # Logit of codes that do not occur.
@@ -324,10 +325,11 @@ class OrderlessNetwork(nn.Module):
         return rows
 
 
-def hidden_columns(n_rows, n_columns, generator):
-    """Return masks (n_rows, n_columns), 1.0 where a column is known: from 0 to n_columns - 1 of them, equally often."""
-    rank = torch.rand(n_rows, n_columns, generator=generator).argsort(dim=1).argsort(dim=1)
-    n_known = torch.randint(n_columns, (n_rows, 1), generator=generator)
+def hidden_columns(n_rows, n_columns, generator, device=CPU):
+    """Return masks (n_rows, n_columns) on a device, 1.0 where a column is known: 0 to n_columns - 1, equally often."""
+    generator = generator_for(device, generator)
+    rank = torch.rand(n_rows, n_columns, device=device, generator=generator).argsort(dim=1).argsort(dim=1)
+    n_known = torch.randint(n_columns, (n_rows, 1), device=device, generator=generator)
     return (rank < n_known).float()
 
 

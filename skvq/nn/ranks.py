@@ -40,19 +40,36 @@ def is_first() -> bool:
     return not active() or dist.get_rank() == 0
 
 
+def count() -> int:
+    """Return the number of processes."""
+    return dist.get_world_size() if active() else 1
+
+
+def number() -> int:
+    """Return the rank of this process."""
+    return dist.get_rank() if active() else 0
+
+
+def run_of(n: int, step: int = 1) -> slice:
+    """Return this rank's run of n rows; it starts at a multiple of `step`, and may be empty."""
+    n_steps = -(-n // step)
+    start, stop = (n_steps * rank // count() * step for rank in (number(), number() + 1))
+    return slice(min(start, n), min(stop, n))
+
+
 @contextmanager
 def sharing(n: int) -> Iterator[slice]:
     """Share a batch of n rows within the block; what is yielded are the rows of this rank.
 
     With fewer rows than ranks all compute all of them, since a mean over no rows is none.
     """
-    if not active() or n < dist.get_world_size():
+    if not active() or n < count():
         yield slice(None)
         return
-    rank, size = dist.get_rank(), dist.get_world_size()
-    part = _now[0] = Part(n * rank // size, n * (rank + 1) // size, n)
+    mine = run_of(n)
+    _now[0] = Part(mine.start, mine.stop, n)
     try:
-        yield slice(part.start, part.stop)
+        yield mine
     finally:
         _now[0] = None
 
@@ -125,9 +142,23 @@ def of_all(value: Value) -> list[Value]:
     """Return the values of all ranks, in their order: any that pickle."""
     if not active():
         return [value]
-    values: list = [None] * dist.get_world_size()
+    values: list = [None] * count()
     dist.all_gather_object(values, value)
     return values
+
+
+def each(call: Callable[[], Value]) -> list[Value]:
+    """Return what a call returns on each rank, or raise what it raises on any: any value that pickles."""
+    mine: list = [None, None]
+    try:
+        mine[0] = call()
+    except Exception as error:
+        mine[1] = error
+    found = of_all(mine)
+    for _, error in found:
+        if error is not None:
+            raise error
+    return [value for value, _ in found]
 
 
 @torch.no_grad()

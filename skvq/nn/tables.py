@@ -214,7 +214,7 @@ def start_from_pca(encoder, decoder, x, bits_per_code=8.0, n_parts=1):
     n_parts : int, default=1
         Number of parts of the vector of a position that have a code each; the components are dealt to all of them.
     """
-    x = x.detach().to("cpu", torch.float64)
+    x = x.detach().cpu().double()
     mean = x.mean(0)
     _, scales, components = torch.linalg.svd(x - mean, full_matrices=False)
     kept = (scales > RANK_TOLERANCE * scales[:1].clamp_min(1e-12)).nonzero().flatten()

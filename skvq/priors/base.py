@@ -21,6 +21,7 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import Budget, NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.fingerprint import digest_of_arrays
 from ..core.layout import check_image_shape, check_rows
+from ..core.lazy import lazy, scores
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, random_source
 from ..nn import ranks
@@ -59,6 +60,7 @@ def _has_no_classes(estimator):
     )
 
 
+@lazy(score_samples=scores)
 class GridDensity(DensityMixin, NetworkEstimator):
     """Base of the density estimators on grids of integer codes, in raster order.
 
@@ -420,6 +422,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
         ----------
         X : array-like of int, of the layout that `fit` saw
             Codes in [0, K).
+            An array or a frame of dask gives a lazy one, computed block by block.
         y : label, or array-like of shape (n,), default=None
             Classes, for a model of p(x | y). With None it returns the log of sum_y p(y) p(x | y), with `class_prior_`
             for p(y), which takes one pass for each class.
@@ -473,11 +476,11 @@ def start_at_marginals(sizes, rows, generator, vectors=None):
     module = sizes.build(generator)
     if vectors is not None:
         module.set_vectors(torch.from_numpy(vectors))
-    codes, condition = unpack(module, rows.sample(MARGINAL_ROWS, generator))
+    codes, condition = unpack(module, rows.sample(MARGINAL_ROWS, generator).cpu())
     if sizes.n_clusters:
-        some = codes[:CLUSTERED_ROWS].flatten(1).cpu().numpy()
+        some = codes[:CLUSTERED_ROWS].flatten(1).numpy()
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        module.set_clusters(cluster_centres(some, vectors, sizes.n_codes, sizes.n_clusters, seed), codes.cpu())
+        module.set_clusters(cluster_centres(some, vectors, sizes.n_codes, sizes.n_clusters, seed), codes)
     module.set_marginals(codes, condition)
     return Start(module.to(rows.device, memory_format=torch.channels_last), sizes)
 

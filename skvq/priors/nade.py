@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
@@ -19,6 +19,7 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.inference import phase
 from ..core.layout import with_index
+from ..core.lazy import lazy, scores
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source
 from ..core.tables.codes import TableCodes
@@ -33,7 +34,8 @@ from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
 
-class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, NetworkEstimator):
+@lazy(score_samples=scores)
+class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     r"""How likely a row of a table is, new rows, rows given some of their columns, and missing cells given the others.
 
     A neural autoregressive distribution estimator without a fixed order of columns [1]_: one network predicts each
@@ -474,6 +476,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, Networ
         Parameters
         ----------
         X : table like that of `fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -511,7 +514,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, DensityMixin, Networ
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
+        tags.transformer_tags.preserves_dtype, tags.estimator_type = [], "density_estimator"
         return tags
 
 

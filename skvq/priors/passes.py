@@ -85,7 +85,7 @@ class OrderlessObjective(Objective):
     def terms(self, batch):
         """Return the loss of rows (b, n_columns) of codes, int64."""
         if self.module.training:
-            known = ranks.drawn(lambda shape: hidden_columns(*shape, self.generator), batch.shape)
+            known = ranks.drawn(lambda shape: hidden_columns(*shape, self.generator, batch.device), batch.shape)
         else:
             batch = batch.repeat(math.ceil(LEAST_EVALUATED / len(batch)), 1)
             known = self.evaluated.repeat(math.ceil(len(batch) / LEAST_EVALUATED), 1)[: len(batch)]

@@ -1,4 +1,4 @@
-"""Rows of X by index, as tensors: the single place where a batch is cast, densified and standardised."""
+"""Batches: rows of X by index, cast, densified and standardised here alone, and means of what is computed of them."""
 
 import math
 
@@ -6,9 +6,14 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from ..nn.devices import widened
+from .on_device import OnDevice, sent
+
 # Rows of a table, images, and values of images that a pass takes at once: what a convolution makes of more of them does
 # not stay in the cache of a processor (`benchmarks/passes.py`).
 PASS_ROWS, PASS_IMAGES, PASS_VALUES = 256, 128, 2**20
+# On a device other than the processor, the steps between two looks at values that are computed there.
+LOOK_EVERY = 20
 
 
 def as_array(X, name="X"):
@@ -107,6 +112,7 @@ class Rows:
 
     X is never copied whole: a batch is gathered by index, densified if sparse, standardised in float64 (so that a
     column such as a time stamp keeps its digits) and only then cast. The extra memory of a pass is that of one batch.
+    On an accelerator with float64 the rows are standardised there, and sent in the type of X.
 
     Parameters
     ----------
@@ -123,11 +129,20 @@ class Rows:
         Where a batch is put.
     subset : ndarray of int, default=None
         The rows of X that this object stands for; all of them if None.
+    source : OnDevice, default=None
+        That of other rows of the same X on this device.
+
+    Attributes
+    ----------
+    source : OnDevice or None
+        X on an accelerator; None where batches are made on the processor.
     """
 
     name = "X"  # for messages
 
-    def __init__(self, X, *, shift=None, scale=None, shape=None, dtype=torch.float32, device="cpu", subset=None):
+    def __init__(
+        self, X, *, shift=None, scale=None, shape=None, dtype=torch.float32, device="cpu", subset=None, source=None
+    ):
         self.X = X
         self.shift = shift
         self.scale = scale
@@ -135,6 +150,12 @@ class Rows:
         self.dtype = dtype
         self.device = torch.device(device)
         self.subset = subset
+        made_here = self.device.type in ("cpu", "mps")  # MPS has no float64
+        self.source = self._open_source() if source is None and not made_here else source
+        self._units, self._all_finite = None, None
+
+    def _open_source(self):
+        return OnDevice(self.X, self.device)
 
     def __len__(self):
         """Return the number of rows."""
@@ -156,16 +177,64 @@ class Rows:
             dtype=self.dtype,
             device=self.device,
             subset=chosen,
+            source=self.source,
         )
 
     def unrestricted(self):
         """Return all rows of X, these and those that :meth:`restrict` left out."""
-        return Rows(self.X, shift=self.shift, scale=self.scale, shape=self.shape, dtype=self.dtype, device=self.device)
+        return Rows(
+            self.X,
+            shift=self.shift,
+            scale=self.scale,
+            shape=self.shape,
+            dtype=self.dtype,
+            device=self.device,
+            source=self.source,
+        )
+
+    def keep(self):
+        """Send X to an accelerator, where it is one with room for X: for rows that are taken many times."""
+        if self.source is not None:
+            self.source.keep()
 
     def take(self, indices):
-        """Return the rows at `indices` (ndarray of int or slice) as a tensor of shape (n, *shape)."""
+        """Return the rows at `indices` (ndarray of int or slice) as a tensor of shape (n, *shape).
+
+        Raises
+        ------
+        ValueError
+            For values that are not finite in the type of a batch.
+        """
+        batch = self.take_ahead(indices)
+        self.look()
+        return batch
+
+    def take_ahead(self, indices):
+        """Return what :meth:`take` does, but look later, in :meth:`look`, at values that lie on an accelerator."""
         if self.subset is not None:
             indices = self.subset[indices]
+        if self.source is None:
+            batch = self._batch(indices)
+        else:
+            batch = self._batch_there(self.source.take(indices))
+        if batch.is_floating_point():
+            finite = torch.isfinite(batch).all()
+            self._all_finite = finite if self._all_finite is None else self._all_finite & finite
+            if self.device.type == "cpu":
+                self.look()
+        return batch.reshape(-1, *self.shape)
+
+    def look(self):
+        """Raise ValueError if values taken since the last look are not finite."""
+        all_finite, self._all_finite = self._all_finite, None
+        if all_finite is not None and not bool(all_finite):
+            raise ValueError(
+                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
+                "rows of fit"
+            )
+
+    def _batch(self, indices):
+        """Return rows at indices into X as a tensor that is made on the processor."""
         rows = self.X[indices]
         if sparse.issparse(rows):
             rows = rows.toarray()
@@ -175,13 +244,17 @@ class Rows:
                 rows /= self.scale
         elif isinstance(indices, slice):
             rows = np.array(rows)  # a view of X may be read-only, and must never be written through
-        batch = torch.from_numpy(np.ascontiguousarray(rows)).to(device=self.device, dtype=self.dtype)
-        if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):
-            raise ValueError(
-                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
-                "rows of fit"
-            )
-        return batch.reshape(-1, *self.shape)
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.dtype).to(self.device)
+
+    def _batch_there(self, rows):
+        """Return rows (b, n_columns) that are on the accelerator, in the type of X, as a batch."""
+        if self.shift is None:
+            return rows.to(self.dtype)
+        if self._units is None:
+            units = (np.broadcast_to(unit, self.n_columns) for unit in (self.shift, self.scale))
+            self._units = [sent(torch.from_numpy(np.array(unit, dtype=np.float64)), self.device) for unit in units]
+        shift, scale = self._units
+        return (rows.double() - shift).div_(scale).to(self.dtype)
 
     @property
     def pass_size(self):
@@ -211,6 +284,62 @@ class Rows:
             piece = self.take(order[start : start + self.pass_size])
             rows[start : start + len(piece)] = piece
         return rows
+
+
+def steps_between_looks(device):
+    """Return how many steps of a training pass between two looks at values that a device computes.
+
+    The host runs ahead of an accelerator, which is never idle then, and a look makes it wait.
+    """
+    return 1 if device.type == "cpu" else LOOK_EVERY
+
+
+def fetched(scalars):
+    """Return the values of scalar tensors as floats; the host waits for a device once."""
+    if all(scalar.is_cpu for scalar in scalars):
+        return [float(scalar) for scalar in scalars]
+    return torch.stack([widened(scalar) for scalar in scalars]).cpu().tolist()
+
+
+class TermMeans:
+    """Means of named loss terms over the rows of several batches.
+
+    Parameters
+    ----------
+    every : int, default=1
+        Batches whose terms are fetched together: see :func:`steps_between_looks`.
+    refuse : callable, default=None
+        Called with a loss that is not finite, and what was noted of its batch, when it is fetched.
+    """
+
+    def __init__(self, every=1, refuse=None):
+        self.every = every
+        self.refuse = refuse
+        self.sums = {}
+        self.n_rows = 0
+        self.waiting = []
+
+    def add(self, terms, n_rows, note=None):
+        """Add the terms (dict of scalar tensors, each a mean over the rows) of a batch of `n_rows`."""
+        self.n_rows += n_rows
+        self.waiting.append(({name: value.detach() for name, value in terms.items()}, n_rows, note))
+        if len(self.waiting) >= self.every:
+            self.fetch()
+
+    def fetch(self):
+        """Fetch the terms that are still on a device."""
+        waiting, self.waiting = self.waiting, []
+        values = iter(fetched([value for terms, _, _ in waiting for value in terms.values()]))
+        for terms, n_rows, note in waiting:
+            for name, value in zip(terms, values):
+                if name == "loss" and self.refuse is not None and not math.isfinite(value):
+                    self.refuse(value, note)
+                self.sums[name] = self.sums.get(name, 0.0) + value * n_rows
+
+    def values(self):
+        """Return the means as a dict of float."""
+        self.fetch()
+        return {name: total / self.n_rows for name, total in self.sums.items()}
 
 
 def n_training_rows(n_rows, validation_fraction):

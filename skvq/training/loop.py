@@ -11,6 +11,7 @@ import torch
 from .._warnings import warn_user
 from ..nn import ranks
 from ..nn.draws import draw_from
+from .batches import TermMeans, steps_between_looks
 from .checkpoints import pack, unpack
 from .interrupts import end_all
 from .outcome import StartWatch, explained, warn_of_nothing_learned
@@ -97,6 +98,12 @@ class Objective:
 
     def after_step(self, progress):
         """Do what follows a gradient step; `progress` in (0, 1] is the share of the steps that are done."""
+
+    def after_look(self, progress):
+        """Do what follows a gradient step too, but hangs on values that have to come from the device.
+
+        So it follows every step on the processor, and some of the steps elsewhere.
+        """
 
     def pass_summary(self):
         """Return, as a dict of float, what was gathered over all batches since the last call, and start afresh."""
@@ -190,24 +197,6 @@ class History:
         best = [self.at_start, *losses][self.best_iter]
         gained, lost = self.at_start - best, losses[-1] - best
         return gained < LEAST_GAIN * abs(self.at_start) and lost > LEAST_LOSS * abs(best)
-
-
-class TermMeans:
-    """Means of named loss terms over the rows of several batches."""
-
-    def __init__(self):
-        self.sums = {}
-        self.n_rows = 0
-
-    def add(self, terms, n_rows):
-        """Add the terms (dict of scalar tensors, each a mean over the rows) of a batch of `n_rows`."""
-        for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach()) * n_rows
-        self.n_rows += n_rows
-
-    def values(self):
-        """Return the means as a dict of float."""
-        return {name: total / self.n_rows for name, total in self.sums.items()}
 
 
 def of_whole_batch(terms):
@@ -476,8 +465,9 @@ class Loop:
         )
         self.patience = Patience(settings.tol, settings.n_iter_no_change)
         self.report = Report(settings, self.limit) if settings.verbose and ranks.is_first() else None
+        self.look_every = steps_between_looks(rows.device)
         # Of the present epoch: the state of the generator before it, the order of the rows, the means so far.
-        self.before_epoch, self.order, self.means = None, None, TermMeans()
+        self.before_epoch, self.order, self.means = None, None, self._no_means()
 
     def run(self):
         """Train until the last epoch or an earlier reason to stop; return the History.
@@ -487,6 +477,9 @@ class Loop:
         ValueError
             If the loss of a step, or on the held-out rows, is not finite.
         """
+        for rows in (self.rows, self.validation_rows):
+            if rows is not None:
+                rows.keep()
         found = None if self.checkpoint is None else self.checkpoint.found
         watch = StartWatch(self) if self.best is None else None
         if found is not None:
@@ -591,34 +584,46 @@ class Loop:
         end = min(len(self.order), seen + (self.n_steps - self.history.n_steps) * batch_size)  # that of the last step
         for start in range(seen, end, batch_size):
             positions = self.order[start : start + batch_size]
+            rate = self.settings.learning_rate_init * self._factor()
             with ranks.sharing(len(positions)) as mine:
-                terms = self._step(self.rows.take(positions[mine]), epoch)
-            self.means.add(terms, len(positions))
+                terms = self._step(self.rows.take_ahead(positions[mine]), epoch)
+            self.means.add(terms, len(positions), (epoch, rate))
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._state)
             if self.time_used == 1.0:
                 self._warn_of_little_time(epoch)
                 break
+        self.rows.look()
         values = self.means.values() | self.objective.pass_summary()
-        self.order, self.means = None, TermMeans()
+        self.order, self.means = None, self._no_means()
         return values
 
+    def _no_means(self):
+        """Return the means of an epoch before its first step."""
+        return TermMeans(self.look_every, self._refuse)
+
+    def _refuse(self, loss, step):
+        """Raise ValueError for the loss, which is not finite, of a step in an epoch at a learning rate."""
+        self.rows.look()  # what is not finite may be the rows
+        settings, (epoch, rate) = self.settings, step
+        raise ValueError(
+            f"the loss became {loss} in epoch {epoch} at a learning rate of {rate:.3g} "
+            f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
+            "loss weights"
+        )
+
     def _step(self, batch, epoch):
-        settings = self.settings
         factor = self._factor()
-        rate = settings.learning_rate_init * factor
         with self._autocast():
             terms = of_whole_batch(self.objective.terms(batch))
-        if not math.isfinite(terms["loss"].item()):
-            raise ValueError(
-                f"the loss became {terms['loss'].item()} in epoch {epoch} at a learning rate of {rate:.3g} "
-                f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
-                "loss weights"
-            )
+        if self.look_every == 1 and not math.isfinite(terms["loss"].item()):
+            self._refuse(terms["loss"].item(), (epoch, self.settings.learning_rate_init * factor))
         self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
         self.history.n_steps += 1
         self._look_at_the_time()
         self.objective.after_step(self._progress())
+        if self.history.n_steps % self.look_every == 0:
+            self.objective.after_look(self._progress())
         return terms
 
     def _look_at_the_time(self):
@@ -641,6 +646,7 @@ class Loop:
     def _state(self, *, finished=False):
         """Return all that it takes to go on from here, after a step or, `finished`, after the last one."""
         history = self.history
+        self.means.fetch()
         state = {
             "finished": finished,
             "module": pack(self._tensors()),
@@ -708,12 +714,16 @@ class Loop:
     def mean_terms(self, rows):
         """Return the mean of every loss term over `rows` in evaluation mode; the objective then has a summary."""
         self.module.eval()
-        means, started = TermMeans(), time.perf_counter()
+        means, started = TermMeans(self.look_every), time.perf_counter()
+        size = max(self.settings.batch_size, rows.pass_size)
         with torch.no_grad(), self._autocast():
-            for batch in rows.in_order(max(self.settings.batch_size, rows.pass_size)):
+            for start in range(0, len(rows), size):
+                batch = rows.take_ahead(slice(start, start + size))
                 means.add(self.objective.terms(batch), len(batch))
+        rows.look()
+        values = means.values()
         self.limit.keep_back((time.perf_counter() - started) / len(rows) * self.rows_after)
-        return means.values()
+        return values
 
     def _judge(self, values, epoch):
         """Keep the weights if they are the best so far; return whether to stop."""

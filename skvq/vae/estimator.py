@@ -32,6 +32,7 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
 from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows, with_index
+from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
 from ..core.parameters import (
     AUTO,
@@ -74,6 +75,7 @@ MIXTURE_ROWS, MIXTURE_DRAWS, ENOUGH_DRAWS = 20_000, 5, 10_000
 TRAINING_SHARE = 0.7
 
 
+@lazy(transform=components(np.float32), inverse_transform=rows_back, score_samples=scores)
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""Continuous features of images, series and tables, how likely a row is, and new rows.
 
@@ -434,6 +436,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -454,6 +457,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         ----------
         X : array-like of shape (n, n_components)
             Values of z.
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -474,6 +478,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
         n_importance_samples : int, default=None
             None: the evidence lower bound, with the likelihood averaged over 8 draws, the divergence from a mixture as
             well, and that from N(0, I) in closed form.
@@ -624,7 +629,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             raise ValueError(
                 f"values={values!r:.80} are farther from 0 than {FARTHEST:g}, where no row is; pass smaller ones"
             )
-        z = np.zeros((1, self._n_features_out)) if X is None else self.transform(X).astype(np.float64)
+        z = np.zeros((1, self._n_features_out)) if X is None else np.asarray(self.transform(X), np.float64)
         z = np.repeat(z[:, None], len(steps), axis=1)  # (n, n_values, n_components)
         z[:, :, component] = steps
         return self._rows_of_each(z, X)

@@ -7,6 +7,7 @@ import torch
 
 from ..core.inference import batches, fill_block, starts
 from ..core.tables.layout import TableRows
+from ..nn.devices import widened
 from .module import VAE, importance_weighted_bound, noise_of_rows
 from .tables import CellLikelihood, TableLikelihood
 
@@ -115,7 +116,7 @@ def best_variance(network, rows, noise):
         filled = fill_block(batch)
         outputs = network.outputs(network.posterior(filled).draw(noise))[:, : len(batch)]
         found = torch.stack([likelihood.statistics(batch, output) for output in outputs])
-        total = total + len(batch) * found.double().mean(dim=0)
+        total = total + len(batch) * widened(found).mean(dim=0)
     return likelihood.best_variance(total / len(rows))
 
 

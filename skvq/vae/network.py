@@ -8,6 +8,8 @@ from ..core.bottleneck import start_axes
 from ..core.estimator import Start
 from ..nn import ranks
 from ..nn.bottleneck import build_decoder, build_encoder, set_linear
+from ..nn.devices import widened
+from ..nn.draws import normal
 from ..training.loop import Objective
 from .likelihoods import build_likelihood
 from .module import VAE, matched_noise, probabilistic_pca
@@ -134,7 +136,7 @@ class VAEObjective(Objective):
         if not self.module.training and hasattr(self.module.likelihood, "statistics"):
             errors = torch.stack([self.module.likelihood.statistics(batch, output) for output in outputs])
             self._seen.append(
-                (len(batch), math.prod(batch.shape[1:]), errors.mean(dim=0).double(), divergences.double())
+                (len(batch), math.prod(batch.shape[1:]), widened(errors.mean(dim=0)), widened(divergences))
             )
         penalty = self._weight() * divergences.clamp_min(self.free_bits).sum()
         loss = (nll + penalty) / math.prod(batch.shape[1:])
@@ -143,10 +145,8 @@ class VAEObjective(Objective):
     def _noise(self, batch):
         if not self.module.training:
             return self.evaluation_noise.to(batch.device)
-        return ranks.drawn(self._randn, (1, len(batch), self.n_components), axis=1).to(batch.device)
-
-    def _randn(self, shape):
-        return torch.randn(shape, generator=self.generator)
+        shape = (1, len(batch), self.n_components)
+        return ranks.drawn(lambda shape: normal(shape, batch.device, self.generator), shape, axis=1)
 
     def _weight(self):
         if not self.module.training or self.progress >= self.kl_warmup:

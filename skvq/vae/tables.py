@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..nn import ranks
+from ..nn.devices import widened, widest_float
 from .cells import N_BOUNDS
 
 LOG_2PI = math.log(2 * math.pi)
@@ -152,13 +153,14 @@ class TableLikelihood(nn.Module):
     def draw(self, output, generator):
         """Draw the features of rows, (b, F), of which all indicators are 0 or 1."""
         normal = torch.randn(*output.shape[:-1], len(self.score), generator=generator).to(output.device)
-        uniform = torch.rand(output.shape, generator=generator, dtype=torch.float64).to(output.device)
+        uniform = torch.rand(output.shape, generator=generator, dtype=torch.float64)
+        uniform = uniform.to(widest_float(output.device)).to(output.device)
         features = output.float().clone()
         features[..., self.score] += self.gain[self.score] * self.variance.sqrt() * normal
-        share = output[..., self.gap].double().sigmoid()
+        share = widened(output[..., self.gap]).sigmoid()
         features[..., self.gap] = self._marked(self.gap, (uniform[..., self.gap] < share).float())
         for group in self.level_groups:
-            up_to = output[..., group].double().softmax(dim=-1).cumsum(dim=-1)
+            up_to = widened(output[..., group]).softmax(dim=-1).cumsum(dim=-1)
             drawn = (uniform[..., group[:, :1]] * up_to[..., -1:] >= up_to).sum(dim=-1)
             chosen = F.one_hot(drawn.clamp_max(group.shape[1] - 1), group.shape[1]).float()
             features[..., group] = self._marked(group, chosen)

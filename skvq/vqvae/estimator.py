@@ -35,6 +35,7 @@ from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
 from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, with_index
+from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
 from ..priors.defaults import COMPLETION
 from ..training.batches import as_array
@@ -77,6 +78,7 @@ INSTANCES = {
 }
 
 
+@lazy(transform=components(CODE_DTYPE), inverse_transform=rows_back, score_samples=scores)
 class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""Discrete codes of images, series and tables, reconstructions from them, and new rows drawn from a prior.
 
@@ -510,8 +512,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         prior = named_prior(self.prior, layout, X, self._spec)
         tables = X, held_out
         if models_rows(prior) and layout.has_columns:  # of the columns that `fit` saw, whatever X has
-            restore = layout.columns.restore
-            tables = restore(X), None if held_out is None else restore(held_out)
+            tables = layout.columns.restore(X), None if held_out is None else layout.columns.restore(held_out)
         self._check_prior(prior, self._spec, (X, y), (held_out, y_val), tables)
         task.begin(1, "fit-prior")
         if models_rows(prior):
@@ -564,6 +565,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -588,6 +590,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         X : array-like of int, shape (n, n_codes_of_a_row)
             Codes in [0, n_codes). Of residual codes a prefix of every position's is enough: with `code_shape_` (h, w,
             s), the columns of ``codes.reshape(n, h, w, s)[..., :t].reshape(n, -1)``; of two grids the coarse codes.
+            An array or a frame of dask gives a lazy one, computed block by block.
 
         Returns
         -------
@@ -697,6 +700,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Parameters
         ----------
         X : array-like or CSR/CSC matrix like that of :meth:`fit`
+            An array or a frame of dask gives a lazy one, computed block by block.
         y : label, or array-like of shape (n,), default=None
             Classes, with a class-conditional prior: then the bound is on log p(x | y). None averages over them.
 
@@ -922,10 +926,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_network(self.network, rows_are)
         self.aligned_ = are_aligned(rows) if rows_are == "images" else None
         usual = usual_network(self, rows, self.aligned_)
-        if usual in (None, "dense"):
-            self._arranged = best_arrangement(self, rows, usual, self._generator)
-        else:
-            self._arranged = Arrangement(usual, self)
+        is_open = usual in (None, "dense")
+        self._arranged = best_arrangement(self, rows, usual, self._generator) if is_open else Arrangement(usual, self)
         self.network_ = self._arranged.network
 
     def _start(self, architecture, rows, generator):

@@ -36,6 +36,7 @@ from ..core import inference
 from ..core.codes import CODE_DTYPE
 from ..core.estimator import Start
 from ..nn import images, ranks, series, tables
+from ..nn.draws import normal
 from ..nn.quantizers.nearest import nearest_codes, removal_costs
 from ..training.loop import Objective
 
@@ -429,13 +430,10 @@ class VQObjective(Objective):
     def _with_noise(self, batch):
         if not self.module.training or self.input_noise == 0:
             return batch
-        noise = ranks.drawn(self._randn, batch.shape).to(batch.device)
+        noise = ranks.drawn(lambda shape: normal(shape, batch.device, self.generator), batch.shape)
         return batch + self.input_noise * noise
 
-    def _randn(self, shape):
-        return torch.randn(shape, generator=self.generator)
-
-    def after_step(self, progress):
+    def after_look(self, progress):
         """Revive dead codes, until the codebook is left to settle."""
         if progress < REVIVAL_SHARE:
             self.module.quantizer.revive(ranks.rows_of_all(self.z.detach()), self.generator)

@@ -1,8 +1,11 @@
+from unittest import mock
+
 import pytest
 import torch
 from torch import nn
 
-from skvq.nn.draws import Dropout, draw_from
+from skvq.nn import draws
+from skvq.nn.draws import Dropout, draw_from, generator_for, normal, uniform_numbers
 
 
 @pytest.fixture
@@ -27,3 +30,26 @@ def test_the_global_generator_is_left_alone(layer):
     before = torch.random.get_rng_state()
     layer(torch.ones(1000))
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_generator_draws_for_its_own_device_itself():
+    generator = torch.Generator().manual_seed(0)
+    assert generator_for(torch.device("cpu"), generator) is generator
+
+
+def test_draws_for_another_device_follow_from_the_state_of_the_generator_and_move_it_on():
+    generator = torch.Generator().manual_seed(0)
+    state = generator.get_state()
+    with mock.patch.object(draws, "new_generator", side_effect=lambda device: torch.Generator()):
+        first, second = (generator_for(torch.device("cuda"), generator) for _ in range(2))
+        generator.set_state(state)
+        again = generator_for(torch.device("cuda"), generator)
+    assert first.initial_seed() == again.initial_seed()
+    assert first.initial_seed() != second.initial_seed()
+
+
+def test_noise_of_the_processor_is_what_the_generator_draws():
+    found = normal((3, 2), torch.device("cpu"), torch.Generator().manual_seed(0))
+    assert torch.equal(found, torch.randn(3, 2, generator=torch.Generator().manual_seed(0)))
+    found = uniform_numbers((3, 2), torch.device("cpu"), torch.Generator().manual_seed(0))
+    assert torch.equal(found, torch.rand(3, 2, generator=torch.Generator().manual_seed(0)))

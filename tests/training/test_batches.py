@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from skvq.training.batches import Rows, as_array, n_training_rows, split_rows
+from skvq.training.batches import Rows, TermMeans, as_array, n_training_rows, split_rows
 
 
 @pytest.fixture
@@ -132,3 +132,22 @@ def test_what_is_no_tensor_is_returned_as_it_is():
 def test_tensors_without_dense_values_are_refused(tensor, message):
     with pytest.raises(TypeError, match=message):
         as_array(tensor)
+
+
+def test_means_of_terms_are_those_over_rows_whenever_they_are_fetched():
+    losses, sizes = [1.0, 2.0, 6.0], [4, 4, 2]
+    for every in (1, 2, 5):
+        means = TermMeans(every)
+        for loss, size in zip(losses, sizes):
+            means.add({"loss": torch.tensor(loss), "other": torch.tensor(loss, dtype=torch.float64) ** 2}, size)
+        assert means.n_rows == 10
+        assert means.values() == {"loss": 2.4, "other": pytest.approx(9.2)}
+
+
+def test_a_loss_that_is_not_finite_is_refused_with_the_note_of_its_batch_when_it_is_fetched():
+    refused = []
+    means = TermMeans(3, lambda loss, note: refused.append((loss, note)))
+    for number, loss in enumerate([1.0, float("inf"), 2.0]):
+        assert refused == []
+        means.add({"loss": torch.tensor(loss)}, 1, number)
+    assert refused == [(float("inf"), 1)]

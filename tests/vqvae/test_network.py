@@ -79,9 +79,9 @@ def test_dead_codes_are_revived_until_the_codebook_is_left_to_settle():
         goal.module.quantizer.codebook[:, 0] = 1e3
         goal.module.quantizer.mass[:, 0] = 1e-6
     goal.terms(batch)
-    goal.after_step(0.9)
+    goal.after_look(0.9)
     assert float(goal.module.quantizer.codebook[:, 0].abs().max()) > 500
-    goal.after_step(0.5)
+    goal.after_look(0.5)
     assert float(goal.module.quantizer.codebook[:, 0].abs().max()) < 100
 
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ...persistence.records import to_json
 from ...training.batches import Rows, as_array
+from ...training.on_device import OnDevice
 from ..layout import UNSCALED, standardisation, warn_of_other_units
 from .columns import NUMERIC, Columns, call, frame_of
 
@@ -330,34 +331,35 @@ class TableRows(Rows):
     device : torch.device or str, default="cpu"
     subset : ndarray of int, default=None
         The rows of X that this object stands for; all of them if None.
+    source : OnDevice, default=None
+        The features of the same cells on this device.
     """
 
-    def __init__(self, X, layout, *, device="cpu", subset=None):
-        units = {"shift": layout.shift, "scale": layout.scale} if layout.scaling != "normal" else {}
-        super().__init__(X, shape=layout.row_shape, device=device, subset=subset, **units)
+    def __init__(self, X, layout, *, device="cpu", subset=None, source=None):
         self.layout = layout
+        units = {"shift": layout.shift, "scale": layout.scale} if layout.scaling != "normal" else {}
+        super().__init__(X, shape=layout.row_shape, device=device, subset=subset, source=source, **units)
+
+    def _open_source(self):
+        return OnDevice(self.X, self.device, prepare=self._features)
+
+    def _features(self, cells):
+        return torch.from_numpy(self.layout.features(cells)).to(self.dtype).numpy()
 
     def restrict(self, subset):
         """Return the rows at the positions `subset` (ndarray of int) of these rows, sharing X."""
         chosen = subset if self.subset is None else self.subset[subset]
-        return TableRows(self.X, self.layout, device=self.device, subset=chosen)
+        return TableRows(self.X, self.layout, device=self.device, subset=chosen, source=self.source)
 
     def unrestricted(self):
         """Return all rows of X, these and those that :meth:`restrict` left out."""
-        return TableRows(self.X, self.layout, device=self.device)
+        return TableRows(self.X, self.layout, device=self.device, source=self.source)
 
-    def take(self, indices):
-        """Return the features of the rows at `indices` (ndarray of int or slice) as a tensor of shape (n, F)."""
-        if self.subset is not None:
-            indices = self.subset[indices]
-        features = self.layout.features(self.X[indices])
-        batch = torch.from_numpy(features).to(device=self.device, dtype=self.dtype)
-        if not bool(torch.isfinite(batch).all()):
-            raise ValueError(
-                f"{self.name} holds values that float32 cannot hold after standardisation; they are too far from the "
-                "rows of fit"
-            )
-        return batch
+    def _batch(self, indices):
+        return torch.from_numpy(self._features(self.X[indices])).to(self.device)
+
+    def _batch_there(self, rows):
+        return rows
 
 
 def blocks_of(columns):

@@ -10,6 +10,8 @@ from torch import nn
 LONGEST_PAIRED_ROW = 32
 # Codes from which on those that a batch lacks are left out of the products.
 MANY_CODES = 1024
+# Values of the products of all codes that an accelerator makes: else its host would wait for the codes of the batch.
+LARGEST_TABLE = 2**26
 
 
 def shares_offsets(grid_shape):
@@ -95,7 +97,8 @@ class EarlierCodes(nn.Module):
     def forward(self, codes, embedding, weights=None):
         """Sums (b, h, w, channels) for `codes` (b, h, w) int64, embedded as `embedding` (K, embedding_dim)."""
         shape, n_used = codes.shape, None
-        if self.n_codes > MANY_CODES:  # a table of those that are there is smaller
+        fits = not codes.is_cpu and len(self.weight) * self.n_codes <= LARGEST_TABLE
+        if self.n_codes > MANY_CODES and not fits:  # a table of those that are there is smaller
             used, codes = codes.unique(return_inverse=True)
             embedding, n_used = embedding[used], len(used)
         sums = self.lookup(self.table(embedding), codes.flatten(1), 0, codes[0].numel(), weights, n_used)

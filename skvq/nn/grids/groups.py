@@ -102,7 +102,7 @@ class CodeGroups(nn.Module):
         group, within = slot // self.size, slot % self.size
         of_groups = (F.linear(hidden, self.weight).float() + biases.logsumexp(dim=2)[positions]).log_softmax(dim=1)
         order = group.argsort()
-        rows = hidden[order].split(torch.bincount(group, minlength=self.n_groups).tolist())
+        rows = hidden[order].split(torch.bincount(group, minlength=self.n_groups).cpu().tolist())
         products = torch.cat([F.linear(part, weight) for part, weight in zip(rows, weights.unbind(), strict=True)])
         inside = (products.float() + biases[positions, group][order]).log_softmax(dim=1)
         inside = inside.gather(1, within[order][:, None])[order.argsort(), 0]

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import torch
 
-from .vector import CodebookQuantizer
+from .vector import CodebookQuantizer, solved
 
 _SMALLEST_DIRECTION = 1e-3  # of W's largest singular value: below it, revival would need enormous coefficients
 _NO_LENGTH = 1e-12  # so that coefficients that are all zero move nothing
@@ -78,7 +78,7 @@ class SimVQQuantizer(CodebookQuantizer):
         lengths = (self.mass * self.coefficients.square().sum(dim=2)).sum(dim=1) / self.mass.sum(dim=1)
         matrix.diagonal(dim1=1, dim2=2).add_(lengths[:, None] + _NO_LENGTH)
         pull = torch.where(finite, gain * (sums - n * self.codebook), 0.0)
-        self.map.add_(torch.linalg.solve(matrix, transposed @ pull))
+        self.map.add_(solved(matrix, transposed @ pull))
 
     def _write(self, vectors: torch.Tensor, index: tuple | slice) -> None:
         maps = self.map if isinstance(index, slice) else self.map[index[0]]

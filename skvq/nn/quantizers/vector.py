@@ -57,6 +57,8 @@ from .nearest import nearest_codes, removal_costs
 
 # Squared length beside which an affine map of the codebook is not fitted: of codes that are all alike there is none.
 _NO_LENGTH = 1e-12
+# torch.multinomial draws from fewer categories than these.
+_MOST_CATEGORIES = 2**24
 
 
 def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.Tensor:
@@ -66,7 +68,11 @@ def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.T
     those of a whole pass.
     """
     slots = _slots(codes.reshape(-1, n_groups), n_codes)
-    return torch.bincount(slots, minlength=n_groups * n_codes).view(n_groups, n_codes)
+    if slots.is_cpu:
+        return torch.bincount(slots, minlength=n_groups * n_codes).view(n_groups, n_codes)
+    # Elsewhere bincount makes the host wait for the largest code.
+    counts = torch.zeros(n_groups * n_codes, dtype=torch.int64, device=slots.device)
+    return counts.scatter_add_(0, slots, torch.ones_like(slots)).view(n_groups, n_codes)
 
 
 def batch_statistics(z: torch.Tensor, codes: torch.Tensor, n_codes: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -123,7 +129,17 @@ def drift(codebook: torch.Tensor, counts: torch.Tensor, sums: torch.Tensor) -> t
     covariance = transposed @ (share * centred)  # (g, d, d)
     diagonal = covariance.diagonal(dim1=1, dim2=2)
     diagonal += diagonal.sum(dim=1, keepdim=True) / n[:, 0] + _NO_LENGTH
-    return common + centred @ torch.linalg.solve(covariance, transposed @ errors)
+    return common + centred @ solved(covariance, transposed @ errors)
+
+
+def solved(matrices: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """X of A X = B, for regular matrices A (g, d, d) and B (g, d, e): (g, d, e).
+
+    Only the processor looks whether they are regular: on other devices the host would wait for the answer.
+    """
+    if matrices.is_cpu:
+        return torch.linalg.solve(matrices, right)
+    return torch.linalg.solve_ex(matrices, right).result
 
 
 def _slots(codes: torch.Tensor, n_codes: int) -> torch.Tensor:
@@ -372,8 +388,11 @@ def _draw(weights: torch.Tensor, n_draws: int, generator: torch.Generator) -> to
     n_draws = min(n_draws, int((weights > 0).sum()))
     if n_draws == 0:
         return torch.empty(0, dtype=torch.int64, device=weights.device)
-    drawn = torch.multinomial(weights.to(generator.device), n_draws, generator=generator)
-    return drawn.to(weights.device)
+    weights, device = weights.to(generator.device), weights.device
+    if len(weights) < _MOST_CATEGORIES:
+        return torch.multinomial(weights, n_draws, generator=generator).to(device)
+    # As multinomial does it: the largest of weights divided by exponential numbers.
+    return (weights / torch.empty_like(weights).exponential_(generator=generator)).topk(n_draws).indices.to(device)
 
 
 class VectorQuantizer(CodebookQuantizer):

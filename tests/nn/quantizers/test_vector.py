@@ -1,10 +1,12 @@
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
 
+from skvq.nn.quantizers import vector
 from skvq.nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer, batch_statistics, count_codes, drift
 
 BOTH = pytest.mark.parametrize("quantizer_class", [VectorQuantizer, EMAVectorQuantizer])
@@ -496,3 +498,23 @@ def test_wrong_arguments_and_shapes_are_named(quantizer_class):
         quantizer_class(8, 2)(normal(4, 3, 5))
     with pytest.raises(ValueError, match=r"z must have shape \(b, 3, 2\)"):
         quantizer_class(8, 2, n_groups=3)(normal(4, 2, 2))
+
+
+def test_from_more_vectors_than_torch_draws_from_the_draw_has_the_same_distribution():
+    weights, source = torch.tensor([0.0, 1.0, 2.0, 5.0, 0.0]), generator()
+    with mock.patch.object(vector, "_MOST_CATEGORIES", 2):
+        pairs = torch.stack([vector._draw(weights, 2, source) for _ in range(4000)])
+        assert vector._draw(weights, 5, source).sort().values.tolist() == [1, 2, 3]
+    shares = weights / weights.sum()
+    for i, j in [(1, 2), (3, 1), (2, 3)]:
+        expected = float(shares[i] * shares[j] / (1 - shares[i]))
+        found = float(((pairs[:, 0] == i) & (pairs[:, 1] == j)).float().mean())
+        assert found == pytest.approx(expected, abs=0.04)  # five standard deviations
+
+
+@pytest.mark.parametrize("n_groups", [1, 3])
+def test_equations_solved_without_a_look_have_the_solution_of_those_solved_with_one(n_groups):
+    matrices = normal(n_groups, 4, 4) + 5 * torch.eye(4)
+    right = normal(n_groups, 4, 2, seed=1)
+    torch.testing.assert_close(matrices @ vector.solved(matrices, right), right)
+    torch.testing.assert_close(torch.linalg.solve_ex(matrices, right).result, vector.solved(matrices, right))
