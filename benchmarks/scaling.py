@@ -1,8 +1,8 @@
 """How seconds, memory and quality of a fit grow: with rows, with pixels, with codes, with cells of a grid.
 
 Every fit runs in a fresh process on one thread. Seconds are those of the processor; memory is by how much the peak of a
-fit lies above what was resident before it, X among that; quality is R² of held-out rows, or log-likelihood in nats, for
-the priors per position. Rows get the default budget, the rest a fixed number of epochs.
+fit lies above what was resident before it, X among that; quality is R² of held-out rows, or their log-likelihood in
+nats a row. Rows get the default budget, the rest a fixed number of epochs.
 
     python benchmarks/scaling.py                                      # what takes minutes
     python benchmarks/scaling.py rows --rows 1000000 --only VQVAETransformer
