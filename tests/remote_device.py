@@ -16,9 +16,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 
 import skvq
+import skvq.training.loop
 
 REMOTE, HOST = torch.device("meta"), torch.device("cpu")
-ADAMW, TENSOR, AUTOCAST = torch.optim.AdamW, torch.tensor, torch.autocast
+ADAMW, TENSOR, AUTOCAST = skvq.training.loop.adamw, torch.tensor, torch.autocast
 # Operations that look at values: for the shape of their result, or whether they succeeded.
 WAITING = {
     "_linalg_check_errors",
@@ -148,15 +149,15 @@ def _makes_all_anew(function):
     return all(part.alias_info is None for part in function._schema.returns)
 
 
-def step_by_step(*args, fused, **options):
-    """Return AdamW whose steps are made of several operations: a fused one is a kernel of a device's own."""
-    return ADAMW(*args, foreach=True, **options)
+def step_by_step(parameters, gradients, means, squares, largest, steps, *, fused, **options):
+    """Take a step of AdamW by several operations, which count steps on the host: a fused one is a device's own."""
+    ADAMW(parameters, gradients, means, squares, largest, [_here(step) for step in steps], foreach=True, **options)
 
 
 @contextmanager
 def plain_steps():
     """Let the processor take the steps of Adam as the device does."""
-    with mock.patch.object(torch.optim, "AdamW", step_by_step):
+    with mock.patch.object(skvq.training.loop, "adamw", step_by_step):
         yield
 
 

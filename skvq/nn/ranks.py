@@ -102,6 +102,14 @@ def mean(of_rows: torch.Tensor) -> torch.Tensor:
     return whole + (of_rows - of_rows.detach())
 
 
+def of_whole_batch(terms: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the loss terms of a batch for those of this rank's rows; the gradients are those of these rows."""
+    if share() == 1:
+        return terms
+    whole = mean(torch.stack([value.detach().float() for value in terms.values()]))
+    return {name: value.detach() + (mine - mine.detach()) for value, (name, mine) in zip(whole, terms.items())}
+
+
 def drawn(draw: Callable[[tuple[int, ...]], torch.Tensor], shape: Iterable[int], axis: int = 0) -> torch.Tensor:
     """Return this rank's part, along `axis`, of what is drawn for the whole batch; `shape` is that of the part."""
     part, sizes = _now[0], list(shape)

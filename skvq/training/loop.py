@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch.optim.adamw import adamw
 
 from .._warnings import warn_user
 from ..nn import ranks
 from ..nn.draws import draw_from
+from . import outcome
 from .batches import TermMeans, steps_between_looks
 from .checkpoints import pack, unpack
 from .interrupts import end_all
-from .outcome import StartWatch, explained, warn_of_nothing_learned
 from .report import Report
 
 # Muon's learning rate as a multiple of Adam's, and the steps of its Newton-Schulz iteration: on images its usual five
@@ -199,14 +200,6 @@ class History:
         return gained < LEAST_GAIN * abs(self.at_start) and lost > LEAST_LOSS * abs(best)
 
 
-def of_whole_batch(terms):
-    """Return the loss terms of a batch for those of this process's rows; the gradients are those of these rows."""
-    if ranks.share() == 1:
-        return terms
-    whole = ranks.mean(torch.stack([value.detach().float() for value in terms.values()]))
-    return {name: value.detach() + (mine - mine.detach()) for value, (name, mine) in zip(whole, terms.items())}
-
-
 def learning_rate_factor(step, n_steps, warmup):
     """Return the factor on the initial learning rate at a step: linear warm-up, then half a cosine to 0.
 
@@ -292,6 +285,47 @@ class Patience:
         return self.n_iter_no_change is not None and self.waited >= self.n_iter_no_change
 
 
+class Adam:
+    """torch.optim.AdamW, by torch's own function.
+
+    The class would import torch's compiler, which nothing here uses, for more than a second.
+
+    Parameters
+    ----------
+    parameters : list of Parameter
+    betas : pair of float
+        Of the running means of the gradients and of their squares.
+    alpha : float
+        Decoupled weight decay.
+    """
+
+    def __init__(self, parameters, betas, alpha):
+        self.param_groups = [{"params": parameters, "lr": 1.0}]
+        self.options = {"beta1": betas[0], "beta2": betas[1], "weight_decay": alpha, "eps": 1e-8, "fused": True}
+        self.memory = {}  # by the position of a parameter
+
+    @torch.no_grad()
+    def step(self):
+        """Move the parameters that have a gradient."""
+        (group,) = self.param_groups
+        moved = {i: parameter for i, parameter in enumerate(group["params"]) if parameter.grad is not None}
+        for i in moved.keys() - self.memory.keys():
+            means = {name: torch.zeros_like(moved[i]) for name in ("exp_avg", "exp_avg_sq")}
+            self.memory[i] = {"step": torch.zeros((), device=moved[i].device)} | means
+        gradients, memory = [one.grad for one in moved.values()], [self.memory[i] for i in moved]
+        steps, means, squares = ([one[name] for one in memory] for name in ("step", "exp_avg", "exp_avg_sq"))
+        options = self.options | {"lr": group["lr"], "amsgrad": False, "maximize": False}
+        adamw(list(moved.values()), gradients, means, squares, [], steps, **options)
+
+    def state_dict(self):
+        """Return what the steps so far left behind, in the form of torch's optimisers."""
+        return {"state": self.memory, "param_groups": self.param_groups}
+
+    def load_state_dict(self, state):
+        """Put back what :meth:`state_dict` returned."""
+        self.memory = state["state"]
+
+
 class Optimizer:
     """Takes the gradient steps of a module's parameters.
 
@@ -319,7 +353,7 @@ class Optimizer:
         self.max_grad_norm = settings.max_grad_norm
         of_muon = {id(matrix) for matrix in matrices}
         others = [parameter for parameter in self.parameters if id(parameter) not in of_muon]
-        self.parts = [torch.optim.AdamW(others, lr=1.0, betas=settings.betas, weight_decay=settings.alpha, fused=True)]
+        self.parts = [Adam(others, settings.betas, settings.alpha)]
         if matrices:
             self.parts.append(torch.optim.Muon(matrices, lr=1.0, weight_decay=settings.alpha, ns_steps=MUON_STEPS))
         self.set_rate(settings.learning_rate_init)
@@ -330,8 +364,8 @@ class Optimizer:
 
     def step(self, loss, factor):
         """Go down the gradient of a loss, at `factor` times the learning rates."""
-        for part in self.parts:
-            part.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward()
         ranks.add(*(parameter.grad for parameter in self.parameters if parameter.grad is not None))
         if self.max_grad_norm is not None:
@@ -481,7 +515,7 @@ class Loop:
             if rows is not None:
                 rows.keep()
         found = None if self.checkpoint is None else self.checkpoint.found
-        watch = StartWatch(self) if self.best is None else None
+        watch = outcome.StartWatch(self) if self.best is None else None
         if found is not None:
             self._load(found)
         elif self.best is not None:
@@ -508,14 +542,14 @@ class Loop:
             return
         rows = self.validation_rows if judged else self.rows
         values = self._pass_over(rows)
-        r_squared = None if term is None else explained(values[term], rows)
+        r_squared = None if term is None else outcome.explained(values[term], rows)
         if "usage" in values and rows is not self.rows:  # held-out rows are too few to use all codes
             kept = history.n_iter if history.best_iter is None else history.best_iter
             values["usage"] = history.terms["usage"][kept - 1] if kept > 0 else self._pass_over(self.rows)["usage"]
         if self.report is not None:
             self.report.end(history, values, r_squared)
         if nothing:
-            warn_of_nothing_learned(history, self.settings, self.objective.way_out, r_squared)
+            outcome.warn_of_nothing_learned(history, self.settings, self.objective.way_out, r_squared)
 
     def _pass_over(self, rows):
         """Return the mean of every loss term over rows in evaluation mode, with the summary of the pass."""
@@ -566,15 +600,6 @@ class Loop:
             self.report.epoch(epoch, told, last=last)
         return stop
 
-    def _warn_of_little_time(self, epoch):
-        """Warn if the time was over before training saw all rows once."""
-        seen, n = self.means.n_rows, len(self.order)
-        if epoch == 1 and seen < n:
-            warn_user(
-                f"{self.settings.name}: max_seconds ended training after {seen} of {n} rows of the first epoch; what "
-                "was learned is little more than the start. Pass more seconds."
-            )
-
     def _train_epoch(self, epoch):
         self.module.train()
         if self.order is None:
@@ -591,7 +616,7 @@ class Loop:
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._state)
             if self.time_used == 1.0:
-                self._warn_of_little_time(epoch)
+                outcome.warn_of_little_time(self.settings.name, self.means.n_rows, len(self.order), epoch)
                 break
         self.rows.look()
         values = self.means.values() | self.objective.pass_summary()
@@ -605,17 +630,12 @@ class Loop:
     def _refuse(self, loss, step):
         """Raise ValueError for the loss, which is not finite, of a step in an epoch at a learning rate."""
         self.rows.look()  # what is not finite may be the rows
-        settings, (epoch, rate) = self.settings, step
-        raise ValueError(
-            f"the loss became {loss} in epoch {epoch} at a learning rate of {rate:.3g} "
-            f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the "
-            "loss weights"
-        )
+        outcome.refuse_loss(loss, *step, self.settings)
 
     def _step(self, batch, epoch):
         factor = self._factor()
         with self._autocast():
-            terms = of_whole_batch(self.objective.terms(batch))
+            terms = ranks.of_whole_batch(self.objective.terms(batch))
         if self.look_every == 1 and not math.isfinite(terms["loss"].item()):
             self._refuse(terms["loss"].item(), (epoch, self.settings.learning_rate_init * factor))
         self.optimizer.step(terms["loss"] * ranks.share() if ranks.share() < 1 else terms["loss"], factor)
@@ -698,13 +718,8 @@ class Loop:
     def evaluate(self, rows, epoch=0):
         """Return the mean of every loss term over `rows` (dict of float) with the module in evaluation mode."""
         values = self.mean_terms(rows)
-        watched, rate = values[self.settings.monitor], self.settings.learning_rate_init
-        if not math.isfinite(watched):
-            raise ValueError(
-                f"the best epoch cannot be chosen: the {self.settings.monitor} of the held-out rows is {watched} after "
-                f"epoch {epoch} with learning_rate_init={rate:g} and alpha={self.settings.alpha:g}. Lower these or the "
-                "loss weights. If you passed X_val, look there for values that are far from those of X"
-            )
+        if not math.isfinite(watched := values[self.settings.monitor]):
+            outcome.refuse_held_out_loss(watched, epoch, self.settings)
         return values | self.objective.pass_summary()
 
     def monitored(self, rows):

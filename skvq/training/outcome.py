@@ -64,6 +64,33 @@ def warn_of_nothing_learned(history, settings, way_out, r_squared):
     )
 
 
+def refuse_loss(loss, epoch, rate, settings):
+    """Raise ValueError for the loss of a step, which is not finite, at a learning rate."""
+    raise ValueError(
+        f"the loss became {loss} in epoch {epoch} at a learning rate of {rate:.3g} "
+        f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the loss "
+        "weights"
+    )
+
+
+def refuse_held_out_loss(loss, epoch, settings):
+    """Raise ValueError for the monitored loss of held-out rows, which is not finite."""
+    raise ValueError(
+        f"the best epoch cannot be chosen: the {settings.monitor} of the held-out rows is {loss} after epoch {epoch} "
+        f"with learning_rate_init={settings.learning_rate_init:g} and alpha={settings.alpha:g}. Lower these or the "
+        "loss weights. If you passed X_val, look there for values that are far from those of X"
+    )
+
+
+def warn_of_little_time(name, seen, n_rows, epoch):
+    """Warn if the time of a training was over before it had seen all of its `n_rows` rows once, but `seen` of them."""
+    if epoch == 1 and seen < n_rows:
+        warn_user(
+            f"{name}: max_seconds ended training after {seen} of {n_rows} rows of the first epoch; what was learned is "
+            "little more than the start. Pass more seconds."
+        )
+
+
 def unit_of(rows):
     """Return what a loss of rows is measured against: the mean variance of their values, but at most 1.
 

@@ -79,7 +79,7 @@ def test_the_weights_are_looked_at_after_the_last_step(name):
 
 def test_what_a_comparison_with_the_start_draws_changes_no_weights(monkeypatch):
     expected = fitted("autoencoder", learning_rate_init=1e-3)[0].weights_
-    monkeypatch.setattr("skvq.training.loop.StartWatch", lambda loop: None)
+    monkeypatch.setattr("skvq.training.outcome.StartWatch", lambda loop: None)
     for name, array in fitted("autoencoder", learning_rate_init=1e-3)[0].weights_.items():
         np.testing.assert_array_equal(array, expected[name])
 
