@@ -217,3 +217,26 @@ def test_a_chunk_from_elsewhere_is_no_divergence():
     model, X = FAMILIES["autoencoder"]
     first, *others = chunks(X)
     assert not told_of_divergence(clone(model), [first, *(100 * other for other in others)])
+
+
+@of_every_family
+def test_a_chunk_that_is_refused_changes_nothing_of_what_follows_after_a_pickle_too(family):
+    model, X = FAMILIES[family]
+    first, second, third = chunks(X)
+    straight = clone(model).partial_fit(first).partial_fit(second).partial_fit(third)
+    disturbed = pickle.loads(pickle.dumps(clone(model).partial_fit(first))).partial_fit(second)
+    with pytest.raises(ValueError, match="features|shape|columns"):
+        disturbed.partial_fit(second[:, :3])
+    disturbed.partial_fit(third)
+    assert disturbed.n_iter_ == 3
+    assert_same_weights(straight, disturbed)
+
+
+def test_a_chunk_that_fails_in_training_leaves_the_stream_as_it_was_before_it():
+    model, X = FAMILIES["autoencoder"]
+    first, second, third = chunks(X)
+    straight = clone(model).partial_fit(first).partial_fit(second).partial_fit(third)
+    disturbed = clone(model).partial_fit(first).partial_fit(second)
+    with pytest.raises(ValueError, match="loss became"), np.errstate(all="ignore"):
+        disturbed.partial_fit(np.full((60, 12), 1e30))
+    assert_same_weights(straight, disturbed.partial_fit(third))

@@ -35,6 +35,8 @@ from .versions import with_versions, without_versions
 # Training rows beyond which a budget of steps ends in the middle of an epoch, and by which share the steps of a table
 # grow for every tenfold of them (`benchmarks/scaling.py rows`).
 WHOLE_EPOCHS_ROWS, GROWTH = 20_000, 0.5
+# A last epoch that would be a smaller part of one is left out.
+LEAST_PART = 0.1
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -95,7 +97,8 @@ def epochs_for(total, of_epoch, n_rows, *, growth=0.0):
         return max(1, total // of_epoch)
     more = growth * math.log10(n_rows / WHOLE_EPOCHS_ROWS)
     epochs = float(f"{total * (1 + more) / of_epoch:.6g}")
-    return int(epochs) if epochs.is_integer() else epochs
+    is_whole = epochs >= 1 and epochs % 1 < LEAST_PART
+    return int(epochs) if is_whole else epochs
 
 
 @dataclass(frozen=True)
@@ -392,13 +395,20 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         if "_stream" not in self.__dict__:
             self._stream = self._open_stream(rows)
         stream, start = self._stream
+        before = memory_of(stream, start)
         if not is_auto(self.learning_rate_init):
             stream.set_rate(float(self.learning_rate_init))
-        with threads_for(sum(tensor.numel() for tensor in stream.module.parameters()) * stream.settings.batch_size):
-            history = stream.take(rows)
-        fitting = Fitting(stream.module, start.architecture, rows, None, stream.generator, {})
+        try:
+            with threads_for(sum(tensor.numel() for tensor in stream.module.parameters()) * stream.settings.batch_size):
+                history = stream.take(rows)
+            fitting = Fitting(stream.module, start.architecture, rows, None, stream.generator, {})
+            learned = self._fitted_so_far(fitting)
+        except BaseException:  # the network has seen a part of the chunk: the next one goes on from before it
+            self._stream_memory = before
+            del self._stream
+            raise
         self._record(history, fitting)
-        self.__dict__.update(self._fitted_so_far(fitting))
+        self.__dict__.update(learned)
 
     def _open_stream(self, rows):
         """Return a Stream, of a new network or of the one that there is, and the Start that it came from."""
@@ -428,11 +438,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             with self._forgets_failure():
                 yield
             return
-        try:
-            yield
-        except BaseException:
-            self.__dict__.pop("_stream", None)  # its network has seen a part of the chunk
-            raise
+        yield
 
     def _settings(self, recipe, *, judged):
         """Return the Settings of the loop: the parameters, and the recipe's budget where they are "auto".

@@ -87,6 +87,9 @@ def _lazily(method, example):
             raise ValueError(
                 f"{name} of a dask X takes no other array beside it; compute X first, such as {name}(X.compute(), ...)"
             )
+        shaped = any(getattr(self, shape, None) for shape in ("image_shape_", "series_shape_", "grid_shape_"))
+        if X.ndim < 2 or (X.ndim > 2 and not shaped):
+            raise ValueError(f"Expected 2D array, got {X.ndim}D array instead: X has shape {X.shape}")
         if X.ndim == 2 and name != "inverse_transform":
             validate_data(self, X._meta if _is_frame(X) else X, skip_check_array=True, reset=False)
         call = functools.partial(_of_block, name=name, args=args, kwargs=kwargs, example=example(self))

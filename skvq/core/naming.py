@@ -5,13 +5,15 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def named(**names):
+def named(most=0, /, **names):
     """Let errors of the block name their data as the user does: ``named(X="X_val")`` for held-out rows.
 
     A message that names none of the data begins with the names.
 
     Parameters
     ----------
+    most : int, default=0
+        How often a name is replaced in a message; 0 is everywhere.
     **names
         By the name in the messages of the block, the one that the user passed the data under.
 
@@ -26,7 +28,7 @@ def named(**names):
         yield
     except (ValueError, TypeError) as error:
         told = str(error)
-        message = re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[0]], told)
+        message = re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[0]], told, count=most)
         if message == told and not any(name in told for name in names.values()):
             message = f"{' or '.join(names.values())}: {told}"
         raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from error

@@ -32,7 +32,7 @@ def is_source(X):
     if (package := _package(X)) in READERS:
         needed, excluded = READERS[package][1:]
         return all(hasattr(X, name) for name in needed) and not any(hasattr(X, name) for name in excluded)
-    return hasattr(X, "__iter__") and not any(hasattr(X, name) for name in ("shape", "__array__", "__len__"))
+    return hasattr(X, "__iter__") and not any(hasattr(X, name) for name in ("shape", "__array__", "__getitem__"))
 
 
 def chunks_of(X, *, image_shape=None):
@@ -41,7 +41,7 @@ def chunks_of(X, *, image_shape=None):
     Parameters
     ----------
     X : torch Dataset or DataLoader, dask array or frame, zarr array, HDF5 data set, pyarrow data set, or iterable
-        Of the tuples that a data set or loader gives, X is the first entry.
+        Of tuples, as (X, y), the first entry counts.
     image_shape : tuple of int, default=None
         The shape of images where it is known.
 
@@ -57,7 +57,7 @@ def chunks_of(X, *, image_shape=None):
     elif isinstance(X, torch.utils.data.DataLoader):
         chunks = map(_values, X)
     else:
-        return READERS.get(_package(X), (iter,))[0](X)
+        return map(_one_chunk, READERS.get(_package(X), (iter,))[0](X))
     return (_channels_last(chunk, image_shape) for chunk in chunks)
 
 
@@ -81,7 +81,7 @@ def store(chunks, check, *, reset):
     """
     stored, shape = None, None
     for number, chunk in enumerate(chunks):
-        with named(X=f"chunk {number} of X"):
+        with named(1, X=f"chunk {number} of X"):
             if sparse.issparse(chunk):
                 raise TypeError("X is sparse; stack sparse chunks to one CSR matrix, scipy.sparse.vstack(chunks)")
             if not hasattr(chunk, "__len__"):
@@ -99,7 +99,7 @@ def store(chunks, check, *, reset):
             stored = stored.astype(dtype)
         stored.add(rows)
     if stored is None:
-        raise ValueError("X gave no rows")
+        raise ValueError("X gave no rows; a generator gives its rows only once, so pass a new one to each method")
     return stored, shape
 
 
@@ -111,13 +111,20 @@ def refuse_words(chunk):
         if not (dtype.is_numeric() or dtype == nw.Boolean):
             raise ValueError(
                 f"X has a column {name!r} of dtype {dtype}; what comes in chunks has to be numbers. Pass a table with "
-                "other columns as one frame in memory: pandas.concat(chunks), X.compute() of dask, "
-                "X.to_table().to_pandas() of pyarrow, or a part of its rows"
+                "other columns as one frame in memory: pandas.concat(chunks), compute() of dask, to_table() of "
+                "pyarrow, or a part of its rows"
             )
 
 
 def _package(X):
     return type(X).__module__.partition(".")[0]
+
+
+def _one_chunk(chunk):
+    """Return what an iterator gives as an array or a frame: of a tuple, as (X, y), the first entry."""
+    if isinstance(chunk, tuple) or (isinstance(chunk, list) and chunk and isinstance(chunk[0], torch.Tensor)):
+        chunk = chunk[0]
+    return as_frame(chunk) if _package(chunk) == "pyarrow" and hasattr(chunk, "to_pandas") else chunk
 
 
 def _values(item):
@@ -133,6 +140,8 @@ def _values(item):
 
 
 def _items(data):
+    if not hasattr(data, "__len__"):
+        raise TypeError(f"X, a {type(data).__name__}, has no __len__; a data set with __getitem__ needs one")
     return (data[index] for index in range(len(data)))
 
 
@@ -171,8 +180,8 @@ def _dask_blocks(X):
 
 
 def _arrow_batches(X):
-    """Yield the record batches of a pyarrow data set or reader as frames."""
-    return (as_frame(batch) for batch in (X.to_batches() if hasattr(X, "to_batches") else X))
+    """Return the record batches of a pyarrow data set or reader, one after the other."""
+    return X.to_batches() if hasattr(X, "to_batches") else X
 
 
 # By package: what reads its objects a chunk at a time, and the attributes that those have, and have not.

@@ -17,7 +17,7 @@ from .._warnings import warn_user
 from ..training.batches import fetched, steps_between_looks
 from ..training.checkpoints import pack, unpack
 from ..training.interrupts import end_all
-from ..training.loop import Snapshot, TimeLimit
+from ..training.loop import Pace, Snapshot, TimeLimit
 
 # The lists in the state of a training.
 CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")
@@ -153,7 +153,7 @@ class Descent:
         self.observer = observer
         self.generator = generator
         self.checkpoint = checkpoint
-        self.limit = TimeLimit(None) if limit is None else limit.left()
+        self.limit, self.pace = TimeLimit(None) if limit is None else limit.left(), Pace(rate.n_steps)
         self.interrupted = False
         self.n_steps = 0
         self.done, self.total = 0, 0.0  # rows of the present epoch that are done, and their losses
@@ -234,7 +234,7 @@ class Descent:
         """Return how far training is, in steps of the whole."""
         if self.limit.seconds is None:
             return self.n_steps
-        return max(self.n_steps, self.limit.share_used() * self.rate.n_steps)
+        return self.pace.position(self.n_steps, self.limit.share_used())
 
     def _is_told_to_stop(self):
         return self.observer is not None and self.observer.epoch_ends()

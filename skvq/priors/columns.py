@@ -48,7 +48,7 @@ def draw_orders(n_columns, n_orders, generator):
 
 
 @torch.no_grad()
-def draw_rows(network, rows, known, orders, order, random, never, options):
+def draw_rows(network, rows, known, orders, order, uniform, never, options):
     """Return codes (n, n_columns), those of `rows` where they are known and drawn where they are not.
 
     Parameters
@@ -60,8 +60,8 @@ def draw_rows(network, rows, known, orders, order, random, never, options):
         Orders of the columns.
     order : ndarray of shape (n,), int
         The order in which each row is drawn.
-    random : RandomState
-        Decides the draws.
+    uniform : callable
+        Positions of rows (b,) → ndarray (b, n_columns, 2) of numbers in [0, 1), which decide the draws of these rows.
     never : list of int or None
         For each column a coarse code that is not drawn, or None; or None for all.
     options : dict
@@ -75,12 +75,12 @@ def draw_rows(network, rows, known, orders, order, random, never, options):
     ]
     with job("drawing rows", len(pieces)) as advance:
         for chosen, columns in pieces:
-            uniform = torch.from_numpy(random.random_sample((len(chosen), rows.shape[1], 2)))
+            numbers = torch.from_numpy(uniform(chosen))
             part = network.draw(
                 torch.from_numpy(drawn[chosen]).to(device),
                 torch.from_numpy(known[chosen]).float().to(device),
                 columns.tolist(),
-                uniform.to(device, torch.float32),
+                numbers.to(device, torch.float32),
                 never=never,
                 **options,
             )
@@ -123,3 +123,13 @@ def log_probabilities(network, rows, counted, order):
             known[:, column] = there[:, column]
         start = stop
     return found
+
+
+def even_numbers(n_draws, shape, random):
+    """Return n_draws arrays of numbers from U(0, 1), ndarray (n_draws, *shape): each place has one in every n-th part.
+
+    So means over the draws differ less than those of independent numbers do (Latin hypercube sampling, McKay et al.
+    1979).
+    """
+    parts = random.random_sample((n_draws, *shape)).argsort(axis=0)
+    return (parts + random.random_sample((n_draws, *shape))) / n_draws

@@ -28,13 +28,13 @@ from ..core.tables.layout import as_table, check_cells, columns_of, learn_column
 from ..persistence.records import from_json, to_json
 from ..training.batches import Rows, as_array
 from . import schema
-from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_orders, draw_rows, log_probabilities
+from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_orders, draw_rows, even_numbers, log_probabilities
 from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
 from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
 
-@lazy(score_samples=scores)
+@lazy(score_samples=scores, transform=lambda model: model.sample(1, random_state=0)[:0])
 class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     r"""How likely a row of a table is, new rows, rows given some of their columns, and missing cells given the others.
 
@@ -357,7 +357,16 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         codes = self._table_codes
         never = codes.missing_codes() if observe else None
         order = random.randint(len(self.orders_), size=len(cells))
-        rows = draw_rows(self._network(), codes.rows(cells), known, self.orders_, order, random, never, options)
+        rows = draw_rows(
+            self._network(),
+            codes.rows(cells),
+            known,
+            self.orders_,
+            order,
+            lambda chosen: random.random_sample((len(chosen), cells.shape[1], 2)),
+            never,
+            options,
+        )
         drawn = codes.cells(rows, random.random_sample(rows.shape))
         return np.where(known, cells, drawn)
 
@@ -438,8 +447,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     def transform(self, X: ArrayLike) -> Any:
         """Return X with its missing cells filled by their best guess: an imputer for a Pipeline.
 
-        It is :meth:`complete` with ``strategy="mean"``. The draws that are averaged have a seed of their own, so the
-        same X gives the same values in every call.
+        It is :meth:`complete` with ``strategy="mean"``. The draws that are averaged have a seed of their own, the same
+        for all rows, so a row gets the same values in every call and whatever rows are beside it.
 
         Parameters
         ----------
@@ -453,14 +462,29 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         return self.complete(X, strategy="mean", random_state=seed)
 
     def _mean_draws(self, columns, cells, n_draws, random, options):
-        """Return cells whose missing ones are the averages of draws; blocks of rows bound the memory."""
+        """Return cells whose missing ones are the averages of draws; blocks of rows bound the memory.
+
+        All rows are drawn by the same random numbers, so that what a row gets does not hang on the rows beside it.
+        """
         n_draws = DRAWS_OF_A_MEAN if n_draws == 1 else n_draws
-        found, size = np.empty(cells.shape), max(1, AVERAGED_ROWS // n_draws)
-        for start in range(0, len(cells), size):
+        codes, width, found = self._table_codes, cells.shape[1], np.empty(cells.shape)
+        order = random.randint(len(self.orders_), size=n_draws)
+        uniform, within = even_numbers(n_draws, (width, 2), random), even_numbers(n_draws, (width,), random)
+        for start in range(0, len(cells), size := max(1, AVERAGED_ROWS // n_draws)):
             some = cells[start : start + size]
-            tiled = np.tile(some, (n_draws, 1))
-            draws = self._draw(tiled, ~np.isnan(tiled), random, options, observe=True)
-            draws = draws.reshape(n_draws, *some.shape)
+            n = len(some)
+            tiled, draw = np.tile(some, (n_draws, 1)), np.repeat(np.arange(n_draws), n)
+            rows = draw_rows(
+                self._network(),
+                codes.rows(tiled),
+                ~np.isnan(tiled),
+                self.orders_,
+                order[draw],
+                lambda chosen, draw=draw: uniform[draw[chosen]],
+                codes.missing_codes(),
+                options,
+            )
+            draws = codes.cells(rows, within[draw]).reshape(n_draws, n, width)
             found[start : start + size] = averages(columns, draws, ~np.isnan(some), some)
         return found
 

@@ -19,8 +19,8 @@ LOOK_EVERY = 20
 def as_array(X, name="X"):
     """Return a torch tensor, on any device and with or without a gradient, as an ndarray; anything else unchanged.
 
-    But a table of pyarrow becomes a data frame. Floats that numpy does not have, such as bfloat16, become float32.
-    Lists of tensors become lists of ndarrays. Messages call the array by `name`.
+    But a table of pyarrow, or a frame of dask, becomes a data frame. Floats that numpy does not have, such as bfloat16,
+    become float32. Lists of tensors become lists of ndarrays. Messages call the array by `name`.
 
     Raises
     ------
@@ -34,6 +34,8 @@ def as_array(X, name="X"):
         refuse_streams(X)
         if type(X).__module__ == "pyarrow.lib" and hasattr(X, "to_pandas") and hasattr(X, "schema"):
             return as_frame(X)
+        if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "columns"):
+            return X.compute()
     if isinstance(X, dict | set) and not sparse.issparse(X):  # the dictionary of keys is a sparse matrix
         raise TypeError(f"{name} is a {type(X).__name__}; pass rows and columns, such as pandas.DataFrame({name})")
     if isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], dict):

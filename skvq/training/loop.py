@@ -436,6 +436,29 @@ class TimeLimit:
         return min(1.0, self.gone() / available) if available > 0 else 1.0
 
 
+class Pace:
+    """Says how far a training is: in steps, or by the clock where the time will not do for all of them."""
+
+    def __init__(self, n_steps):
+        self.n_steps, self.begun = n_steps, None
+
+    def position(self, done, used):
+        """Return the position in steps after `done` of them, when a share `used` of the time is gone.
+
+        Examples
+        --------
+        >>> ample, short = Pace(100), Pace(100)
+        >>> [ample.position(done, used) for done, used in ((0, 0.3), (10, 0.31), (50, 0.4))]
+        [0, 10, 50]
+        >>> [short.position(done, used) for done, used in ((0, 0.3), (10, 0.5), (35, 1.0))]
+        [0, 50.0, 100.0]
+        """
+        self.begun = self.begun or (done, used)
+        taken, gone = done - self.begun[0], used - self.begun[1]
+        lasts = used < 1.0 and (taken == 0 or used + gone / taken * (self.n_steps - done) <= 1.0)
+        return done if lasts else max(done, used * self.n_steps)
+
+
 class Loop:
     """Trains ``objective.module`` in place by minimising ``objective.terms(batch)["loss"]``.
 
@@ -491,6 +514,7 @@ class Loop:
         self.limit, self.time_used = TimeLimit(None) if limit is None else limit.left(), 0.0
         self.rows_after = rows_after + (0 if validation_rows is None else len(validation_rows))
         self.n_steps = settings.n_steps(len(rows))
+        self.pace = Pace(self.n_steps)
         self.optimizer = Optimizer(module.parameters(), objective.matrices(), settings)
         self.history = History()
         self.last = Snapshot(module.state_dict().values())
@@ -536,22 +560,11 @@ class Loop:
 
     def _look_back(self):
         """Say how the training ended, and warn if nothing came of it."""
-        history, judged, term = self.history, self.best is not None, self.objective.squared_error
-        nothing = judged and history.learned_nothing(self.settings.monitor)
-        if not (nothing or self.settings.verbose):
-            return
-        rows = self.validation_rows if judged else self.rows
-        values = self._pass_over(rows)
-        r_squared = None if term is None else outcome.explained(values[term], rows)
-        if "usage" in values and rows is not self.rows:  # held-out rows are too few to use all codes
-            kept = history.n_iter if history.best_iter is None else history.best_iter
-            values["usage"] = history.terms["usage"][kept - 1] if kept > 0 else self._pass_over(self.rows)["usage"]
-        if self.report is not None:
-            self.report.end(history, values, r_squared)
-        if nothing:
-            outcome.warn_of_nothing_learned(history, self.settings, self.objective.way_out, r_squared)
+        nothing = self.best is not None and self.history.learned_nothing(self.settings.monitor)
+        if nothing or self.settings.verbose:
+            outcome.look_back(self, nothing)
 
-    def _pass_over(self, rows):
+    def pass_over(self, rows):
         """Return the mean of every loss term over rows in evaluation mode, with the summary of the pass."""
         return self.mean_terms(rows) | self.objective.pass_summary()
 
@@ -653,11 +666,14 @@ class Loop:
     def _factor(self):
         """Return the factor on the learning rate of the next step."""
         warmup = math.ceil(self.settings.warmup * self.n_steps)
-        return learning_rate_factor(max(self.history.n_steps, self.time_used * self.n_steps), self.n_steps, warmup)
+        return learning_rate_factor(self._position(), self.n_steps, warmup)
 
     def _progress(self):
         """Return which share of all steps, or of the time, is done."""
-        return max(self.history.n_steps / self.n_steps, self.time_used)
+        return self._position() / self.n_steps
+
+    def _position(self):
+        return self.pace.position(self.history.n_steps, self.time_used)
 
     def _tensors(self):
         """Return all tensors of the module, buffers that a state dictionary leaves out among them."""
@@ -724,7 +740,7 @@ class Loop:
 
     def monitored(self, rows):
         """Return the mean of the monitored term over `rows` in evaluation mode."""
-        return self._pass_over(rows)[self.settings.monitor]
+        return self.pass_over(rows)[self.settings.monitor]
 
     def mean_terms(self, rows):
         """Return the mean of every loss term over `rows` in evaluation mode; the objective then has a summary."""

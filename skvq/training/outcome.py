@@ -91,6 +91,21 @@ def warn_of_little_time(name, seen, n_rows, epoch):
         )
 
 
+def look_back(loop, nothing):
+    """Say how a training ended, and warn if it has taught the network `nothing`."""
+    history, judged, term = loop.history, loop.best is not None, loop.objective.squared_error
+    rows = loop.validation_rows if judged else loop.rows
+    values = loop.pass_over(rows)
+    r_squared = None if term is None else explained(values[term], rows)
+    if "usage" in values and rows is not loop.rows:  # held-out rows are too few to use all codes
+        kept = history.n_iter if history.best_iter is None else history.best_iter
+        values["usage"] = history.terms["usage"][kept - 1] if kept > 0 else loop.pass_over(loop.rows)["usage"]
+    if loop.report is not None:
+        loop.report.end(history, values, r_squared)
+    if nothing:
+        warn_of_nothing_learned(history, loop.settings, loop.objective.way_out, r_squared)
+
+
 def unit_of(rows):
     """Return what a loss of rows is measured against: the mean variance of their values, but at most 1.
 

@@ -1,5 +1,6 @@
 """Rows of numbers in a temporary file, for X that memory does not hold."""
 
+import os
 import shutil
 import tempfile
 
@@ -132,14 +133,21 @@ class StoredRows:
 
     def _read(self, start, n):
         rows = np.empty((n, self.n_columns), dtype=self.dtype)
-        self.file.seek(start * self._row_bytes)
-        left = memoryview(rows.reshape(-1)).cast("B")
+        left, place = memoryview(rows.reshape(-1)).cast("B"), start * self._row_bytes
         while left:
-            n_read = self.file.readinto(left)
-            if not n_read:
+            piece = self._bytes(place, len(left))
+            if not piece:
                 raise OSError("the temporary file that holds X is shorter than it was written")
-            left = left[n_read:]
+            left[: len(piece)] = piece
+            left, place = left[len(piece) :], place + len(piece)
         return rows
+
+    def _bytes(self, place, n):
+        """Return at most n bytes from a place on."""
+        if hasattr(os, "pread"):  # threads and forked processes have one position in the file
+            return os.pread(self.file.fileno(), n, place)
+        self.file.seek(place)
+        return self.file.read(n)
 
     def _copied(self, dtype, made):
         copy = StoredRows(self.n_columns, dtype)

@@ -269,6 +269,8 @@ def test_transform_fills_missing_cells_with_the_best_guess_and_keeps_all_others(
     pd.testing.assert_frame_equal(filled, model.transform(holes))
     pd.testing.assert_frame_equal(filled, model.complete(holes, strategy="mean", random_state=0))
     pd.testing.assert_frame_equal(filled.where(holes.notna()), holes)
+    alone = pd.concat([model.transform(holes[i : i + 1]) for i in range(20)])
+    pd.testing.assert_frame_equal(alone, filled[:20])
     missing = holes.b.isna() & holes[["a", "c"]].notna().any(axis=1)
     assert (filled.b == whole.b)[missing].mean() > 0.9
     assert list(model.get_feature_names_out()) == ["a", "b", "c"]

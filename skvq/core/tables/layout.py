@@ -12,7 +12,8 @@ from sklearn.utils.validation import validate_data
 from ...persistence.records import to_json
 from ...training.batches import Rows, as_array
 from ...training.on_device import OnDevice
-from ..layout import UNSCALED, standardisation, warn_of_other_units
+from ..layout import UNSCALED, gives_chunks, standardisation, warn_of_other_units
+from ..sources import chunks_of
 from .columns import NUMERIC, Columns, call, frame_of
 
 SCALINGS = ("standard", "none", "normal")
@@ -389,7 +390,9 @@ def columns_of(estimator):
 
 
 def check_cells(estimator, X, columns):
-    """Return the cells (n, p) of X, validated against the Columns that `fit` saw."""
+    """Return the cells (n, p) of X, validated against the Columns that `fit` saw; those of all chunks of X together."""
+    if gives_chunks(X):
+        return np.concatenate([check_cells(estimator, chunk, columns) for chunk in chunks_of(X)])
     X = as_table(X)
     validate_data(estimator, X, skip_check_array=True, reset=False)
     return columns.cells(X, estimator.handle_unknown)
