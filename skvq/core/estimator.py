@@ -35,8 +35,6 @@ from .versions import with_versions, without_versions
 # Training rows beyond which a budget of steps ends in the middle of an epoch, and by which share the steps of a table
 # grow for every tenfold of them (`benchmarks/scaling.py rows`).
 WHOLE_EPOCHS_ROWS, GROWTH = 20_000, 0.5
-# A last epoch that would be a smaller part of one is left out.
-LEAST_PART = 0.1
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -97,8 +95,7 @@ def epochs_for(total, of_epoch, n_rows, *, growth=0.0):
         return max(1, total // of_epoch)
     more = growth * math.log10(n_rows / WHOLE_EPOCHS_ROWS)
     epochs = float(f"{total * (1 + more) / of_epoch:.6g}")
-    is_whole = epochs >= 1 and epochs % 1 < LEAST_PART
-    return int(epochs) if is_whole else epochs
+    return int(epochs) if epochs.is_integer() else epochs
 
 
 @dataclass(frozen=True)
