@@ -243,8 +243,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     _learned_beside: tuple[str, ...] = ()
     _caches: tuple[str, ...] = ("_module", "_table", "_layout", "_seed", "_stream")
 
-    # The parameters that every subclass has. Without the first three, as is possible, there are no checkpoints and no
-    # limit of time.
+    # The parameters that every subclass has. A subclass may leave out the first three: then it has no checkpoints, and
+    # no limit of time.
     checkpoint: str | os.PathLike[str] | None = None
     checkpoint_interval: float = 60.0
     max_seconds: float | None = None

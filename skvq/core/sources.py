@@ -1,7 +1,9 @@
 """X that comes a chunk of rows at a time: data sets of torch, dask, zarr, HDF5, pyarrow, and whatever is iterated."""
 
 import math
+from collections.abc import Callable
 from itertools import islice
+from typing import NamedTuple
 
 import narwhals as nw
 import numpy as np
@@ -29,9 +31,8 @@ def is_source(X):
         return False
     if isinstance(X, (torch.utils.data.Dataset, torch.utils.data.DataLoader)):
         return True
-    if (package := _package(X)) in READERS:
-        needed, excluded = READERS[package][1:]
-        return all(hasattr(X, name) for name in needed) and not any(hasattr(X, name) for name in excluded)
+    if (reader := READERS.get(_package(X))) is not None:
+        return all(hasattr(X, name) for name in reader.having) and not any(hasattr(X, name) for name in reader.without)
     return hasattr(X, "__iter__") and not any(hasattr(X, name) for name in ("shape", "__array__", "__getitem__"))
 
 
@@ -57,8 +58,9 @@ def chunks_of(X, *, image_shape=None):
     elif isinstance(X, torch.utils.data.DataLoader):
         chunks = map(_values, X)
     else:
-        return map(_one_chunk, READERS.get(_package(X), (iter,))[0](X))
-    return (_channels_last(chunk, image_shape) for chunk in chunks)
+        reader = READERS.get(_package(X))
+        return map(_one_chunk, iter(X) if reader is None else reader.read(X))
+    return (_checked_channels(chunk, image_shape) for chunk in chunks)
 
 
 def store(chunks, check, *, reset):
@@ -153,7 +155,8 @@ def _of_items(items):
         yield np.stack([first, *(np.asarray(_values(item)) for item in islice(items, n - 1))])
 
 
-def _channels_last(chunk, image_shape):
+def _checked_channels(chunk, image_shape):
+    """Return a chunk of what torch gives; ValueError for images whose channels come first."""
     shape = tuple(chunk.shape[1:])
     if image_shape is None and len(shape) == 3 and shape[0] <= MOST_COLOURS < shape[2]:
         raise ValueError(
@@ -184,10 +187,17 @@ def _arrow_batches(X):
     return X.to_batches() if hasattr(X, "to_batches") else X
 
 
-# By package: what reads its objects a chunk at a time, and the attributes that those have, and have not.
+class Reader(NamedTuple):
+    """Reads the objects of a package a chunk at a time: those that have some attributes and have not some others."""
+
+    read: Callable
+    having: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+
 READERS = {
-    "dask": (_dask_blocks, ("partitions",), ()),
-    "zarr": (_slices, ("shape", "dtype"), ()),
-    "h5py": (_slices, ("shape", "dtype"), ()),
-    "pyarrow": (_arrow_batches, ("schema",), ("column", "field")),
+    "dask": Reader(_dask_blocks, ("partitions",)),
+    "zarr": Reader(_slices, ("shape", "dtype")),
+    "h5py": Reader(_slices, ("shape", "dtype")),
+    "pyarrow": Reader(_arrow_batches, ("schema",), ("column", "field")),
 }

@@ -482,8 +482,8 @@ class Loop:
     checkpoint : Checkpoint, default=None
         Told of every step. If it has found a state, training goes on from there.
     limit : TimeLimit, default=None
-        With a limit the schedule goes by the time where that runs faster than the steps, and training ends by it, in
-        the middle of an epoch if need be.
+        Where the time will not do for all steps, the schedule goes by the clock, and training ends by the limit, in the
+        middle of an epoch if need be.
     rows_after : int, default=0
         Number of rows that the network will be applied to after training, within the limit.
     """

@@ -14,7 +14,7 @@ class ClusteredGrids(nn.Module):
     """Likelihoods and samples of grids (b, h, w) by way of their clusters: the whole before the parts.
 
     The cluster c(x) of a grid is that of the nearest of some centres. It is drawn first, and the codes given it:
-    ``log p(x, c(x)) = log p(c(x)) + log p(x | c(x))``, which is what is called the likelihood here. It is a lower bound
+    ``log p(x, c(x)) = log p(c(x)) + log p(x | c(x))``. This is called the likelihood here, and is a lower bound
     on ``log p(x) = log sum_c p(c) p(x | c)``.
 
     Parameters

@@ -1,7 +1,7 @@
 """SimVQ: the codebook is a fixed table times a learned linear map, so a step moves every code.
 
-Follows Zhu et al. (2024) [1]_: codebook = C W with frozen coefficients C (n_codes, d) and a learned W (d, d). What a
-batch says of its codes reaches the codes that it did not choose through W, which is what keeps them from dying.
+Follows Zhu et al. (2024) [1]_: codebook = C W with frozen coefficients C (n_codes, d) and a learned W (d, d). Through
+W a batch moves the codes that it did not choose as well, and that keeps them from dying.
 
 Departures. W starts as the identity, so that a codebook from data can be set, as the coefficients. W moves by the
 implicit step of :mod:`~skvq.nn.quantizers.vector` among codebooks of this form. With the diagonal matrices N of the
