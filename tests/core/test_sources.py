@@ -249,3 +249,27 @@ def test_a_list_of_frames_is_refused_and_one_of_few_long_arrays_warns():
         clone(MODEL).fit(list(IMAGES))
     with pytest.raises(ValueError, match=r"unequal lengths.*chunks of rows, pass iter\(X\)"):
         clone(MODEL).fit([X[:100], X[100:250]])
+
+
+MIXED = pd.DataFrame({"a": X[:, 0], "b": np.where(X[:, 1] > 0, "x", "y"), "c": [None, *X[1:, 2]]})
+
+
+def test_a_model_of_a_frame_in_memory_takes_chunks_of_such_frames():
+    model = VQVAETransformer(4, hidden_layer_sizes=(8,), prior=None, **SHORT).fit(MIXED)
+    for make in (lambda: chunks(MIXED), lambda: dask.dataframe.from_pandas(MIXED, npartitions=3)):
+        np.testing.assert_array_equal(model.transform(make()), model.transform(MIXED))
+        assert model.score(make()) == model.score(MIXED)
+    with pytest.raises(ValueError, match="feature names"):
+        model.score(dask.dataframe.from_pandas(MIXED[["c", "b", "a"]], npartitions=3))
+
+
+def test_a_frame_of_dask_is_a_frame_to_what_reads_it_whole():
+    model = OrderlessNADE(n_units=8, **SHORT).fit(dask.dataframe.from_pandas(MIXED, npartitions=3))
+    assert list(model.sample(2, random_state=0).columns) == list(model.feature_names_in_) == ["a", "b", "c"]
+    pd.testing.assert_frame_equal(
+        model.complete(dask.dataframe.from_pandas(MIXED, npartitions=3), random_state=0),
+        model.complete(MIXED, random_state=0),
+    )
+    lazy = model.transform(dask.dataframe.from_pandas(MIXED, npartitions=3))
+    assert isinstance(lazy, dask.dataframe.DataFrame)
+    pd.testing.assert_frame_equal(lazy.compute(), model.transform(MIXED))
