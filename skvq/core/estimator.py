@@ -32,9 +32,9 @@ from .inference import phase
 from .parameters import is_auto, plain
 from .versions import with_versions, without_versions
 
-# Training rows beyond which a budget of steps ends in the middle of an epoch, and by which share the steps of a table
-# grow for every tenfold of them (`benchmarks/scaling.py rows`).
-WHOLE_EPOCHS_ROWS, GROWTH = 20_000, 0.5
+# Up to so many training rows a budget of at least so many epochs is cut to whole ones. Beyond, the steps of a table
+# grow by a share for every tenfold of the rows (`benchmarks/scaling.py rows`).
+WHOLE_EPOCHS_ROWS, FEWEST_WHOLE_EPOCHS, GROWTH = 20_000, 10, 0.5
 
 
 def forgets_failure(fit: Method) -> Method:
@@ -64,10 +64,11 @@ class Budget:
 
 
 def epochs_for(total, of_epoch, n_rows, *, growth=0.0):
-    """Return what "auto" stands for in `max_iter` for a budget in steps or rows: whole epochs up to 20,000 rows.
+    """Return what "auto" stands for in `max_iter` for a budget in steps or rows: up to 20,000 rows one epoch at least.
 
-    Beyond, the last epoch is a part of one, so that more rows are never trained on for fewer steps. Where more rows
-    can be learned from for longer, the budget grows by the share `growth` for every tenfold of them.
+    Epochs are whole where there are ten of them or more, up to 20,000 rows. Otherwise the last one is a part of an
+    epoch, so that more rows are not trained on for noticeably fewer steps. Where more rows can be learned from for
+    longer, the budget grows by the share `growth` for every tenfold of them beyond 20,000.
 
     Parameters
     ----------
@@ -88,13 +89,16 @@ def epochs_for(total, of_epoch, n_rows, *, growth=0.0):
     --------
     >>> [epochs_for(300_000, n, n) for n in (18_000, 54_000, 1_000_000)]
     [16, 5.55556, 0.3]
+    >>> epochs_for(750, 100, 6_400), epochs_for(750, 1_000, 19_000)
+    (7.5, 1)
     >>> [epochs_for(300_000, n, n, growth=0.5) for n in (18_000, 54_000, 1_000_000)]
     [16, 6.75379, 0.554846]
     """
-    if n_rows <= WHOLE_EPOCHS_ROWS:
-        return max(1, total // of_epoch)
-    more = growth * math.log10(n_rows / WHOLE_EPOCHS_ROWS)
-    epochs = float(f"{total * (1 + more) / of_epoch:.6g}")
+    is_small, whole = n_rows <= WHOLE_EPOCHS_ROWS, total // of_epoch
+    if is_small and whole >= FEWEST_WHOLE_EPOCHS:
+        return whole
+    more = growth * math.log10(max(1.0, n_rows / WHOLE_EPOCHS_ROWS))
+    epochs = max(float(is_small), float(f"{total * (1 + more) / of_epoch:.6g}"))
     return int(epochs) if epochs.is_integer() else epochs
 
 
