@@ -1,4 +1,4 @@
-"""The budgets of "auto": more rows are never trained on for fewer steps, and beyond 20,000 rows hardly for more."""
+"""The budgets of "auto": more rows are hardly trained on for fewer steps, and beyond 20,000 rows for few more."""
 
 import functools
 import math

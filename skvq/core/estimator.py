@@ -434,12 +434,12 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     @contextmanager
     def _keeps_last_chunk(self):
         """Leave what was learned before the block if it fails."""
-        if not hasattr(self, "weights_"):
+        if hasattr(self, "weights_"):  # a chunk that fails in training is undone by _fit_chunk
+            yield
+        else:
             self._forget()
             with self._forgets_failure():
                 yield
-            return
-        yield
 
     def _settings(self, recipe, *, judged):
         """Return the Settings of the loop: the parameters, and the recipe's budget where they are "auto".

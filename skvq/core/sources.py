@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from ..training.batches import PASS_ROWS, PASS_VALUES, as_frame
+from ..training.batches import PASS_ROWS, PASS_VALUES, framed
 from ..training.stored import StoredRows
 from .naming import named
 
@@ -126,7 +126,7 @@ def _one_chunk(chunk):
     """Return what an iterator gives as an array or a frame: of a tuple, as (X, y), the first entry."""
     if isinstance(chunk, tuple) or (isinstance(chunk, list) and chunk and isinstance(chunk[0], torch.Tensor)):
         chunk = chunk[0]
-    return as_frame(chunk) if _package(chunk) == "pyarrow" and hasattr(chunk, "to_pandas") else chunk
+    return framed(chunk)
 
 
 def _values(item):

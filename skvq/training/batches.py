@@ -32,8 +32,7 @@ def as_array(X, name="X"):
     """
     if not isinstance(X, np.ndarray | torch.Tensor):
         refuse_streams(X)
-        if type(X).__module__ == "pyarrow.lib" and hasattr(X, "to_pandas") and hasattr(X, "schema"):
-            return as_frame(X)
+        X = framed(X)
         if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "columns"):
             return X.compute()
     if isinstance(X, dict | set) and not sparse.issparse(X):  # the dictionary of keys is a sparse matrix
@@ -63,14 +62,16 @@ def as_array(X, name="X"):
     return X.resolve_conj().resolve_neg().numpy()
 
 
-def as_frame(table):
-    """Return a table or a record batch of pyarrow as a data frame, of pandas or, without that, of polars."""
+def framed(X):
+    """Return a table or a record batch of pyarrow as a frame, of pandas or else of polars; anything else unchanged."""
+    if type(X).__module__ != "pyarrow.lib" or not (hasattr(X, "to_pandas") and hasattr(X, "schema")):
+        return X
     try:
-        return table.to_pandas()
+        return X.to_pandas()
     except ImportError:
         import polars
 
-        return polars.from_arrow(table)
+        return polars.from_arrow(X)
 
 
 def _holds_tensors(X):
@@ -170,20 +171,14 @@ class Rows:
 
     def restrict(self, subset):
         """Return the rows at the positions `subset` (ndarray of int) of these rows, sharing X."""
-        chosen = subset if self.subset is None else self.subset[subset]
-        return Rows(
-            self.X,
-            shift=self.shift,
-            scale=self.scale,
-            shape=self.shape,
-            dtype=self.dtype,
-            device=self.device,
-            subset=chosen,
-            source=self.source,
-        )
+        return self._of(subset if self.subset is None else self.subset[subset])
 
     def unrestricted(self):
         """Return all rows of X, these and those that :meth:`restrict` left out."""
+        return self._of(None)
+
+    def _of(self, subset):
+        """Return other rows of the same X; `subset` is that of the constructor."""
         return Rows(
             self.X,
             shift=self.shift,
@@ -191,6 +186,7 @@ class Rows:
             shape=self.shape,
             dtype=self.dtype,
             device=self.device,
+            subset=subset,
             source=self.source,
         )
 

@@ -347,14 +347,8 @@ class TableRows(Rows):
     def _features(self, cells):
         return torch.from_numpy(self.layout.features(cells)).to(self.dtype).numpy()
 
-    def restrict(self, subset):
-        """Return the rows at the positions `subset` (ndarray of int) of these rows, sharing X."""
-        chosen = subset if self.subset is None else self.subset[subset]
-        return TableRows(self.X, self.layout, device=self.device, subset=chosen, source=self.source)
-
-    def unrestricted(self):
-        """Return all rows of X, these and those that :meth:`restrict` left out."""
-        return TableRows(self.X, self.layout, device=self.device, source=self.source)
+    def _of(self, subset):
+        return TableRows(self.X, self.layout, device=self.device, subset=subset, source=self.source)
 
     def _batch(self, indices):
         return torch.from_numpy(self._features(self.X[indices])).to(self.device)
