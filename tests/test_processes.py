@@ -112,7 +112,10 @@ def test_processes_with_different_rows_say_so(tmp_path):
         "import sys, torch, numpy as np, skvq\n"
         "rank = int(sys.argv[2])\n"
         "torch.distributed.init_process_group('gloo', init_method='file://' + sys.argv[1], rank=rank, world_size=2)\n"
-        "skvq.AutoEncoderTransformer(2).fit(np.random.default_rng(0).normal(size=(20 + rank, 4)))\n"
+        "try:\n"
+        "    skvq.AutoEncoderTransformer(2).fit(np.random.default_rng(0).normal(size=(20 + rank, 4)))\n"
+        "finally:\n"
+        "    torch.distributed.destroy_process_group()\n"  # without it torch aborts one in twenty such scripts
     )
     for process in [start("-c", code, tmp_path / "group", rank) for rank in (0, 1)]:
         status, output = ends(process)
