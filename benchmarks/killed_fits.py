@@ -22,7 +22,7 @@ from fingerprints import digest
 from sklearn.datasets import load_digits
 
 from skvq import PixelCNN, VQVAETransformer
-from skvq.training.loop import Optimizer
+from skvq.training.optimizers import Optimizer
 
 IMAGES = load_digits().images[:300]
 

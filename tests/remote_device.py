@@ -16,10 +16,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 
 import skvq
-import skvq.training.loop
+import skvq.training.optimizers
 
 REMOTE, HOST = torch.device("meta"), torch.device("cpu")
-ADAMW, TENSOR, AUTOCAST = skvq.training.loop.adamw, torch.tensor, torch.autocast
+ADAMW, TENSOR, AUTOCAST = skvq.training.optimizers.adamw, torch.tensor, torch.autocast
 # Operations that look at values: for the shape of their result, or whether they succeeded.
 WAITING = {
     "_linalg_check_errors",
@@ -157,7 +157,7 @@ def step_by_step(parameters, gradients, means, squares, largest, steps, *, fused
 @contextmanager
 def plain_steps():
     """Let the processor take the steps of Adam as the device does."""
-    with mock.patch.object(skvq.training.loop, "adamw", step_by_step):
+    with mock.patch.object(skvq.training.optimizers, "adamw", step_by_step):
         yield
 
 

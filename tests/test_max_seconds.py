@@ -20,7 +20,7 @@ from skvq import (
     VQVAETransformer,
 )
 from skvq.mlp.rates import Cosine
-from skvq.training import loop
+from skvq.training import loop, optimizers
 from skvq.training.checkpoints import Checkpoint
 
 DIGITS, LABELS = load_digits(return_X_y=True)
@@ -89,9 +89,9 @@ def test_time_enough_changes_nothing():
 
 def test_the_learning_rate_rises_and_falls_over_the_time(ticks, monkeypatch):
     factors = []
-    step = loop.Optimizer.step
+    step = optimizers.Optimizer.step
     monkeypatch.setattr(
-        loop.Optimizer, "step", lambda self, loss, factor: factors.append(factor) or step(self, loss, factor)
+        optimizers.Optimizer, "step", lambda self, loss, factor: factors.append(factor) or step(self, loss, factor)
     )
     AutoEncoderTransformer(2, hidden_layer_sizes=(4,), max_seconds=3.0, **ENDLESS).fit(DIGITS)
     assert 60 < len(factors) < 300  # a tick or more for each step

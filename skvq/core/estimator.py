@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import Device, Method, RandomState
 from .._warnings import warn_user
 from ..nn import ranks
-from ..persistence.records import to_json
 from ..persistence.save import save
 from ..training.batches import Rows, n_training_rows, split_rows
 from ..training.checkpoints import Checkpoint, seed_in
@@ -29,7 +28,7 @@ from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, fingerprint
 from .inference import phase
-from .parameters import is_auto, plain
+from .parameters import is_auto, plain, to_json
 from .versions import with_versions, without_versions
 
 # Up to so many training rows a budget of at least so many epochs is cut to whole ones. Beyond, the steps of a table

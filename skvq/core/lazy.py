@@ -70,6 +70,8 @@ def rows_back(model):
 
 def is_lazy(X):
     """Return whether X is an array or a frame of dask; it is not imported."""
+    if type(X) is np.ndarray:  # said at once: to predict one row takes 40 µs
+        return False
     kinds = (("dask.array", "Array"), ("dask.dataframe", "DataFrame"))
     return any(name in sys.modules and isinstance(X, getattr(sys.modules[name], kind)) for name, kind in kinds)
 

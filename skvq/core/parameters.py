@@ -2,7 +2,8 @@
 
 An estimator names its constraints in ``_parameter_constraints``, and ``self._validate_params()`` holds its parameters
 to them. :func:`check_arguments` does the same for the arguments of a method. A rule that no single constraint can
-state, such as two parameters that do not go together, is a function beside the estimator.
+state, such as two parameters that do not go together, is a function beside the estimator. What an estimator made of its
+parameters is a frozen dataclass, which :func:`to_json` writes down.
 
 Sizes without a bound are refused before anything is built, if they ask for more bytes than the machine has
 (:func:`check_memory`). The estimates are from below: what is refused cannot be built, and what is not may still be too
@@ -15,6 +16,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from numbers import Integral, Real
 from os import PathLike
@@ -179,6 +181,21 @@ def plain(value):
             return own(value)
     too_large = isinstance(value, int) and abs(value) > LARGEST_INTEGER  # of a real parameter: torch takes no such int
     return float(value) if too_large else value
+
+
+def to_json(record):
+    """Return a dataclass of numbers, strings, tuples and other dataclasses as a JSON-able dict.
+
+    A class attribute `kind`, by which classes of one base are told apart, is kept as well.
+    """
+    found = {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+    return {"kind": record.kind} | found if hasattr(type(record), "kind") else found
+
+
+def _plain(value):
+    if is_dataclass(value):
+        return to_json(value)
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def random_source(random_state):

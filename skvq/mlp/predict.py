@@ -18,21 +18,23 @@ PREDICT_BLOCK = 8
 
 
 def filled_batch(rows, dtype):
-    """Return rows in `dtype`, dense ones with zeros added up to a multiple of PREDICT_BLOCK rows."""
+    """Return rows in `dtype`, dense ones with zeros added up to a multiple of PREDICT_BLOCK rows.
+
+    Values beyond `dtype` become infinite; the caller says so, and keeps numpy from warning.
+    """
     if sparse.issparse(rows):
         return cast(rows, dtype)
     n_rows, n_columns = rows.shape
     batch = np.zeros((n_rows + -n_rows % PREDICT_BLOCK, n_columns), dtype=dtype)
-    with np.errstate(over="ignore"):
-        batch[:n_rows] = rows
+    batch[:n_rows] = rows
     return batch
 
 
 def dense_outputs(coefs, intercepts, activation, precision):
     """Return a function from rows (b, p) to outputs (b, n_outputs), before their activation, of plain layers."""
     dtype = np.dtype(precision)
-    coefs = [array.astype(dtype, copy=False) for array in coefs]
-    intercepts = [array.astype(dtype, copy=False) for array in intercepts]
+    if coefs[0].dtype != dtype:
+        coefs, intercepts = ([array.astype(dtype) for array in arrays] for arrays in (coefs, intercepts))
     return lambda x: outputs(coefs, intercepts, activation, x)
 
 

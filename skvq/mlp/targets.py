@@ -287,7 +287,8 @@ def learn_indicators(y, classes):
 
 def check_known(y, classes, *, same):
     """Raise ValueError if `y` has labels that are not among `classes`, or, if `same`, not all of them."""
-    found = unique_labels(y)
+    is_plain = getattr(y, "ndim", 0) == 1 and y.dtype.kind in "biuU"  # a tenth of the time of unique_labels
+    found = np.unique(y) if is_plain else unique_labels(y)
     if same and set(found) != set(classes):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
@@ -299,7 +300,7 @@ def check_known(y, classes, *, same):
 
 def encode(binarizer, y):
     """Return class indices (n, 1), int64, for several classes, else zeros and ones (n, 1) or (n, n_labels), uint8."""
-    of_labels = type_of_target(y).startswith("multilabel")
+    of_labels = y.ndim == 2 and type_of_target(y).startswith("multilabel")
     if binarizer.y_type_.startswith("multilabel") and not of_labels:
         raise ValueError("y holds one label for each row, but the network was fitted with an indicator matrix")
     if of_labels:

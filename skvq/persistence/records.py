@@ -1,4 +1,4 @@
-"""Values and frozen dataclasses of declared types: checks of JSON from anywhere, and the way to JSON and back.
+"""Values and frozen dataclasses of declared types from JSON, which may come from anywhere and is checked.
 
 Types are written as in annotations: bool, int (from 0 to 2⁶³), float (any, also NaN), str, dict, None, ``Literal``,
 ``X | Y``, lists, tuples and frozen dataclasses. msgspec was compared: it would replace thirty of these lines, but it
@@ -37,23 +37,8 @@ def require(condition, what):
         raise ValueError(f"what it holds does not go together: {what}")
 
 
-def to_json(record):
-    """Return a dataclass of numbers, strings, tuples and other dataclasses as a JSON-able dict.
-
-    A class attribute `kind`, by which classes of one base are told apart, is kept as well.
-    """
-    found = {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
-    return {"kind": record.kind} | found if hasattr(type(record), "kind") else found
-
-
-def _plain(value):
-    if is_dataclass(value):
-        return to_json(value)
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
-
-
 def from_json(kind, data, limits=None, bounds=MappingProxyType({})):
-    """Return the frozen dataclass `kind` that :func:`to_json` made the dict from; ValueError for any other data.
+    """Return the frozen dataclass `kind` that `to_json` made the dict from; ValueError for any other data.
 
     Parameters
     ----------

@@ -21,11 +21,11 @@ from ..core.inference import phase
 from ..core.layout import with_index
 from ..core.lazy import lazy, scores
 from ..core.naming import named
-from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source
+from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source, to_json
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, learn_columns
-from ..persistence.records import from_json, to_json
+from ..persistence.records import from_json
 from ..training.batches import Rows, as_array
 from . import schema
 from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_orders, draw_rows, even_numbers, log_probabilities

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch.optim.adamw import adamw
 
 from .._warnings import warn_user
 from ..nn import ranks
@@ -16,11 +15,9 @@ from . import outcome
 from .batches import TermMeans, steps_between_looks
 from .checkpoints import pack, unpack
 from .interrupts import end_all
+from .optimizers import Optimizer
 from .report import Report
 
-# Muon's learning rate as a multiple of Adam's, and the steps of its Newton-Schulz iteration: on images its usual five
-# gain nothing over three.
-MUON_RATE, MUON_STEPS = 3.0, 3
 # A gain of less than this share of a held-out loss is none; a rise by more than that is no chance.
 # Of a few epochs nobody expects much.
 LEAST_GAIN, LEAST_LOSS, LEAST_EPOCHS = 0.01, 0.05, 5
@@ -94,7 +91,7 @@ class Objective:
         raise TypeError(f"{type(self).__name__} does not say what to minimise")
 
     def matrices(self):
-        """Return the parameters that Muon is to move in place of Adam, see :class:`Optimizer`."""
+        """Return the parameters that Muon moves in place of Adam, see :mod:`skvq.training.optimizers`."""
         return ()
 
     def after_step(self, progress):
@@ -283,118 +280,6 @@ class Patience:
     def exhausted(self):
         """Return whether it is time to stop."""
         return self.n_iter_no_change is not None and self.waited >= self.n_iter_no_change
-
-
-class Adam:
-    """torch.optim.AdamW, by torch's own function.
-
-    The class would import torch's compiler, which nothing here uses, for more than a second.
-
-    Parameters
-    ----------
-    parameters : list of Parameter
-    betas : pair of float
-        Of the running means of the gradients and of their squares.
-    alpha : float
-        Decoupled weight decay.
-    """
-
-    def __init__(self, parameters, betas, alpha):
-        self.param_groups = [{"params": parameters, "lr": 1.0}]
-        self.options = {"beta1": betas[0], "beta2": betas[1], "weight_decay": alpha, "eps": 1e-8, "fused": True}
-        self.memory = {}  # by the position of a parameter
-
-    @torch.no_grad()
-    def step(self):
-        """Move the parameters that have a gradient."""
-        (group,) = self.param_groups
-        moved = {i: parameter for i, parameter in enumerate(group["params"]) if parameter.grad is not None}
-        for i in moved.keys() - self.memory.keys():
-            means = {name: torch.zeros_like(moved[i]) for name in ("exp_avg", "exp_avg_sq")}
-            self.memory[i] = {"step": torch.zeros((), device=moved[i].device)} | means
-        gradients, memory = [one.grad for one in moved.values()], [self.memory[i] for i in moved]
-        steps, means, squares = ([one[name] for one in memory] for name in ("step", "exp_avg", "exp_avg_sq"))
-        options = self.options | {"lr": group["lr"], "amsgrad": False, "maximize": False}
-        adamw(list(moved.values()), gradients, means, squares, [], steps, **options)
-
-    def state_dict(self):
-        """Return what the steps so far left behind, in the form of torch's optimisers."""
-        return {"state": self.memory, "param_groups": self.param_groups}
-
-    def load_state_dict(self, state):
-        """Put back what :meth:`state_dict` returned."""
-        self.memory = state["state"]
-
-
-class Optimizer:
-    """Takes the gradient steps of a module's parameters.
-
-    Vectors, embeddings and convolutions move by Adam with decoupled weight decay [1]_. Matrices that are named move by
-    Muon [2]_: a step is the running mean of the gradients with all of its singular values made nearly equal. One
-    learning rate serves both; Muon's is three times it.
-
-    Parameters
-    ----------
-    parameters : iterable of Parameter
-        All that are trained.
-    matrices : iterable of Parameter
-        Those of them, with two axes, that Muon moves.
-    settings : Settings
-        Rate, momenta, weight decay and the largest norm of the gradients.
-
-    References
-    ----------
-    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
-    .. [2] J. Liu et al., "Muon is Scalable for LLM Training", arXiv:2502.16982, 2025, eq. 1 and 2.
-    """
-
-    def __init__(self, parameters, matrices, settings):
-        self.parameters, matrices = list(parameters), list(matrices)
-        self.max_grad_norm = settings.max_grad_norm
-        of_muon = {id(matrix) for matrix in matrices}
-        others = [parameter for parameter in self.parameters if id(parameter) not in of_muon]
-        self.parts = [Adam(others, settings.betas, settings.alpha)]
-        if matrices:
-            self.parts.append(torch.optim.Muon(matrices, lr=1.0, weight_decay=settings.alpha, ns_steps=MUON_STEPS))
-        self.set_rate(settings.learning_rate_init)
-
-    def set_rate(self, rate):
-        """Set the learning rate of Adam, and with it that of Muon."""
-        self.rates = [rate, MUON_RATE * rate][: len(self.parts)]
-
-    def step(self, loss, factor):
-        """Go down the gradient of a loss, at `factor` times the learning rates."""
-        for parameter in self.parameters:
-            parameter.grad = None
-        loss.backward()
-        ranks.add(*(parameter.grad for parameter in self.parameters if parameter.grad is not None))
-        if self.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
-        for part, rate in zip(self.parts, self.rates):
-            for group in part.param_groups:
-                group["lr"] = rate * factor
-            part.step()
-
-    def state(self):
-        """Return what the steps so far left behind, for a checkpoint: by part an ndarray, and what it is made of."""
-        state = {}
-        for number, part in enumerate(self.parts):
-            memory = part.state_dict()["state"]
-            entries = [(i, name, value) for i, values in memory.items() for name, value in values.items()]
-            state[f"optimizer.{number}"] = pack([value for _, _, value in entries])
-            state[f"optimizer.{number}.names"] = [[i, name, value.dim() == 0] for i, name, value in entries]
-        return state
-
-    def load(self, state):
-        """Put back what :meth:`state` returned; the memory of a parameter lies in the order of the parameter."""
-        for number, part in enumerate(self.parts):
-            moved = [parameter for group in part.param_groups for parameter in group["params"]]
-            names, memory = state[f"optimizer.{number}.names"], {}
-            for i, name, is_scalar in names:
-                like = moved[i].detach()
-                memory.setdefault(i, {})[name] = torch.zeros((), device=like.device) if is_scalar else like.clone()
-            unpack(state[f"optimizer.{number}"], [memory[i][name] for i, name, _ in names])
-            part.load_state_dict({"state": memory, "param_groups": part.state_dict()["param_groups"]})
 
 
 class TimeLimit:

@@ -7,6 +7,7 @@ from sklearn.mixture import GaussianMixture
 
 from ..core.layout import layout_of
 from ..core.loaded import check_network, probes
+from ..core.parameters import to_json
 from ..core.schema import (
     BOUNDS,
     ROW_VALUES,
@@ -20,7 +21,7 @@ from ..core.tables.layout import blocks_of
 from ..core.tables.saved import check_table
 from ..persistence.documents import Schema
 from ..persistence.kinds import not_negative, one_array, positive, shares, within
-from ..persistence.records import from_json, from_zero, require, sizes, to_json
+from ..persistence.records import from_json, from_zero, require, sizes
 from .defaults import architecture_kind
 from .network import build_vae
 

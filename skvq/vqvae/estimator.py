@@ -193,8 +193,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Epochs in a row without improvement after which training ends; None runs them all. "auto": a quarter of
         `max_iter`, at least 10, where held-out rows judge a dense network, as that of tables is, and None otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Arithmetic of training. "auto" takes bfloat16 for images where the processor has it. Codes, reconstructions and
-        likelihoods are always computed in float32.
+        Arithmetic of training, of Muon's steps too. "auto" takes bfloat16 for images where the processor has it. Codes,
+        reconstructions and likelihoods are always computed in float32.
     device : str, default="cpu"
         Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
     random_state : int, RandomState instance or None, default=None

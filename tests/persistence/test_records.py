@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from skvq.persistence.records import Limits, between, convert, from_json, from_zero, layers, share, to_json
+from skvq.core.parameters import to_json
+from skvq.persistence.records import Limits, between, convert, from_json, from_zero, layers, share
 
 FEW = Limits(n_values=100, n_arrays=12, names=frozenset())
 

@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_digits, load_wine
 
 from skvq import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
-from skvq.persistence.records import to_json
+from skvq.core.parameters import to_json
 from skvq.vqvae.defaults import Architecture
 from skvq.vqvae.network import build_vqvae
 from skvq.vqvae.specs import (

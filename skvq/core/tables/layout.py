@@ -9,10 +9,10 @@ from scipy import sparse
 from scipy.special import ndtri
 from sklearn.utils.validation import validate_data
 
-from ...persistence.records import to_json
 from ...training.batches import Rows, as_array
 from ...training.on_device import OnDevice
 from ..layout import UNSCALED, gives_chunks, standardisation, warn_of_other_units
+from ..parameters import to_json
 from ..sources import chunks_of
 from .columns import NUMERIC, Columns, call, frame_of
 

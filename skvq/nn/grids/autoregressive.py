@@ -96,7 +96,7 @@ class AutoregressiveGrids(nn.Module):
         return self.output(self.known.vectors), self.marginals.flatten(0, 1), self.known.vectors
 
     def matrices(self):
-        """Return the weights that Muon moves in training, see ``Optimizer`` of the training loop: none here."""
+        """Return the weights that Muon moves in training, see ``training.optimizers``: none here."""
         return []
 
     def check_condition(self, condition):

@@ -7,9 +7,10 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from skvq.core.parameters import to_json
 from skvq.core.tables import marginal as marginal_module
 from skvq.core.tables.marginal import Marginal, decimals_of
-from skvq.persistence.records import from_json, to_json
+from skvq.persistence.records import from_json
 
 RNG = np.random.default_rng(0)
 COLUMNS = {
