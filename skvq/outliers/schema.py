@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -10,9 +11,12 @@ from ..core.layout import layout_of
 from ..core.schema import NAMES
 from ..persistence.container import Info
 from ..persistence.documents import Schema
-from ..persistence.kinds import Kind, one_array, positive
+from ..persistence.kinds import Kind, one_array, positive, within
 from ..persistence.records import require
-from .scores import NEEDED, NeighborDistance, score_method
+from .scores import FARTHEST_WHITENED, NEEDED, NeighborDistance, score_method
+
+# No axis of whitening is longer, one of a table without any variation neither.
+LARGEST = 1e156
 
 
 def _shape_of_rows(estimator, found):
@@ -40,8 +44,15 @@ NEIGHBORS = Schema(
     {
         "scale_": one_array(lambda neighbors: (neighbors.n_features_,), valid=positive),
         "mean_": one_array(lambda neighbors: (2 * neighbors.n_features_,)),
-        "whitening_": one_array(lambda neighbors: (2 * neighbors.n_features_,) * 2),
-        "rows_": Kind(_shape_of_rows, lambda rows: {"": rows}, lambda found: found[""]),
+        "whitening_": one_array(
+            lambda neighbors: (2 * neighbors.n_features_,) * 2, valid=partial(within, low=-LARGEST, high=LARGEST)
+        ),
+        "rows_": Kind(
+            _shape_of_rows,
+            lambda rows: {"": rows},
+            lambda found: found[""],
+            partial(within, low=-FARTHEST_WHITENED, high=FARTHEST_WHITENED),
+        ),
     },
     _check_features,
     check_arrays=_find_neighbors,

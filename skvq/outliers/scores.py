@@ -20,6 +20,8 @@ N_NEIGHBORS = 5
 SHRINKAGE = 0.01
 # A training row that is nearer, in whitened units, is the row itself.
 SAME = 1e-4
+# Rows beyond are taken to be as far as this, before and after whitening: the squares of distances stay finite.
+FARTHEST, FARTHEST_WHITENED = 1e100, 1e150
 
 
 def score_method(estimator, method):
@@ -99,7 +101,8 @@ class NeighborDistance(BaseEstimator):
         return (described / self.scale_).reshape(len(described), -1)
 
     def _whitened(self, flat):
-        return (flat - self.mean_) @ self.whitening_
+        centred = np.clip(flat - self.mean_, -FARTHEST, FARTHEST)
+        return np.clip(centred @ self.whitening_, -FARTHEST_WHITENED, FARTHEST_WHITENED)
 
 
 def scores_of(estimator, method, X, neighbors):
