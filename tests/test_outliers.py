@@ -1,6 +1,7 @@
 """`OutlierDetector`: scores are those of the estimator, thresholds are those of its rules."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -319,6 +320,40 @@ def test_metadata_are_routed_as_requested():
         np.testing.assert_array_equal(detector.estimator_.weights_, weights)
         with pytest.raises(TypeError, match="sample_weight"):
             OutlierDetector(GaussianMixture(), contamination=0.1).fit(WINE, sample_weight=weights)
+
+
+class Warns(Given):
+    """Its fit warns of how many rows it was given."""
+
+    def fit(self, X, y=None):
+        warnings.warn(f"only {len(X)} rows", RuntimeWarning, stacklevel=2)
+        return super().fit(X)
+
+
+def test_fits_to_folds_warn_once_and_say_that_they_are_of_folds():
+    rows = np.random.default_rng(0).normal(size=(52, 2))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        OutlierDetector(Warns(), cv=5).fit(rows)
+    of_all, of_folds = (str(each.message) for each in caught)
+    assert of_all == "only 52 rows"
+    assert of_folds.startswith("5 of the 5 fits to folds")
+    assert of_folds.endswith("not about estimator_, which is fitted to all rows. only 41 rows")
+    assert {each.category for each in caught} == {RuntimeWarning}
+
+
+class NeedsZero(Given):
+    """Its fit warns of rows among which there is no 0."""
+
+    def fit(self, X, y=None):
+        if 0 not in X:
+            warnings.warn("no zero", stacklevel=2)
+        return self
+
+
+def test_a_warning_of_one_fold_is_told_as_that_of_one():
+    with pytest.warns(UserWarning, match="^1 of the 5 fits to folds.*no zero$"):
+        OutlierDetector(NeedsZero()).fit(np.arange(50.0)[:, np.newaxis])
 
 
 def test_a_pickle_keeps_the_outputs():

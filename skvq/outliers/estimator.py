@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
+from collections import Counter
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -16,6 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from .._typing import ArrayLike, MatrixLike, NDArray, Self
+from .._warnings import warn_user
 from ..core.device import prepared
 from ..core.estimator import NetworkEstimator
 from ..core.layout import gives_chunks
@@ -35,6 +40,7 @@ LOWEST = -1e300
 # The standard deviation of a normal distribution over its median and its mean absolute deviation, and how many of them
 # away a value is an outlier (Iglewicz and Hoaglin).
 DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
+NUMBER = re.compile(r"-?\d[\d.,]*(e[+-]?\d+)?")
 # Share of the rows that the automatic threshold flags at least.
 LEAST_SHARE = 0.01
 
@@ -325,14 +331,16 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """Return the scores of all rows by clones that were fitted to the other folds, (n,)."""
         X = _with_rows(X)
         scores = np.empty(_num_samples(X))
+        said = WarningsOfFolds(len(folds))
         for training, held_out in folds:
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
-            with interrupts_end_all():
+            with interrupts_end_all(), said.kept():
                 model, neighbors = _lenient(clone(self.estimator)).fit(rows, None, **inside), None
             if self.method_ == "neighbors":
                 neighbors = NeighborDistance().fit(describe(model, rows))
             scores[held_out] = scores_of(model, self.method_, _safe_indexing(X, held_out), neighbors)
+        said.tell()
         return scores
 
     def __getstate__(self):
@@ -348,6 +356,43 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.method == "neighbors" and not isinstance(unfrozen(self.estimator), NetworkEstimator):
             tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = False
         return tags
+
+
+class WarningsOfFolds:
+    """Keeps what the fits to the folds warn of, to tell each kind of it once and where it came from.
+
+    Warnings are of one kind if they differ in numbers alone.
+
+    Parameters
+    ----------
+    n_folds : int
+    """
+
+    def __init__(self, n_folds):
+        self.n_folds = n_folds
+        self.first, self.n_warned = {}, Counter()
+
+    @contextmanager
+    def kept(self):
+        """Keep the warnings of one fit."""
+        with warnings.catch_warnings(record=True) as caught:
+            yield
+        kinds = {(each.category, NUMBER.sub("#", str(each.message))): each.message for each in caught}
+        self.n_warned.update(kinds.keys())
+        self.first = kinds | self.first
+
+    def tell(self):
+        """Issue a warning of each kind."""
+        for kind, message in self.first.items():
+            text = (
+                f"{self.n_warned[kind]} of the {self.n_folds} fits to folds, whose held-out scores give the threshold, "
+                f"warned as follows; this is not about estimator_, which is fitted to all rows. {message}"
+            )
+            try:
+                warning = kind[0](text)
+            except TypeError:  # a category that is made from something else than a text
+                warning = message
+            warn_user(warning, kind[0])
 
 
 def _lenient(estimator):

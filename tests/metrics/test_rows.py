@@ -67,6 +67,12 @@ def test_columns_that_do_not_depend_on_each_other_are_noticed():
     assert two_sample_auc(real, drawn, random_state=0) > 0.6
 
 
+def test_copied_rows_are_below_one_half():
+    real = mixed_table(300, 0)
+    with pytest.warns(UserWarning, match="below 0.5 by more than chance explains"):
+        assert two_sample_auc(real, real, random_state=0) < 0.3
+
+
 def test_columns_of_frames_are_matched_by_name():
     real, drawn = mixed_table(300, 0), mixed_table(300, 1)
     expected = two_sample_auc(real, drawn, random_state=0)
