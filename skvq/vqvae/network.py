@@ -392,6 +392,7 @@ class VQObjective(Objective):
     """
 
     squared_error = "reconstruction"
+    loss_weights = ("codebook_weight", "commitment_weight")
     way_out = (
         "Lower learning_rate_init, pass more rows, or allow more bits (max_bits, n_codes, code_shape); other "
         "parameters of training change nothing while the start is kept."
