@@ -477,7 +477,7 @@ class Loop:
             self.module.state_dict(),
             f"after epoch {self.history.n_iter} with learning_rate_init={settings.learning_rate_init:g} and "
             f"alpha={settings.alpha:g}",
-            outcome.lower("lower", "learning_rate_init", "alpha", *self.objective.loss_weights),
+            f"lower {', '.join(['them', *self.objective.loss_weights])}",
         )
 
     def _run_epoch(self, epoch):
