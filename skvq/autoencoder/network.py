@@ -132,8 +132,8 @@ class AutoEncoderObjective(Objective):
     """
 
     way_out = (
-        "Lower learning_rate_init or the loss weights, pass more rows, or raise n_components; other parameters of "
-        "training change nothing while the start is kept."
+        "Raise n_components, or hold more rows out (validation_fraction), or none (early_stopping=False): the held-out "
+        "rows are few or unlike the others."
     )
 
     def __init__(

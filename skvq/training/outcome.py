@@ -7,6 +7,8 @@ from .._warnings import warn_user
 
 # A start that explains so much of the rows needs no training.
 GOOD = 0.9
+# The highest learning rate that "auto" ever stands for.
+HIGHEST_USUAL_RATE = 5e-3
 # Training rows by which the end of a training is compared with its start. A loss that rises by more than this share of
 # what it was, and by so much at least, is that of a fit that diverged.
 COMPARED_ROWS, WORSE, LEAST_WORSE = 256, 0.5, 0.2
@@ -53,6 +55,8 @@ def warn_of_nothing_learned(history, settings, way_out, r_squared):
     """
     if r_squared is not None and r_squared >= GOOD:
         return
+    if settings.learning_rate_init > HIGHEST_USUAL_RATE:
+        way_out = f"Lower learning_rate_init={settings.learning_rate_init:g}."
     kept = "the network as it was before training" if history.best_iter == 0 else "the network after the first epoch"
     quality = "" if r_squared is None else f" (R² {r_squared:.2f})"
     warn_user(f"{settings.name}: training has taught it nothing, so {kept} is kept{quality}. {way_out}")
