@@ -811,10 +811,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             validate_data(self, as_array(X), skip_check_array=True, reset=False)
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
         if self.series_shape_ is not None:
-            normal = NormalSeries.of(self)
-            completion = SeriesCompletion(layout_of(self), self._encode, self._decode, prior, normal)
-            options |= {"n_candidates": n_candidates, "n_draws": n_draws, "strategy": strategy}
-            return completion.complete(X, mask, **options)
+            series = SeriesCompletion(layout_of(self), self._encode, self._decode, prior, NormalSeries.of(self))
+            return series.complete(X, mask, n_draws=n_draws, n_candidates=n_candidates, strategy=strategy, **options)
         if self.image_shape_ is None:
             raise ValueError(
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
