@@ -16,9 +16,9 @@ ridge
 default
     ``VQVAETransformer(series_shape=..., random_state=0)``, the mean of eight completions, and a single one.
 
-`AUC` is that of a random forest that tells single completions from the test windows (`skvq.metrics.two_sample_auc`); 0.5
-is perfect. `run` skips the sets that the file of results has. Seconds are CPU seconds, on one thread, of the fit, and of
-eight completions.
+`AUC` is that of a random forest that tells single completions from the test windows
+(`skvq.metrics.two_sample_auc`); 0.5 is perfect. `run` skips the sets that the file of results has. Seconds are CPU
+seconds, on one thread, of the fit, and of eight completions.
 """
 
 import argparse
