@@ -4,7 +4,7 @@ from ._load import LoadError, load
 from ._version import __version__
 from .autoencoder.estimator import AutoEncoderTransformer
 from .core.progress import progress
-from .core.shared import shared
+from .core.shared import from_shards, shared
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
 from .outliers import OutlierDetector
@@ -33,6 +33,7 @@ __all__ = [
     "VQVAETransformer",
     "VectorCodes",
     "__version__",
+    "from_shards",
     "load",
     "progress",
     "shared",

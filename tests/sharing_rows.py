@@ -10,7 +10,8 @@ import joblib
 import numpy as np
 import torch
 
-from skvq import shared
+from skvq import AutoEncoderTransformer, VQVAETransformer, from_shards, shared
+from skvq.nn import ranks
 
 
 def caught(call, *args, **options):
@@ -21,11 +22,35 @@ def caught(call, *args, **options):
         return type(error).__name__, str(error)
 
 
+def shard(X, sizes=(60, 31, 40, 30, 40), wrong=None):
+    """Yield this process's chunks of X: of two processes the first has the even ones, the other the odd ones."""
+    for number, chunk in enumerate(np.split(X, np.cumsum(sizes)[:-1])):
+        if number % ranks.count() == ranks.number():
+            if number == wrong:
+                raise OSError("the file is gone")
+            yield chunk
+
+
+def fitted_to_shards(X, images):
+    """Return what models say that were fitted to shards."""
+    short = {"max_iter": 2, "random_state": 0, "batch_size": 50, "precision": "float32"}
+    linear = AutoEncoderTransformer(3, hidden_layer_sizes=(), early_stopping=True, **short)
+    of_images = VQVAETransformer(8, channels=8, n_blocks=1, prior=None, **short)
+    stream = AutoEncoderTransformer(3, **short)
+    for chunk in from_shards(shard(X)):
+        stream.partial_fit(chunk)
+    return [
+        linear.fit(from_shards(shard(X))).transform(X),
+        of_images.fit(from_shards(shard(images))).transform(images),
+        stream.transform(X),
+    ]
+
+
 def results(models, rows):
     """Return what calls give in this process, by name; without a group they are plain calls."""
     autoencoder, vae, vqvae, classifier, pipeline, of_frame = models
     X, images, labels, frame, table = rows
-    random = np.random.RandomState(3)
+    random, gaps = np.random.RandomState(3), np.where(X > 15, np.nan, X)
     return {
         "components": shared(autoencoder.transform, X),
         "components, few": shared(autoencoder.transform, X[:3]),
@@ -48,6 +73,11 @@ def results(models, rows):
         "sample and sample": [shared(vae.sample, 40, random_state=random) for _ in range(2)],
         "sample of a frame": shared(of_frame.sample, 101, random_state=0),
         "sample of classes": shared(vqvae.sample, 101, y=labels[:101], random_state=0),
+        "shards": fitted_to_shards(X, images),
+        "shards, of arrays": list(from_shards(X[ranks.number() :: ranks.count()])),
+        "shards, none here": list(from_shards(X[: 100 * ranks.number()])),
+        "error, a shard": caught(AutoEncoderTransformer(3).fit, from_shards(shard(X, wrong=3))),
+        "error, rows of a shard": caught(AutoEncoderTransformer(3).fit, from_shards(shard(gaps))),
         "error": caught(shared, autoencoder.transform, np.where(np.arange(len(X))[:, None] > 150, np.nan, X)),
         "error, no rows": caught(shared, vae.sample, 0),
         "error, no result of rows": caught(shared, autoencoder.score, X),

@@ -158,3 +158,33 @@ def test_without_a_group_it_is_the_plain_call(both):
     _, vae, *_ = fitted_models()
     np.testing.assert_array_equal(plain["sample"], vae.sample(101, random_state=0))
     np.testing.assert_array_equal(plain["bounds"], vae.score_samples(DIGITS, n_importance_samples=2))
+
+
+def test_what_is_fitted_to_shards_is_what_one_process_fits_to_their_chunks(both):
+    (found, _), plain = both
+    for one, other in zip(found["shards"], plain["shards"]):
+        if one.dtype.kind == "i":
+            assert (one == other).mean() >= 0.995
+        else:
+            np.testing.assert_allclose(one, other, atol=1e-5 * other.std())
+
+
+def test_shards_of_arrays_come_in_the_order_of_the_processes(both):
+    (found, _), plain = both
+    np.testing.assert_array_equal(np.vstack(found["shards, of arrays"]), np.vstack([DIGITS[::2], DIGITS[1::2]]))
+    np.testing.assert_array_equal(np.vstack(plain["shards, of arrays"]), DIGITS)
+
+
+def test_a_process_may_have_no_rows_of_its_own(both):
+    (found, _), plain = both
+    np.testing.assert_array_equal(np.vstack(found["shards, none here"]), DIGITS[:100])
+    assert plain["shards, none here"] == []
+
+
+def test_what_is_wrong_with_one_shard_is_raised_in_all_processes(both):
+    (found, other), plain = both
+    assert found["error, a shard"] == other["error, a shard"] == plain["error, a shard"]
+    assert found["error, a shard"] == ("OSError", "the file is gone")
+    kind, message = found["error, rows of a shard"]
+    assert (kind, message) == other["error, rows of a shard"] == plain["error, rows of a shard"]
+    assert "chunk 0 of X" in message

@@ -1,9 +1,9 @@
-"""Share the rows of a call among several processes, each of which gets the whole result."""
+"""Share rows among several processes: those of a call, whose whole result all get, and parts of X that each one has."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import narwhals as nw
@@ -14,8 +14,10 @@ from sklearn.utils.validation import _num_samples
 
 from .._typing import ArrayLike, MatrixLike
 from ..nn import ranks
+from ..training.batches import PASS_VALUES
 from .inference import ROW_BLOCK
 from .layout import with_index
+from .sources import chunks_of, is_source
 
 Result = TypeVar("Result")
 
@@ -77,6 +79,51 @@ def shared(method: Callable[..., Result], X: MatrixLike | int, y: ArrayLike | No
     part = mine.stop - mine.start if isinstance(X, (int, np.integer)) else _safe_indexing(X, mine)
     found = ranks.each(lambda: method(part, **options) if mine.start < mine.stop else None)
     return _joined([rows for rows in found if rows is not None], X)
+
+
+def from_shards(X: MatrixLike | Iterable[Any]) -> Iterator[Any]:
+    """Put together an X of which each of several processes has a part of its own (a shard), chunk by chunk.
+
+    ``fit(skvq.from_shards(X))`` under torchrun reads, parses or generates every row in one process only. Each process
+    passes its shard and gets the chunks of all: the first one of each process, in the order of their numbers, then the
+    second ones, and so on until no process has any left. So all of them fit the same X, as they have to, and the result
+    is that of one process whose X comes in this order. The shards may be of different lengths. Without a group the
+    chunks are those of X.
+
+    Parameters
+    ----------
+    X : array-like, DataFrame, or what `fit` takes in chunks
+        The rows of this process: an iterable of chunks, a data set of torch, an array of dask, zarr or HDF5. An array
+        or a frame is cut into chunks of a few MB.
+
+    Yields
+    ------
+    chunk : ndarray, Tensor or DataFrame
+        Rows of one process. One chunk of each is in memory at a time.
+
+    Raises
+    ------
+    Exception
+        What the X of any process raises is raised in all of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvq import AutoEncoderTransformer, from_shards
+    >>> X = np.random.default_rng(0).normal(size=(100, 4))
+    >>> AutoEncoderTransformer(2, max_iter=1, random_state=0).fit(from_shards(X)).transform(X).shape
+    (100, 2)
+    """
+    mine = iter(chunks_of(X) if is_source(X) else _pieces(X))
+    while chunks := [chunk for chunk in ranks.each(lambda: next(mine, None)) if chunk is not None]:
+        yield from chunks
+
+
+def _pieces(X):
+    """Yield the rows of an array or a frame, some MB at a time."""
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    step = max(1, PASS_VALUES // max(1, int(np.prod(X.shape[1:]))))
+    return (_safe_indexing(X, slice(start, start + step)) for start in range(0, X.shape[0], step))
 
 
 def _seeds(random_state):

@@ -24,10 +24,14 @@ def rows_per_pass(n_columns):
     return max(32, min(PASS_ROWS, PASS_VALUES // n_columns))
 
 
-def cast(array, dtype):
+def cast(array, dtype, **options):
     """Return an array in another type. Values beyond its range become infinite, and training refuses them later."""
     with np.errstate(over="ignore"):
-        return array.astype(dtype)
+        return array.astype(dtype, **options)
+
+
+def _lies_in_rows(array):
+    return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
 
 
 class Gather:
@@ -51,8 +55,10 @@ class Gather:
         self.stays_sparse = self.is_sparse and array.nnz < SPARSE_DENSITY * np.prod(array.shape, dtype=float)
         self._memory = {}
         small = not self.is_sparse and array.size * dtype.itemsize <= CACHE_BYTES
-        if small and array.dtype != NUMPY_TYPES[dtype]:
-            self.array = cast(array, NUMPY_TYPES[dtype])
+        if small and (array.dtype != NUMPY_TYPES[dtype] or not _lies_in_rows(array)):
+            self.array = cast(array, NUMPY_TYPES[dtype], order="C")
+        # numpy's take would copy a whole array whose rows do not lie one after another, for every batch.
+        self.lies_in_rows = not self.is_sparse and _lies_in_rows(self.array)
 
     def __len__(self):
         """Return the number of rows."""
@@ -71,7 +77,10 @@ class Gather:
         if self.is_sparse:
             cast(self.array[indices], NUMPY_TYPES[self.dtype]).toarray(out=memory.batch)
         else:
-            self.array.take(indices, axis=0, out=memory.rows, mode="clip")
+            if self.lies_in_rows:
+                self.array.take(indices, axis=0, out=memory.rows, mode="clip")
+            else:
+                memory.rows[...] = self.array[indices]
             memory.cast()
         return memory.tensor
 

@@ -271,12 +271,12 @@ class Rows:
             yield self.take(order[start : start + batch_size])
 
     def drawn_order(self, generator):
-        """Return the positions of all rows in an order drawn from `generator`, (n,) int64."""
-        return torch.randperm(len(self), generator=generator).numpy()
+        """Return the positions of all rows in an order drawn from `generator`, (n,) integers."""
+        return drawn_order(len(self), generator)
 
     def sample(self, n_rows, generator):
         """Return at most `n_rows` distinct rows, drawn from `generator`, as one tensor, gathered piece by piece."""
-        order = np.sort(torch.randperm(len(self), generator=generator)[:n_rows].numpy())
+        order = np.sort(drawn_order(len(self), generator)[:n_rows])
         rows = torch.empty(len(order), *self.shape, dtype=self.dtype, device=self.device)
         for start in range(0, len(order), self.pass_size):
             piece = self.take(order[start : start + self.pass_size])
@@ -340,6 +340,12 @@ class TermMeans:
         return {name: total / self.n_rows for name, total in self.sums.items()}
 
 
+def drawn_order(n_rows, generator):
+    """Return the positions 0 … n_rows - 1 in an order drawn from `generator`, in half the bytes of int64 if they fit."""
+    dtype = torch.int32 if n_rows < 2**31 else torch.int64
+    return torch.randperm(n_rows, generator=generator, dtype=dtype).numpy()
+
+
 def n_training_rows(n_rows, validation_fraction):
     """Return how many of `n_rows` rows are left to train on; at least one is held out.
 
@@ -371,7 +377,7 @@ def split_rows(n_rows, validation_fraction, generator):
 
     Returns
     -------
-    training, validation : ndarray of int64
+    training, validation : ndarray of int
         Disjoint sorted positions that together are 0 … n_rows - 1.
 
     Raises
@@ -380,5 +386,7 @@ def split_rows(n_rows, validation_fraction, generator):
         If no row would be left to train on.
     """
     n_validation = n_rows - n_training_rows(n_rows, validation_fraction)
-    order = torch.randperm(n_rows, generator=generator).numpy()
-    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+    order = drawn_order(n_rows, generator)
+    order[:n_validation].sort()
+    order[n_validation:].sort()
+    return order[n_validation:], order[:n_validation]

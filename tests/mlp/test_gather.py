@@ -208,3 +208,18 @@ def test_a_pass_in_order_gives_every_row_once(monkeypatch):
 def test_a_pass_takes_many_rows_but_not_much_memory(n_columns):
     assert 32 <= rows_per_pass(n_columns) <= 2048
     assert rows_per_pass(n_columns) * n_columns <= max(4_000_000, 32 * n_columns)
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda X: X[:, ::2], lambda X: X.astype(">f8")])
+@CACHED
+def test_a_batch_copies_its_own_rows_only(layout, cached, monkeypatch):
+    if not cached:
+        monkeypatch.setattr(gather, "CACHE_BYTES", 0)
+    X = layout(np.zeros((20_000, 10)))
+    rows = Gather(X, torch.float64)
+    rows.take(ORDER)
+    tracemalloc.start()
+    rows.take(ORDER)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000
