@@ -7,7 +7,7 @@ from .core.progress import progress
 from .core.shared import from_shards, shared
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
-from .outliers import OutlierDetector
+from .outliers.estimator import OutlierDetector
 from .priors.hierarchical import HierarchicalPixelCNN
 from .priors.nade import OrderlessNADE
 from .priors.pixelcnn import PixelCNN

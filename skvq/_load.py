@@ -12,8 +12,9 @@ from .autoencoder.estimator import AutoEncoderTransformer
 from .core.device import prepared, resolve_device
 from .mlp.classifier import MLPClassifier
 from .mlp.regressor import MLPRegressor
+from .outliers.estimator import OutlierDetector
 from .persistence.container import LoadError, open_saved, require_safetensors
-from .persistence.documents import Draft
+from .persistence.documents import Draft, schemas_of
 from .persistence.records import check_keys
 from .persistence.save import FORMAT
 from .priors.hierarchical import HierarchicalPixelCNN
@@ -29,10 +30,10 @@ CLASSES = {
     kind.__name__: kind
     for kind in (
         AutoEncoderTransformer, CausalTransformer, HierarchicalPixelCNN, MLPClassifier, MLPRegressor, OrderlessNADE,
-        PixelCNN, VAETransformer, VQVAETransformer, *KINDS.values(),
+        OutlierDetector, PixelCNN, VAETransformer, VQVAETransformer, *KINDS.values(),
     )
 }  # fmt: skip
-SCHEMAS = [kind._schema for kind in CLASSES.values() if hasattr(kind, "_schema")]
+SCHEMAS = schemas_of(CLASSES)
 
 
 @prepared
@@ -121,7 +122,9 @@ def _version(metadata):
 
 def _move(estimator, device):
     """Set the parameter `device` of an estimator and of those in it."""
-    estimator.set_params(device=device)
-    for inside in (getattr(estimator, "prior", None), getattr(estimator, "prior_", None)):
+    if "device" in estimator.get_params(deep=False):
+        estimator.set_params(device=device)
+    for name in ("prior", "prior_", "estimator", "estimator_"):
+        inside = getattr(estimator, name, None)
         if hasattr(inside, "set_params"):
-            inside.set_params(device=device)
+            _move(inside, device)

@@ -1,6 +1,7 @@
 """`OutlierDetector`: scores are those of the estimator, thresholds are those of its rules."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,8 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skvq import AutoEncoderTransformer, OutlierDetector, PixelCNN, VAETransformer, VQVAETransformer
-from skvq.outliers import tail_threshold
+from skvq import AutoEncoderTransformer, OutlierDetector, PixelCNN, VAETransformer, VQVAETransformer, load
+from skvq.outliers.estimator import tail_threshold
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 WINE = load_wine().data
@@ -321,11 +322,79 @@ def test_metadata_are_routed_as_requested():
             OutlierDetector(GaussianMixture(), contamination=0.1).fit(WINE, sample_weight=weights)
 
 
+class Warns(Given):
+    """Its fit warns of how many rows it was given."""
+
+    def fit(self, X, y=None):
+        warnings.warn(f"only {len(X)} rows", RuntimeWarning, stacklevel=2)
+        return super().fit(X)
+
+
+def test_fits_to_folds_warn_once_and_say_that_they_are_of_folds():
+    rows = np.random.default_rng(0).normal(size=(52, 2))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        OutlierDetector(Warns(), cv=5).fit(rows)
+    of_all, of_folds = (str(each.message) for each in caught)
+    assert of_all == "only 52 rows"
+    assert of_folds.startswith("5 of the 5 fits to folds")
+    assert of_folds.endswith("not about estimator_, which is fitted to all rows. only 41 rows")
+    assert {each.category for each in caught} == {RuntimeWarning}
+
+
+class NeedsZero(Given):
+    """Its fit warns of rows among which there is no 0."""
+
+    def fit(self, X, y=None):
+        if 0 not in X:
+            warnings.warn("no zero", stacklevel=2)
+        return self
+
+
+def test_a_warning_of_one_fold_is_told_as_that_of_one():
+    with pytest.warns(UserWarning, match="^1 of the 5 fits to folds.*no zero$"):
+        OutlierDetector(NeedsZero()).fit(np.arange(50.0)[:, np.newaxis])
+
+
 def test_a_pickle_keeps_the_outputs():
     model = VAETransformer(2, hidden_layer_sizes=(), max_iter=2, random_state=0)
     detector = OutlierDetector(model, cv=2).fit(WINE)
     again = pickle.loads(pickle.dumps(detector))
     np.testing.assert_array_equal(again.decision_function(WINE), detector.decision_function(WINE))
+
+
+@pytest.mark.parametrize("method", ["reconstruction_error", "neighbors"])
+def test_a_file_keeps_names_thresholds_and_scores_to_the_bit(method, tmp_path):
+    table = pd.DataFrame(WINE[:, :4], columns=list("abcd")).assign(kind=np.where(WINE[:, 0] > 13, "x", "y"))
+    table.loc[::9, "b"] = np.nan
+    model = AutoEncoderTransformer(2, hidden_layer_sizes=(), max_iter=2, random_state=0)
+    detector = OutlierDetector(model, method=method, cv=2).fit(table)
+    detector.offset_ = np.float64(-1.5)
+    detector.save(tmp_path / "detector.safetensors")
+    again = load(tmp_path / "detector.safetensors", device="cpu")
+    np.testing.assert_array_equal(again.decision_function(table), detector.decision_function(table))
+    np.testing.assert_array_equal(again.held_out_scores_, detector.held_out_scores_)
+    assert again.get_params().keys() == detector.get_params().keys()
+    assert again.feature_names_in_.tolist() == [*"abcd", "kind"]
+    assert again.set_threshold().offset_ == detector.set_threshold().offset_
+    np.testing.assert_array_equal(again.fit(table).training_scores_, detector.training_scores_)
+
+
+def test_save_of_a_detector_around_others_names_what_keeps_it(tmp_path):
+    own = AutoEncoderTransformer(2, hidden_layer_sizes=(), max_iter=2, random_state=0)
+    path = tmp_path / "detector.safetensors"
+    for inside, kind in {scaled(own): "Pipeline", PCA(2): "PCA", FrozenEstimator(own.fit(WINE)): "Frozen"}.items():
+        detector = OutlierDetector(inside, method="neighbors", contamination=0.1).fit(WINE)
+        with pytest.raises(TypeError, match=f"but estimator is a {kind}.*joblib.dump"):
+            detector.save(path)
+    with pytest.raises(TypeError, match=r"cv=KFold.*set_params before save"):
+        OutlierDetector(own, cv=KFold(2)).fit(WINE).save(path)
+    with pytest.raises(NotFittedError):
+        OutlierDetector(own).save(path)
+    changed = OutlierDetector(own, contamination=0.1).fit(WINE).set_params(estimator=VAETransformer())
+    with pytest.raises(ValueError, match="could not be loaded again: .*estimator and estimator_"):
+        changed.save(path)
+    assert not path.exists()
 
 
 def test_one_seed_gives_one_threshold():

@@ -132,8 +132,8 @@ class AutoEncoderObjective(Objective):
     """
 
     way_out = (
-        "Lower learning_rate_init or the loss weights, pass more rows, or raise n_components; other parameters of "
-        "training change nothing while the start is kept."
+        "Raise n_components, or hold more rows out (validation_fraction), or none (early_stopping=False): the held-out "
+        "rows are few or unlike the others."
     )
 
     def __init__(
@@ -158,6 +158,8 @@ class AutoEncoderObjective(Objective):
         self.generator = generator
         if noise is None and not isinstance(module.loss, LogLoss):
             self.squared_error = "reconstruction"
+        weights = {"sparsity_weight": sparsity is not None, "contractive_weight": contractive_weight > 0}
+        self.loss_weights = tuple(name for name, acts in weights.items() if acts)
         self.evaluation_seed = int(torch.randint(2**31 - 1, (), generator=generator))
         self.evaluation_generator = torch.Generator().manual_seed(self.evaluation_seed)
 

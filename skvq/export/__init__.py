@@ -85,10 +85,14 @@ def to_onnx(estimator: BaseEstimator, part: str = "auto", *, dtype: str = "float
     parts = next((PARTS[base] for base in type(estimator).__mro__ if base in PARTS), None)
     if parts is None:
         exported = ", ".join(known.__name__ for known in PARTS)
-        raise TypeError(
-            f"{kind} has no form in ONNX; what can be exported is {exported} (models of codes, such as PixelCNN, draw "
-            "at random and stay in Python)"
-        )
+        own = type(estimator).__module__.startswith(__name__.partition(".")[0] + ".")
+        way_out = "models of codes, such as PixelCNN, draw at random and stay in Python"
+        if not own:
+            way_out = (
+                "for a Pipeline, or another estimator of scikit-learn, call skvq.export.register_converters(), then "
+                "skl2onnx.to_onnx(estimator, X[:1].astype('float32'))"
+            )
+        raise TypeError(f"{kind} has no form in ONNX; what can be exported is {exported}; {way_out}")
     name = next(iter(parts)) if part == "auto" else part
     if name not in parts:
         accepted = ", ".join(map(repr, ["auto", *parts]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from numbers import Real
 from typing import Any
 
@@ -10,6 +11,12 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from .._typing import NDArray
+
+# The call that makes times of the text that a CSV file holds of them.
+READ_AS = {
+    "dates": "pandas.read_csv(path, parse_dates=[{column!r}])",
+    "durations": "table[{column!r}] = pandas.to_timedelta(table[{column!r}])",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ def encode_tables(**tables: Any) -> EncodedTables:
     Raises
     ------
     ValueError
-        For tables with other columns than the first one, or with text where the first one has numbers.
+        For tables with other columns than the first one, with text where the first one has numbers, and with dates or
+        durations in one table alone.
 
     Examples
     --------
@@ -116,10 +124,17 @@ def _encode_column(column, parts):
     """Return the levels of a column (None for numbers), and its float64 values in each table."""
     read = {name: _read(part) for name, part in parts.items()}
     first = next(iter(read))
+    held = {name: _held(part, read[name]) for name, part in parts.items()}
+    for name, (kind, shown) in held.items():
+        of_first, shown_first = held[first]
+        if kind != of_first and (of_first == "numbers" or not {kind, of_first}.isdisjoint(READ_AS)):
+            timed = next((each for each in (of_first, kind) if each in READ_AS), None)
+            way_out = "make them alike" if timed is None else f"read the text as {timed}: {READ_AS[timed]}"
+            raise ValueError(
+                f"column {column!r} holds {shown_first} in {first}, but {shown} in {name}; "
+                + way_out.format(column=column)
+            )
     if isinstance(read[first], np.ndarray):
-        for name, cells in read.items():
-            if not isinstance(cells, np.ndarray):
-                raise ValueError(f"column {column!r} holds numbers in {first}, but other values in {name}")
         return None, list(read.values())
     lists = [_cells(cells) for cells in read.values()]
     present = {cell for cells in lists for cell in cells if cell is not None}
@@ -127,6 +142,21 @@ def _encode_column(column, parts):
     levels = list(dict.fromkeys([*own, *sorted(present, key=_order)]))
     position = {level: i for i, level in enumerate(levels)}
     return levels, [np.array([np.nan if cell is None else position[cell] for cell in cells]) for cells in lists]
+
+
+def _held(column, cells):
+    """Return the kind of a column, "numbers", "dates", "durations" or "labels", and what messages say of it."""
+    if isinstance(cells, np.ndarray):
+        kind = "dates" if _is_date(column) else "durations" if _is_duration(column) else "numbers"
+        return kind, kind
+    found = next((cell for cell in cells if cell is not None), None)
+    if isinstance(found, date):
+        return "dates", "dates"
+    return "labels", f"text, such as {found!r:.40}" if isinstance(found, str) else f"labels, such as {found!r:.40}"
+
+
+def _is_duration(column):
+    return column.dtype == nw.Duration if isinstance(column, nw.Series) else column.dtype.kind == "m"
 
 
 def _is_date(column):

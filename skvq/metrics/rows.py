@@ -16,10 +16,13 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._typing import ArrayLike, RandomState
+from .._warnings import warn_user
 from .columns import encode_tables
 
 # Distances are computed in blocks of so many values (32 MB).
 BLOCK_VALUES = 2**22
+# An area so many standard deviations below 0.5 is no chance.
+MOST_DEVIATIONS = 5
 # Histogram-based boosting has a bin for each level of a category, and so many at most.
 MOST_LEVELS = 255
 
@@ -53,8 +56,15 @@ def two_sample_auc(
     Returns
     -------
     float
-        Mean over the folds. 1: every row is recognised. Below 0.5: rows occur on both sides, such as drawn rows that
-        are copies of `X_real`.
+        Mean over the folds. 1: every row is recognised. 0.5: the classifier tells nothing. Below 0.5, by more than
+        chance explains: rows of `X_drawn` are copies of rows of `X_real`, or paired with them as reconstructions are
+        with the rows that they are made of. The classifier has seen the partner of a row, with the other label, and
+        gives this row that label. Such a value does not say how alike the two are.
+
+    Warns
+    -----
+    UserWarning
+        For a value so far below 0.5.
 
     Notes
     -----
@@ -79,7 +89,16 @@ def two_sample_auc(
     random = _random(random_state, "two_sample_auc")
     folds = StratifiedKFold(cv, shuffle=True, random_state=_seed(random))
     model = RandomForestClassifier(random_state=_seed(random)) if estimator is None else estimator
-    return float(cross_val_score(model, X, is_drawn, scoring="roc_auc", cv=folds, error_score="raise").mean())
+    area = float(cross_val_score(model, X, is_drawn, scoring="roc_auc", cv=folds, error_score="raise").mean())
+    n_real, n_drawn = map(len, encoded.values)
+    deviation = np.sqrt((n_real + n_drawn + 1) / (12 * n_real * n_drawn))  # of the Mann-Whitney statistic, by chance
+    if area < 0.5 - MOST_DEVIATIONS * deviation:
+        warn_user(
+            f"two_sample_auc is {area:.2f}, below 0.5 by more than chance explains: rows of X_drawn are copies of rows "
+            "of X_real, or paired with them as reconstructions are, so the classifier has learned the label of each "
+            "row's partner. Pass rows of X_real that X_drawn was not made of"
+        )
+    return area
 
 
 def train_on_synthetic(

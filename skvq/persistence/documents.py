@@ -9,10 +9,10 @@ from typing import Literal
 from .records import Limits, check_keys, convert
 from .values import decode_parameters, encode, encode_parameters, own_schema
 
-# What an estimator may hold besides parameters and fitted attributes, and loses: what serves training only (networks as
-# a cache, the memory of an optimiser, callbacks, requests for metadata).
+# What an estimator may hold besides parameters and fitted attributes, and loses: what is built again (networks, search
+# trees), and what serves training only (the memory of an optimiser, callbacks, requests for metadata).
 LEFT_OUT = {
-    "_module", "_table", "_layout", "_codes", "_seed", "_optimizer_state", "_stream", "_stream_memory",
+    "_module", "_table", "_layout", "_codes", "_seed", "_optimizer_state", "_stream", "_stream_memory", "_nearest",
     "_skl_callbacks", "_metadata_request",
 }  # fmt: skip
 # That the output is to be a frame is kept.
@@ -36,8 +36,8 @@ class Schema:
         (estimator); raises for parameters that are within their constraints and still out of range.
     check_arrays : callable, default=None
         (estimator); raises ValueError for arrays that do not go with the rest.
-    estimators : dict of tuple of Schema
-        By attribute that is a fitted estimator: what it may be.
+    estimators : dict of tuple of Schema, or of None
+        By attribute that is a fitted estimator: what it may be, None for any of this package's.
     optional : frozenset of str
         Attributes that need not be there.
     kind : type, default=None
@@ -50,7 +50,7 @@ class Schema:
     check: Callable
     check_parameters: Callable | None = None
     check_arrays: Callable | None = None
-    estimators: Mapping[str, tuple] = field(default_factory=dict)
+    estimators: Mapping[str, tuple | None] = field(default_factory=dict)
     optional: frozenset = frozenset()
     kind: type | None = None
 
@@ -77,7 +77,7 @@ def pack(estimator, schema):
     for name in sorted(schema.attributes & present.keys()):
         value, arrays = present[name], {}
         if name in schema.estimators:
-            fitting = [inner for inner in schema.estimators[name] if inner.is_of(value)]
+            fitting = [inner for inner in schema.estimators[name] or () if inner.is_of(value)]
             document["state"][name], arrays = pack(value, fitting[0] if fitting else own_schema(value))
         elif name in schema.arrays and not (name in schema.values and (value is None or isinstance(value, float))):
             document["state"][name], arrays = None, schema.arrays[name].pack(value)
@@ -93,6 +93,11 @@ def fitted_attributes(estimator):
     """Return what an estimator holds besides its parameters and what is left out."""
     parameters = {*estimator.get_params(deep=False), *LEFT_OUT, OUTPUT}
     return {name: value for name, value in vars(estimator).items() if name not in parameters}
+
+
+def schemas_of(classes):
+    """Return the schemas of those of the classes (by name) that are fitted and saved."""
+    return [kind._schema for kind in classes.values() if hasattr(kind, "_schema")]
 
 
 def _join(name, suffix):
@@ -177,7 +182,8 @@ class Draft:
         if name == OUTPUT:
             setattr(self.estimator, OUTPUT, {"transform": convert(data, Output)})
         elif name in self.schema.estimators:
-            self.inside[name] = Draft(data, self._infos(name), classes, self.schema.estimators[name])
+            schemas = self.schema.estimators[name] or schemas_of(classes)
+            self.inside[name] = Draft(data, self._infos(name), classes, schemas)
             setattr(self.estimator, name, self.inside[name].estimator)
         elif name in self.schema.values and name not in self.found:
             try:

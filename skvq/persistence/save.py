@@ -15,14 +15,22 @@ from .values import decode, is_own, own_schema
 FORMAT = 1
 
 
+def _classes_in(estimator):
+    """Return the classes of this package of an estimator and of all that it holds."""
+    found = {type(estimator)}
+    for value in vars(estimator).values():
+        if is_own(value):
+            found |= _classes_in(value)
+    return found
+
+
 def save(estimator, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to one file; see the estimators' method of the same name."""
     require_safetensors()
     schema = own_schema(estimator)
-    check_is_fitted(estimator, next(name for name in ("weights_", "coefs_") if name in schema.arrays))
+    check_is_fitted(estimator, next(name for name in ("weights_", "coefs_", "offset_") if name in schema.attributes))
     document, arrays = pack(estimator, schema)
-    own = {type(each) for each in (estimator, *vars(estimator).values()) if is_own(each)}
-    classes = {kind.__name__: kind for kind in own}
+    classes = {kind.__name__: kind for kind in _classes_in(estimator)}
     try:
         # What load would refuse is not written.
         Draft(decode(json.dumps(document)), infos_of(arrays), classes, [schema]).fill(arrays)

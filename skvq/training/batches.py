@@ -341,7 +341,7 @@ class TermMeans:
 
 
 def drawn_order(n_rows, generator):
-    """Return the positions 0 … n_rows - 1 in an order drawn from `generator`, in half the bytes of int64 if they fit."""
+    """Return the positions 0 … n_rows - 1 in an order drawn from `generator`, as int32 where they fit."""
     dtype = torch.int32 if n_rows < 2**31 else torch.int64
     return torch.randperm(n_rows, generator=generator, dtype=dtype).numpy()
 

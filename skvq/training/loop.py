@@ -78,10 +78,13 @@ class Objective:
         The term that is the mean squared error of the values of rows, None where there is none.
     way_out : str
         What a user can try where training teaches the network nothing.
+    loss_weights : tuple of str
+        The parameters that weigh its terms, where there are some.
     """
 
     squared_error: str | None = None
     way_out = "Lower learning_rate_init, or pass more rows."
+    loss_weights: tuple[str, ...] = ()
 
     def __init__(self, module):
         self.module = module
@@ -474,7 +477,7 @@ class Loop:
             self.module.state_dict(),
             f"after epoch {self.history.n_iter} with learning_rate_init={settings.learning_rate_init:g} and "
             f"alpha={settings.alpha:g}",
-            "lower them, or the loss weights",
+            f"lower {', '.join(['them', *self.objective.loss_weights])}",
         )
 
     def _run_epoch(self, epoch):
@@ -528,7 +531,7 @@ class Loop:
     def _refuse(self, loss, step):
         """Raise ValueError for the loss, which is not finite, of a step in an epoch at a learning rate."""
         self.rows.look()  # what is not finite may be the rows
-        outcome.refuse_loss(loss, *step, self.settings)
+        outcome.refuse_loss(loss, *step, self)
 
     def _step(self, batch, epoch):
         factor = self._factor()
@@ -620,7 +623,7 @@ class Loop:
         """Return the mean of every loss term over `rows` (dict of float) with the module in evaluation mode."""
         values = self.mean_terms(rows)
         if not math.isfinite(watched := values[self.settings.monitor]):
-            outcome.refuse_held_out_loss(watched, epoch, self.settings)
+            outcome.refuse_held_out_loss(watched, epoch, self)
         return values | self.objective.pass_summary()
 
     def monitored(self, rows):

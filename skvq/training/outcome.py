@@ -7,6 +7,8 @@ from .._warnings import warn_user
 
 # A start that explains so much of the rows needs no training.
 GOOD = 0.9
+# The highest learning rate that "auto" ever stands for.
+HIGHEST_USUAL_RATE = 5e-3
 # Training rows by which the end of a training is compared with its start. A loss that rises by more than this share of
 # what it was, and by so much at least, is that of a fit that diverged.
 COMPARED_ROWS, WORSE, LEAST_WORSE = 256, 0.5, 0.2
@@ -53,32 +55,42 @@ def warn_of_nothing_learned(history, settings, way_out, r_squared):
     """
     if r_squared is not None and r_squared >= GOOD:
         return
-    losses = history.terms[f"validation_{settings.monitor}"]
-    best = [history.at_start, *losses][history.best_iter]
+    if settings.learning_rate_init > HIGHEST_USUAL_RATE:
+        way_out = f"Lower learning_rate_init={settings.learning_rate_init:g}."
     kept = "the network as it was before training" if history.best_iter == 0 else "the network after the first epoch"
     quality = "" if r_squared is None else f" (R² {r_squared:.2f})"
-    warn_user(
-        f"{settings.name}: training has taught it nothing: the {settings.monitor} of held-out rows was "
-        f"{history.at_start:.4g} at the start, {best:.4g} at best and {losses[-1]:.4g} in the last epoch; {kept} is "
-        f"kept{quality}. {way_out}"
-    )
+    warn_user(f"{settings.name}: training has taught it nothing, so {kept} is kept{quality}. {way_out}")
 
 
-def refuse_loss(loss, epoch, rate, settings):
+def lower(verb, *parameters):
+    """Return the advice to lower parameters.
+
+    Examples
+    --------
+    >>> lower("Lower", "learning_rate_init", "alpha", "kl_weight")
+    'Lower learning_rate_init, alpha or kl_weight'
+    """
+    return f"{verb} {' or '.join([', '.join(parameters[:-1]), *parameters[-1:]] if parameters[1:] else parameters)}"
+
+
+def refuse_loss(loss, epoch, rate, loop):
     """Raise ValueError for the loss of a step, which is not finite, at a learning rate."""
+    settings = loop.settings
     raise ValueError(
         f"the loss became {loss} in epoch {epoch} at a learning rate of {rate:.3g} "
-        f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); lower them or the loss "
-        "weights"
+        f"(learning_rate_init={settings.learning_rate_init:g}, alpha={settings.alpha:g}); "
+        + lower("lower", "learning_rate_init", "alpha", *loop.objective.loss_weights)
     )
 
 
-def refuse_held_out_loss(loss, epoch, settings):
+def refuse_held_out_loss(loss, epoch, loop):
     """Raise ValueError for the monitored loss of held-out rows, which is not finite."""
+    settings = loop.settings
     raise ValueError(
         f"the best epoch cannot be chosen: the {settings.monitor} of the held-out rows is {loss} after epoch {epoch} "
-        f"with learning_rate_init={settings.learning_rate_init:g} and alpha={settings.alpha:g}. Lower these or the "
-        "loss weights. If you passed X_val, look there for values that are far from those of X"
+        f"with learning_rate_init={settings.learning_rate_init:g} and alpha={settings.alpha:g}. "
+        f"{lower('Lower', 'learning_rate_init', 'alpha', *loop.objective.loss_weights)}. If you passed X_val, look "
+        "there for values that are far from those of X"
     )
 
 
@@ -138,10 +150,10 @@ def warn_if_worse(loop, after, before, unit, way_out=""):
     if after <= before + max(WORSE * abs(before), LEAST_WORSE * unit):
         return False
     settings = loop.settings
+    rate = f"learning_rate_init={settings.learning_rate_init:g}"
     warn_user(
         f"{settings.name}: training diverged: the {settings.monitor} of training rows is {after:.4g}, and was "
-        f"{before:.4g} at the start. Lower learning_rate_init={settings.learning_rate_init:g}, alpha or the loss "
-        f"weights{way_out}"
+        f"{before:.4g} at the start. {lower('Lower', rate, 'alpha', *loop.objective.loss_weights)}{way_out}"
     )
     return True
 

@@ -116,6 +116,8 @@ class VAEObjective(Objective):
     .. [2] S. R. Bowman et al., "Generating Sentences from a Continuous Space", CoNLL 2016, section 3.1.
     """
 
+    loss_weights = ("kl_weight",)
+
     def __init__(self, module, *, n_components, kl_weight, kl_warmup, free_bits, generator):
         super().__init__(module)
         self.n_components = n_components

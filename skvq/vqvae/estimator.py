@@ -942,13 +942,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     def _objective(self, start, generator, *, augments):
         automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]
+        noise = automatic_noise if is_auto(self.input_noise) else plain(self.input_noise)
+        has_layers = bool(start.architecture.hidden_layer_sizes)
+        weights = {name: plain(getattr(self, name)) for name in VQObjective.loss_weights}
         return VQObjective(
-            start.module,
-            codebook_weight=plain(self.codebook_weight),
-            commitment_weight=plain(self.commitment_weight),
-            input_noise=automatic_noise if is_auto(self.input_noise) else plain(self.input_noise),
-            augments=augments,
-            generator=generator,
+            start.module, input_noise=noise, augments=augments, has_layers=has_layers, generator=generator, **weights
         )
 
     def _learned(self, fitting):

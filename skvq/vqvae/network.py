@@ -382,7 +382,8 @@ class VQObjective(Objective):
     codebook term has no gradient: the quantiser takes the codebook's step itself, times `codebook_weight`. Here the
     term is reported unweighted, and counts with its weight in the reported loss. In training the encoder may see the
     rows with Gaussian noise of standard deviation `input_noise`, while the reconstruction is compared with the clean
-    ones, as in a denoising autoencoder [2]_. With `augments`, images are shifted, by up to half a cell (for codes of
+    ones, as in a denoising autoencoder [2]_. `has_layers` says whether hidden layers, which could be left out, stand
+    beside the linear paths. With `augments`, images are shifted, by up to half a cell (for codes of
     whole images by a pixel), and mirrored in training. The matrices of the networks of images move by Muon.
 
     References
@@ -392,13 +393,22 @@ class VQObjective(Objective):
     """
 
     squared_error = "reconstruction"
-    way_out = (
-        "Lower learning_rate_init, pass more rows, or allow more bits (max_bits, n_codes, code_shape); other "
-        "parameters of training change nothing while the start is kept."
-    )
+    loss_weights = ("codebook_weight", "commitment_weight")
 
-    def __init__(self, module, *, codebook_weight, commitment_weight, input_noise, generator, augments=False):
+    def __init__(
+        self,
+        module,
+        *,
+        codebook_weight,
+        commitment_weight,
+        input_noise,
+        generator,
+        augments=False,
+        has_layers=False,
+    ):
         super().__init__(module)
+        instead = "Try hidden_layer_sizes=(), a" if has_layers else "Try a"
+        self.way_out = f"{instead} lower learning_rate_init, or more bits (max_bits, n_codes, code_shape)."
         self.input_noise = input_noise
         self.augments = augments
         self.weights = {"codebook": codebook_weight, "commitment": commitment_weight}

@@ -9,7 +9,10 @@ import onnxruntime
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits, load_wine
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skvq import (
     AutoEncoderTransformer,
@@ -244,6 +247,12 @@ def test_an_unknown_dtype_is_refused():
 def test_models_of_codes_are_refused(estimator):
     with pytest.raises(TypeError, match=f"{type(estimator).__name__} has no form in ONNX"):
         to_onnx(estimator)
+
+
+@pytest.mark.parametrize("estimator", [make_pipeline(StandardScaler(), PCA(2)), PCA(2)])
+def test_the_way_of_pipelines_is_named(estimator):
+    with pytest.raises(TypeError, match=r"has no form in ONNX.*register_converters\(\), then skl2onnx.to_onnx\("):
+        to_onnx(estimator.fit(WINE))
 
 
 def test_without_onnx_the_error_says_what_to_install(monkeypatch):

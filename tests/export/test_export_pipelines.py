@@ -4,8 +4,10 @@ import sys
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import skl2onnx
+import sklearn.neural_network
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits, load_wine
@@ -51,6 +53,24 @@ def assert_classifies_alike(pipeline, X):
 def test_a_scaler_before_a_classifier(names):
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((16,), max_iter=10, random_state=0))
     assert_classifies_alike(pipeline.fit(WINE, names[CLASSES]), WINE)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, sklearn.neural_network.MLPClassifier])
+def test_columns_of_float64_need_no_zipmap_or_float32(kind):
+    frame = pd.DataFrame(WINE[:, :3].astype(np.float64), columns=["a", "b", "c"])
+    pipeline = make_pipeline(StandardScaler(), kind((8,), max_iter=5, random_state=0)).fit(frame, CLASSES)
+    refused = skl2onnx.to_onnx(pipeline, frame[:1])
+    with pytest.raises(Exception, match=r"tensor\(double\).*ZipMap"):
+        onnxruntime.InferenceSession(refused.SerializeToString())
+    columns = {name: frame[[name]].to_numpy() for name in frame}
+    graph = skl2onnx.to_onnx(pipeline, frame[:1], options={"zipmap": False})
+    labels, probabilities = onnxruntime.InferenceSession(graph.SerializeToString()).run(None, columns)
+    assert_array_equal(labels, pipeline.predict(frame))
+    assert_allclose(probabilities, pipeline.predict_proba(frame), **CLOSE)
+    graph = skl2onnx.to_onnx(pipeline, frame[:1].astype(np.float32))
+    columns = {name: values.astype(np.float32) for name, values in columns.items()}
+    labels, _ = onnxruntime.InferenceSession(graph.SerializeToString()).run(None, columns)
+    assert np.mean(labels == pipeline.predict(frame)) > 0.99
 
 
 def test_a_scaler_before_a_classifier_in_float64():

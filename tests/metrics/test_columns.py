@@ -1,3 +1,5 @@
+from datetime import datetime, timedelta
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -97,8 +99,30 @@ def test_other_columns_are_named():
 
 
 def test_text_in_place_of_numbers_is_named():
-    with pytest.raises(ValueError, match="column 'a' holds numbers in X, but other values in Z"):
+    with pytest.raises(ValueError, match="column 'a' holds numbers in X, but text, such as 'one' in Z; make"):
         encode_tables(X=pd.DataFrame({"a": [1]}), Z=pd.DataFrame({"a": ["one"]}))
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_times_that_a_csv_file_made_text_of_are_named_with_the_way_back(frame):
+    days, spans = [datetime(2020, 1, 1), datetime(2021, 5, 5)], [timedelta(days=1), timedelta(days=2)]
+    table = frame({"opened": days, "open for": spans})
+    opened, lasting = table[["opened"]], table[["open for"]]
+    with pytest.raises(ValueError, match=r"holds dates in X, but text, such as '2020-01-01.*parse_dates=\['opened'\]"):
+        encode_tables(X=opened, Z=frame({"opened": ["2020-01-01", "2021-05-05"]}))
+    with pytest.raises(ValueError, match=r"holds text, such as '2020-01-01' in X, but dates in Z; .*parse_dates="):
+        encode_tables(X=frame({"opened": ["2020-01-01", "2021-05-05"]}), Z=opened)
+    with pytest.raises(ValueError, match="holds durations in X, but text, such as '1 days' in Z; .*to_timedelta"):
+        encode_tables(X=lasting, Z=frame({"open for": ["1 days", "2 days"]}))
+
+
+def test_dates_come_back_from_a_csv_file_by_the_call_that_the_message_names(tmp_path):
+    table = pd.DataFrame({"opened": pd.to_datetime(["2020-01-01", "2021-05-05"]), "n": [1, 2]})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    with pytest.raises(ValueError, match="parse_dates"):
+        encode_tables(X=table, Z=pd.read_csv(tmp_path / "table.csv"))
+    encoded = encode_tables(X=table, Z=pd.read_csv(tmp_path / "table.csv", parse_dates=["opened"]))
+    np.testing.assert_array_equal(*encoded.values)
 
 
 @pytest.mark.parametrize("empty", [np.zeros((0, 2)), np.zeros(3), [], pd.DataFrame({"a": []}), pd.DataFrame()])

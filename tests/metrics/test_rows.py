@@ -1,5 +1,7 @@
 """Measures of drawn rows: their values where they are known, and cases that must fail them."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -67,13 +69,30 @@ def test_columns_that_do_not_depend_on_each_other_are_noticed():
 
 def test_copied_rows_are_below_one_half():
     real = mixed_table(300, 0)
-    assert two_sample_auc(real, real, random_state=0) < 0.3
+    with pytest.warns(UserWarning, match="below 0.5 by more than chance explains"):
+        assert two_sample_auc(real, real, random_state=0) < 0.3
 
 
 def test_columns_of_frames_are_matched_by_name():
     real, drawn = mixed_table(300, 0), mixed_table(300, 1)
     expected = two_sample_auc(real, drawn, random_state=0)
     assert two_sample_auc(real, drawn[list(drawn)[::-1]], random_state=0) == expected
+
+
+@pytest.mark.parametrize("copies", [lambda rows, noise: rows, lambda rows, noise: rows + 0.05 * noise])
+def test_copies_and_paired_rows_give_less_than_one_half_and_a_warning(copies):
+    rows, noise = np.random.default_rng(0).normal(size=(2, 150, 3))
+    with pytest.warns(UserWarning, match="below 0.5 by more than chance explains: rows of X_drawn are copies"):
+        assert two_sample_auc(rows, copies(rows, noise), random_state=0) < 0.3
+
+
+@pytest.mark.parametrize("n", [20, 100, 400])
+def test_independent_rows_are_no_copies(n):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seed in range(3):
+            real, drawn = np.random.default_rng(seed).normal(size=(2, n, 3))
+            assert 0.2 < two_sample_auc(real, drawn, random_state=seed) < 0.8
 
 
 def test_auc_is_that_of_a_cross_validated_classifier():

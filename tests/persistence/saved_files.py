@@ -74,7 +74,7 @@ def models():
                 X.astype(int)
             ),
         }
-        return found | _with_vectors(X, images, gaps) | _predictors(X, y, names)
+        return found | _with_vectors(X, images, gaps) | _predictors(X, y, names) | detectors(X, gaps)
 
 
 def _with_vectors(X, images, gaps):
@@ -93,6 +93,20 @@ def _with_vectors(X, images, gaps):
         "VAE, a variance per feature": skvq.VAETransformer(**dense, likelihood="gaussian_per_feature").fit(X),
         "VAE, counts": skvq.VAETransformer(**dense, likelihood="poisson").fit(np.floor(X)),
         "VAE, convolutional": skvq.VAETransformer(**network, likelihood="bernoulli").fit(images),
+    }
+
+
+def detectors(X, gaps):
+    """Return detectors of outliers by name: every method, and an estimator with a prior in it."""
+    dense = {"n_components": 2, "hidden_layer_sizes": (6,), "max_iter": 2, "random_state": 0}
+    quick = {"n_layers": 1, "n_heads": 2, "d_model": 4, "max_iter": 2}
+    codes = skvq.VQVAETransformer(**TABLE, prior=skvq.CausalTransformer(**quick))
+    return {
+        "detector": skvq.OutlierDetector(skvq.AutoEncoderTransformer(**dense), cv=2).fit(X),
+        "detector, neighbours": skvq.OutlierDetector(
+            skvq.AutoEncoderTransformer(**dense), method="neighbors", cv=2
+        ).fit(gaps),
+        "detector, density": skvq.OutlierDetector(codes, contamination=0.1).fit(X),
     }
 
 
@@ -118,6 +132,9 @@ def _predictors(X, y, names):
 def outputs(model):
     """Return all that a fitted estimator makes of some rows, by method: a crash here is a model that is none."""
     shape, rng, found = (5, model.n_features_in_), np.random.default_rng(1), {}
+    if hasattr(model, "estimator_"):
+        rows = model.estimator_.shift_ + model.estimator_.scale_ * rng.normal(size=shape)
+        return {"predict": model.predict(rows), "score_samples": model.score_samples(rows)}
     rows = rng.integers(0, 2, size=shape).astype(np.float64)
     if hasattr(model, "shift_") and getattr(model, "likelihood", None) not in ("bernoulli", "poisson"):
         rows = model.shift_ + model.scale_ * rng.normal(size=shape)  # rows that are not far from those of `fit`
@@ -147,6 +164,7 @@ KEPT = {
     "codes_of_classes": "VQ-VAE, class-conditional prior",
     "codes_of_images": "VQ-VAE, two grids",
     "codes_of_tables": "VQ-VAE, transformer prior",
+    "detector": "detector, neighbours",
     "pixelcnn": "PixelCNN, classes",
     "quantiles": "regressor, quantiles",
     "rows_of_tables": "VQ-VAE, rows prior",

@@ -24,6 +24,7 @@ OF_EACH_CLASS = {
     "CausalTransformer": "CausalTransformer",
     "OrderlessNADE": "OrderlessNADE",
     "MLPClassifier": "classifier, batch normalisation",
+    "OutlierDetector": "detector, neighbours",
     "MLPRegressor": "regressor, quantiles",
     "PixelCNN": "PixelCNN, classes",
     "VAETransformer": "VAE, mixture",
@@ -64,7 +65,7 @@ def by_skops(estimator, path):
     skops.io.dump(estimator, path)
     untrusted = skops.io.get_untrusted_types(file=path)
     model = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    inside = [getattr(model, name, None) for name in ("prior", "prior_")]
+    inside = [getattr(model, name, None) for name in ("prior", "prior_", "estimator", "neighbors_")]
     each = [model, *(part for part in inside if isinstance(part, BaseEstimator))]
     assert set(untrusted) == {f"{type(part).__module__}.{type(part).__name__}" for part in each}
     return skops.io.load(path, trusted=untrusted)

@@ -25,7 +25,13 @@ MODELS = {
     "VQ-VAE of images": lambda: skvq.VQVAETransformer(8, channels=4, n_blocks=1, prior=None, **SMALL).fit(IMAGES),
     "NADE": lambda: skvq.OrderlessNADE(n_units=8, **SMALL).fit(ROWS),
     "transformer": lambda: skvq.CausalTransformer(d_model=4, n_layers=1, **SMALL).fit(CODES),
+    "detector": lambda: detector(),
 }
+
+
+def detector():
+    inside = skvq.AutoEncoderTransformer(2, hidden_layer_sizes=(5,), **SMALL)
+    return skvq.OutlierDetector(inside, method="neighbors", contamination=0.1).fit(ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,12 @@ FORGED = {
     "another codebook than that of the network": ("VQ-VAE", {"codebook_": lambda found: found[..., ::-1]}),
     "counts of other codes": ("VQ-VAE", {"code_counts_": np.zeros_like}),
     "scales of 0": ("autoencoder", {"scale_": np.zeros_like}),
+    "scales of 0 of distances": ("detector", {"neighbors_.scale_": np.zeros_like}),
+    "a whitening that overflows": ("detector", {"neighbors_.whitening_": lambda found: np.full_like(found, 1e308)}),
+    "a mean of NaN of distances": ("detector", {"neighbors_.mean_": lambda found: np.full_like(found, np.nan)}),
+    "training rows at infinity": ("detector", {"neighbors_.rows_": lambda found: np.full_like(found, np.inf)}),
+    "scores that are no numbers": ("detector", {"training_scores_": lambda found: np.full_like(found, np.nan)}),
+    "weights of 1e18 in a detector": ("detector", {"estimator_.weights_": lambda found: np.full_like(found, 1e18)}),
 }
 
 

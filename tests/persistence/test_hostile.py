@@ -136,7 +136,8 @@ def some():
     """Return small models of the other kinds."""
     X, y, images = saved_files.data()
     gaps = np.where(np.arange(X.size).reshape(X.shape) % 7 == 0, np.nan, X)
-    return saved_files._with_vectors(X, images, gaps) | saved_files._predictors(X, y, np.array(["a", "b", "c"])[y])
+    found = saved_files._with_vectors(X, images, gaps) | saved_files._predictors(X, y, np.array(["a", "b", "c"])[y])
+    return found | saved_files.detectors(X, gaps)
 
 
 def test_loading_takes_the_memory_of_the_file_and_hardly_more(tmp_path):

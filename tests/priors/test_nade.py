@@ -83,7 +83,7 @@ def test_rows_are_given_as_a_frame_whose_missing_cells_are_drawn(model):
     ("given", "message"),
     [
         ({"wealth": 1}, "'wealth', but fit saw"),
-        ({"sex": "y"}, "levels that fit did not see: 'y'"),
+        ({"sex": "y"}, "levels that fit did not see: 'y'; it must be '[fm]' or '[fm]' or 'x'$"),
         ({"age": None}, "had no missing cell"),
         ({"age": "old"}, "was of kind integer"),
         ({"age": [1, 2, 3]}, "it must be one value, or 2"),
@@ -94,6 +94,15 @@ def test_rows_are_given_as_a_frame_whose_missing_cells_are_drawn(model):
 def test_what_cannot_be_given_is_refused(model, given, message):
     with pytest.raises(ValueError, match=message):
         model.sample(2, given=given)
+
+
+def test_a_level_that_is_given_and_unknown_is_answered_with_a_few_that_are_known():
+    towns = pd.DataFrame({"town": [f"town {min(index, 11)}" for index in range(60)], "n": np.arange(60.0)})
+    model = OrderlessNADE(max_iter=1, n_units=4, random_state=0).fit(towns)
+    message = "'Hull'; it must be 'town 11', 'town 0', 'town 1', .*'town 5', or one of 4 more$"
+    with pytest.raises(ValueError, match=message) as raised:
+        model.sample(given={"town": "Hull"})
+    assert "cross-validation" not in str(raised.value)
 
 
 def test_missing_cells_are_completed_and_the_others_kept(model):

@@ -1,15 +1,19 @@
 """Trainings that teach nothing are warned of, with what was kept; others are not."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_breast_cancer
 
 from skvq import OrderlessNADE, PixelCNN, VQVAETransformer
+from skvq.autoencoder.network import AutoEncoderObjective
 from skvq.training.batches import Rows
-from skvq.training.loop import History
-from skvq.training.outcome import explained
+from skvq.training.loop import History, Settings
+from skvq.training.outcome import explained, lower, warn_of_nothing_learned
+from skvq.vqvae.network import VQObjective
 
 RANDOM = np.random.default_rng(0)
 CANCER = load_breast_cancer().data
@@ -19,9 +23,50 @@ def test_a_start_that_training_only_makes_worse_is_warned_of():
     model = VQVAETransformer(
         4, (2,), prior=None, learning_rate_init=1.0, max_iter=5, early_stopping=True, random_state=0
     )
-    with pytest.warns(UserWarning, match="network as it was before training is kept .*Lower learning_rate_init"):
+    with pytest.warns(UserWarning, match="network as it was before training is kept .*Lower learning_rate_init=1.$"):
         model.fit(CANCER)
     assert model.best_iter_ == 0
+
+
+class FakeAutoEncoder(torch.nn.Module):
+    loss = None
+
+
+def said(objective, settings):
+    """Return what is said of a training that has kept its start."""
+    history = History({"validation_loss": [2.0, 3.0, 4.0, 4.0, 4.0]}, 5, best_iter=0, at_start=1.0)
+    with pytest.warns(UserWarning, match="^an estimator: ") as caught:
+        warn_of_nothing_learned(history, settings, objective.way_out, 0.65)
+    return str(caught[0].message)
+
+
+def test_a_way_out_names_what_the_estimator_has_in_two_sentences():
+    settings = Settings(5, 32, 2e-3, name="an estimator")
+    module, generator = torch.nn.Linear(1, 1), torch.Generator()
+    autoencoder = AutoEncoderObjective(FakeAutoEncoder(), generator=generator)
+    weights = {"codebook_weight": 1.0, "commitment_weight": 1.0, "input_noise": 0.0, "generator": generator}
+    table, images = (VQObjective(module, **weights, has_layers=has_layers) for has_layers in (True, False))
+    assert said(autoencoder, settings) == (
+        "an estimator: training has taught it nothing, so the network as it was before training is kept (R² 0.65). "
+        "Raise n_components, or hold more rows out (validation_fraction), or none (early_stopping=False): the held-out "
+        "rows are few or unlike the others."
+    )
+    assert "Try hidden_layer_sizes=(), a lower learning_rate_init, or more bits" in said(table, settings)
+    assert "Try a lower learning_rate_init, or more bits" in said(images, settings)
+    assert said(table, replace(settings, learning_rate_init=0.1)).endswith(
+        "kept (R² 0.65). Lower learning_rate_init=0.1."
+    )
+
+
+def test_loss_weights_are_named_where_they_act():
+    module, generator = FakeAutoEncoder(), torch.Generator()
+    assert AutoEncoderObjective(module, generator=generator).loss_weights == ()
+    sparse = AutoEncoderObjective(module, sparsity="l1", contractive_weight=0.1, generator=generator)
+    assert sparse.loss_weights == ("sparsity_weight", "contractive_weight")
+    assert lower("Lower", "learning_rate_init", "alpha", *sparse.loss_weights) == (
+        "Lower learning_rate_init, alpha, sparsity_weight or contractive_weight"
+    )
+    assert lower("Lower", "alpha") == "Lower alpha"
 
 
 def test_a_prior_of_codes_that_cannot_be_foreseen_is_warned_of():

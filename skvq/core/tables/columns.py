@@ -21,7 +21,7 @@ from .zones import from_local, is_rather_local, to_local, zone_of
 MOST_LEVELS = 1000
 # Strings are taken for names where so many cells or more are observed, and this share of them are different.
 LEAST_NAMES, NAMES_SHARE = 20, 0.8
-MOST_SHOWN = 5
+MOST_SHOWN, MOST_KNOWN_SHOWN = 5, 8
 NUMERIC = ("real", "integer")
 # The squares of larger values, times the number of rows, are beyond float64.
 LARGEST_SIZE = 1e150
@@ -150,7 +150,8 @@ class Column:
         ------
         ValueError
             For another kind of column; for levels that `fit` did not see, unless `handle_unknown` is "ignore": then
-            they count as missing.
+            they count as missing. With "given" the error says what a user may give, with "error" how rows with such
+            levels can be taken.
         """
         if observed.missing.all():
             return np.full(len(observed.missing), np.nan)
@@ -181,14 +182,24 @@ class Column:
         index = np.array([known.get(level, np.nan) for level in levels] + [np.nan], dtype=np.float64)
         cells = index[np.where(observed.missing, len(levels), values).astype(np.int64)]
         unknown = np.isnan(cells) & ~observed.missing
-        if unknown.any() and handle_unknown == "error":
+        if unknown.any() and handle_unknown != "ignore":
             found = [repr(levels[int(code)]) for code in np.unique(values[unknown])]
             shown = ", ".join(found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
-            raise ValueError(
-                f"{where} holds levels that fit did not see: {shown}; pass handle_unknown='ignore' to the estimator "
-                "before fit to take them for missing cells, and in cross-validation shuffle the rows of the folds"
+            way_out = (
+                "pass handle_unknown='ignore' to the estimator before fit to take them for missing cells, and in "
+                "cross-validation shuffle the rows of the folds"
             )
+            if handle_unknown == "given":
+                way_out = f"it must be {self._known_levels()}"
+            raise ValueError(f"{where} holds levels that fit did not see: {shown}; {way_out}")
         return cells
+
+    def _known_levels(self):
+        """Return the levels of a category as text, the most frequent ones first, and how many more there are."""
+        order = np.argsort(-np.array(self.frequencies), kind="stable")
+        shown = [repr(self.levels[index]) for index in order[:MOST_KNOWN_SHOWN]]
+        n_more = len(self.levels) - len(shown)
+        return f"{', '.join(shown)}, or one of {n_more} more" if n_more else " or ".join(shown)
 
     def _refuse(self, observed, where):
         kind = "category" if observed.kind == "label" else observed.kind

@@ -62,7 +62,7 @@ def given_cells(columns, given, n_rows):
         series = values if is_table else _as_series(values, columns[index], where)
         if len(series) not in (1, n_rows):
             raise ValueError(f"{where} has {len(series)} values; it must be one value, or {n_rows}, one for each row")
-        found = columns[index].cells(read(series, where), where, "error")
+        found = columns[index].cells(read(series, where), where, "given")
         missing = np.isnan(found)
         _check_whole(columns[index], found[~missing], where)
         if not is_table and missing.any() and not columns[index].missing:
@@ -158,9 +158,11 @@ def keep_known(X, table, known):
         return np.where(known, X, table) if X.dtype == table.dtype else table
     for index in range(known.shape[1]):
         if frame == "pandas" and X.dtypes.iloc[index] == table.dtypes.iloc[index]:
-            drawn, of_x = table.iloc[:, index].array, X.iloc[:, index].array
+            series, of_x = table.iloc[:, index], X.iloc[:, index].array
+            drawn = series.array.copy()
             drawn[known[:, index]] = of_x[known[:, index]]
-            table.isetitem(index, drawn)
+            # An array of objects alone would become a column of strings where all of them are some.
+            table.isetitem(index, type(series)(drawn, index=table.index, dtype=series.dtype))
         elif frame == "polars" and X.dtypes[index] == table.dtypes[index]:
             name = table.columns[index]
             mask = type(X[name])(known[:, index])

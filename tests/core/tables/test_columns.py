@@ -10,8 +10,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from skvq.core.parameters import to_json
 from skvq.core.tables.columns import Columns
-from skvq.persistence.records import from_json, to_json
+from skvq.persistence.records import from_json
 
 sys.path.insert(0, str(Path(__file__).parent))
 import mixed_tables as tables

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import warnings
+from collections import Counter
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -9,38 +14,33 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, check_cv
-from sklearn.neighbors import NearestNeighbors
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
-from ._typing import ArrayLike, MatrixLike, NDArray, Self
-from .core.device import prepared
-from .core.estimator import NetworkEstimator
-from .core.layout import gives_chunks, layout_of
-from .core.lazy import lazy, scores
-from .core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
-from .core.versions import with_versions, without_versions
-from .training.interrupts import interrupts_end_all
+from .._typing import ArrayLike, MatrixLike, NDArray, Self
+from .._warnings import warn_user
+from ..core.device import prepared
+from ..core.estimator import NetworkEstimator
+from ..core.layout import gives_chunks
+from ..core.lazy import lazy, scores
+from ..core.parameters import AUTO, HasMethods, Number, StrOptions, check_arguments, is_auto
+from ..core.versions import with_versions, without_versions
+from ..nn import ranks
+from ..persistence.save import save
+from ..persistence.values import own_schema
+from ..training.interrupts import interrupts_end_all
+from . import schema
+from .scores import NEEDED, NeighborDistance, describe, score_method, scores_of, unfrozen
 
-# In the order in which "auto" looks for them; the sign makes high values normal.
-SIGNS = {"score_samples": 1.0, "reconstruction_error": -1.0}
-# What the estimator needs for each method.
-NEEDED = {name: (name,) for name in SIGNS} | {"neighbors": ("transform", "inverse_transform")}
-N_NEIGHBORS = 5
-# Share of the mean variance that is added to each before whitening.
-SHRINKAGE = 0.01
-# A training row that is nearer, in whitened units, is the row itself.
-SAME = 1e-4
 CONTAMINATION = [AUTO, Number(Real, 0, 0.5, closed="right")]
 # A density may give a score of minus infinity, which has no place between two others.
 LOWEST = -1e300
 # The standard deviation of a normal distribution over its median and its mean absolute deviation, and how many of them
 # away a value is an outlier (Iglewicz and Hoaglin).
 DEVIATION_OF_MEDIAN, DEVIATION_OF_MEAN, N_DEVIATIONS = 1.4826, 1.2533, 3.5
+NUMBER = re.compile(r"-?\d[\d.,]*(e[+-]?\d+)?")
 # Share of the rows that the automatic threshold flags at least.
 LEAST_SHARE = 0.01
 
@@ -132,6 +132,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     True
     """
 
+    _schema = schema.DETECTOR
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"])],
         "contamination": CONTAMINATION,
@@ -182,7 +183,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self._validate_params()
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
-        self.method_ = _score_method(self.estimator, self.method)
+        self.method_ = score_method(self.estimator, self.method)
         if gives_chunks(X):
             raise TypeError(
                 f"a {type(X).__name__} was passed; folds are taken of X, so pass an array or a frame in memory, such "
@@ -197,7 +198,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
         if self.method_ == "neighbors":
-            self.neighbors_ = NeighborDistance().fit(_described(self.estimator_, X))
+            self.neighbors_ = NeighborDistance().fit(describe(self.estimator_, X))
         self.training_scores_ = self.score_samples(X)
         if is_auto(self.contamination):
             self.held_out_scores_ = self._held_out_scores(X, fit_params, folds)
@@ -284,7 +285,37 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         scores : ndarray of shape (n,), float64
         """
         check_is_fitted(self, "estimator_")
-        return _scores(self.estimator_, self.method_, X, getattr(self, "neighbors_", None))
+        return scores_of(self.estimator_, self.method_, X, getattr(self, "neighbors_", None))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted detector to one file, which :func:`skvq.load` reads; for estimators of this package alone.
+
+        The file is like those of the estimators' own `save`: only data, so that one from anywhere can be loaded. With
+        ``method="neighbors"`` it holds the training rows as well, whitened, since distances are taken to them.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file; ``.safetensors`` is the usual suffix.
+
+        Raises
+        ------
+        TypeError
+            For a Pipeline, a FrozenEstimator or another package's estimator, and for a splitter as `cv`: joblib and
+            skops keep these.
+        ValueError
+            If parameters were changed, after `fit`, to some that do not go with what was learned.
+        """
+        check_is_fitted(self, "offset_")
+        try:
+            own_schema(self.estimator_)
+        except TypeError as error:
+            raise TypeError(
+                f"OutlierDetector.save is for detectors around an estimator of this package, but estimator is a "
+                f"{type(self.estimator_).__name__}; keep the detector with joblib.dump(detector, path), or with skops"
+            ) from error
+        if ranks.is_first():
+            save(self, path)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return what `fit` passes on: metadata that the `fit` of the estimator requests.
@@ -300,14 +331,16 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """Return the scores of all rows by clones that were fitted to the other folds, (n,)."""
         X = _with_rows(X)
         scores = np.empty(_num_samples(X))
+        said = WarningsOfFolds(len(folds))
         for training, held_out in folds:
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
-            with interrupts_end_all():
+            with interrupts_end_all(), said.kept():
                 model, neighbors = _lenient(clone(self.estimator)).fit(rows, None, **inside), None
             if self.method_ == "neighbors":
-                neighbors = NeighborDistance().fit(_described(model, rows))
-            scores[held_out] = _scores(model, self.method_, _safe_indexing(X, held_out), neighbors)
+                neighbors = NeighborDistance().fit(describe(model, rows))
+            scores[held_out] = scores_of(model, self.method_, _safe_indexing(X, held_out), neighbors)
+        said.tell()
         return scores
 
     def __getstate__(self):
@@ -320,9 +353,46 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         inside = get_tags(self.estimator)
         tags.input_tags, tags.non_deterministic = inside.input_tags, inside.non_deterministic
-        if self.method == "neighbors" and not isinstance(_unfrozen(self.estimator), NetworkEstimator):
+        if self.method == "neighbors" and not isinstance(unfrozen(self.estimator), NetworkEstimator):
             tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = False
         return tags
+
+
+class WarningsOfFolds:
+    """Keeps what the fits to the folds warn of, to tell each kind of it once and where it came from.
+
+    Warnings are of one kind if they differ in numbers alone.
+
+    Parameters
+    ----------
+    n_folds : int
+    """
+
+    def __init__(self, n_folds):
+        self.n_folds = n_folds
+        self.first, self.n_warned = {}, Counter()
+
+    @contextmanager
+    def kept(self):
+        """Keep the warnings of one fit."""
+        with warnings.catch_warnings(record=True) as caught:
+            yield
+        kinds = {(each.category, NUMBER.sub("#", str(each.message))): each.message for each in caught}
+        self.n_warned.update(kinds.keys())
+        self.first = kinds | self.first
+
+    def tell(self):
+        """Issue a warning of each kind."""
+        for kind, message in self.first.items():
+            text = (
+                f"{self.n_warned[kind]} of the {self.n_folds} fits to folds, whose held-out scores give the threshold, "
+                f"warned as follows; this is not about estimator_, which is fitted to all rows. {message}"
+            )
+            try:
+                warning = kind[0](text)
+            except TypeError:  # a category that is made from something else than a text
+                warning = message
+            warn_user(warning, kind[0])
 
 
 def _lenient(estimator):
@@ -391,78 +461,3 @@ def _folds(cv, X):
     if n_left:
         raise ValueError(f"cv={cv!r} must hold out every row once; {n_left} were left")
     return folds
-
-
-def _score_method(estimator, method):
-    """Return the name of the method that an estimator is judged by; TypeError where it has none."""
-    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-    names = list(SIGNS) if is_auto(method) else [method]
-    for name in reversed(names):  # an error comes before the score that has its sign changed
-        if all(hasattr(last, needed) for needed in NEEDED[name]):
-            return name
-    accepted = " or ".join(" and ".join(NEEDED[name]) for name in names)
-    raise TypeError(f"estimator must have {accepted}, got {estimator!r}")
-
-
-def _unfrozen(estimator):
-    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
-
-
-def _described(estimator, X):
-    """Return the reconstruction of rows beside what it leaves, (n, 2, n_features), float64."""
-    reconstruction = estimator.inverse_transform(estimator.transform(X))
-    own = _unfrozen(estimator)
-    if hasattr(own, "columns_") and (layout := layout_of(own)).is_mixed:
-        rows, restored = (layout.features(layout.check(own, table)) for table in (X, reconstruction))
-        return np.stack([restored, rows - restored], axis=1)
-    try:
-        parts = (part.toarray() if sparse.issparse(part) else part for part in (X, reconstruction))
-        rows, restored = (np.asarray(part, dtype=np.float64).reshape(_num_samples(X), -1) for part in parts)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"method='neighbors' needs columns of numbers: {error}") from error
-    if np.isnan(rows).any():
-        raise ValueError("X contains NaN: method='neighbors' needs numbers without missing cells")
-    return np.stack([restored, rows - restored], axis=1)
-
-
-class NeighborDistance(BaseEstimator):
-    """Minus the distance to the fifth nearest training row among whitened descriptions, (n, 2, n_features)."""
-
-    def fit(self, described, y=None):
-        """Learn scales, whitening and the training rows."""
-        values = described.sum(axis=1)
-        size = np.abs(values).max(axis=0)
-        size = np.where(size > 0, size, 1.0)
-        deviation = size * (values / size).std(axis=0)  # the squares of small values vanish
-        self.scale_ = np.where(deviation > 0, deviation, 1.0)
-        flat = self._flat(described)
-        self.mean_ = flat.mean(axis=0)
-        variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(flat, rowvar=False, bias=True)))
-        variances = np.maximum(variances, 0.0) + SHRINKAGE * max(variances.mean(), np.finfo(np.float64).tiny)
-        self.whitening_ = axes / np.sqrt(variances)
-        self.nearest_ = NearestNeighbors(n_neighbors=min(N_NEIGHBORS + 1, len(flat))).fit(self._whitened(flat))
-        return self
-
-    def score_samples(self, described):
-        """Return minus the distances, (n,); a row that is one of the training rows does not count itself."""
-        distances = self.nearest_.kneighbors(self._whitened(self._flat(described)))[0]
-        fifth = min(N_NEIGHBORS, distances.shape[1]) - 1
-        return -np.where(distances[:, 0] < SAME, distances[:, -1], distances[:, fifth])
-
-    def _flat(self, described):
-        return (described / self.scale_).reshape(len(described), -1)
-
-    def _whitened(self, flat):
-        return (flat - self.mean_) @ self.whitening_
-
-
-def _scores(estimator, method, X, neighbors):
-    """Return the scores of a fitted estimator, high for normal rows."""
-    if method == "neighbors":
-        return neighbors.score_samples(_described(estimator, X))
-    if isinstance(estimator, Pipeline) and not hasattr(estimator, method):  # it passes on no reconstruction error
-        X, estimator = estimator[:-1].transform(X), estimator[-1]
-    scores = SIGNS[method] * np.asarray(getattr(estimator, method)(X), dtype=np.float64)
-    if np.isnan(scores).any():
-        raise ValueError(f"{method} of {estimator!r} is not a number for {np.isnan(scores).sum()} rows")
-    return scores

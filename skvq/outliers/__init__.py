@@ -1,0 +1,1 @@
+"""A detector of anomalies around any estimator with a score."""
