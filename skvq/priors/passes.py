@@ -46,7 +46,8 @@ class LikelihoodObjective(Objective):
 
     way_out = (
         "Codes that are independent of each other leave nothing to learn. Otherwise pass more rows, a smaller model "
-        "(fewer channels or layers, more dropout), or fewer codes (max_bits, n_codes)."
+        "(fewer channels or layers, more dropout), or fewer codes (max_bits, n_codes); for a VQVAETransformer of "
+        "series network='convolutional', whose codes stand for parts and are easier to learn than codes of the whole."
     )
 
     def terms(self, batch):

@@ -58,6 +58,7 @@ from .defaults import (
 )
 from .gaps import SeriesCompletion
 from .network import VQObjective, build_vqvae, codes_of_rows, start_from_data, trainable_again, use_of_codes
+from .normal import NormalSeries, normal_of
 from .prior import (
     AUTOENCODER_SHARE,
     CodePrior,
@@ -262,6 +263,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         The kind of networks that were built.
     series_shape_ : tuple of int or None
         (length,) or (length, n_channels) of series; None for images and tables.
+    normal_mean_, normal_components_, normal_noise_ : ndarray (n_features,), ndarray (r, n_features), and float
+        Of series: the normal distribution that `complete` takes guesses from, of standardised values with the channels
+        last. Its covariance is ``normal_components_.T @ normal_components_ + normal_noise_ * I``.
     architecture_ : dict
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
@@ -751,9 +755,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         sees as the mean. Of whole images 64 are drawn; the one that is nearest to the known
         pixels is fitted to these, in turns with the missing ones.
 
-        Of series the codes of known parts are kept, and the others are drawn, eight times; the draw that is nearest to
-        the known steps is taken. Codes of whole series are fitted to the known steps, in turns with the gaps. What the
-        codes leave of the known steps beside a gap is continued into it. A forecast is the completion of the end.
+        Of series, what is missing is guessed `n_candidates` times by a normal distribution of the series of `fit`,
+        given the known steps. The guesses are encoded, and one is taken, with probability proportional to what the
+        prior gives its codes. What the codes leave of the known steps beside a gap is continued into it. A forecast is
+        the completion of the end.
 
         Parameters
         ----------
@@ -763,10 +768,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             True where X is known: of the shape of X, or of one image or series for all of them; the axis of channels
             may be left out. None, for tables and series: what is not missing is known.
         random_state, temperature, top_k, top_p, y
-            As in :meth:`sample`.
+            As in :meth:`sample`. For series `temperature` is also that of the guesses, and there is no `top_k` or
+            `top_p`.
         n_candidates : int, default=16
-            For images and series: of so many draws of one, one is taken, by how likely it makes the known codes below
-            and to the right of what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`).
+            For images: of so many draws of one, one is taken, by how likely it makes the known codes below and to the
+            right of what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`). For series: the
+            guesses.
         n_draws : int, default=1
             For tables and series: number of completions, of which a list is returned, or the mean with
             ``strategy="mean"``.
@@ -782,7 +789,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Raises
         ------
         ValueError
-            For a mask of another shape; for tables, if the prior is one of codes, each of which depends on all columns.
+            For a mask of another shape; for tables, if the prior is one of codes, each of which depends on all columns;
+            for series, if `top_k` or `top_p` is given.
         TypeError
             For images, if the prior's `sample` takes no `given`, `mask` and `n_candidates`.
         """
@@ -803,10 +811,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             validate_data(self, as_array(X), skip_check_array=True, reset=False)
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
         if self.series_shape_ is not None:
-            spec, in_time = self._spec, Architecture.from_json(self.architecture_).is_convolutional
-            completion = SeriesCompletion(layout_of(self), spec, in_time, self._encode, self._decode, prior)
-            options |= {"n_candidates": n_candidates, "n_draws": n_draws, "strategy": strategy}
-            return completion.complete(X, mask, **options)
+            series = SeriesCompletion(layout_of(self), self._encode, self._decode, prior, NormalSeries.of(self))
+            return series.complete(X, mask, n_draws=n_draws, n_candidates=n_candidates, strategy=strategy, **options)
         if self.image_shape_ is None:
             raise ValueError(
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
@@ -953,6 +959,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             "codebook_": spec.codebooks(fitting.module.quantizer),
             "noise_variance_": noise_variance,
             **use_of_codes(spec, fitting.module.quantizer, fitting.notes["codes"]),
+            **({} if self.series_shape_ is None else normal_of(fitting.rows.unrestricted()).attributes()),
         }
 
     def _check_prior(self, prior, spec, training, held_out, tables):

@@ -1,11 +1,14 @@
-"""Complete series with gaps: codes of the missing parts, decoded, and joined to what is known.
+"""Complete series with gaps: guesses that the known steps allow, as codes, of which the prior chooses one.
 
-What the codes leave of the known steps beside a gap goes on into it: as the expectation of an autoregressive process of
-order 1 between its two ends [1]_. So a completion meets the known steps without a jump.
+A normal distribution of the series makes several guesses at the gaps. They are encoded, and one is drawn with
+probability proportional to what the prior gives its codes: a draw from the product of both (sampling, importance
+resampling [2]_). What the codes leave of the known steps beside a gap goes on into it: as the expectation of an
+autoregressive process of order 1 between its two ends [1]_. So a completion meets the known steps without a jump.
 
 References
 ----------
 .. [1] G. E. P. Box, G. M. Jenkins, "Time Series Analysis: Forecasting and Control", 1976, section 3.2.
+.. [2] D. B. Rubin, "Using the SIR algorithm to simulate posterior distributions", Bayesian Statistics 3, 1988.
 """
 
 import math
@@ -16,17 +19,14 @@ from typing import Any
 import numpy as np
 
 from ..core.parameters import POSITIVE_INTEGER, StrOptions, random_source
-from .completion import boolean_mask, check_values, known_codes
+from .completion import boolean_mask, check_values
+from .normal import NormalSeries
 
 CONSTRAINTS = {
     "n_draws": [POSITIVE_INTEGER],
     "n_candidates": [POSITIVE_INTEGER],
     "strategy": [StrOptions({"draw", "mean"})],
 }
-# Completions of a series of which one is taken, by how well it fits the known steps of parts that are known in part.
-N_POOLED = 8
-# Rounds in which codes of whole series and their gaps are fitted to each other.
-N_ROUNDS = 20
 # Correlations of what the codes leave, from one step to the next, that the ends of a gap are continued with.
 CORRELATIONS = 0.01, 0.9999
 # Values of decoded candidates that are held at a time.
@@ -40,28 +40,26 @@ class SeriesCompletion:
     Attributes
     ----------
     layout : RowLayout
-    spec : CodeSpec
-    in_time : bool
-        Whether a code stands for a part of a series, not for the whole of it.
     encode : callable
         Rows (n, length * C), time first, in the units of X → codes (n, codes_per_row).
     decode : callable
         Codes → series in the layout of X.
     prior : CodePrior
+    normal : NormalSeries
+        Of the standardised series.
     """
 
     layout: Any
-    spec: Any
-    in_time: bool
     encode: Callable
     decode: Callable
     prior: Any
+    normal: NormalSeries
 
     def _series(self, codes):
         """Return the rows (n, length * C) that codes stand for, time first, in the units of X."""
         return self.layout.series.time_first(self.decode(codes).reshape(len(codes), -1)).astype(np.float64)
 
-    def complete(self, X, mask, *, n_draws, n_candidates, strategy, random_state, **options):
+    def complete(self, X, mask, *, n_draws, n_candidates, strategy, random_state, temperature, y, top_k, top_p):
         """Return X with its gaps filled: an array like X, or a list of them with several draws.
 
         Parameters
@@ -72,60 +70,59 @@ class SeriesCompletion:
             True where X is known; of the shape of X or of one series, the axis of channels may be left out. None: what
             is not NaN.
         n_draws, n_candidates : int
+            Completions, and the guesses of which each of them is chosen.
         strategy : {"draw", "mean"}
             The draws, or their mean.
         random_state : int, RandomState instance or None
-        **options
-            Of the prior.
+        temperature : float
+            Of the guesses, and of the choice among them.
+        y : label, or array-like of shape (n,), or None
+            Classes, for a prior of codes given these.
+        top_k, top_p : None
+            Of no use here.
+
+        Raises
+        ------
+        ValueError
+            For `top_k` and `top_p` that are not None.
         """
+        if not (top_k is None and top_p is None):
+            raise ValueError(
+                f"top_k={top_k}, top_p={top_p}: they cut what a prior draws, but of series it chooses among guesses; "
+                "leave both at None"
+            )
         random_state = random_source(random_state)
         X, rows, known = self._rows(X, mask)
-        drawn = []
-        for _ in range(n_draws):
-            if self.in_time:
-                filled = self._by_parts(rows, known, n_candidates, random_state, options)
-            else:
-                filled = self._as_a_whole(rows, known, random_state, options if n_draws > 1 else None)
-            drawn.append(np.where(known, rows, filled))
+        drawn = [self._drawn(rows, known, n_candidates, random_state, temperature, y) for _ in range(n_draws)]
         drawn = [np.mean(drawn, axis=0)] if strategy == "mean" else drawn
         drawn = [self.layout.series.as_passed(filled).astype(self.layout.dtype).reshape(X.shape) for filled in drawn]
         return drawn[0] if len(drawn) == 1 else drawn
 
-    def _by_parts(self, rows, known, n_candidates, random_state, options):
-        """Return rows whose gaps are filled by codes of parts, drawn given those of the parts that are known."""
-        codes = self.encode(interpolated(rows, known, self._shape))
-        kept = known_codes(known, self.layout.row_shape, self.spec)
-        pools = max(1, BLOCK_VALUES // (N_POOLED * rows.shape[1]))
-        filled = []
-        for start in range(0, len(rows), pools):
-            part = slice(start, start + pools)
-            pooled = [np.repeat(values[part], N_POOLED, axis=0) for values in (codes, kept, rows, known)]
-            drawn = self.prior.complete(*pooled[:2], n_candidates=n_candidates, random_state=random_state, **options)
-            x_hat = self._series(drawn)
-            misfit = self._misfit(x_hat, *pooled[2:]).reshape(-1, N_POOLED)
-            chosen = np.arange(len(misfit)) * N_POOLED + misfit.argmin(axis=1)
-            filled.append(self._joined(x_hat[chosen], rows[part], known[part]))
-        return np.concatenate(filled)
+    def _drawn(self, rows, known, n_candidates, random_state, temperature, y):
+        """Return rows with one draw for every gap."""
+        size = max(1, BLOCK_VALUES // (n_candidates * rows.shape[1]))
+        filled = np.empty_like(rows)
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            pooled = [np.repeat(values[part], n_candidates, axis=0) for values in (rows, known)]
+            codes = self.encode(self._guesses(*pooled, random_state, temperature))
+            labels = y if y is None or np.ndim(y) == 0 else np.repeat(np.asarray(y)[part], n_candidates)
+            log_prob = self.prior.score_samples(codes, labels).reshape(-1, n_candidates)
+            chosen = (log_prob / temperature + random_state.gumbel(size=log_prob.shape)).argmax(axis=1)
+            codes = codes[np.arange(len(chosen)) * n_candidates + chosen]
+            filled[part] = self._joined(self._series(codes), rows[part], known[part])
+        return np.where(known, rows, filled)
 
-    def _as_a_whole(self, rows, known, random_state, options):
-        """Return rows whose gaps fit the codes of the whole, found in turns; with `options` from a draw on."""
-        filled = interpolated(rows, known, self._shape)
-        if options is not None:
-            drawn = self._series(self.prior.sample(len(rows), random_state=random_state, **options))
-            filled = np.where(known, rows, self._joined(drawn, rows, known))
-        for _ in range(N_ROUNDS):
-            filled = np.where(known, rows, self._joined(self._series(self.encode(filled)), rows, known))
-        return filled
+    def _guesses(self, rows, known, random_state, temperature):
+        """Return rows with their gaps drawn from the normal distribution of series."""
+        shift, scale = self.layout.shift, self.layout.scale
+        drawn = self.normal.draw((rows - shift) / scale, known, random_state, temperature)
+        return np.where(known, rows, drawn * scale + shift)
 
     def _joined(self, x_hat, rows, known):
         """Return decoded rows with what they leave of the known steps continued into the gaps."""
         left = np.where(known, rows - x_hat, 0.0)
         return x_hat + bridged(left, known, self._shape)
-
-    def _misfit(self, x_hat, rows, known):
-        """Return the squared error of the known values of each row, standardised: (n,)."""
-        error = np.where(known, (x_hat - rows) / self.layout.scale, 0.0)
-        return np.square(error).sum(axis=1)
 
     @property
     def _shape(self):
@@ -187,25 +184,6 @@ def _ends(known, shape):
     to_left = np.where(before < 0, np.inf, steps - before)
     to_right = np.where(after >= shape[0], np.inf, after - steps)
     return before.clip(0), after.clip(None, shape[0] - 1), to_left, to_right
-
-
-def interpolated(rows, known, shape):
-    """Return rows (n, length * C) with gaps filled on straight lines, and with the nearest known step at the ends.
-
-    A channel without a known step is filled with the mean of the channel's known values in other rows.
-    """
-    values = rows.reshape(-1, *shape)
-    before, after, to_left, to_right = _ends(known, shape)
-    left, right = np.take_along_axis(values, before, axis=1), np.take_along_axis(values, after, axis=1)
-    no_left, no_right = np.isinf(to_left), np.isinf(to_right)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(no_left, 1.0, np.where(no_right, 0.0, to_left / (to_left + to_right)))
-    share = np.nan_to_num(share)  # a known step is 0 away from both ends
-    filled = left + share * (right - left)
-    seen = known.reshape(-1, *shape)
-    mean = np.where(seen, values, 0.0).sum(axis=(0, 1)) / np.maximum(seen.sum(axis=(0, 1)), 1)
-    filled = np.where(no_left & no_right, mean, filled)
-    return np.where(known, rows, filled.reshape(rows.shape))
 
 
 def bridged(left_over, known, shape):

@@ -1,23 +1,28 @@
 """Schema of the VQ-VAE: what a fitted one holds, so what a file of it may hold."""
 
 import math
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
 
 from ..core.loaded import check_network, probes
-from ..core.schema import BOUNDS, ROW_VALUES, SOME_ROWS, check_row_parameters, check_rows, row_arrays
+from ..core.schema import BOUNDS, ROW_VALUES, SOME_ROWS, check_row_parameters, check_rows, per_feature, row_arrays
 from ..core.tables.saved import check_table
+from ..persistence.container import Info
 from ..persistence.documents import Schema
-from ..persistence.kinds import not_negative, one_array
+from ..persistence.kinds import Kind, not_negative, one_array
 from ..persistence.records import between, require, share
 from ..priors.base import GridDensity
 from ..priors.schema import CAUSAL_TRANSFORMER, HIERARCHICAL_PIXELCNN, ORDERLESS_NADE, PIXELCNN
 from .defaults import NETWORKS, Architecture, check_combinations
 from .network import build_vqvae
+from .normal import MOST_COMPONENTS
 from .prior import models_rows
 from .specs import LARGEST_BEAM
 
+# What only models of series hold.
+OF_SERIES = frozenset({"normal_mean_", "normal_components_", "normal_noise_"})
 # Most axes of finite scalar codes.
 MOST_LEVELS = 64
 
@@ -53,6 +58,8 @@ def check(estimator, limits):
     require(len(row_shape) == 3 or not is_convolutional, "row_shape and the sizes of networks")
     require(codes.is_image == (is_convolutional and not is_series), "grid and row_shape")
     require(getattr(estimator, "network_", architecture.network) == architecture.network, "network_ and architecture_")
+    require(all((name in limits.names) == is_series for name in OF_SERIES), "series_shape_ and normal_mean_")
+    require(not is_series or 0 < estimator.normal_noise_ < math.inf, "normal_noise_ is not positive")
     codes.check(limits.n_arrays)
     for size in ("channels", "n_blocks"):
         require((getattr(architecture, size) is not None) == is_convolutional, f"hidden_layer_sizes and {size}")
@@ -90,6 +97,13 @@ def check_arrays(estimator):
     require(abs(estimator.codebook_usage_ - used) < 1e-6, "codebook_usage_ and code_counts_")
 
 
+def _components(estimator, found):
+    """Return the Info of the components of series: of as many as there are."""
+    n_components = found[""].shape[0] if "" in found and found[""].shape else 0
+    require(1 <= n_components <= MOST_COMPONENTS, "normal_components_")
+    return {"": Info("float32", (n_components, estimator.n_features_in_))}
+
+
 VQVAE = Schema(
     "VQVAETransformer",
     ROW_VALUES
@@ -102,15 +116,18 @@ VQVAE = Schema(
         "bits_per_row_": float,
         "perplexity_": float,
         "noise_variance_": float,
+        "normal_noise_": float,
     },
     row_arrays(lambda architecture, generator: build_vqvae(Architecture.from_json(architecture), generator))
     | {
         "codebook_": one_array(_codebooks_shape, "float32"),
         "code_counts_": one_array(lambda estimator: _codebooks_shape(estimator)[:-1], "int64", not_negative),
+        "normal_mean_": one_array(per_feature),
+        "normal_components_": Kind(_components, lambda array: {"": array}, itemgetter("")),
     },
     check,
     check_parameters,
     check_arrays,
     estimators={"prior_": (PIXELCNN, HIERARCHICAL_PIXELCNN, CAUSAL_TRANSFORMER, ORDERLESS_NADE)},
-    optional=SOME_ROWS | {"prior_", "aligned_", "network_"},
+    optional=SOME_ROWS | {"prior_", "aligned_", "network_"} | OF_SERIES,
 )

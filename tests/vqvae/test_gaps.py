@@ -1,17 +1,21 @@
-"""Gaps of series: straight lines, bridges between their ends, and completions by codes."""
+"""Gaps of series: bridges between their ends, and completions by guesses that a prior chooses among."""
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
-from skvq import PixelCNN, VQVAETransformer
+from skvq import PixelCNN, ResidualCodes, VQVAETransformer
+from skvq.core.layout import RowLayout
 from skvq.core.series import SeriesLayout
-from skvq.vqvae.gaps import bridged, check_series_mask, interpolated
+from skvq.vqvae.gaps import SeriesCompletion, bridged, check_series_mask
+from skvq.vqvae.normal import NormalSeries
 
 RNG = np.random.default_rng(0)
 STEPS = np.linspace(0, 1, 40)
 X = np.sin(2 * np.pi * (2 * STEPS + RNG.random((300, 1)))) * (1 + RNG.random((300, 1)))
 MIDDLE = (np.arange(40) < 15) | (np.arange(40) >= 25)
 END = np.arange(40) < 30
+ONE_STEP = np.arange(40) < 1  # which leaves open how these series go on, as more steps do not
 FAST = {"max_iter": 5, "channels": 16, "n_blocks": 1, "precision": "float32", "random_state": 0}
 
 
@@ -27,20 +31,6 @@ def some_known(shape=(6, 30, 2)):
     known[1, :5] = known[2, -5:] = False
     known[3, :, -1] = False
     return known
-
-
-def test_straight_lines_are_those_of_numpy():
-    known, values = some_known(), RNG.normal(size=(6, 30, 2))
-    rows = np.where(known, values, 0.0).reshape(6, -1)
-    found = interpolated(rows, known.reshape(6, -1), (30, 2)).reshape(6, 30, 2)
-    for i, channel in np.ndindex(6, 2):
-        seen = known[i, :, channel]
-        expected = np.full(
-            30, values[..., channel][known[..., channel]].mean()
-        )  # of a channel that no step is known of
-        if seen.any():
-            expected = np.interp(np.arange(30), np.flatnonzero(seen), values[i, seen, channel])
-        np.testing.assert_allclose(found[i, :, channel], expected, atol=1e-12)
 
 
 def test_a_bridge_is_the_conditional_mean_of_an_autoregressive_process():
@@ -62,7 +52,7 @@ def test_a_bridge_is_the_conditional_mean_of_an_autoregressive_process():
 @pytest.mark.parametrize("known", [MIDDLE, END])
 def test_completions_are_nearer_to_the_truth_than_straight_lines(model, known):
     test = X[250:275]
-    lines = interpolated(np.where(known, test, 0.0), np.broadcast_to(known, test.shape), (40, 1))
+    lines = np.array([np.interp(np.arange(40), np.flatnonzero(known), row[known]) for row in test])
     found = model.complete(test, known, n_draws=4, strategy="mean", random_state=0)
     assert np.square(found - test)[:, ~known].mean() < 0.7 * np.square(lines - test)[:, ~known].mean()
 
@@ -76,11 +66,67 @@ def test_known_values_are_kept_and_nan_is_a_gap_without_a_mask(model):
 
 
 def test_draws_differ_and_their_mean_is_their_mean(model):
-    drawn = model.complete(X[250:260], END, n_draws=3, random_state=0)
-    mean = model.complete(X[250:260], END, n_draws=3, strategy="mean", random_state=0)
+    drawn = model.complete(X[250:260], ONE_STEP, n_draws=3, random_state=0)
+    mean = model.complete(X[250:260], ONE_STEP, n_draws=3, strategy="mean", random_state=0)
     assert len(drawn) == 3
-    assert (drawn[0] != drawn[1])[:, ~END].any()
+    assert (drawn[0] != drawn[1])[:, ~ONE_STEP].any()
     np.testing.assert_allclose(np.mean(drawn, axis=0), mean)
+
+
+def test_a_forecast_from_codes_that_keep_everything_is_as_good_as_a_regression():
+    rng = np.random.default_rng(0)
+    walks = rng.normal(size=(460, 24)).cumsum(axis=1) + 5 * np.sin(np.arange(24) / 3 + rng.random((460, 1)))
+    train, test, known = walks[:400], walks[400:], np.arange(24) < 16
+    codes = {"code_shape": (8,), "n_codes": 64, "quantizer": ResidualCodes(beam_size=1), "network": "dense"}
+    prior = PixelCNN(channels=8, max_iter=1)
+    model = VQVAETransformer(series_shape=(24,), prior=prior, **codes, **FAST).fit(train)
+    assert model.score(test) > 0.95
+    found = model.complete(test, known, n_draws=8, strategy="mean", random_state=0)
+    regression = Ridge().fit(train[:, known], train[:, ~known]).predict(test[:, known])
+    errors = [np.square(forecast - test[:, ~known]).mean() for forecast in (found[:, ~known], regression)]
+    last_value = np.square(test[:, [15]] - test[:, ~known]).mean()
+    assert errors[0] < 1.25 * errors[1] < 0.8 * last_value
+
+
+class PrefersLow:
+    """Stand for codes that are the values of the first missing step; low ones are likely."""
+
+    def score_samples(self, codes, y=None):
+        return -1e6 * codes[:, 0] * (1 if y is None else y)
+
+
+@pytest.mark.parametrize("y", [None, np.array([1, -1])])
+def test_the_prior_chooses_among_the_guesses(y):
+    layout = RowLayout(None, False, np.dtype("float64"), np.zeros(8), np.ones(8), SeriesLayout((8,)))
+    guesses = []
+
+    def encode(rows):
+        guesses.append(rows[:, 4:])
+        return rows[:, 4:]
+
+    def decode(codes):
+        return np.concatenate([np.zeros((len(codes), 4)), codes], axis=1)
+
+    normal = NormalSeries(np.zeros(8), np.eye(8), 0.5)
+    completion = SeriesCompletion(layout, encode, decode, PrefersLow(), normal)
+    options = {"n_draws": 1, "strategy": "draw", "temperature": 1.0, "top_k": None, "top_p": None}
+    found = completion.complete(np.zeros((2, 8)), np.arange(8) < 4, n_candidates=16, random_state=0, y=y, **options)
+    first = guesses[0][:, 0].reshape(2, 16)
+    expected = first.min(axis=1) if y is None else [first[0].min(), first[1].max()]
+    np.testing.assert_allclose(found[:, 4], expected)
+
+
+def test_top_k_and_top_p_are_refused(model):
+    with pytest.raises(ValueError, match=r"top_k=3, top_p=None: they cut what a prior draws"):
+        model.complete(X[250:], END, top_k=3)
+
+
+def test_a_low_temperature_makes_draws_alike(model):
+    def spread(temperature):
+        drawn = model.complete(X[250:260], ONE_STEP, n_draws=4, temperature=temperature, random_state=0)
+        return np.std(drawn, axis=0).sum()
+
+    assert spread(1e-6) < 0.5 * spread(1.0)
 
 
 def test_several_channels_and_either_layout_are_completed():

@@ -64,6 +64,9 @@ def test_files_give_the_same_series_back(model, tmp_path):
     assert (loaded.network_, loaded.series_shape_) == (model.network_, (48, 2))
     np.testing.assert_array_equal(loaded.transform(TWO), model.transform(TWO))
     np.testing.assert_array_equal(loaded.sample(3, random_state=1), model.sample(3, random_state=1))
+    known = np.arange(48) < 30
+    completed = (each.complete(TWO[:3], known, random_state=1) for each in (loaded, model))
+    np.testing.assert_array_equal(*completed)
 
 
 @pytest.mark.parametrize(("X", "network"), [(ALIGNED[:100], "dense"), (SHIFTED[:60], "convolutional")])
