@@ -31,6 +31,8 @@ from .specs import ROWS_PER_CODE, CodeSpec, spec_from_json
 # Bits of a code where a budget of bits is given: of a table, and of each residual code of an image; and bits that a
 # position of an image gets at least before the grid is made coarser.
 TABLE_BITS, MANY_ROWS_BITS, STAGE_BITS, LEAST_POSITION_BITS = 4, 8, 8, 6
+# A position has a codebook of its own from so many training images for each of its codes on.
+IMAGES_OF_AN_OWN_CODE = 100
 # A codebook as objects of Python, at least.
 BYTES_PER_CODEBOOK = 5_000
 # Bits that a value of a row has use for.
@@ -472,7 +474,8 @@ def plan_codes(estimator, row_shape, n_rows, n_columns=None, network=None, width
             codes_per_position=budget.codes_per_position,
         )
     if is_auto(codes):
-        codes = VectorCodes() if is_grid and _has_one_code(request, estimator.max_bits) else ResidualCodes()
+        has_one_code = is_grid and _has_one_code(request, estimator.max_bits)
+        codes = _vector_codes(request, network) if has_one_code else ResidualCodes()
     check_codes_memory(estimator, codes, request)
     return codes.spec(request)
 
@@ -526,6 +529,17 @@ def check_network_memory(estimator, row_shape, network):
             ),
             hidden_layer_sizes=sizes,
         )
+
+
+def _vector_codes(request, network):
+    """Return the codes of a position: with a codebook for each one where images are aligned and each code has many.
+
+    On the 60,000 images of Fashion-MNIST such codebooks leave a tenth less of the error, and samples are about as good;
+    on 5,000 of them the prior learns their codes badly.
+    """
+    n_codes = request.number_of_codes(1)
+    apart = network == "aligned" and request.coarse_grid is None and request.n_rows >= IMAGES_OF_AN_OWN_CODE * n_codes
+    return VectorCodes(shared_codebook=False) if apart else VectorCodes()
 
 
 def _has_one_code(request, max_bits):

@@ -110,8 +110,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         a codebook, one code a position. :class:`ResidualCodes`: several codes a position, each for what the ones before
         it leave, whose vectors add up; any prefix of them can be decoded. :class:`ProductCodes`: several codes a
         position, each for a part of its vector. :class:`FiniteScalarCodes`: every dimension is rounded to one of a few
-        levels; nothing is learned. "auto": "vector" for images, "residual" for tables. The parameters of an instance
-        are reached as ``quantizer__beam_size`` and so on.
+        levels; nothing is learned. "auto": "vector" for images, "residual" for tables. Where images are aligned and are
+        a hundred or more for each code (25,600 for 256 codes), it gives each position a codebook of its own,
+        ``VectorCodes(shared_codebook=False)``. The parameters of an instance are reached as ``quantizer__beam_size``
+        and so on.
     codebook_weight : float, default=1.0
         Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). With a
         weight of 2 a batch moves the codebook as far as two batches do; 0 leaves it at its start (with a
@@ -219,9 +221,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     ----------
     codebook_ : ndarray of shape (n_codes, code_dim), float32
         The vectors that the codes stand for: ``codebook_[codes]``. Where there are several codebooks, axes for
-        positions and for stages or splits come before: (m, n_codes, code_dim) for a table of m codes,
-        ``codebook_[np.arange(m), codes]``, (s, n_codes, code_dim) for an image with s codes a position, and (2,
-        n_codes, code_dim) for two grids.
+        positions and for stages or splits come before: (m, n_codes, code_dim) for a table of m codes and for images
+        whose m positions have codebooks of their own, ``codebook_[np.arange(m), codes]``, (s, n_codes, code_dim) for an
+        image with s codes a position, and (2, n_codes, code_dim) for two grids.
     code_shape_ : tuple of int
         Shape of the codes of a row: (h, w) for images, (m,) for tables and for whole images or series, with s behind it
         where a position has s codes;

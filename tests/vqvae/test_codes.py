@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 
-from skvq import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes
+from skvq import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
+from skvq.vqvae import defaults
 from skvq.vqvae.codes import KINDS, Codes, Request, automatic_n_codes
 from skvq.vqvae.specs import CodebookSpec, FiniteScalarSpec, ProductSpec, ResidualSpec, TwoGridSpec, VectorSpec
 
@@ -135,3 +138,34 @@ def test_codes_are_cloned_with_their_parameters(kind):
 def test_a_kind_without_a_specification_cannot_be_made():
     with pytest.raises(TypeError, match="abstract"):
         Codes()
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "network", "parameters", "shared"),
+    [
+        (60_000, "aligned", {}, False),
+        (60_000, "aligned", {"max_bits": 392}, False),
+        (25_600, "aligned", {}, False),
+        (25_599, "aligned", {}, True),
+        (60_000, "convolutional", {}, True),
+        (60_000, "aligned", {"n_codes": 512}, False),
+        (60_000, "aligned", {"n_codes": 1_024}, True),
+        (60_000, "aligned", {"quantizer": "vector"}, True),
+        (60_000, "aligned", {"code_shape": ((4, 4), (7, 7))}, True),
+        (60_000, "aligned", {"max_bits": 64}, True),  # residual codes
+    ],
+)
+def test_positions_have_codebooks_of_their_own_where_many_images_are_aligned(n_rows, network, parameters, shared):
+    spec = defaults.plan_codes(VQVAETransformer(**parameters), (28, 28, 1), n_rows, network=network)
+    assert spec.shared_codebook is shared
+
+
+def test_many_aligned_images_are_fitted_and_drawn_with_codebooks_of_their_own(monkeypatch):
+    monkeypatch.setattr(defaults, "ENOUGH_TO_MIX_POSITIONS", 500)
+    monkeypatch.setattr(defaults, "IMAGES_OF_AN_OWN_CODE", 50)
+    images = np.kron(load_digits().images[:600], np.ones((2, 2)))
+    model = VQVAETransformer(8, channels=8, n_blocks=1, max_iter=2, random_state=0).fit(images)
+    assert model.aligned_
+    assert model.codebook_.shape[:2] == (64, 8)
+    drawn = model.sample(300, random_state=0)
+    assert abs(drawn.mean(axis=0) - images.mean(axis=0)).mean() < 0.3 * images.mean(axis=0).std()
