@@ -47,6 +47,7 @@ from ..core.parameters import (
 )
 from ..persistence.records import from_json
 from ..training.batches import as_array
+from ..training.loop import require_finite
 from . import inference, schema
 from .cells import ScoredRows
 from .defaults import (
@@ -709,6 +710,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         elif self.likelihood == "gaussian_per_feature":
             module.likelihood.set_variance(torch.from_numpy(summary.squared_error))
             learned["noise_variance_"] = module.likelihood.variance.cpu().double().numpy()
+        way_out = "lower learning_rate_init, alpha or kl_weight"
+        require_finite({"noise_variance_": getattr(module.likelihood, "variance", 0.0)}, "after training", way_out)
         mixture = self._fit_mixture(fitting) if self.prior == "gaussian_mixture" else None
         return learned if mixture is None else learned | {"mixture_": mixture}
 

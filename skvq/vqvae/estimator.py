@@ -726,7 +726,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         if layout_of(self).is_mixed:
             raise ValueError(
                 "with a prior of codes score_samples has a Gaussian likelihood, for tables of numbers without missing "
-                "cells; pass prior='nade'"
+                "cells and categorical_features; pass prior='nade'"
             )
         codes, squared_error, _ = self._reconstruct(X)
         log_variance = math.log(2 * math.pi * self.noise_variance_)

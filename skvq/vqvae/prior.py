@@ -23,13 +23,13 @@ from ..core.layout import gives_chunks
 from ..core.naming import named
 from ..core.parameters import is_auto
 from ..core.sources import chunks_of
+from ..core.tables.layout import as_table
 from ..priors.arguments import class_indices, learn_classes
 from ..priors.base import GridDensity
 from ..priors.hierarchical import HierarchicalPixelCNN
 from ..priors.nade import OrderlessNADE
 from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
-from ..training.batches import as_array
 from ..training.checkpoints import checked_path
 from ..training.stored import in_memory
 
@@ -95,7 +95,7 @@ def of_columns(estimator, X, compute):
     """
     if gives_chunks(X):
         return np.concatenate([of_columns(estimator, chunk, compute) for chunk in chunks_of(X)])
-    validate_data(estimator, as_array(X), skip_check_array=True, reset=False)
+    validate_data(estimator, as_table(X), skip_check_array=True, reset=False)
     return compute(X)
 
 

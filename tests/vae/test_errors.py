@@ -177,3 +177,12 @@ def test_columns_that_a_likelihood_does_not_model_are_refused():
     message = "likelihood='poisson' takes values as they are, but column \"c\" is of kind category"
     with pytest.raises(ValueError, match=message):
         VAETransformer(likelihood="poisson", **FAST).fit(frame)
+
+
+@pytest.mark.filterwarnings("ignore:VAETransformer. training diverged")
+def test_a_noise_variance_that_is_not_finite_is_an_error():
+    r = np.random.default_rng(468)
+    X = r.normal(size=(40, 5)) @ r.normal(size=(5, 5))
+    model = VAETransformer(2, hidden_layer_sizes=(4,), alpha=2**31, max_iter=2, random_state=0)
+    with pytest.raises(ValueError, match="noise_variance_ holds values that are not finite.*lower learning_rate_init"):
+        model.fit(X)

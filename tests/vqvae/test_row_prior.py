@@ -117,3 +117,9 @@ def test_a_model_is_the_same_from_its_file(model, tmp_path):
     again = skvq.load(tmp_path / "model.safetensors")
     pd.testing.assert_frame_equal(again.sample(20, random_state=1), model.sample(20, random_state=1))
     np.testing.assert_array_equal(again.score_samples(shop()), model.score_samples(shop()))
+
+
+@pytest.mark.parametrize("method", ["score_samples", "complete", "transform"])
+def test_no_rows_at_all_are_refused(method, model):
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
+        getattr(model, method)([])
