@@ -37,6 +37,7 @@ from ..core.estimator import NetworkEstimator, Recipe
 from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
+from ..core.tables.layout import as_table
 from ..priors.defaults import COMPLETION
 from ..training.batches import as_array
 from . import schema
@@ -810,7 +811,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
-            validate_data(self, as_array(X), skip_check_array=True, reset=False)
+            validate_data(self, as_table(X), skip_check_array=True, reset=False)
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
         if self.series_shape_ is not None:
             series = SeriesCompletion(layout_of(self), self._encode, self._decode, prior, NormalSeries.of(self))
