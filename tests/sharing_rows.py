@@ -9,6 +9,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
+from scipy import sparse
 
 from skvq import AutoEncoderTransformer, VQVAETransformer, from_shards, shared
 from skvq.nn import ranks
@@ -29,6 +30,17 @@ def shard(X, sizes=(60, 31, 40, 30, 40), wrong=None):
             if number == wrong:
                 raise OSError("the file is gone")
             yield chunk
+
+
+def unsendable():
+    """Raise, in the last process, an error of a kind that does not pickle."""
+
+    class LocalError(Exception):
+        pass
+
+    if ranks.number() == ranks.count() - 1:
+        raise LocalError("of this process alone")
+    yield np.zeros((2, 3))
 
 
 def fitted_to_shards(X, images):
@@ -77,6 +89,9 @@ def results(models, rows):
         "shards, of arrays": list(from_shards(X[ranks.number() :: ranks.count()])),
         "shards, none here": list(from_shards(X[: 100 * ranks.number()])),
         "error, a shard": caught(AutoEncoderTransformer(3).fit, from_shards(shard(X, wrong=3))),
+        "error, no shard": caught(list, from_shards(3 if ranks.number() else X)),
+        "error, sparse": caught(list, from_shards(sparse.csr_matrix(X))),
+        "error, that does not pickle": caught(list, from_shards(unsendable())),
         "error, rows of a shard": caught(AutoEncoderTransformer(3).fit, from_shards(shard(gaps))),
         "error": caught(shared, autoencoder.transform, np.where(np.arange(len(X))[:, None] > 150, np.nan, X)),
         "error, no rows": caught(shared, vae.sample, 0),

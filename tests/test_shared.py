@@ -1,6 +1,7 @@
 """Two processes that share the rows of a call get, both of them, what one process gets."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -188,3 +189,18 @@ def test_what_is_wrong_with_one_shard_is_raised_in_all_processes(both):
     kind, message = found["error, rows of a shard"]
     assert (kind, message) == other["error, rows of a shard"] == plain["error, rows of a shard"]
     assert "chunk 0 of X" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("error, no shard", ("ValueError", r"X has shape \(\); from_shards takes rows")),
+        ("error, sparse", ("TypeError", r"X is sparse.*toarray\(\)")),
+        ("error, that does not pickle", ("RuntimeError", "LocalError: of this process alone")),
+    ],
+)
+def test_what_is_no_part_of_X_leaves_no_process_waiting(name, expected, both):
+    (found, other), _ = both
+    assert found[name] == other[name]
+    assert found[name][0] == expected[0]
+    assert re.search(expected[1], found[name][1])

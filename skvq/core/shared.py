@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -104,7 +105,7 @@ def from_shards(X: MatrixLike | Iterable[Any]) -> Iterator[Any]:
     Raises
     ------
     Exception
-        What the X of any process raises is raised in all of them.
+        What the X of any process raises while it is read is raised in all of them.
 
     Examples
     --------
@@ -114,16 +115,24 @@ def from_shards(X: MatrixLike | Iterable[Any]) -> Iterator[Any]:
     >>> AutoEncoderTransformer(2, max_iter=1, random_state=0).fit(from_shards(X)).transform(X).shape
     (100, 2)
     """
-    mine = iter(chunks_of(X) if is_source(X) else _pieces(X))
+    mine = _chunks(X)
     while chunks := [chunk for chunk in ranks.each(lambda: next(mine, None)) if chunk is not None]:
         yield from chunks
 
 
-def _pieces(X):
-    """Yield the rows of an array or a frame, some MB at a time."""
+def _chunks(X):
+    """Yield the rows of X a chunk at a time, those of an array or a frame by some MB; what is wrong is raised then."""
+    if is_source(X):
+        yield from chunks_of(X)
+        return
+    if sparse.issparse(X):
+        raise TypeError("X is sparse; from_shards takes dense rows: pass X[start:stop].toarray() as chunks")
     X = X if hasattr(X, "shape") else np.asarray(X)
-    step = max(1, PASS_VALUES // max(1, int(np.prod(X.shape[1:]))))
-    return (_safe_indexing(X, slice(start, start + step)) for start in range(0, X.shape[0], step))
+    if len(X.shape) < 2:
+        raise ValueError(f"X has shape {tuple(X.shape)}; from_shards takes rows, or an iterable of chunks of rows")
+    step = max(1, PASS_VALUES // max(1, math.prod(X.shape[1:])))
+    for start in range(0, X.shape[0], step):
+        yield _safe_indexing(X, slice(start, start + step))
 
 
 def _seeds(random_state):

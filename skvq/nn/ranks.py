@@ -8,6 +8,7 @@ batch.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
@@ -130,6 +131,15 @@ def rows_of_all(rows: torch.Tensor) -> torch.Tensor:
     return whole
 
 
+def _sendable(error: Exception) -> Exception:
+    """Return an error that the other ranks can be sent: itself, or one that tells of it."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever an error of somebody else's does there
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
 def of_first(call: Callable[[], Value]) -> Value:
     """Return what a call returns on rank 0, or raise what it raises there: any value that pickles."""
     if not active():
@@ -139,7 +149,7 @@ def of_first(call: Callable[[], Value]) -> Value:
         try:
             box[0] = call()
         except Exception as error:
-            box[1] = error
+            box[1] = _sendable(error)
     dist.broadcast_object_list(box, src=0)
     if box[1] is not None:
         raise box[1]
@@ -161,7 +171,7 @@ def each(call: Callable[[], Value]) -> list[Value]:
     try:
         mine[0] = call()
     except Exception as error:
-        mine[1] = error
+        mine[1] = _sendable(error)
     found = of_all(mine)
     for _, error in found:
         if error is not None:

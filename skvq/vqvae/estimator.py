@@ -267,8 +267,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     series_shape_ : tuple of int or None
         (length,) or (length, n_channels) of series; None for images and tables.
     normal_mean_, normal_components_, normal_noise_ : ndarray (n_features,), ndarray (r, n_features), and float
-        Of series: the normal distribution that `complete` takes guesses from, of standardised values with the channels
-        last. Its covariance is ``normal_components_.T @ normal_components_ + normal_noise_ * I``.
+        Of series, with a prior of codes: the normal distribution that `complete` takes guesses from, of standardised
+        values with the channels last. Its covariance is
+        ``normal_components_.T @ normal_components_ + normal_noise_ * I``.
     architecture_ : dict
         What the network is built from (JSON-able).
     weights_ : dict of ndarray
@@ -482,7 +483,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
             elif prior is not None:
-                self._fit_prior(prior, fitting.notes["codes"], y, held_out, y_val, generator, task)
+                self._fit_prior(prior, fitting.notes["codes"], X, y, held_out, y_val, generator, task)
             fitting.end()
             task.end()
         return self
@@ -525,7 +526,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         if models_rows(prior):
             self._fit_row_prior(prior, *tables, self._generator(), task)
         else:
-            self._fit_prior(prior, self._encode(X), y, held_out, y_val, self._generator(), task)
+            self._fit_prior(prior, self._encode(X), X, y, held_out, y_val, self._generator(), task)
         task.end()
         return self
 
@@ -758,10 +759,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         sees as the mean. Of whole images 64 are drawn; the one that is nearest to the known
         pixels is fitted to these, in turns with the missing ones.
 
-        Of series, what is missing is guessed `n_candidates` times by a normal distribution of the series of `fit`,
-        given the known steps. The guesses are encoded, and one is taken, with probability proportional to what the
-        prior gives its codes. What the codes leave of the known steps beside a gap is continued into it. A forecast is
-        the completion of the end.
+        Of series, what is missing is guessed `n_candidates` times by a normal distribution of the series that the prior
+        was fitted to, given the known steps. The guesses are encoded, and one is taken, with probability proportional
+        to what the prior gives its codes. So classes `y` act where there are several. What the codes leave of the known
+        steps beside a gap is continued into it. A forecast is the completion of the end.
 
         Parameters
         ----------
@@ -779,7 +780,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             guesses.
         n_draws : int, default=1
             For tables and series: number of completions, of which a list is returned, or the mean with
-            ``strategy="mean"``.
+            ``strategy="mean"``; this is the mean of 32 (tables) or 8 (series) where `n_draws` is 1.
         strategy : {"draw", "mean"}, default="draw"
             For tables and series: draws, or the mean of numbers and the most frequent level of categories.
 
@@ -962,7 +963,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             "codebook_": spec.codebooks(fitting.module.quantizer),
             "noise_variance_": noise_variance,
             **use_of_codes(spec, fitting.module.quantizer, fitting.notes["codes"]),
-            **({} if self.series_shape_ is None else normal_of(fitting.rows.unrestricted()).attributes()),
         }
 
     def _check_prior(self, prior, spec, training, held_out, tables):
@@ -971,12 +971,14 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         if models_rows(prior) and not isinstance(prior, str):  # by name it takes what this estimator takes
             RowPrior.check(prior, *tables, tables=self._of_tables)
 
-    def _fit_prior(self, prior, codes, y, held_out, y_val, generator, task):
-        """Fit a prior of codes."""
+    def _fit_prior(self, prior, codes, X, y, held_out, y_val, generator, task):
+        """Fit a prior to codes, and the normal distribution of rows X that are series."""
         code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
         held_out = None if held_out is None else self._encode(held_out)
         with belonging_to(code_prior.estimator, self, task.limit):
             self.prior_ = code_prior.fit(codes, y, held_out, y_val, self.codebook_, task)
+        if self.series_shape_ is not None:
+            vars(self).update(normal_of(layout_of(self).rows(X, "cpu")).attributes())
 
     def _fit_row_prior(self, prior, X, held_out, generator, task):
         """Fit a prior of rows to a table, with held-out rows or None."""

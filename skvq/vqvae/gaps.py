@@ -29,6 +29,7 @@ CONSTRAINTS = {
 }
 # Correlations of what the codes leave, from one step to the next, that the ends of a gap are continued with.
 CORRELATIONS = 0.01, 0.9999
+DRAWS_OF_A_MEAN = 8  # where nobody says how many
 # Values of decoded candidates that are held at a time.
 BLOCK_VALUES = 4_000_000
 
@@ -72,7 +73,7 @@ class SeriesCompletion:
         n_draws, n_candidates : int
             Completions, and the guesses of which each of them is chosen.
         strategy : {"draw", "mean"}
-            The draws, or their mean.
+            The draws, or their mean: of `n_draws`, 8 if this is 1.
         random_state : int, RandomState instance or None
         temperature : float
             Of the guesses, and of the choice among them.
@@ -93,6 +94,7 @@ class SeriesCompletion:
             )
         random_state = random_source(random_state)
         X, rows, known = self._rows(X, mask)
+        n_draws = DRAWS_OF_A_MEAN if strategy == "mean" and n_draws == 1 else n_draws
         drawn = [self._drawn(rows, known, n_candidates, random_state, temperature, y) for _ in range(n_draws)]
         drawn = [np.mean(drawn, axis=0)] if strategy == "mean" else drawn
         drawn = [self.layout.series.as_passed(filled).astype(self.layout.dtype).reshape(X.shape) for filled in drawn]

@@ -21,6 +21,7 @@ LEAST_ROWS, MOST_ROWS, MOST_VALUES = 256, 4_000, 2_000_000
 MOST_COMPONENTS, COMPONENT_VALUES = 256, 500_000
 # Parts of the rows that judge how far the covariance is shrunk, and the shares of the identity that are tried.
 FOLDS = 4
+LEAST_NOISE = 1e-9
 SHARES = np.array([1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7])
 
 
@@ -92,8 +93,8 @@ def fit_normal(rows):
         return NormalSeries(mean, np.zeros((1, rows.shape[1])), 1.0)
     likelihoods = np.zeros(len(SHARES))
     for part in np.array_split(np.arange(len(rows)), min(FOLDS, len(rows))):  # neighbours may overlap
-        others = np.delete(rows, part, axis=0)
-        likelihoods += [_log_likelihood(rows[part], *_spectrum(others), share) for share in SHARES]
+        spectrum = _spectrum(np.delete(rows, part, axis=0))
+        likelihoods += [_log_likelihood(rows[part], *spectrum, share) for share in SHARES]
     share = SHARES[likelihoods.argmax()]
     kept, noise = _shrunk(values, rows.shape[1], share)
     return NormalSeries(mean, np.sqrt(kept)[:, None] * directions, noise)
@@ -110,8 +111,8 @@ def _spectrum(rows):
 
 def _shrunk(values, n_values, share):
     """Return the variances along components that go beyond the noise, and the noise, if a share of it is identity."""
-    noise = share * values.sum() / n_values
-    return (1 - share) * values, float(noise)
+    noise = max(share * float(values.sum()) / n_values, LEAST_NOISE)
+    return (1 - share) * values, noise
 
 
 def _log_likelihood(rows, mean, values, directions, share):

@@ -58,8 +58,9 @@ def check(estimator, limits):
     require(len(row_shape) == 3 or not is_convolutional, "row_shape and the sizes of networks")
     require(codes.is_image == (is_convolutional and not is_series), "grid and row_shape")
     require(getattr(estimator, "network_", architecture.network) == architecture.network, "network_ and architecture_")
-    require(all((name in limits.names) == is_series for name in OF_SERIES), "series_shape_ and normal_mean_")
-    require(not is_series or 0 < estimator.normal_noise_ < math.inf, "normal_noise_ is not positive")
+    is_completed = is_series and prior is not None and not models_rows(prior)
+    require(all((name in limits.names) == is_completed for name in OF_SERIES), "prior_ and normal_mean_")
+    require(not is_completed or 0 < estimator.normal_noise_ < math.inf, "normal_noise_ is not positive")
     codes.check(limits.n_arrays)
     for size in ("channels", "n_blocks"):
         require((getattr(architecture, size) is not None) == is_convolutional, f"hidden_layer_sizes and {size}")

@@ -165,3 +165,28 @@ def test_known_nan_and_other_shapes_are_refused(model):
         model.complete(np.where(MIDDLE, np.nan, X[250:]), MIDDLE)
     with pytest.raises(ValueError, match=r"X must be numeric, of shape \(n, 40\)"):
         model.complete(X[250:, :30], MIDDLE)
+
+
+def test_the_mean_is_that_of_eight_draws_unless_said_otherwise():
+    X = np.sin(np.arange(24) / 3 + RNG.random((60, 1)) * 6) + 0.2 * RNG.normal(size=(60, 24))
+    model = VQVAETransformer(8, series_shape=(24,), max_iter=3, prior=PixelCNN(max_iter=2), random_state=0).fit(X)
+    known = np.arange(24) < 14
+    found, eight, one = (
+        model.complete(X, known, strategy=strategy, n_draws=n, random_state=0)
+        for strategy, n in (("mean", 1), ("mean", 8), ("draw", 1))
+    )
+    np.testing.assert_array_equal(found, eight)
+    assert not np.array_equal(found, one)
+
+
+def test_a_stream_is_completed_by_the_series_of_fit_prior():
+    above = np.sin(np.arange(24) / 3 + RNG.random((80, 1)) * 6) + 5
+    model = VQVAETransformer(16, series_shape=(24,), prior=PixelCNN(max_iter=3), random_state=0)
+    for _ in range(6):
+        for chunk in (above, above - 10):
+            model.partial_fit(chunk)
+    assert not hasattr(model, "normal_mean_")
+    model.fit_prior(np.vstack([above, above - 10]))
+    known = np.arange(24) < 12
+    completed = model.complete(above, known, strategy="mean", random_state=0)
+    assert np.abs(completed - above)[:, 12:].mean() < 1.0

@@ -1,10 +1,13 @@
 """The normal distribution of series: its conditional draws, and how far its covariance is shrunk."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
 from skvq.training.batches import Rows
+from skvq.vqvae import normal
 from skvq.vqvae.normal import FOLDS, SHARES, NormalSeries, fit_normal, normal_of
 
 RNG = np.random.default_rng(0)
@@ -71,15 +74,31 @@ def test_what_does_not_vary_is_expected_everywhere(rows):
 
 def test_it_is_taken_from_standardised_rows_and_kept_in_attributes():
     X = RNG.normal(size=(50, 12)) * 3 + 5
-    normal = normal_of(Rows(X, shift=np.full(12, 5.0), scale=np.full(12, 3.0), shape=(1, 12, 1)))
+    learned = normal_of(Rows(X, shift=np.full(12, 5.0), scale=np.full(12, 3.0), shape=(1, 12, 1)))
     expected = fit_normal((X - 5) / 3)
-    np.testing.assert_allclose(normal.mean, expected.mean, atol=1e-6)
-    assert normal.noise == pytest.approx(expected.noise, rel=1e-5)
+    np.testing.assert_allclose(learned.mean, expected.mean, atol=1e-6)
+    assert learned.noise == pytest.approx(expected.noise, rel=1e-5)
 
     class Fitted:
         pass
 
-    for name, value in normal.attributes().items():
+    for name, value in learned.attributes().items():
         setattr(Fitted, name, value)
     again = NormalSeries.of(Fitted)
-    np.testing.assert_allclose(again.components, normal.components, rtol=1e-6)
+    np.testing.assert_allclose(again.components, learned.components, rtol=1e-6)
+
+
+def test_two_rows_give_a_distribution_without_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = fit_normal(np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 2.0]]))
+        drawn = found.draw(np.zeros((1, 3)), np.array([[True, False, False]]), np.random.RandomState(0))
+    assert found.noise > 0
+    assert np.isfinite(drawn).all()
+
+
+def test_the_spectrum_of_a_fold_is_found_once(monkeypatch):
+    calls = []
+    monkeypatch.setattr(normal, "_spectrum", lambda rows, found=normal._spectrum: calls.append(1) or found(rows))
+    fit_normal(RNG.normal(size=(40, 5)))
+    assert len(calls) == FOLDS + 1
