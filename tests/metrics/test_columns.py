@@ -133,7 +133,8 @@ def test_cells_that_are_dates_go_with_a_column_of_dates():
     for other in (cells, zoned):
         for tables in ({"X": table, "Z": other}, {"X": other, "Z": table}):
             encoded = encode_tables(**tables)
-            assert encoded.levels == [None] and encoded.is_date == [True]
+            assert encoded.levels == [None]
+            assert encoded.is_date == [True]
             for values in encoded.values:
                 np.testing.assert_array_equal(values[:, 0], [18262 * 86400e6, np.nan, -86400e6])
 
