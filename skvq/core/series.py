@@ -93,7 +93,7 @@ class SeriesLayout:
             return X, None
         if X.shape[1:] != self.axes:
             raise ValueError(self._other_shape(X.shape))
-        return X.reshape(len(X), -1), self.axes
+        return X.reshape(len(X), math.prod(self.axes)), self.axes
 
     def time_first(self, rows):
         """Return rows (n, n_values), ndarray or CSR, in the order of time steps, and of channels within these."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timezone
 from numbers import Real
 from typing import Any
 
@@ -76,13 +76,13 @@ def encode_tables(**tables: Any) -> EncodedTables:
     columns = opened[first]
     for name in others:
         opened[name] = _matched(opened[name], columns, name, first)
-    names, encoded, levels = list(columns), [], []
+    names, encoded, levels, dates = list(columns), [], [], []
     for column in names:
         parts = {name: by_name[column] for name, by_name in opened.items()}
-        found, values = _encode_column(column, parts)
+        kind, found, values = _encode_column(column, parts)
         levels.append(found)
         encoded.append(values)
-    dates = [_is_date(column) for column in columns.values()]
+        dates.append(kind == "dates" and found is None)
     values = [np.stack([column[i] for column in encoded], axis=1) for i in range(len(tables))]
     return EncodedTables(names, levels, dates, values)
 
@@ -121,7 +121,7 @@ def _are_numbered(columns):
 
 
 def _encode_column(column, parts):
-    """Return the levels of a column (None for numbers), and its float64 values in each table."""
+    """Return the kind of a column, its levels (None for numbers), and its float64 values in each table."""
     read = {name: _read(part) for name, part in parts.items()}
     first = next(iter(read))
     held = {name: _held(part, read[name]) for name, part in parts.items()}
@@ -129,30 +129,50 @@ def _encode_column(column, parts):
         of_first, shown_first = held[first]
         if kind != of_first and (of_first == "numbers" or not {kind, of_first}.isdisjoint(READ_AS)):
             timed = next((each for each in (of_first, kind) if each in READ_AS), None)
-            way_out = "make them alike" if timed is None else f"read the text as {timed}: {READ_AS[timed]}"
+            is_text = timed is not None and "text" in (of_first, kind)
+            way_out = f"read the text as {timed}: {READ_AS[timed]}" if is_text else "make them alike"
             raise ValueError(
                 f"column {column!r} holds {shown_first} in {first}, but {shown} in {name}; "
                 + way_out.format(column=column)
             )
-    if isinstance(read[first], np.ndarray):
-        return None, list(read.values())
+    is_array = [isinstance(values, np.ndarray) for values in read.values()]
+    if held[first][0] == "dates" and any(is_array):
+        return "dates", None, [_microseconds(values) for values in read.values()]
+    if is_array[0]:
+        return held[first][0], None, list(read.values())
     lists = [_cells(cells) for cells in read.values()]
     present = {cell for cells in lists for cell in cells if cell is not None}
     own = [level for part in parts.values() for level in _levels_of(part) if level in present]
     levels = list(dict.fromkeys([*own, *sorted(present, key=_order)]))
     position = {level: i for i, level in enumerate(levels)}
-    return levels, [np.array([np.nan if cell is None else position[cell] for cell in cells]) for cells in lists]
+    values = [np.array([np.nan if cell is None else position[cell] for cell in cells]) for cells in lists]
+    return held[first][0], levels, values
 
 
 def _held(column, cells):
-    """Return the kind of a column, "numbers", "dates", "durations" or "labels", and what messages say of it."""
+    """Return the kind of a column ("numbers", "dates", "durations", "text", "labels"), and what messages say of it."""
     if isinstance(cells, np.ndarray):
         kind = "dates" if _is_date(column) else "durations" if _is_duration(column) else "numbers"
         return kind, kind
-    found = next((cell for cell in cells if cell is not None), None)
-    if isinstance(found, date):
+    present = [cell for cell in _cells(cells) if cell is not None]
+    found = next((cell for cell in present if not isinstance(cell, date)), None)
+    if present and found is None:
         return "dates", "dates"
-    return "labels", f"text, such as {found!r:.40}" if isinstance(found, str) else f"labels, such as {found!r:.40}"
+    kind = "text" if isinstance(found, str) else "labels"
+    return kind, f"{kind}, such as {found!r:.40}"
+
+
+def _microseconds(cells):
+    """Return dates, a list of cells or an array that is read already, as microseconds since 1970, NaN for missing."""
+    if isinstance(cells, np.ndarray):
+        return cells
+    return _numbers(np.array([_without_zone(cell) for cell in _cells(cells)], dtype="datetime64[us]"))
+
+
+def _without_zone(cell):
+    """Return a date, or None, without its time zone, as the moment in UTC."""
+    has_zone = isinstance(cell, datetime) and cell.tzinfo is not None
+    return cell.astimezone(timezone.utc).replace(tzinfo=None) if has_zone else cell
 
 
 def _is_duration(column):

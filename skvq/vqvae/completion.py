@@ -66,6 +66,8 @@ def check_values(X, shapes):
     if X.shape[1:] not in shapes or X.dtype.kind not in "biuf":
         expected = " or ".join(str(("n", *shape)).replace("'", "") for shape in dict.fromkeys(shapes))
         raise ValueError(f"X must be numeric, of shape {expected}, dense; got {X.dtype} of shape {X.shape}")
+    if not len(X):
+        raise ValueError(f"X holds no row: found array with 0 sample(s) (shape={X.shape}); a minimum of 1 is required")
     return X
 
 

@@ -23,6 +23,8 @@ from .specs import LARGEST_BEAM
 
 # What only models of series hold.
 OF_SERIES = frozenset({"normal_mean_", "normal_components_", "normal_noise_"})
+# Of a normal distribution of series: standardised values, values as they are, and its noise beside its components.
+LARGEST_STANDARDISED, LARGEST_AS_IT_IS, LEAST_NOISE = 1e12, 1e18, 1e-8
 # Most axes of finite scalar codes.
 MOST_LEVELS = 64
 
@@ -85,6 +87,8 @@ def _codebooks_shape(estimator):
 def check_arrays(estimator):
     """Raise ValueError for a VQ-VAE with a wrong table, with weights that no fit leaves, or with other codebooks."""
     check_table(estimator)
+    if getattr(estimator, "series_shape_", None) is not None:
+        _check_normal(estimator)
     architecture = _architecture(estimator)
 
     def compute(module):
@@ -96,6 +100,17 @@ def check_arrays(estimator):
     require(np.allclose(estimator.codebook_, codebooks, rtol=1e-5, atol=1e-6), "codebook_ and weights_")
     used = float((estimator.code_counts_ > 0).mean())
     require(abs(estimator.codebook_usage_ - used) < 1e-6, "codebook_usage_ and code_counts_")
+
+
+def _check_normal(estimator):
+    """Raise ValueError for a normal distribution of series with values, or with a noise, that no fit leaves."""
+    mean, components = estimator.normal_mean_, estimator.normal_components_.astype(np.float64)
+    largest = LARGEST_AS_IT_IS if (estimator.scale_ == 1).all() else LARGEST_STANDARDISED
+    require(np.abs(mean).max() <= largest, "normal_mean_ is far from the rows")
+    variance = np.square(components).sum() / mean.size  # of a value, on average
+    require(variance <= largest**2, "normal_components_ are far from the rows")
+    noise = estimator.normal_noise_
+    require(LEAST_NOISE * variance <= noise <= largest**2, "normal_noise_ and normal_components_")
 
 
 def _components(estimator, found):

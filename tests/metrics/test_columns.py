@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -123,6 +123,38 @@ def test_dates_come_back_from_a_csv_file_by_the_call_that_the_message_names(tmp_
         encode_tables(X=table, Z=pd.read_csv(tmp_path / "table.csv"))
     encoded = encode_tables(X=table, Z=pd.read_csv(tmp_path / "table.csv", parse_dates=["opened"]))
     np.testing.assert_array_equal(*encoded.values)
+
+
+def test_cells_that_are_dates_go_with_a_column_of_dates():
+    days = pd.Series(pd.to_datetime(["2020-01-01", None, "1969-12-31"]), name="d")
+    table = pd.DataFrame({"d": days})
+    cells = pd.DataFrame({"d": pd.Series([date(2020, 1, 1), None, date(1969, 12, 31)], dtype=object)})
+    zoned = pd.DataFrame({"d": days.dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo").astype(object)})
+    for other in (cells, zoned):
+        for tables in ({"X": table, "Z": other}, {"X": other, "Z": table}):
+            encoded = encode_tables(**tables)
+            assert encoded.levels == [None]
+            assert encoded.is_date == [True]
+            for values in encoded.values:
+                np.testing.assert_array_equal(values[:, 0], [18262 * 86400e6, np.nan, -86400e6])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pd.Series([1, 2]),
+        pd.Series([None, None], dtype=object),
+        pd.Series(pd.period_range("2020-01", periods=2, freq="M")),
+        pd.Series([date(2020, 1, 1), 3], dtype=object),
+        pd.Series(pd.to_timedelta([1, 2], unit="D")),
+    ],
+    ids=["int64", "None", "period", "mixed", "durations"],
+)
+def test_only_text_is_to_be_read_as_dates(other):
+    table, other = pd.DataFrame({"d": pd.to_datetime(["2020-01-01", "2021-05-05"])}), pd.DataFrame({"d": other})
+    for tables in ({"X": table, "Z": other}, {"X": other, "Z": table}):
+        with pytest.raises(ValueError, match="column 'd' holds .*; make them alike$"):
+            encode_tables(**tables)
 
 
 @pytest.mark.parametrize("empty", [np.zeros((0, 2)), np.zeros(3), [], pd.DataFrame({"a": []}), pd.DataFrame()])

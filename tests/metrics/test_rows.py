@@ -203,3 +203,11 @@ def test_a_missing_number_is_near_to_a_missing_number():
     train, test = [[np.nan, 1.0], [9.0, 3.0]], [[0.0, 1.0], [5.0, 2.0]]
     assert nearest_row_share(train, test, [[np.nan, 1.0]]) == 1.0
     assert nearest_row_share(test, train, [[np.nan, 1.0]]) == 0.0
+
+
+def test_dates_of_a_frame_are_the_same_to_a_classifier_as_cells_that_are_dates():
+    days = pd.to_datetime(np.random.default_rng(0).integers(15_000, 20_000, 200), unit="D")
+    real, drawn = pd.DataFrame({"d": days[:100]}), pd.DataFrame({"d": days[100:]})
+    expected = two_sample_auc(real, drawn, random_state=0)
+    assert two_sample_auc(real, drawn.assign(d=drawn.d.dt.date), random_state=0) == expected
+    assert two_sample_auc(real.assign(d=real.d.dt.date), drawn, random_state=0) == expected

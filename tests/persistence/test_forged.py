@@ -13,6 +13,7 @@ import hostile_files
 
 RANDOM = np.random.default_rng(0)
 ROWS, IMAGES = RANDOM.normal(size=(60, 4)) @ RANDOM.normal(size=(4, 4)) + 3.0, RANDOM.random((30, 6, 6))
+SERIES = RANDOM.normal(size=(30, 16)).cumsum(axis=1)
 LABELS, CODES = (ROWS[:, 0] > 3).astype(int), RANDOM.integers(3, size=(30, 4))
 SMALL = {"max_iter": 1, "random_state": 0}
 DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
@@ -23,6 +24,7 @@ MODELS = {
     "VAE": lambda: skvq.VAETransformer(2, likelihood="gaussian_per_feature", n_mixture_components=2, **SMALL).fit(ROWS),
     "VQ-VAE": lambda: skvq.VQVAETransformer(8, (2,), hidden_layer_sizes=(5,), prior=None, **SMALL).fit(ROWS),
     "VQ-VAE of images": lambda: skvq.VQVAETransformer(8, channels=4, n_blocks=1, prior=None, **SMALL).fit(IMAGES),
+    "VQ-VAE of series": lambda: series_model().fit(SERIES),
     "NADE": lambda: skvq.OrderlessNADE(n_units=8, **SMALL).fit(ROWS),
     "transformer": lambda: skvq.CausalTransformer(d_model=4, n_layers=1, **SMALL).fit(CODES),
     "detector": lambda: detector(),
@@ -32,6 +34,11 @@ MODELS = {
 def detector():
     inside = skvq.AutoEncoderTransformer(2, hidden_layer_sizes=(5,), **SMALL)
     return skvq.OutlierDetector(inside, method="neighbors", contamination=0.1).fit(ROWS)
+
+
+def series_model(**parameters):
+    own = {"series_shape": (16,), "hidden_layer_sizes": (5,), "network": "dense", "prior": None}
+    return skvq.VQVAETransformer(8, (2,), **own, **SMALL, **parameters)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +87,10 @@ FORGED = {
     "counts below 0": ("VQ-VAE", {"mass": lambda found: found - 1e6}),
     "another codebook than that of the network": ("VQ-VAE", {"codebook_": lambda found: found[..., ::-1]}),
     "counts of other codes": ("VQ-VAE", {"code_counts_": np.zeros_like}),
+    "components of 1e38": ("VQ-VAE of series", {"normal_components_": lambda found: np.full_like(found, 1e38)}),
+    "components of 1e18": ("VQ-VAE of series", {"normal_components_": lambda found: np.full_like(found, 1e18)}),
+    "components of NaN": ("VQ-VAE of series", {"normal_components_": lambda found: np.full_like(found, np.nan)}),
+    "a mean series of 1e300": ("VQ-VAE of series", {"normal_mean_": lambda found: np.full_like(found, 1e300)}),
     "scales of 0": ("autoencoder", {"scale_": np.zeros_like}),
     "scales of 0 of distances": ("detector", {"neighbors_.scale_": np.zeros_like}),
     "a whitening that overflows": ("detector", {"neighbors_.whitening_": lambda found: np.full_like(found, 1e308)}),
@@ -112,3 +123,32 @@ def test_large_weights_of_rows_that_are_taken_as_they_are_load(tmp_path):
     model.save(tmp_path / "model.safetensors")
     again = skvq.load(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(again.transform(rows), model.transform(rows))
+
+
+@pytest.mark.parametrize("noise", [1e-300, 1e300])
+def test_a_noise_of_series_that_no_fit_leaves_is_refused(noise, files, tmp_path):
+    def change(header, metadata, arrays):
+        metadata["model"]["state"]["normal_noise_"] = noise
+
+    path = tmp_path / "forged.safetensors"
+    path.write_bytes(hostile_files.changed(files["VQ-VAE of series"], change))
+    with pytest.raises(skvq.LoadError, match="normal_noise_"):
+        skvq.load(path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", ["large", "small", "one outlier", "all the same", "a single one", "constant"])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_every_fitted_model_of_series_loads(name, standardize, tmp_path):
+    series = {
+        "large": 1e15 * SERIES,
+        "small": 1e-12 * SERIES,
+        "one outlier": np.where(np.arange(30)[:, None] == 0, 1e9 * SERIES, SERIES),
+        "all the same": np.repeat(SERIES[:1], 30, axis=0),
+        "a single one": SERIES[:1],
+        "constant": np.full_like(SERIES, 5.0),
+    }[name]
+    model = series_model(standardize=standardize).fit(series)
+    model.save(tmp_path / "model.safetensors")
+    again = skvq.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.normal_components_, model.normal_components_)
