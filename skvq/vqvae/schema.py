@@ -87,7 +87,7 @@ def _codebooks_shape(estimator):
 def check_arrays(estimator):
     """Raise ValueError for a VQ-VAE with a wrong table, with weights that no fit leaves, or with other codebooks."""
     check_table(estimator)
-    if getattr(estimator, "series_shape_", None) is not None:
+    if hasattr(estimator, "normal_noise_"):
         _check_normal(estimator)
     architecture = _architecture(estimator)
 

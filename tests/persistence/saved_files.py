@@ -67,6 +67,9 @@ def models():
                 random_state=0,
                 prior=skvq.HierarchicalPixelCNN(((1, 2), (2, 2)), **SMALL),
             ).fit(images.reshape(30, 16)),
+            "VQ-VAE, series": skvq.VQVAETransformer(
+                **TABLE, series_shape=(16,), network="dense", prior=skvq.PixelCNN(**SMALL)
+            ).fit(images.reshape(30, 16)),
             "PixelCNN": skvq.PixelCNN(**SMALL).fit(np.round(3 * images).astype(int)),
             "PixelCNN, classes": skvq.PixelCNN(**SMALL, class_conditional=True).fit(X.astype(int), names),
             "OrderlessNADE": skvq.OrderlessNADE(**NADE, random_state=0).fit(gaps),

@@ -37,7 +37,8 @@ def detector():
 
 
 def series_model(**parameters):
-    own = {"series_shape": (16,), "hidden_layer_sizes": (5,), "network": "dense", "prior": None}
+    own = {"series_shape": (16,), "hidden_layer_sizes": (5,), "network": "dense"}
+    own["prior"] = skvq.PixelCNN(channels=4, n_layers=1, max_iter=1, early_stopping=False)
     return skvq.VQVAETransformer(8, (2,), **own, **SMALL, **parameters)
 
 

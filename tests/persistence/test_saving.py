@@ -27,7 +27,8 @@ import saved_files
 
 models = cache(saved_files.models)
 NAMES = [
-    *(f"VQ-VAE, {name}" for name in saved_files.tables()), "VQ-VAE, images", "VQ-VAE, two grids", "PixelCNN",
+    *(f"VQ-VAE, {name}" for name in saved_files.tables()), "VQ-VAE, images", "VQ-VAE, series",
+    "VQ-VAE, two grids", "PixelCNN",
     "PixelCNN, classes", "CausalTransformer", "OrderlessNADE", "autoencoder", "autoencoder, tied",
     "autoencoder, missing cells", "autoencoder, convolutional", "VAE", "VAE, objects", "VAE, mixture",
     "VAE, a variance per feature", "VAE, counts", "VAE, convolutional", "classifier",
