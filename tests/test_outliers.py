@@ -380,6 +380,14 @@ def test_a_file_keeps_names_thresholds_and_scores_to_the_bit(method, tmp_path):
     np.testing.assert_array_equal(again.fit(table).training_scores_, detector.training_scores_)
 
 
+def test_a_detector_with_a_splitter_can_be_saved_once_it_has_a_number_of_folds(tmp_path):
+    own, path = AutoEncoderTransformer(2, hidden_layer_sizes=(), max_iter=2, random_state=0), tmp_path / "detector"
+    detector = OutlierDetector(own, cv=KFold(2)).fit(WINE)
+    expected = detector.predict(WINE)
+    detector.set_params(cv=5).save(path)
+    np.testing.assert_array_equal(load(path).predict(WINE), expected)
+
+
 def test_save_of_a_detector_around_others_names_what_keeps_it(tmp_path):
     own = AutoEncoderTransformer(2, hidden_layer_sizes=(), max_iter=2, random_state=0)
     path = tmp_path / "detector.safetensors"
@@ -387,7 +395,7 @@ def test_save_of_a_detector_around_others_names_what_keeps_it(tmp_path):
         detector = OutlierDetector(inside, method="neighbors", contamination=0.1).fit(WINE)
         with pytest.raises(TypeError, match=f"but estimator is a {kind}.*joblib.dump"):
             detector.save(path)
-    with pytest.raises(TypeError, match=r"cv=KFold.*set_params before save"):
+    with pytest.raises(TypeError, match=r"cv=KFold.*call set_params\(cv=5\), or another number of folds, before save"):
         OutlierDetector(own, cv=KFold(2)).fit(WINE).save(path)
     with pytest.raises(NotFittedError):
         OutlierDetector(own).save(path)

@@ -77,6 +77,8 @@ def encode(value, name):
     advice = "give it another value with set_params before save"
     if isinstance(value, np.random.RandomState):
         advice = f"pass an integer seed, or call set_params({name}=None) before save"
+    elif hasattr(value, "get_n_splits"):
+        advice = f"call set_params({name}=5), or another number of folds, before save, which fits nothing again"
     raise TypeError(
         f"{name}={reprlib.repr(value)} cannot be saved: a file of save holds None, booleans, numbers, strings, "
         f"sequences of these, and skvq's own estimators; {advice}, or keep the estimator with skops or joblib"

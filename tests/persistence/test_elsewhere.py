@@ -71,6 +71,18 @@ def by_skops(estimator, path):
     return skops.io.load(path, trusted=untrusted)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("n_columns", [7, 8])
+def test_skops_asks_for_what_finds_neighbours_in_narrow_tables(n_columns):
+    rows = np.random.default_rng(0).normal(size=(60, n_columns))
+    inside = skvq.AutoEncoderTransformer(2, hidden_layer_sizes=(), max_iter=1, random_state=0)
+    detector = skvq.OutlierDetector(inside, method="neighbors", contamination=0.1).fit(rows)
+    untrusted = skops.io.get_untrusted_types(data=skops.io.dumps(detector))
+    of_others = [name for name in untrusted if not name.startswith("skvq.")]
+    narrow = ["sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"]
+    assert sorted(of_others) == (narrow if n_columns <= 7 else [])
+
+
 def test_the_other_ways_are_tried_on_every_class():
     held = {type(model).__name__ for model in models().values()}
     assert held == set(OF_EACH_CLASS)
