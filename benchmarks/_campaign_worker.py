@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars as pl
+import sklearn
 import torch
 from scipy import sparse
 
@@ -110,6 +111,8 @@ def main():
                 wrong = judge(json.loads(line))
             except MemoryError as error:
                 wrong = f"MemoryError: {error}"
+        # An interrupt within scikit-learn's own change of its configuration leaves it changed, for later cases too.
+        sklearn.set_config(skip_parameter_validation=False)
         print(json.dumps(wrong), file=answers, flush=True)
 
 

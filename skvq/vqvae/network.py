@@ -410,6 +410,8 @@ class VQObjective(Objective):
         instead = "Try hidden_layer_sizes=(), a" if has_layers else "Try a"
         self.way_out = f"{instead} lower learning_rate_init, or more bits (max_bits, n_codes, code_shape)."
         self.input_noise = input_noise
+        if input_noise > 1:  # of rows whose spread is 1
+            self.loss_weights = (*self.loss_weights, "input_noise")
         self.augments = augments
         self.weights = {"codebook": codebook_weight, "commitment": commitment_weight}
         self.generator = generator

@@ -194,3 +194,11 @@ def test_before_fit_there_is_nothing(method):
 def test_channels_that_come_first_draw_a_warning():
     with pytest.warns(UserWarning, match=r"3 x 16 pixels with 12 channels; .* np.moveaxis"):
         VQVAETransformer(**FAST).fit(np.random.default_rng(0).random((10, 3, 16, 12)))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_error_of_far_too_much_noise_names_it():
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    model = VQVAETransformer(4, hidden_layer_sizes=(4,), input_noise=2**63, max_iter=2, prior=None, random_state=0)
+    with pytest.raises(ValueError, match="input_noise"):
+        model.fit(X)
