@@ -287,6 +287,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "estimator_")
         return scores_of(self.estimator_, self.method_, X, getattr(self, "neighbors_", None))
 
+    @prepared
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted detector to one file, which :func:`skvq.load` reads; for estimators of this package alone.
 

@@ -117,7 +117,7 @@ def nearly_orthogonal(matrices):
     --------
     >>> found = nearly_orthogonal(torch.tensor([[[3.0, 0.0], [0.0, 0.5]]]))
     >>> [round(float(value), 1) for value in found.flatten()]
-    [0.9, 0.0, 0.0, 1.0]
+    [0.7, 0.0, 0.0, 0.9]
     """
     first, second, third = QUINTIC
     is_tall = matrices.shape[1] > matrices.shape[2]

@@ -8,10 +8,11 @@ import torch
 
 from skvq.core.estimator import Budget
 from skvq.core.inference import ROW_BLOCK
+from skvq.core.parameters import to_json
 from skvq.nn.grids.levels import TwoLevelPixelCNN
 from skvq.nn.grids.pixelcnn import GatedPixelCNN
 from skvq.nn.grids.transformer import CausalGridTransformer
-from skvq.persistence.records import from_json, to_json
+from skvq.persistence.records import from_json
 from skvq.priors.defaults import (
     BATCH_VALUES,
     SAMPLE_BATCH,

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from skvq.core.parameters import to_json
 from skvq.core.tables.lattice import Lattice
 from skvq.core.tables.marginal import Marginal
-from skvq.persistence.records import from_json, to_json
+from skvq.persistence.records import from_json
 
 RNG = np.random.default_rng(0)
 N = 4000

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import skvq
+from skvq.core.parameters import to_json
 from skvq.core.tables.columns import Columns
 from skvq.core.tables.saved import COLUMNS, check_table
 from skvq.persistence.container import infos_of
-from skvq.persistence.records import to_json
 
 sys.path.insert(0, str(Path(__file__).parent))
 import mixed_tables as tables
