@@ -537,7 +537,9 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
         module = getattr(self, "_module", None)
         if module is None:
             module = self._rebuilt().requires_grad_(False)
-        self._module = module.to(device).eval()
+        # `to` sets every parameter anew, even where it stays; of threads that do so at once some never come back.
+        is_there = all(parameter.device.type == device.type for parameter in module.parameters())
+        self._module = module.eval() if is_there and device.index is None else module.to(device).eval()
         return self._module
 
     def _rebuilt(self):
