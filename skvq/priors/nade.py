@@ -26,7 +26,7 @@ from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, learn_columns
 from ..persistence.records import from_json
-from ..training.batches import Rows, as_array
+from ..training.batches import Rows, as_array, drawn_order
 from . import schema
 from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_orders, draw_rows, even_numbers, log_probabilities
 from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
@@ -545,6 +545,6 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
 def start_at_marginals(codes, sizes, rows, generator):
     """Return the Start of a network that knows how often each code of each column occurs among the rows."""
     module = sizes.build(generator)
-    sample = np.sort(torch.randperm(len(rows), generator=generator)[:50_000].numpy())
+    sample = np.sort(drawn_order(len(rows), generator)[:50_000])
     codes.start(module, rows.take(sample).cpu())
     return Start(module.to(rows.device), sizes)

@@ -30,30 +30,21 @@ class Adam:
     """
 
     def __init__(self, parameters, betas, alpha):
-        self.param_groups = [{"params": parameters, "lr": 1.0}]
+        self.parameters = parameters
         self.options = {"beta1": betas[0], "beta2": betas[1], "weight_decay": alpha, "eps": 1e-8, "fused": True}
         self.memory = {}  # by the position of a parameter
 
     @torch.no_grad()
-    def step(self):
-        """Move the parameters that have a gradient."""
-        (group,) = self.param_groups
-        moved = {i: parameter for i, parameter in enumerate(group["params"]) if parameter.grad is not None}
+    def step(self, rate):
+        """Move the parameters that have a gradient, at a learning rate."""
+        moved = {i: parameter for i, parameter in enumerate(self.parameters) if parameter.grad is not None}
         for i in moved.keys() - self.memory.keys():
             means = {name: torch.zeros_like(moved[i]) for name in ("exp_avg", "exp_avg_sq")}
             self.memory[i] = {"step": torch.zeros((), device=moved[i].device)} | means
         gradients, memory = [one.grad for one in moved.values()], [self.memory[i] for i in moved]
         steps, means, squares = ([one[name] for one in memory] for name in ("step", "exp_avg", "exp_avg_sq"))
-        options = self.options | {"lr": group["lr"], "amsgrad": False, "maximize": False}
+        options = self.options | {"lr": rate, "amsgrad": False, "maximize": False}
         adamw(list(moved.values()), gradients, means, squares, [], steps, **options)
-
-    def state_dict(self):
-        """Return what the steps so far left behind, in the form of torch's optimisers."""
-        return {"state": self.memory, "param_groups": self.param_groups}
-
-    def load_state_dict(self, state):
-        """Put back what :meth:`state_dict` returned."""
-        self.memory = state["state"]
 
 
 class Muon:
@@ -78,36 +69,26 @@ class Muon:
     """
 
     def __init__(self, parameters, alpha, dtype):
-        self.param_groups = [{"params": parameters, "lr": 1.0}]
+        self.parameters = parameters
         self.alpha, self.dtype = alpha, dtype
         self.memory = {}  # by the position of a parameter
 
     @torch.no_grad()
-    def step(self):
-        """Move the matrices that have a gradient."""
-        (group,) = self.param_groups
+    def step(self, rate):
+        """Move the matrices that have a gradient, at a learning rate."""
         by_shape = {}
-        for i, parameter in enumerate(group["params"]):
+        for i, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
                 self.memory.setdefault(i, {"momentum_buffer": torch.zeros_like(parameter)})
                 by_shape.setdefault(parameter.shape, []).append(i)
         for (n_rows, n_columns), places in by_shape.items():
-            matrices = [group["params"][i] for i in places]
+            matrices = [self.parameters[i] for i in places]
             gradients, means = ([m.grad for m in matrices], [self.memory[i]["momentum_buffer"] for i in places])
             torch._foreach_lerp_(means, gradients, 1 - MUON_MOMENTUM)
             ahead = torch.stack(torch._foreach_lerp(gradients, means, MUON_MOMENTUM))
             moves = nearly_orthogonal(ahead.to(self.dtype)).to(ahead.dtype)
-            torch._foreach_mul_(matrices, 1 - group["lr"] * self.alpha)
-            rate = group["lr"] * math.sqrt(max(1.0, n_rows / n_columns))
-            torch._foreach_add_(matrices, list(moves), alpha=-rate)
-
-    def state_dict(self):
-        """Return what the steps so far left behind, in the form of torch's optimisers."""
-        return {"state": self.memory, "param_groups": self.param_groups}
-
-    def load_state_dict(self, state):
-        """Put back what :meth:`state_dict` returned."""
-        self.memory = state["state"]
+            torch._foreach_mul_(matrices, 1 - rate * self.alpha)
+            torch._foreach_add_(matrices, list(moves), alpha=-rate * math.sqrt(max(1.0, n_rows / n_columns)))
 
 
 def nearly_orthogonal(matrices):
@@ -173,16 +154,13 @@ class Optimizer:
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
         for part, rate in zip(self.parts, self.rates):
-            for group in part.param_groups:
-                group["lr"] = rate * factor
-            part.step()
+            part.step(rate * factor)
 
     def state(self):
         """Return what the steps so far left behind, for a checkpoint: by part an ndarray, and what it is made of."""
         state = {}
         for number, part in enumerate(self.parts):
-            memory = part.state_dict()["state"]
-            entries = [(i, name, value) for i, values in memory.items() for name, value in values.items()]
+            entries = [(i, name, value) for i, values in part.memory.items() for name, value in values.items()]
             state[f"optimizer.{number}"] = pack([value for _, _, value in entries])
             state[f"optimizer.{number}.names"] = [[i, name, value.dim() == 0] for i, name, value in entries]
         return state
@@ -190,10 +168,9 @@ class Optimizer:
     def load(self, state):
         """Put back what :meth:`state` returned; the memory of a parameter lies in the order of the parameter."""
         for number, part in enumerate(self.parts):
-            moved = [parameter for group in part.param_groups for parameter in group["params"]]
             names, memory = state[f"optimizer.{number}.names"], {}
             for i, name, is_scalar in names:
-                like = moved[i].detach()
+                like = part.parameters[i].detach()
                 memory.setdefault(i, {})[name] = torch.zeros((), device=like.device) if is_scalar else like.clone()
             unpack(state[f"optimizer.{number}"], [memory[i][name] for i, name, _ in names])
-            part.load_state_dict({"state": memory, "param_groups": part.state_dict()["param_groups"]})
+            part.memory = memory

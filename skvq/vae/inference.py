@@ -8,6 +8,7 @@ import torch
 from ..core.inference import batches, fill_block, starts
 from ..core.tables.layout import TableRows
 from ..nn.devices import widened
+from ..training.batches import drawn_order
 from .module import VAE, importance_weighted_bound, noise_of_rows
 from .tables import CellLikelihood, TableLikelihood
 
@@ -142,4 +143,4 @@ def draw_rows(network, z, device, generator):
 
 def some(rows, n_rows, generator):
     """Return at most `n_rows` of the Rows, drawn from `generator`."""
-    return rows.restrict(np.sort(torch.randperm(len(rows), generator=generator)[:n_rows].numpy()))
+    return rows.restrict(np.sort(drawn_order(len(rows), generator)[:n_rows]))

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from ..core.inference import phase
 from ..core.parameters import is_auto
-from ..training.batches import split_rows
+from ..training.batches import drawn_order, split_rows
 from .codes import ProductCodes, ResidualCodes, VectorCodes
 from .defaults import (
     MANY_ROWS,
@@ -187,7 +187,7 @@ def _bits(spec):
 
 def _split(rows, generator):
     """Return rows to start from, and rows that judge."""
-    some = rows.restrict(torch.randperm(len(rows), generator=generator).numpy()[:MOST_ROWS])
+    some = rows.restrict(drawn_order(len(rows), generator)[:MOST_ROWS])
     training, held_out = split_rows(len(some), HELD_OUT_SHARE, generator)
     return some.restrict(training), some.restrict(held_out)
 

@@ -38,6 +38,7 @@ from ..core.estimator import Start
 from ..nn import images, ranks, series, tables
 from ..nn.draws import normal
 from ..nn.quantizers.nearest import nearest_codes, removal_costs
+from ..training.batches import drawn_order
 from ..training.loop import Objective
 
 # Dead codes are revived during this share of the training; the rest lets the codebook settle.
@@ -188,7 +189,7 @@ def start_sample(rows, generator):
 @torch.no_grad()
 def encoded_sample(encoder, rows, n_rows, generator):
     """Return what `n_rows` rows, or all where there are fewer, are encoded to: Tensor (n, m, d), float32."""
-    order = torch.randperm(len(rows), generator=generator).numpy()[:n_rows]
+    order = drawn_order(len(rows), generator)[:n_rows]
     size = rows.pass_size
     z = [encoder(rows.take(order[start : start + size])).float().cpu() for start in range(0, len(order), size)]
     return torch.cat(z)
