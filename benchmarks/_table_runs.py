@@ -7,13 +7,14 @@ child reads its input from a folder and writes its output there; the parent meas
 
 import argparse
 import contextlib
-import json
 import os
 import resource
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from _results import append_line, read_lines
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -50,10 +51,7 @@ def run_child(script, method, folder, seed, options):
 
 def read_results(path):
     """Return the dicts of the file of results; of two for the same fit the later one."""
-    if not Path(path).exists():
-        return []
-    results = [json.loads(line) for line in Path(path).read_text().splitlines()]
-    return list({(r["method"], r["table"], r["seed"]): r for r in results}.values())
+    return list({(r["method"], r["table"], r["seed"]): r for r in read_lines(path)}.values())
 
 
 def lacking(options, table, seed):
@@ -64,8 +62,7 @@ def lacking(options, table, seed):
 
 def append_result(path, result):
     """Add a line to the file of results, and print it."""
-    with Path(path).open("a") as file:
-        file.write(json.dumps(result) + "\n")
+    append_line(path, result)
     texts = [f"{k} {v:.3f}" if isinstance(v, float) else str(v) for k, v in result.items()]
     print(", ".join(texts), flush=True)
 

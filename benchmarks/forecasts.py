@@ -25,12 +25,12 @@ import argparse
 import json
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
 from _environment import print_environment
 from _forecast_data import SETS, last_season, last_value, split_windows
+from _results import append_line, read_lines
 from sklearn.linear_model import RidgeCV
 
 from skvq import VQVAETransformer
@@ -76,17 +76,12 @@ def figures_of_ours(train, test, known, **options):
     }
 
 
-def read_results(path):
-    """Return the lines of a file of results as dicts."""
-    return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
-
-
 def run(options):
     """Append a line to the file of results for every set that it lacks."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     print_environment()
-    done = {line["set"] for line in read_results(options.results)}
+    done = {line["set"] for line in read_lines(options.results)}
     for name in options.sets:
         if name in done:
             continue
@@ -96,8 +91,7 @@ def run(options):
         sizes = {"windows": len(train), "length": train.shape[1], "channels": train.shape[2], "test": len(test)}
         figures = errors_of_peers(train, test, known, SETS[name].season) | figures_of_ours(train, test, known)
         line = {"set": name, **sizes, "hidden": int((~known).sum()), **figures}
-        with Path(options.results).open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(options.results, line)
         print(json.dumps(line), flush=True)
 
 
@@ -106,7 +100,7 @@ def print_table(options):
     columns = ["default, mean of 8", "default, one", "last value", "last season", "mean window", "ridge", "AUC", "R²"]
     head = ["set", "training windows × length × channels", "hidden", "test windows", "network", *columns]
     print(f"| {' | '.join([*head, 'fit, s', 'completions, s'])} |\n|{' --- |' * (len(head) + 2)}")
-    for line in read_results(options.results):
+    for line in read_lines(options.results):
         shape = f"{line['windows']}×{line['length']}×{line['channels']}"
         cells = [line["set"], shape, str(line["hidden"]), str(line["test"]), line["network"]]
         cells += [f"{line[name]:.3f}" if name in line else "–" for name in columns]

@@ -26,11 +26,11 @@ import argparse
 import json
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
 from _environment import print_environment
+from _results import append_line, read_lines
 from _series_data import SETS, WITHOUT_CLASSES, split_set
 from _series_peers import METHODS, drawn_by_mixture, lines, mean_series, reconstructions, sax_words
 from sklearn.linear_model import LogisticRegression
@@ -137,17 +137,12 @@ def figures_of_peers(train, test, y_train, y_test, seed):
     return found | {"PCA + mixture": {"AUC": auc}}
 
 
-def read_results(path):
-    """Return the lines of a file of results as dicts."""
-    return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
-
-
 def run(options):
     """Append a line to the file of results for every set and seed that it lacks."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     print_environment()
-    done = {(line["set"], line["seed"]) for line in read_results(options.results)}
+    done = {(line["set"], line["seed"]) for line in read_lines(options.results)}
     for seed in options.seeds:
         for name in options.sets:
             if (name, seed) in done:
@@ -159,14 +154,13 @@ def run(options):
             methods[BY_PARTS] = figures_by_parts(train, test, *labels, seed)
             methods |= figures_of_peers(train, test, *labels, seed)
             line = {"set": name, "seed": seed, "shape": train.shape, "methods": methods}
-            with Path(options.results).open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            append_line(options.results, line)
             print(json.dumps(line), flush=True)
 
 
 def print_tables(options):
     """Print a table for each figure: methods are rows, sets are columns."""
-    results = [line for line in read_results(options.results) if line["seed"] in options.seeds]
+    results = [line for line in read_lines(options.results) if line["seed"] in options.seeds]
     names = [name for name in options.sets if any(line["set"] == name for line in results)]
     shapes = {line["set"]: "×".join(map(str, line["shape"])) for line in results}
     figures = [f"R² {n_bits}" for n_bits in BITS] + ["accuracy", "gap", "gap, one draw", "end", "end, one draw"]
