@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from skvq import AutoEncoderTransformer
 from skvq.core.callbacks import FitTask, with_callbacks
 from skvq.core.estimator import Budget, Fitting, NetworkEstimator, Recipe, Start, forgets_failure
 from skvq.persistence.records import from_json
@@ -279,3 +280,13 @@ def test_equal_seeds_give_equal_bits_and_the_global_generators_and_threads_are_l
     assert not np.array_equal(first.centre(), other.centre())  # in another order of the rows
     assert torch.equal(before, torch.random.get_rng_state())
     assert torch.get_num_threads() == threads
+
+
+def test_a_network_that_is_on_its_device_is_not_moved_again(monkeypatch):
+    # Moving sets all parameters anew, and of several threads that did so at once some never came back.
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    model = AutoEncoderTransformer(2, hidden_layer_sizes=(4,), max_iter=1, random_state=0).fit(X)
+    expected, moved = model.transform(X), []
+    monkeypatch.setattr(torch.nn.Module, "_apply", lambda self, *args, **options: moved.append(self) or self)
+    np.testing.assert_array_equal(model.transform(X), expected)
+    assert moved == []
