@@ -8,10 +8,13 @@ from scipy import sparse
 
 from ..nn.devices import widened
 from .on_device import OnDevice, sent
+from .orders import AllBut, ComputedOrder
 
 # Rows of a table, images, and values of images that a pass takes at once: what a convolution makes of more of them does
 # not stay in the cache of a processor (`benchmarks/passes.py`).
 PASS_ROWS, PASS_IMAGES, PASS_VALUES = 256, 128, 2**20
+# Rows above which their order is computed where it is needed and not stored.
+MOST_STORED = 2**22
 # On a device other than the processor, the steps between two looks at values that are computed there.
 LOOK_EVERY = 20
 
@@ -130,7 +133,7 @@ class Rows:
         Type of a batch.
     device : torch.device or str, default="cpu"
         Where a batch is put.
-    subset : ndarray of int, default=None
+    subset : ndarray of int, or what is read like one, default=None
         The rows of X that this object stands for; all of them if None.
     source : OnDevice, default=None
         That of other rows of the same X on this device.
@@ -341,9 +344,10 @@ class TermMeans:
 
 
 def drawn_order(n_rows, generator):
-    """Return the positions 0 … n_rows - 1 in an order drawn from `generator`, as int32 where they fit."""
-    dtype = torch.int32 if n_rows < 2**31 else torch.int64
-    return torch.randperm(n_rows, generator=generator, dtype=dtype).numpy()
+    """Return the positions 0 … n_rows - 1 in an order drawn from `generator`: an ndarray, or what is read like one."""
+    if n_rows > MOST_STORED:
+        return ComputedOrder(n_rows, generator)
+    return torch.randperm(n_rows, generator=generator, dtype=torch.int32).numpy()
 
 
 def n_training_rows(n_rows, validation_fraction):
@@ -378,7 +382,7 @@ def split_rows(n_rows, validation_fraction, generator):
     Returns
     -------
     training, validation : ndarray of int
-        Disjoint sorted positions that together are 0 … n_rows - 1.
+        Disjoint sorted positions that together are 0 … n_rows - 1. Of very many rows, `training` is an :class:`AllBut`.
 
     Raises
     ------
@@ -387,6 +391,7 @@ def split_rows(n_rows, validation_fraction, generator):
     """
     n_validation = n_rows - n_training_rows(n_rows, validation_fraction)
     order = drawn_order(n_rows, generator)
-    order[:n_validation].sort()
-    order[n_validation:].sort()
-    return order[n_validation:], order[:n_validation]
+    held_out = np.sort(order[:n_validation])
+    if isinstance(order, ComputedOrder):
+        return AllBut(n_rows, held_out), held_out
+    return np.sort(order[n_validation:]), held_out

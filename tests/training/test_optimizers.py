@@ -75,10 +75,13 @@ def test_muon_computes_in_the_precision_of_the_fit(precision, dtype):
     assert optimizer.parts[1].dtype is dtype
 
 
-def test_a_first_fit_does_not_import_the_compiler_of_torch():
+def test_a_first_fit_imports_neither_the_compiler_of_torch_nor_sympy():
     code = (
         "import sys, numpy as np, skvq\n"
-        "skvq.VQVAETransformer(prior=None, max_iter=1, channels=8).fit(np.random.default_rng(0).random((60, 16, 16)))\n"
-        "assert 'torch._dynamo' not in sys.modules\n"
+        "X = np.random.default_rng(0).random((60, 16, 16))\n"
+        "skvq.VQVAETransformer(prior=None, max_iter=1, channels=8).fit(X)\n"
+        "skvq.AutoEncoderTransformer(2, max_iter=1).fit(X[:, 0])\n"
+        "skvq.PixelCNN(max_iter=1).fit((X * 3).astype(int))\n"
+        "assert not {'torch._dynamo', 'sympy'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

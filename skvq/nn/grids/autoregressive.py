@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..draws import undrawn_linear
+from ..draws import undrawn
 from .groups import CodeGroups
 from .marginals import class_log_ratios, code_counts, log_frequencies
 from .sampling import choose
@@ -21,7 +21,7 @@ def class_bias(condition_size, grid_shape, n_codes):
     without such a bias and 47.8 with it; on their table 78.2 without and 76.5 with it.
     """
     height, width = grid_shape
-    return undrawn_linear(condition_size, width * n_codes, bias=False) if condition_size and height == 1 else None
+    return undrawn(nn.Linear, condition_size, width * n_codes, bias=False) if condition_size and height == 1 else None
 
 
 class AutoregressiveGrids(nn.Module):

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..draws import undrawn
+
 # Rows of up to so many codes get weights of their own for every pair of positions.
 LONGEST_PAIRED_ROW = 32
 # Codes from which on those that a batch lacks are left out of the products.
@@ -128,10 +130,10 @@ class OtherCodes(nn.Module):
     def __init__(self, n_codes, other_shape, grid_shape, embedding_dim, channels):
         super().__init__()
         self.other_shape, self.grid_shape = tuple(other_shape), tuple(grid_shape)
-        self.embedding = nn.utils.skip_init(nn.Embedding, n_codes, embedding_dim)
+        self.embedding = undrawn(nn.Embedding, n_codes, embedding_dim)
         self.other_position = nn.Parameter(torch.empty(*other_shape, embedding_dim))
-        self.near = nn.utils.skip_init(nn.Conv2d, embedding_dim, channels, 3, padding=1)
-        self.far = nn.utils.skip_init(nn.Conv2d, channels, channels, 3, padding=1)
+        self.near = undrawn(nn.Conv2d, embedding_dim, channels, 3, padding=1)
+        self.far = undrawn(nn.Conv2d, channels, channels, 3, padding=1)
         self.position = nn.Parameter(torch.empty(*grid_shape, channels))
 
     def forward(self, codes):

@@ -36,7 +36,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..draws import Dropout, default_generator, undrawn_linear
+from ..draws import Dropout, default_generator, undrawn
 from .autoregressive import AutoregressiveGrids, class_bias
 from .context import EarlierCodes, OtherCodes, shares_offsets
 from .groups import code_groups
@@ -52,7 +52,7 @@ def _convolve(x, conv, padding, dilation):
 
 def _conv(in_channels, out_channels, kernel_size):
     """A convolution whose weights are still to be drawn (no global random number is used)."""
-    return nn.utils.skip_init(nn.Conv2d, in_channels, out_channels, kernel_size)
+    return undrawn(nn.Conv2d, in_channels, out_channels, kernel_size)
 
 
 class _GatedLayer(nn.Module):
@@ -70,9 +70,9 @@ class _GatedLayer(nn.Module):
         if height > 1:
             rows, side = min(half, (height - 2) // dilation), min(half, (width - 1) // dilation)
             self.vertical = _conv(channels, 2 * channels, (rows + 1, 2 * side + 1))
-            self.link = undrawn_linear(2 * channels, 2 * channels, bias=False)
+            self.link = undrawn(nn.Linear, 2 * channels, 2 * channels, bias=False)
         self.horizontal = _conv(channels, 2 * channels, (1, min(half, (width - 1) // dilation) + 1))
-        self.residual = undrawn_linear(channels, channels, bias=False)
+        self.residual = undrawn(nn.Linear, channels, channels, bias=False)
         self.dropout = Dropout(dropout)  # draws from a private generator, see draws.py
 
     def forward(self, v, x, condition):
@@ -180,19 +180,19 @@ class GatedPixelCNN(AutoregressiveGrids):
         self.dropout = Dropout(dropout)
         self.channels, self.condition, self.condition_at = channels, None, None
         if condition_size:
-            self.condition_at = undrawn_linear(condition_size, height * width * channels, bias=False)
+            self.condition_at = undrawn(nn.Linear, condition_size, height * width * channels, bias=False)
             self.condition_at.fan_in = 1  # of a one-hot class
         if condition_size and n_layers:
-            self.condition = undrawn_linear(condition_size, n_layers * 4 * channels, bias=False)
+            self.condition = undrawn(nn.Linear, condition_size, n_layers * 4 * channels, bias=False)
             self.condition.fan_in = 1
         self.context = None
         if context_shape is not None:
             n_others = n_codes if context_codes is None else context_codes
             self.context = OtherCodes(n_others, context_shape, self.grid_shape, embedding_dim, channels)
-            self.context_at = undrawn_linear(channels, channels, bias=False)
-            gates = (undrawn_linear(channels, 4 * channels, bias=False) for _ in range(n_layers))
+            self.context_at = undrawn(nn.Linear, channels, channels, bias=False)
+            gates = (undrawn(nn.Linear, channels, 4 * channels, bias=False) for _ in range(n_layers))
             self.context_gates = nn.ModuleList(gates)
-        self.skip = undrawn_linear((n_layers + 1) * channels, 2 * channels)
+        self.skip = undrawn(nn.Linear, (n_layers + 1) * channels, 2 * channels)
         self.output = CodeTable(n_books * n_codes, 2 * channels, code_dim)
         self.marginals = nn.Parameter(torch.empty(height, width, n_codes))
         self.class_marginals = class_bias(condition_size, grid_shape, n_codes)

@@ -34,7 +34,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..draws import Dropout, default_generator, undrawn_linear
+from ..draws import Dropout, default_generator, undrawn
 from .autoregressive import AutoregressiveGrids, class_bias
 from .context import EarlierCodes, shares_offsets
 from .groups import code_groups
@@ -58,8 +58,8 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, d_model, n_heads):
         super().__init__()
         self.n_heads = n_heads
-        self.queries_keys_values = undrawn_linear(d_model, 3 * d_model, bias=False)
-        self.output = undrawn_linear(d_model, d_model, bias=False)
+        self.queries_keys_values = undrawn(nn.Linear, d_model, 3 * d_model, bias=False)
+        self.output = undrawn(nn.Linear, d_model, d_model, bias=False)
 
     def forward(self, x):
         """Read at all positions at once."""
@@ -89,8 +89,8 @@ class _Block(nn.Module):
         self.attention_norm, self.attention = nn.LayerNorm(d_model), CausalSelfAttention(d_model, n_heads)
         self.hidden_norm = nn.LayerNorm(d_model)
         self.hidden, self.output = (
-            undrawn_linear(d_model, 4 * d_model),
-            undrawn_linear(4 * d_model, d_model, bias=False),
+            undrawn(nn.Linear, d_model, 4 * d_model),
+            undrawn(nn.Linear, 4 * d_model, d_model, bias=False),
         )
         self.dropout = Dropout(dropout)  # draws from a private generator, see draws.py
 
@@ -173,7 +173,7 @@ class CausalGridTransformer(AutoregressiveGrids):
         self.position = nn.Parameter(torch.empty(self.length, d_model))
         self.condition_at = None
         if condition_size:
-            self.condition_at = undrawn_linear(condition_size, self.length * d_model, bias=False)
+            self.condition_at = undrawn(nn.Linear, condition_size, self.length * d_model, bias=False)
             self.condition_at.fan_in = 1 / FIRST_INPUT**2  # of a one-hot class
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(d_model, n_heads, dropout) for _ in range(n_layers))
