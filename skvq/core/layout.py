@@ -33,6 +33,7 @@ MOST_CHANNELS, LEAST_RATIO = 16, 4
 SMALLEST_VARIANCE = 1e-280
 UNSCALED = "standardize=False", "standardize=True"
 # What to do about missing values.
+WORDS_OF_IMAGES = "; what image_shape or series_shape describes is numbers: leave them out for a table with words"
 GAPS_OF_IMAGES = (
     "images must be whole. Leave those with gaps out, or fill them first, such as by numpy.nan_to_num(X); "
     "complete(X, mask) of a VQVAETransformer, fitted to whole images, draws what is missing"
@@ -338,7 +339,7 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
             rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
     except ValueError as error:
         is_image = hasattr(estimator, "image_shape") and (shape is not None or found is not None)  # codes are none
-        told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS)
+        told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS, WORDS_OF_IMAGES if is_image else "")
         if told is error:
             raise
         raise told from None

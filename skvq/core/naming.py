@@ -34,7 +34,7 @@ def named(most=0, /, **names):
         raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from error
 
 
-def about_gaps(error, way_out):
+def about_gaps(error, way_out, no_words=""):
     """Return an error for missing values, or for words among numbers, with what to do here.
 
     scikit-learn's own advice is for other estimators, and numpy's error does not name the data.
@@ -45,6 +45,8 @@ def about_gaps(error, way_out):
         Another one is returned as it is.
     way_out : str
         What the data must be, and how to make it so.
+    no_words : str, default=""
+        The end of the message where words were found.
 
     Examples
     --------
@@ -56,7 +58,7 @@ def about_gaps(error, way_out):
     if found is not None:
         return ValueError(f"{found[1]}: {way_out}")
     if str(error).startswith("could not convert string to float"):
-        return ValueError(f"X holds words where numbers are expected ({error})")
+        return ValueError(f"X holds words where numbers are expected ({error}){no_words}")
     return error
 
 
