@@ -58,7 +58,7 @@ from .defaults import (
     usual_network,
 )
 from .gaps import SeriesCompletion
-from .network import VQObjective, build_vqvae, codes_of_rows, start_from_data, trainable_again, use_of_codes
+from .network import VQObjective, build_vqvae, codes_of_rows, look_at_codes, start_from_data, trainable_again
 from .normal import NormalSeries, normal_of
 from .prior import (
     AUTOENCODER_SHARE,
@@ -483,7 +483,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
             elif prior is not None:
-                self._fit_prior(prior, fitting.notes["codes"], X, y, held_out, y_val, generator, task)
+                self._fit_prior(prior, codes_of_rows(fitting), X, y, held_out, y_val, generator, task)
             fitting.end()
             task.end()
         return self
@@ -954,15 +954,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
 
     def _learned(self, fitting):
-        """Return codebook and codes in use, with the codes of all rows of `fit` in the notes."""
+        """Return codebook and codes in use."""
         spec = fitting.architecture.codes
-        fitting.notes["codes"], noise_variance = codes_of_rows(fitting)
         return {
             "n_codes_": spec.n_codes,
             "code_shape_": spec.code_shape,
             "codebook_": spec.codebooks(fitting.module.quantizer),
-            "noise_variance_": noise_variance,
-            **use_of_codes(spec, fitting.module.quantizer, fitting.notes["codes"]),
+            **look_at_codes(fitting),
         }
 
     def _check_prior(self, prior, spec, training, held_out, tables):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 # Bytes of distances at a time: where prefixes are kept, and where only codes are, so that they stay in the cache.
-_CHUNK_BYTES, _CACHE_BYTES = 2**24, 2**21
+_CHUNK_BYTES, _CACHE_BYTES = 2**22, 2**21
 _FEW_DISTANCES = 2**11  # of a vector: so many numpy parts faster than torch
 
 
@@ -45,15 +45,19 @@ def start_beam(z: torch.Tensor) -> Beam:
 def extend_beam(beam: Beam, codebooks: torch.Tensor, beam_size: int) -> Beam:
     """The best prefixes that are one stage longer: codebooks (g, k, d); residuals (g, n, beam_size, d).
 
-    There are fewer than `beam_size` where the former prefixes times k are fewer.
+    There are fewer than `beam_size` where the former prefixes times k are fewer. Where there are as many as before, the
+    residuals of `beam` are overwritten: there can be tens of megabytes of them.
     """
-    g, n, kept, _ = beam.residuals.shape
-    rows = max(1, _CHUNK_BYTES // (4 * g * kept * codebooks.shape[1]))
-    pieces = [
-        _extend(Beam(beam.residuals[:, i : i + rows], beam.codes[:, i : i + rows]), codebooks, beam_size)
-        for i in range(0, max(n, 1), rows)
-    ]
-    return Beam(*(torch.cat(parts, dim=1) for parts in zip(*pieces)))
+    g, n, kept, d = beam.residuals.shape
+    k, n_stages = codebooks.shape[1], beam.codes.shape[3]
+    rows, count = max(1, _CHUNK_BYTES // (4 * g * kept * k)), min(beam_size, kept * k)
+    residuals = beam.residuals if count == kept > 1 else beam.residuals.new_empty((g, n, count, d))  # one is z
+    longer = Beam(residuals, beam.codes.new_empty((g, n, count, n_stages + 1)))
+    for i in range(0, n, rows):
+        piece = _extend(Beam(*(part[:, i : i + rows] for part in beam)), codebooks, beam_size)
+        for whole, part in zip(longer, piece):
+            whole[:, i : i + rows] = part
+    return longer
 
 
 def _distances(beam: Beam, codebooks: torch.Tensor) -> torch.Tensor:

@@ -82,7 +82,7 @@ def stages_from(
         codebook = cluster(left, n_codes)
         codebooks.append(shrunken(codebook, left, len(z)) if shrink else codebook)
         kept = max(1, n_codes ** min(i + 1, _ENOUGH_STAGES) // 4)
-        beam = extend_beam(beam, codebooks[-1], min(beam_size, kept))
+        beam = Beam(extend_beam(beam, codebooks[-1], min(beam_size, kept)).residuals, beam.codes)  # none is needed
     return codebooks
 
 
