@@ -93,25 +93,12 @@ def starts(n_rows, batch_size, what):
 
 def encode(network, rows, n_columns, dtype):
     """Return what the network encodes all rows to, such as codes: ndarray (n, n_columns) of `dtype`."""
-    whole, start = np.empty((len(rows), n_columns), dtype=dtype), 0
-    for piece in encoded(network, rows, n_columns, dtype, rows.pass_size):
-        whole[start : start + len(piece)] = piece
-        start += len(piece)
-    return whole
-
-
-def encoded(network, rows, n_columns, dtype, n_rows):
-    """Yield what the network encodes all rows to, of about `n_rows` rows at a time: ndarrays (b, n_columns)."""
-    size = -(-n_rows // rows.pass_size) * rows.pass_size  # whole batches
-    piece, start = np.empty((size, n_columns), dtype=dtype), 0
+    encoded = np.empty((len(rows), n_columns), dtype=dtype)
+    start = 0
     for batch in batches(rows, rows.pass_size, "encoding"):
-        piece[start : start + len(batch)] = network.encode(fill_block(batch))[: len(batch)].cpu().numpy()
+        encoded[start : start + len(batch)] = network.encode(fill_block(batch))[: len(batch)].cpu().numpy()
         start += len(batch)
-        if start == size:
-            yield piece
-            piece, start = np.empty_like(piece), 0
-    if start:
-        yield piece[:start]
+    return encoded
 
 
 def decode(network, encoded, device, row_shape):

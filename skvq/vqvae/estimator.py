@@ -232,7 +232,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     n_codes_ : int
         Number of codes in a codebook.
     code_counts_ : ndarray of int64, the shape of `codebook_` without its last axis
-        How often each code of each codebook occurs in the codes of the rows of `fit`.
+        How often each code of each codebook occurs in the codes of the rows of `fit`; of more than 65,536 rows, in
+        those of so many evenly spaced ones, as in the next three.
     codebook_usage_ : float in [0, 1]
         Share of the codebook that occurs in the codes of the rows of `fit`; the mean over codebooks.
     perplexity_ : float, from 1 to `n_codes_`

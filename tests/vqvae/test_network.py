@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_wine
 
 from skvq import PixelCNN, VQVAETransformer, metrics
 from skvq.training.batches import Rows
+from skvq.vqvae import network
 from skvq.vqvae.defaults import Architecture
 from skvq.vqvae.network import VQObjective, build_vqvae, kmeans_codebooks, start_from_data, within_data
 from skvq.vqvae.specs import CodebookSpec, FiniteScalarSpec, VectorSpec
@@ -196,3 +198,17 @@ def test_images_are_moved_in_training_alone():
     assert not all(torch.equal(vq._augmented(x), x) for _ in range(10))
     vq.module.eval()
     assert torch.equal(vq._augmented(x), x)
+
+
+def test_codes_of_some_rows_are_counted_where_there_are_many_and_the_prior_sees_all(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(400, 6, 6))
+    model = VQVAETransformer(8, max_iter=1, channels=8, prior=PixelCNN(max_iter=1, channels=8), random_state=0)
+    whole = model.fit(X)
+    counts, network_of_codes = whole.code_counts_, whole.prior_.weights_
+    monkeypatch.setattr(network, "COUNTED_ROWS", 100)
+    counted = clone(model).fit(X)
+    np.testing.assert_array_equal(counted.codebook_, whole.codebook_)
+    assert counts.sum() == 4 * counted.code_counts_.sum()
+    assert np.abs(counted.code_counts_ / counted.code_counts_.sum() - counts / counts.sum()).max() < 0.05
+    for name, weight in counted.prior_.weights_.items():
+        np.testing.assert_array_equal(weight, network_of_codes[name])
