@@ -12,6 +12,9 @@ scales that share a codebook, here are two with a codebook each. `down` averages
 learns: convolutions beside both, as [2]_ has them after the interpolation, explained more of z by the coarse codes, and
 less by both levels together. The gradient of what is decoded goes to z once.
 
+In training the decoder is shown one row in `PREVIEW_EVERY` without its fine codes, a nested dropout [3]_, so that the
+coarse codes alone decode to a preview. The encoder learns nothing from these rows, departing from there.
+
 What a coarse code says of its cells costs bits that finer codes could use. On 15,000 images of Fashion-MNIST, six
 epochs, the squared error of test images was 41 % higher with 4 × 4 and 7 × 7 positions of 64 codes each (390 bits) than
 with 7 × 7 of 256 (392 bits), and 52 % with the convolutions: two levels are for a prior that draws the large before the
@@ -22,6 +25,7 @@ References
 .. [1] A. Razavi, A. van den Oord, O. Vinyals, "Generating Diverse High-Fidelity Images with VQ-VAE-2", NeurIPS 2019.
 .. [2] K. Tian, Y. Jiang, Z. Yuan, B. Peng, L. Wang, "Visual Autoregressive Modeling: Scalable Image Generation via
    Next-Scale Prediction", NeurIPS 2024, section 3.2 and algorithms 1 and 2.
+.. [3] O. Rippel, M. Gelbart, R. Adams, "Learning Ordered Representations with Nested Dropout", ICML 2014.
 """
 
 from __future__ import annotations
@@ -32,8 +36,13 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
+from .. import ranks
 from .base import Cluster, Quantized, Quantizer, estimator_named
 from .vector import CodebookQuantizer
+
+# Digits, 2 x 2 and 4 x 4 codes of 64, R² of both levels and of the coarse one: .955 and -.02 with no previews; one in
+# ten .950 and .56; one in four .947 and .63; where the encoder learns from them, too, .900 and .71.
+PREVIEW_EVERY = 4
 
 
 def _as_maps(z: torch.Tensor, grid_shape: tuple[int, int]) -> torch.Tensor:
@@ -113,7 +122,8 @@ class MultiScaleQuantizer(Quantizer):
     def quantize(self, z: torch.Tensor) -> Quantized:
         """Codes, vectors and losses of z (b, h2 · w2, d), float32; nothing is learned.
 
-        The terms are the means of the two levels' own, of c and of r.
+        In training one row in four has the vectors of its coarse codes alone, and no gradient to z. The terms are the
+        means of the two levels' own, of c and of r.
         """
         self._check(z)
         averages = self.down(z)
@@ -125,7 +135,11 @@ class MultiScaleQuantizer(Quantizer):
         fine_vectors = self.fine.decode(fine)
         terms = self.coarse.losses(averages, coarse_vectors), self.fine.losses(rest, fine_vectors)
         losses = {name: 0.5 * (terms[0][name] + terms[1][name]) for name in terms[0]}
-        return Quantized(self.estimate(z, large + fine_vectors.detach()), torch.cat([coarse, fine], dim=1), losses)
+        details = fine_vectors.detach()
+        if self.training:
+            previews = self._previews(z)
+            z, details = torch.where(previews, z.detach(), z), torch.where(previews, 0.0, details)
+        return Quantized(self.estimate(z, large + details), torch.cat([coarse, fine], dim=1), losses)
 
     def count(self, codes: torch.Tensor) -> torch.Tensor:
         """How often each code of each level occurs: codes (b, h1 · w1 + h2 · w2) → (2, n_codes), int64."""
@@ -166,6 +180,11 @@ class MultiScaleQuantizer(Quantizer):
     def _check(self, z: torch.Tensor) -> None:
         if z.shape[1:] != (self.n_fine, self.code_dim):
             raise ValueError(f"z must have shape (b, {self.n_fine}, {self.code_dim}), got {tuple(z.shape)}")
+
+    def _previews(self, z: torch.Tensor) -> torch.Tensor:
+        """Which rows of a batch, (b, 1, 1) of bool, the decoder is shown without their fine codes: one in four."""
+        every = ranks.drawn(lambda shape: torch.arange(shape[0], device=z.device), (len(z),))
+        return (every % PREVIEW_EVERY == PREVIEW_EVERY - 1)[:, None, None]
 
     def _levels(self, codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes (b, h1 · w1 + h2 · w2) as those of the two levels; the fine ones may be missing."""

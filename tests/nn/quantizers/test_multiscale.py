@@ -93,7 +93,7 @@ def test_a_constant_map_passes_both_resizes_unchanged():
 
 
 def test_on_equal_grids_it_is_a_residual_quantiser_of_two_stages():
-    quantizer = levels(((3, 5), (3, 5)), VectorQuantizer)
+    quantizer = levels(((3, 5), (3, 5)), VectorQuantizer).eval()
     residual = ResidualQuantizer([quantizer.coarse, quantizer.fine])
     z = normal(20, 15, 4, seed=9)
     found, expected = quantizer.quantize(z), residual.quantize(z)
@@ -104,7 +104,7 @@ def test_on_equal_grids_it_is_a_residual_quantiser_of_two_stages():
 
 @pytest.mark.parametrize("estimator", ["straight_through", "rotation"])
 def test_the_gradient_goes_to_z_once_and_not_to_what_is_learned(estimator):
-    quantizer = levels(quantizer_class=VectorQuantizer, gradient_estimator=estimator)
+    quantizer = levels(quantizer_class=VectorQuantizer, gradient_estimator=estimator).eval()
     z, upstream = normal(6, 24, 4, seed=9).requires_grad_(), normal(6, 24, 4, seed=10)
     vectors = quantizer(z).vectors
     vectors.backward(upstream)
@@ -115,6 +115,20 @@ def test_the_gradient_goes_to_z_once_and_not_to_what_is_learned(estimator):
         at_q = torch.cosine_similarity(vectors.detach(), upstream, dim=2)
         torch.testing.assert_close(at_z, at_q, rtol=1e-3, atol=1e-4)
     assert all(parameter.grad is None for parameter in quantizer.parameters())
+
+
+def test_in_training_the_decoder_is_shown_one_row_in_four_without_its_fine_codes():
+    quantizer = levels(quantizer_class=VectorQuantizer)
+    z = normal(10, 24, 4, seed=9).requires_grad_()
+    found, whole = quantizer.train().quantize(z), quantizer.eval().quantize(z)
+    previews = np.isin(np.arange(10), [3, 7])
+    coarse = quantizer.decode(whole.codes[:, : quantizer.n_coarse]).detach()
+    torch.testing.assert_close(found.vectors[previews], coarse[previews])
+    torch.testing.assert_close(found.vectors[~previews], whole.vectors[~previews])
+    assert torch.equal(found.codes, whole.codes)
+    (gradient,) = torch.autograd.grad(found.vectors.sum(), z)
+    assert torch.equal(gradient[previews], torch.zeros_like(gradient[previews]))
+    assert torch.equal(gradient[~previews], torch.ones_like(gradient[~previews]))
 
 
 def test_loss_terms_are_means_over_levels_and_elements():
