@@ -74,7 +74,8 @@ def check_image_shape(image_shape, n_features=None, name="image_shape"):
         shape = tuple(image_shape)
     except TypeError:
         raise ValueError(f"{name}={image_shape!r} must be {accepted}") from None
-    if len(shape) not in (2, 3) or not all(isinstance(s, numbers.Integral) and s > 0 for s in shape):
+    are_sizes = all(isinstance(s, numbers.Integral) and not isinstance(s, bool) and s > 0 for s in shape)
+    if len(shape) not in (2, 3) or not are_sizes:
         raise ValueError(f"{name}={image_shape!r} must be {accepted}")
     shape = tuple(int(s) for s in shape)
     if n_features is not None and int(np.prod(shape)) != n_features:
