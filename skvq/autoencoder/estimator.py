@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import (
@@ -33,6 +33,7 @@ from ..core.layout import check_components, layout_of, learn_layout, tag_rows, w
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
 from ..core.parameters import plain
+from ..core.transformer import RowTransformer
 from ..persistence.records import from_json
 from . import schema
 from .defaults import (
@@ -50,7 +51,7 @@ from .network import AutoEncoderObjective, build_autoencoder, start_from_data
 
 
 @lazy(transform=components(np.float32), inverse_transform=rows_back, score_samples=scores, reconstruction_error=scores)
-class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, NetworkEstimator):
     r"""A few continuous features of images, series and tables, reconstructions from them, and anomaly scores.
 
     An autoencoder [1]_: an encoder maps a row to a code of a few numbers, a decoder maps the code back, and both learn

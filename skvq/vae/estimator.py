@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._typing import (
@@ -45,6 +45,7 @@ from ..core.parameters import (
     plain,
     random_source,
 )
+from ..core.transformer import RowTransformer
 from ..persistence.records import from_json
 from ..training.batches import as_array
 from ..training.loop import require_finite
@@ -77,7 +78,7 @@ TRAINING_SHARE = 0.7
 
 
 @lazy(transform=components(np.float32), inverse_transform=rows_back, score_samples=scores)
-class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+class VAETransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, NetworkEstimator):
     r"""Continuous features of images, series and tables, how likely a row is, and new rows.
 
     A variational autoencoder [1]_: an encoder maps a row x to a Gaussian posterior q(z | x) over a few components, a

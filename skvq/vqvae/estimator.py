@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import metrics
@@ -38,6 +38,7 @@ from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, wit
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
 from ..core.tables.layout import as_table
+from ..core.transformer import RowTransformer
 from ..priors.defaults import COMPLETION
 from . import schema
 from .arrangement import best_arrangement
@@ -80,7 +81,7 @@ INSTANCES = {
 
 
 @lazy(transform=components(CODE_DTYPE), inverse_transform=rows_back, score_samples=scores)
-class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, NetworkEstimator):
     r"""Discrete codes of images, series and tables, reconstructions from them, and new rows drawn from a prior.
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each

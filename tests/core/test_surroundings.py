@@ -28,8 +28,9 @@ ESTIMATORS = [getattr(skvq, name) for name in skvq.__all__ if hasattr(getattr(sk
 # What predictors do in numpy alone, where even the check for surroundings would be felt in the time of one row.
 IN_NUMPY = {"predict", "predict_proba", "predict_log_proba"}
 COMPUTING = IN_NUMPY | {
-    "fit", "partial_fit", "fit_prior", "transform", "inverse_transform", "score", "score_samples", "sample", "complete",
-    "reconstruct", "reconstruction_error", "traverse", "bits_per_dim", "decision_function", "set_threshold", "save",
+    "fit", "partial_fit", "fit_prior", "fit_transform", "transform", "inverse_transform", "score", "score_samples",
+    "sample", "complete", "reconstruct", "reconstruction_error", "traverse", "bits_per_dim", "decision_function",
+    "set_threshold", "save",
 }  # fmt: skip
 
 
