@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import (
@@ -29,11 +29,11 @@ from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.generators import fit_transform
 from ..core.layout import check_components, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
 from ..core.parameters import plain
-from ..core.transformer import RowTransformer
 from ..persistence.records import from_json
 from . import schema
 from .defaults import (
@@ -51,7 +51,7 @@ from .network import AutoEncoderObjective, build_autoencoder, start_from_data
 
 
 @lazy(transform=components(np.float32), inverse_transform=rows_back, score_samples=scores, reconstruction_error=scores)
-class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, NetworkEstimator):
+class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""A few continuous features of images, series and tables, reconstructions from them, and anomaly scores.
 
     An autoencoder [1]_: an encoder maps a row to a code of a few numbers, a decoder maps the code back, and both learn
@@ -258,6 +258,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, Ne
     """
 
     _schema = schema.AUTOENCODER
+    fit_transform = fit_transform
     _parameter_constraints = CONSTRAINTS
     _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
 

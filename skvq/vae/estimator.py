@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._typing import (
@@ -30,6 +30,7 @@ from .._warnings import warn_user
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.generators import fit_transform
 from ..core.inference import decode, encode
 from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
@@ -45,7 +46,6 @@ from ..core.parameters import (
     plain,
     random_source,
 )
-from ..core.transformer import RowTransformer
 from ..persistence.records import from_json
 from ..training.batches import as_array
 from ..training.loop import require_finite
@@ -78,7 +78,7 @@ TRAINING_SHARE = 0.7
 
 
 @lazy(transform=components(np.float32), inverse_transform=rows_back, score_samples=scores)
-class VAETransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, NetworkEstimator):
+class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""Continuous features of images, series and tables, how likely a row is, and new rows.
 
     A variational autoencoder [1]_: an encoder maps a row x to a Gaussian posterior q(z | x) over a few components, a
@@ -290,6 +290,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, NetworkEst
     """
 
     _schema = schema.VAE
+    fit_transform = fit_transform
     _parameter_constraints = CONSTRAINTS
     _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
 

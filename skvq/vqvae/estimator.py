@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import metrics
@@ -34,11 +34,11 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_code_rows, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
+from ..core.generators import fit_transform
 from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
 from ..core.tables.layout import as_table
-from ..core.transformer import RowTransformer
 from ..priors.defaults import COMPLETION
 from . import schema
 from .arrangement import best_arrangement
@@ -81,7 +81,7 @@ INSTANCES = {
 
 
 @lazy(transform=components(CODE_DTYPE), inverse_transform=rows_back, score_samples=scores)
-class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, NetworkEstimator):
+class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     r"""Discrete codes of images, series and tables, reconstructions from them, and new rows drawn from a prior.
 
     A vector-quantised autoencoder [1]_: an encoder maps a row to vectors, one for each position of `code_shape_`; each
@@ -356,6 +356,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, RowTransformer, NetworkE
     """
 
     _schema = schema.VQVAE
+    fit_transform = fit_transform
     _parameter_constraints = CONSTRAINTS
     _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
     _caches = (*NetworkEstimator._caches, "_arranged")  # the arrangement of the codes, during `fit`
