@@ -227,7 +227,8 @@ class BaseMLP(NetworkEstimator):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
         X, y = as_array(X), as_array(y, "y")
         refuse_dates(X)
-        if 0 in np.shape(y[:1] if isinstance(y, list | tuple) else y)[1:]:
+        shape = np.shape(y[:1]) if isinstance(y, list | tuple) else getattr(y, "shape", ())
+        if 0 in shape[1:]:
             raise ValueError("y has no columns; pass one value for each row, or several")
         is_numeric = hasattr(X, "dtypes") or getattr(getattr(X, "dtype", None), "kind", "") in tuple("biuf")
         with no_numbers_named(), no_gaps(GAPS):

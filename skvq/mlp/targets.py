@@ -321,9 +321,10 @@ def check_all_classes(classes):
     """Return the parameter `classes` of `partial_fit`, labels (n_classes,) or None; ValueError for anything else."""
     if classes is None:
         return None
-    is_list = hasattr(classes, "__len__") and not isinstance(classes, (str, bytes, set, frozenset, dict))
+    is_list = hasattr(classes, "__len__") or hasattr(classes, "__array__")
+    is_list &= not isinstance(classes, (str, bytes, set, frozenset, dict))
     labels = check_classes(as_array(classes, "classes"), "classes", "MLPClassifier") if is_list else classes
-    if not is_list or np.ndim(labels) != 1 or len(labels) == 0:
+    if not is_list or np.asarray(labels).ndim != 1 or np.asarray(labels).size == 0:
         raise ValueError(
             f"classes={classes!r:.80} is no list of labels; pass all labels that will ever occur in one list, such as "
             "numpy.unique of those of all chunks"
