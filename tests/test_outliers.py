@@ -430,8 +430,10 @@ def test_scores_that_are_no_numbers_are_refused():
 
 
 def test_folds_must_hold_out_every_row():
-    with pytest.raises(ValueError, match="must hold out every row once; 128 were left"):
+    with pytest.raises(ValueError, match="^cv=<list of length 1> must hold out every row once; 128 were left"):
         OutlierDetector(Given(), cv=[(np.arange(50, 178), np.arange(50))]).fit(WINE)
+    with pytest.raises(ValueError, match="^cv=<list of length 1> must be a number of folds, a splitter, or pairs"):
+        OutlierDetector(Given(), cv=[(np.arange(178),)]).fit(WINE)
 
 
 def test_folds_that_leave_rows_are_refused_before_anything_is_fitted():

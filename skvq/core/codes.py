@@ -1,6 +1,10 @@
 """Validation of integer codes, and the type that the package hands them out in."""
 
 import numpy as np
+from sklearn.utils import check_array
+
+from ..training.batches import as_array
+from .naming import no_gaps
 
 # The smallest type that works wherever codes go: torch's embeddings take no smaller integer (and a uint8 tensor as an
 # index is read as a mask), and products such as ``code * n_codes + next_code`` do not wrap for up to 46,340 codes,
@@ -10,6 +14,12 @@ CODE_DTYPE = np.int32
 
 # Floats beyond this are refused as codes: not every whole number is a float there.
 LARGEST_FLOAT = 2.0**53
+
+
+def check_code_rows(codes):
+    """Return codes (n, m) that a user passes as an array of numbers; errors call them codes."""
+    with no_gaps("codes are whole numbers, as transform returns them", "codes"):
+        return check_array(as_array(codes, "codes"), dtype="numeric", input_name="codes")
 
 
 def check_codes(codes, n_codes=None):

@@ -39,7 +39,7 @@ def check_labels(y, name="y"):
     ValueError
         For labels that are missing, of several types, or complex; for rows of unequal lengths.
     """
-    y = as_array(y, name)
+    y = _of_numpy(as_array(y, name))
     if y is None or sparse.issparse(y):
         return y
     if isinstance(y, (list, tuple)):
@@ -67,6 +67,17 @@ def check_labels(y, name="y"):
     _refuse_several_types(labels, name)
     is_number = bool(labels) and all(isinstance(label, Number) for label in labels)
     return np.array(labels).reshape(array.shape) if is_number and getattr(y, "dtype", None) == np.dtype("O") else y
+
+
+def _of_numpy(y):
+    """Return integers of pandas, "Int64" or of pyarrow, as those of numpy where none is missing; else what was passed.
+
+    scikit-learn would make floats of them.
+    """
+    dtype = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if dtype is None or dtype.kind not in "iu" or not hasattr(y, "to_numpy") or y.isna().any():
+        return y
+    return y.to_numpy(dtype=dtype)
 
 
 def _refuse_several_types(labels, name):

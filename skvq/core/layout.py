@@ -20,7 +20,7 @@ from .._warnings import warn_user
 from ..training.batches import Rows, as_array
 from ..training.stored import StoredRows
 from .inference import phase
-from .naming import about_gaps, named
+from .naming import about_gaps, named, no_gaps
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 from .sources import MOST_COLOURS, chunks_of, is_source, store
@@ -74,7 +74,8 @@ def check_image_shape(image_shape, n_features=None, name="image_shape"):
         shape = tuple(image_shape)
     except TypeError:
         raise ValueError(f"{name}={image_shape!r} must be {accepted}") from None
-    if len(shape) not in (2, 3) or not all(isinstance(s, numbers.Integral) and s > 0 for s in shape):
+    are_sizes = all(isinstance(s, numbers.Integral) and not isinstance(s, bool) and s > 0 for s in shape)
+    if len(shape) not in (2, 3) or not are_sizes:
         raise ValueError(f"{name}={image_shape!r} must be {accepted}")
     shape = tuple(int(s) for s in shape)
     if n_features is not None and int(np.prod(shape)) != n_features:
@@ -337,7 +338,7 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
             rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         is_image = hasattr(estimator, "image_shape") and (shape is not None or found is not None)  # codes are none
         told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS, WORDS_OF_IMAGES if is_image else "")
         if told is error:
@@ -675,7 +676,8 @@ def check_components(Z, name, n_components):
     ValueError
         For another number of columns, and for values that are not finite in float32.
     """
-    Z = check_array(as_array(Z, name), dtype=np.float64, input_name=name)
+    with no_gaps("components are numbers, as transform returns them", name):
+        Z = check_array(as_array(Z, name), dtype=np.float64, input_name=name)
     if Z.shape[1] != n_components:
         raise ValueError(f"{name} has {Z.shape[1]} columns, but this model has {n_components} components")
     largest = float(np.abs(Z).max())

@@ -45,7 +45,7 @@ class Number(Interval):
     def is_satisfied_by(self, val):
         """Return whether a value is a number in the interval."""
         is_number = isinstance(val, (int, float, np.integer, np.floating))  # fractions are none: numpy takes no such
-        if not is_number or isinstance(val, (bool, np.bool_)) or not super().is_satisfied_by(val):
+        if not is_number or isinstance(val, (bool, np.bool_)) or not super().is_satisfied_by(plain(val)):
             return False
         if self.type is Integral:
             return abs(int(val)) <= LARGEST_INTEGER

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from ..training.batches import PASS_ROWS, PASS_VALUES, framed
 from ..training.stored import StoredRows
-from .naming import named
+from .naming import errors_named
 
 # Channels of images that come first, at most.
 MOST_COLOURS = 4
@@ -83,7 +83,7 @@ def store(chunks, check, *, reset):
     """
     stored, shape = None, None
     for number, chunk in enumerate(chunks):
-        with named(1, X=f"chunk {number} of X"):
+        with errors_named(1, X=f"chunk {number} of X"):
             if sparse.issparse(chunk):
                 raise TypeError("X is sparse; stack sparse chunks to one CSR matrix, scipy.sparse.vstack(chunks)")
             if not hasattr(chunk, "__len__"):

@@ -43,6 +43,18 @@ def trains_in_steps(estimator):
     return True
 
 
+def refuse_dates(X):
+    """Raise ValueError for dates or durations of numpy, whose numbers depend on their unit."""
+    first = np.asarray(X[:1]) if isinstance(X, list | tuple) else X
+    dtype = getattr(first, "dtype", None)
+    if getattr(dtype, "kind", "") in ("m", "M"):
+        what = "dates" if dtype.kind == "M" else "durations"
+        raise ValueError(
+            f"X holds {what} ({dtype}), whose numbers depend on their unit; pass numbers in a unit of your choice: of "
+            "dates (X - first) / numpy.timedelta64(365, 'D'), of durations X / numpy.timedelta64(1, 'D')"
+        )
+
+
 @contextmanager
 def no_numbers_named():
     """Let the errors of numpy about dates and other objects within the block say what X may hold."""
@@ -187,13 +199,19 @@ class BaseMLP(NetworkEstimator):
             checkpoint.remove()
         if parameters.normalization is None:
             vars(self).pop("normalization_state_", None)  # of a fit before this one
+        self._warn_of_scale(targets, examples, training, of_chunk=incremental)
         if not incremental:
-            targets.warn_of_scale(examples, training.outputs)
             warn_of_columns(
                 X, vars(self).get("feature_names_in_"), partial(training.explained, targets), type(self).__name__
             )
         task.end()
         return self
+
+    def _warn_of_scale(self, targets, examples, training, *, of_chunk):
+        """Warn of the scale of y; of chunks once, which the memory of the optimiser tells."""
+        memory = vars(self).get("_optimizer_state", {})
+        if not (of_chunk and (memory.get("told_scale", False) or memory.get("warned", False))):
+            memory["told_scale"] = targets.warn_of_scale(examples, training.outputs, of_chunk=of_chunk)
 
     def _checkpoint_of(self, examples, held_out, weights):
         """Return the Checkpoint of a fit, None where none is asked for."""
@@ -207,13 +225,17 @@ class BaseMLP(NetworkEstimator):
 
     def _check_data(self, X, y, targets, *, reset):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
-        X = as_array(X)
+        X, y = as_array(X), as_array(y, "y")
+        refuse_dates(X)
+        shape = np.shape(y[:1]) if isinstance(y, list | tuple) else getattr(y, "shape", ())
+        if 0 in shape[1:]:
+            raise ValueError("y has no columns; pass one value for each row, or several")
         is_numeric = hasattr(X, "dtypes") or getattr(getattr(X, "dtype", None), "kind", "") in tuple("biuf")
         with no_numbers_named(), no_gaps(GAPS):
             X, y = validate_data(
                 self,
                 X,
-                targets.prepare(as_array(y, "y")),
+                targets.prepare(y),
                 accept_sparse=["csr", "csc"],
                 multi_output=True,
                 y_numeric=targets.is_numeric,
@@ -221,6 +243,7 @@ class BaseMLP(NetworkEstimator):
                 reset=reset,
             )
             X = X.astype(np.float64) if X.dtype.kind == "O" else X  # dates with a time zone
+        refuse_dates(X)  # of a frame
         return X.tocsr() if hasattr(X, "tocsr") else X, targets.check(y)
 
     def _check_held_out(self, X_val, y_val, targets, n_columns):
@@ -335,9 +358,11 @@ class BaseMLP(NetworkEstimator):
                 return X
         X = as_array(X)
         X = np.asarray(X) if isinstance(X, list | tuple) else X  # of lists the missing cells would pass
+        refuse_dates(X)
         with no_numbers_named(), no_gaps(GAPS):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
             X = X.astype(np.float64) if X.dtype.kind == "O" else X
+        refuse_dates(X)  # of a frame
         return X.tocsr() if hasattr(X, "tocsr") else X
 
     def __sklearn_tags__(self):

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from .._typing import ArrayLike, Device, MatrixLike, NDArray, Path, RandomState, Reals, Self, typed
 from ..core.availability import available_if
 from ..core.device import prepared
-from ..core.labels import check_classes, check_labels, is_indicator
+from ..core.labels import check_classes, is_indicator
 from ..core.lazy import lazy
 from ..core.parameters import StrOptions
 from ..training.batches import as_array
@@ -21,7 +21,7 @@ from . import schema
 from .base import BaseMLP, trains_in_steps
 from .losses import BinaryLogLoss, LogLoss
 from .predict import log_probabilities, predictions
-from .targets import Labels, decode, learn_indicators, learn_labels
+from .targets import Labels, check_all_classes, decode, learn_indicators, learn_labels
 
 
 def _no_labels(model):
@@ -319,11 +319,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "pass a dict with the weights"
             )
         y = check_classes(as_array(y, "y"), estimator="MLPClassifier")
+        classes = check_all_classes(classes)
         if is_indicator(y):
             binarizer = learn_indicators(y if sparse.issparse(y) else np.asarray(y), classes)
             if not hasattr(self, "classes_"):
                 self._label_binarizer = binarizer
-        elif _check_partial_fit_first_call(self, check_labels(classes, "classes")):
+        elif _check_partial_fit_first_call(self, classes):
             self._label_binarizer = learn_labels(classes)
         return self._fit(X, y, sample_weight, incremental=True)
 

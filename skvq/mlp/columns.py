@@ -31,9 +31,8 @@ def warn_of_columns(X, names, explained, estimator):
     estimator : str
         Name of the class.
     """
-    if X.dtype.kind not in "iufmM" or X.dtype.itemsize < 4:
+    if X.dtype.kind not in "iuf" or X.dtype.itemsize < 4:
         return
-    X = X.view(np.int64) if X.dtype.kind in "mM" else X
     sizes = largest_values(X)
     column = int(sizes.argmax())
     if sizes[column] <= LARGEST_VALUE or (share := explained()) >= LEAST_EXPLAINED:

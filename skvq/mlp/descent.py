@@ -394,10 +394,10 @@ class Descent:
         return True
 
     def _diverged(self):
-        """Return whether the best state has to do; raise if the loss is not finite and there is none."""
+        """Return whether the best state has to do; raise if the loss is not finite and no epoch was before."""
         if math.isfinite(self.state.loss):
             return False
-        if self.best is None:
+        if self.best is None or self.state.n_iter == 1:  # in the first epoch there is no better one yet
             raise self._divergence()
         warn_user(
             f"Training diverged in {self._where()}; the state of the best validation score is kept. Scale X and y, or "

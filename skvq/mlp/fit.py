@@ -242,6 +242,8 @@ class Training:
             warned = self._warn_of_stream(memory) if one_epoch else self._warn_of_divergence()
         self.interrupted = descent.interrupted
         more = {"rate": rate.rate, "initial": rate.initial, "warned": bool(warned)}
+        if one_epoch and memory is not None:
+            more["told_scale"] = memory.get("told_scale", False)
         self.memory = {"_optimizer_state": optimizer.state() | more}
 
     def _check_rate(self):

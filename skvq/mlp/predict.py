@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from ..core.device import alone_in_fork
 from ..core.inference import starts
 from .build import DTYPES, build_network
 from .gather import cast, rows_per_pass
@@ -61,12 +62,14 @@ def outputs_in_pieces(forward, X, n_outputs, precision, dtype):
     return found
 
 
+@alone_in_fork
 def predictions(loss, found):
     """Return predictions from outputs (n, n_outputs), in their dtype and perhaps in their memory."""
     columns = torch.from_numpy(np.ascontiguousarray(found.T))  # (n_outputs, n)
     return np.ascontiguousarray(loss.predict_(columns).numpy().T)
 
 
+@alone_in_fork
 def log_probabilities(found, out_activation):
     """Return the logarithms of probabilities, (n, n_classes), from outputs (n, n_outputs), in their dtype.
 

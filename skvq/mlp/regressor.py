@@ -346,10 +346,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
             At most 1.
         """
-        with np.errstate(over="ignore"):  # of errors whose squares are beyond float64: R² is -inf
-            return score_numbers(
-                self._fitted_quantiles, self.predict(X), as_array(y, "y"), as_array(sample_weight, "sample_weight")
-            )
+        return score_numbers(
+            self._fitted_quantiles, self.predict(X), as_array(y, "y"), as_array(sample_weight, "sample_weight")
+        )
 
     @property
     def _fitted_quantiles(self):

@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from .._warnings import warn_user
 from ..core.labels import check_classes, check_labels, is_indicator
 from ..core.parameters import NON_NEGATIVE
+from ..training.batches import as_array
 from .build import build_loss
 from .losses import BinaryLogLoss, LogLoss
 from .predict import predictions
@@ -37,8 +38,23 @@ def n_quantiles(loss, quantile):
     return len(np.atleast_1d(quantile)) if loss == "quantile" else 1
 
 
+# The sum of the squares of numbers beyond this may be beyond float64.
+LARGEST_SQUARED = 1e100
+
+
 def score_numbers(levels, y_pred, y, sample_weight):
-    """Return R² of predictions; for those of quantiles, of these `levels`, D² of the pinball loss, their mean."""
+    """Return R² of predictions; for those of quantiles, of these `levels`, D² of the pinball loss, their mean.
+
+    Neither depends on the unit, so numbers whose squares are beyond float64 are divided by the largest of y.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # of errors whose squares are infinite: the score is -inf
+        size = float(np.abs(values).max(initial=0)) if (values := np.asarray(y)).dtype.kind == "f" else 0.0
+        if LARGEST_SQUARED < size < np.inf:
+            y, y_pred = values / size, y_pred / size
+        return _score_numbers(levels, y_pred, y, sample_weight)
+
+
+def _score_numbers(levels, y_pred, y, sample_weight):
     if levels is None:
         return r2_score(y, y_pred, sample_weight=sample_weight)
     columns = [y_pred] if len(levels) == 1 else y_pred.T
@@ -121,26 +137,55 @@ class Numbers:
         """Return the weights of the rows, those that were passed."""
         return sample_weight
 
-    def warn_of_scale(self, examples, outputs):
-        """Warn of targets of Examples whose scale a network has not reached.
+    def warn_of_scale(self, examples, outputs, *, of_chunk=False):
+        """Warn of targets of Examples whose scale a network has not reached; return whether.
 
-        ``outputs()`` returns those of the trained network for the same rows; it is called for an odd scale only.
+        ``outputs()`` returns those of the trained network for the same rows; it is called for an odd scale only. A
+        chunk need not vary as all rows do, and the predictions of the Poisson loss grow by factors: of these it is the
+        size alone that counts.
         """
+        if of_chunk or self.name == "poisson":
+            return self._warn_of_size(examples, outputs, of_chunk=of_chunk)
         targets = examples.pick(examples.targets).astype(np.float64)
         mean, size = targets.mean(axis=0), np.abs(targets).max(axis=0)
         deviation = size * (targets / np.where(size > 0, size, 1.0)).std(axis=0)
         odd = ((deviation > 0) & (deviation < SMALLEST_DEVIATION)) | (size > LARGEST_SIZE)
-        if self.name == "poisson" or not odd.any():
-            return
+        if not odd.any():
+            return False
         score = self.score(outputs(), examples.pick(examples.labels), examples.pick(examples.weight))
-        if not score >= LEAST_EXPLAINED:
-            column = int(odd.argmax())
-            warn_user(
-                f"y has a mean of {mean[column]:.3g} and a standard deviation of {deviation[column]:.3g}, and the "
-                f"network explains little of it: its score on the training rows is {score:.3g}. Its outputs begin near "
-                "1 and its steps do not grow with y. Scale y: sklearn.compose.TransformedTargetRegressor("
-                "MLPRegressor(), transformer=StandardScaler())"
-            )
+        if score >= LEAST_EXPLAINED:
+            return False
+        column = int(odd.argmax())
+        warn_user(
+            f"y has a mean of {mean[column]:.3g} and a standard deviation of {deviation[column]:.3g}, and the "
+            f"network explains little of it: its score on the training rows is {score:.3g}. Its outputs begin near "
+            "1 and its steps do not grow with y. Scale y: sklearn.compose.TransformedTargetRegressor("
+            "MLPRegressor(), transformer=StandardScaler())"
+        )
+        return True
+
+    def _warn_of_size(self, examples, outputs, *, of_chunk):
+        """Warn of targets that are all tiny, or huge, where predictions are far from them; return whether."""
+        targets = examples.pick(examples.targets).astype(np.float64)  # (n, n_columns)
+        size = np.abs(targets).max(axis=0)
+        odd = ((size > 0) & (size < SMALLEST_DEVIATION)) | (size > LARGEST_SIZE)
+        if not odd.any():
+            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = predictions(self.loss, outputs()).astype(np.float64)  # (n, n_columns), or (n, n_quantiles)
+            found, targets, size = (found if self.n_quantiles > 1 else found[:, odd]), targets[:, odd], size[odd]
+            squares = (found / size - targets / size) ** 2, (targets / size) ** 2
+            shares = np.sqrt(squares[0].mean(axis=0) / squares[1].mean(axis=0))
+        share = float(shares.min() if self.n_quantiles > 1 else shares.max())
+        if share**2 <= 1 - LEAST_EXPLAINED:
+            return False
+        way_out = "the same number for every chunk" if of_chunk else "and predictions times it"
+        warn_user(
+            f"y holds values up to {size[0]:.3g}, and the predictions of the training rows are off by {share:.3g} "
+            "times as much as y is large. Predictions begin near 1, and steps do not grow with y. Scale y: "
+            f"pass y / {size[0]:.3g}, {way_out}"
+        )
+        return True
 
     def score(self, outputs, y, sample_weight):
         """Return the score of outputs (n, n_outputs), NaN where predictions are not finite."""
@@ -225,8 +270,9 @@ class Labels:
         by_class = compute_sample_weight(self.class_weight, y)
         return by_class if sample_weight is None else by_class * sample_weight
 
-    def warn_of_scale(self, examples, outputs):
+    def warn_of_scale(self, examples, outputs, *, of_chunk=False):
         """Labels have no scale."""
+        return False
 
     def explained(self, outputs, y, sample_weight):
         """Return which share of the rows that the most frequent label misses has the right label."""
@@ -271,16 +317,31 @@ def learn_labels(y):
     return LabelBinarizer().fit(y)
 
 
+def check_all_classes(classes):
+    """Return the parameter `classes` of `partial_fit`, labels (n_classes,) or None; ValueError for anything else."""
+    if classes is None:
+        return None
+    is_list = hasattr(classes, "__len__") or hasattr(classes, "__array__")
+    is_list &= not isinstance(classes, (str, bytes, set, frozenset, dict))
+    labels = check_classes(as_array(classes, "classes"), "classes", "MLPClassifier") if is_list else classes
+    if not is_list or np.asarray(labels).ndim != 1 or np.asarray(labels).size == 0:
+        raise ValueError(
+            f"classes={classes!r:.80} is no list of labels; pass all labels that will ever occur in one list, such as "
+            "numpy.unique of those of all chunks"
+        )
+    return labels
+
+
 def learn_indicators(y, classes):
     """Return a LabelBinarizer that knows the labels of an indicator matrix; ValueError for other `classes` than these.
 
-    `classes` may be None, or a name for each column.
+    `classes` may be None, or the numbers of the columns.
     """
-    names = range(y.shape[1]) if classes is None else np.unique(check_labels(classes, "classes")).tolist()
-    if len(names) != y.shape[1]:
+    names = list(range(y.shape[1]))
+    if classes is not None and np.unique(classes).tolist() != names:
         raise ValueError(
-            f"classes={classes!r} names {len(names)} labels, but y is an indicator matrix with {y.shape[1]} columns, "
-            "one for each label; leave classes out"
+            f"classes={classes!r:.80} are not the labels of y, an indicator matrix whose {y.shape[1]} columns are the "
+            f"labels 0 ... {names[-1]}; leave classes out"
         )
     return learn_labels(y)
 

@@ -443,6 +443,13 @@ def _with_rows(X):
     return X if hasattr(X, "__getitem__") else np.asarray(X)
 
 
+def _told(cv):
+    """Return the parameter `cv` for a message, pairs of index arrays by their number."""
+    if isinstance(cv, (list, tuple)):
+        return f"<{type(cv).__name__} of length {len(cv)}>"
+    return f"{cv!r:.80}"
+
+
 def _folds(cv, X):
     """Return the pairs (training, held_out) of positions in X; ValueError unless every row is held out once.
 
@@ -456,9 +463,9 @@ def _folds(cv, X):
         n_left = n - len(np.unique(np.concatenate([np.arange(n)[held_out] for _, held_out in folds])))
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(
-            f"cv={cv!r:.80} must be a number of folds, a splitter, or pairs of positions in X, of rows to fit to and "
+            f"cv={_told(cv)} must be a number of folds, a splitter, or pairs of positions in X, of rows to fit to and "
             f"rows held out: {error}"
         ) from error
     if n_left:
-        raise ValueError(f"cv={cv!r} must hold out every row once; {n_left} were left")
+        raise ValueError(f"cv={_told(cv)} must hold out every row once; {n_left} were left")
     return folds

@@ -152,17 +152,29 @@ def write_atomically(path, pieces):
             os.close(handle)
 
 
+def file_above(path):
+    """Return the part of an absolute path, above its end, that is a file and no folder; None without one."""
+    above = os.path.dirname(path)
+    while not os.path.exists(above) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    return None if os.path.isdir(above) else above
+
+
 def _writable_target(path):
     """Return where to write for a path: what a link leads to; an OSError where nothing can be written."""
 
     def refuse(number, reason=None):
         raise OSError(number, reason or os.strerror(number), path)
 
+    if not os.fspath(path):
+        refuse(errno.ENOENT, "the path is empty; pass that of a file")
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     if os.path.islink(target):
         refuse(errno.ELOOP)
     if not os.path.isdir(directory):
+        if (file := file_above(target)) is not None:
+            refuse(errno.ENOTDIR, f"{file!r} is a file, and no folder")
         refuse(errno.ENOENT, f"there is no folder {directory!r}; make it first")
     if os.path.isdir(target):
         refuse(errno.EISDIR)

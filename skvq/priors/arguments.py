@@ -1,6 +1,7 @@
 """Check the class labels and the partly known grids that a model of grids is given."""
 
 import math
+from numbers import Integral
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
@@ -11,6 +12,25 @@ from ..core.labels import check_classes
 from ..training.batches import as_array
 
 CONDITIONAL = "a model with class_conditional=True"
+
+
+def check_grid_shape(grid_shape):
+    """Return the parameter `grid_shape` as a tuple of int (h, w), or None; raise ValueError for anything else.
+
+    Examples
+    --------
+    >>> check_grid_shape([4, 8])
+    (4, 8)
+    """
+    if grid_shape is None:
+        return None
+    try:
+        shape = tuple(grid_shape)
+    except TypeError:
+        shape = ()
+    if len(shape) != 2 or not all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in shape):
+        raise ValueError(f"grid_shape={grid_shape!r:.80} must be None or (h, w), two positive integers")
+    return int(shape[0]), int(shape[1])
 
 
 def learn_classes(X, y):

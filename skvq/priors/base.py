@@ -28,7 +28,7 @@ from ..nn import ranks
 from ..training.batches import Rows
 from ..training.interrupts import end_all
 from ..training.stored import StoredRows
-from .arguments import check_given, class_indices, learn_classes
+from .arguments import check_given, check_grid_shape, class_indices, learn_classes
 from .classes import CHECKED_PAIRS, FEWEST_CHECKED_ROWS, FEWEST_HELD_OUT, class_gains, warn_of_useless_classes
 from .clusters import CLUSTERED_ROWS, check_codebook, cluster_centres, n_stages_of, standard_vectors
 from .defaults import GridSizes, automatic_clusters
@@ -90,6 +90,7 @@ class GridDensity(DensityMixin, NetworkEstimator):
     def check_parameters(self) -> None:
         """Raise an error for parameters that are out of range, warn of those without use; `fit` begins with it."""
         self._validate_params()
+        check_grid_shape(self.grid_shape)
         n_clusters = getattr(self, "n_clusters", 0)
         if self.class_conditional and not is_auto(n_clusters) and n_clusters > 1:
             warn_user(
@@ -99,10 +100,8 @@ class GridDensity(DensityMixin, NetworkEstimator):
 
     def _check_grids(self, X, *, reset):
         """Validate X and return its codes as an integer array (n, h * w)."""
-        shape = self.grid_shape if reset else self.grid_shape_
-        if reset and shape is not None and len(check_image_shape(shape, name="grid_shape")) != 2:
-            raise ValueError(f"grid_shape={shape!r} must be None or (h, w)")
-        rows, found = check_rows(self, X, None if shape is None else tuple(shape), reset=reset, called=GRIDS)
+        shape = check_grid_shape(self.grid_shape) if reset else self.grid_shape_
+        rows, found = check_rows(self, X, shape, reset=reset, called=GRIDS)
         if found is not None and len(found) != 2:
             raise ValueError(f"X holds grids of shape {found}; grids of codes are (n, h, w)")
         if reset:

@@ -56,9 +56,9 @@ def as_array(X, name="X"):
     if X.layout != torch.strided or X.is_quantized:
         kind = "quantized" if X.is_quantized else str(X.layout).removeprefix("torch.")
         advice = "dequantize()" if X.is_quantized else "to_dense(), or a CSR matrix of scipy where these are taken"
-        raise TypeError(f"a {kind} torch tensor was passed; pass a dense one, X.{advice}")
+        raise TypeError(f"{name} is a {kind} torch tensor; pass a dense one, {name}.{advice}")
     if X.device.type == "meta":
-        raise TypeError("a torch tensor on the device 'meta' was passed, which has no values; pass one that has")
+        raise TypeError(f"{name} is a torch tensor on the device 'meta', which has no values; pass one that has")
     X = X.detach().cpu()
     if X.dtype.is_floating_point and X.dtype not in (torch.float16, torch.float32, torch.float64):
         X = X.float()

@@ -12,6 +12,7 @@ from .._warnings import warn_user
 from ..nn import ranks
 from ..persistence.container import (
     LoadError,
+    file_above,
     open_saved,
     remove_leftovers,
     require_safetensors,
@@ -134,6 +135,8 @@ def checked_path(path):
         raise ValueError(f"checkpoint={path!r} holds a null character, which no path has; pass another")
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
+        if (file := file_above(path)) is not None:
+            raise NotADirectoryError(f"checkpoint={path!r}: {file!r} is a file, and no folder")
         raise FileNotFoundError(f"checkpoint={path!r}: there is no folder {folder!r}; make it first")
     if os.path.isdir(path):
         raise IsADirectoryError(f"checkpoint={path!r} is a folder; pass the path of a file in it")

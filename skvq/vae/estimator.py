@@ -30,6 +30,7 @@ from .._warnings import warn_user
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.generators import fit_transform
 from ..core.inference import decode, encode
 from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
@@ -289,6 +290,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     """
 
     _schema = schema.VAE
+    fit_transform = fit_transform
     _parameter_constraints = CONSTRAINTS
     _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
 

@@ -1,8 +1,10 @@
 """Schemas of the VAE and of the Gaussian mixture in it: what fitted ones hold, so what a file of them may hold."""
 
+import copy
 import math
 
 import numpy as np
+import torch
 from sklearn.mixture import GaussianMixture
 
 from ..core.layout import layout_of
@@ -117,6 +119,17 @@ def check_arrays(estimator):
 
     architecture = from_json(architecture_kind(estimator.architecture_), estimator.architecture_)
     check_network(estimator, compute)
+    if layout.is_mixed:
+        _check_units(estimator._module.likelihood, layout)
+
+
+def _check_units(likelihood, layout):
+    """Raise ValueError unless the units of the features in a network are those of the columns of its table."""
+    expected = copy.deepcopy(likelihood)
+    expected.set_features(layout)
+    for name in ("base", "gain"):
+        same = torch.allclose(getattr(likelihood, name), getattr(expected, name), rtol=1e-5)
+        require(same, f"likelihood.{name} and columns_")
 
 
 def _check_variance(estimator):

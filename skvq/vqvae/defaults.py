@@ -315,7 +315,9 @@ def check_code_shape(code_shape, row_shape, is_series=False):
     accepted = "'auto', (h, w), or two such grids" if is_image else "'auto' or (m,)"
     is_one = isinstance(code_shape, numbers.Integral) and not isinstance(code_shape, bool)
     shape = (code_shape,) if is_one else code_shape
-    valid = isinstance(shape, (tuple, list)) and all(isinstance(s, numbers.Integral) and s > 0 for s in shape)
+    valid = isinstance(shape, (tuple, list)) and all(
+        isinstance(s, numbers.Integral) and not isinstance(s, bool) and s > 0 for s in shape
+    )
     if not valid or len(shape) != (2 if is_image else 1):
         of_rows = "tables (rows of pixels need image_shape) and network='dense'"
         kind = "images" if is_image else "series" if is_series else of_rows

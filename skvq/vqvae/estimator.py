@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import metrics
 from .._typing import (
@@ -31,15 +31,15 @@ from .._typing import (
 from ..core import inference
 from ..core.availability import available_if
 from ..core.callbacks import FitTask, with_callbacks
-from ..core.codes import CODE_DTYPE, check_codes
+from ..core.codes import CODE_DTYPE, check_code_rows, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
+from ..core.generators import fit_transform
 from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
 from ..core.tables.layout import as_table
 from ..priors.defaults import COMPLETION
-from ..training.batches import as_array
 from . import schema
 from .arrangement import best_arrangement
 from .codes import Codes
@@ -357,6 +357,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     """
 
     _schema = schema.VQVAE
+    fit_transform = fit_transform
     _parameter_constraints = CONSTRAINTS
     _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
     _caches = (*NetworkEstimator._caches, "_arranged")  # the arrangement of the codes, during `fit`
@@ -613,7 +614,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             For codes that are not whole numbers in range, or of another number for a row.
         """
         check_is_fitted(self, "weights_")
-        codes = check_array(as_array(X, "codes"), dtype="numeric", input_name="codes")
+        codes = check_code_rows(X)
         widths = self._spec.decodable_widths
         if codes.shape[1] not in widths:
             shorter = f" (or a prefix: {widths[0]}, ...)" if len(widths) > 1 else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from contextlib import contextmanager
@@ -24,13 +23,13 @@ from ..core.naming import named
 from ..core.parameters import is_auto
 from ..core.sources import chunks_of
 from ..core.tables.layout import as_table
-from ..priors.arguments import class_indices, learn_classes
+from ..priors.arguments import check_grid_shape, class_indices, learn_classes
 from ..priors.base import GridDensity
 from ..priors.hierarchical import HierarchicalPixelCNN
 from ..priors.nade import OrderlessNADE
 from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
-from ..training.checkpoints import checked_path
+from ..training.checkpoints import checked_path, read_checkpoint
 from ..training.stored import in_memory
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
@@ -145,6 +144,8 @@ def check_prior(prior, spec, X, y, held_out, y_val, checkpoint=None):
         checked_path(beside(checkpoint))
     if prior is not None and not isinstance(prior, str):
         _check_instance(prior)
+    if isinstance(prior, NetworkEstimator) and prior.checkpoint is not None:
+        _check_checkpoint(prior.checkpoint, checkpoint)
     if models_rows(prior) and sparse.issparse(X):
         raise ValueError(f"prior={prior!r} takes no sparse matrix; pass X.toarray(), or prior='pixelcnn'")
     if isinstance(prior, GridDensity):
@@ -191,6 +192,20 @@ def _check_instance(prior):
         resolve_device(fresh.device)
 
 
+def _check_checkpoint(own, of_vqvae):
+    """Raise an error for a prior's own checkpoint where no file can be, or where one is that is no checkpoint."""
+    try:
+        path = checked_path(own)
+        if of_vqvae is not None and os.path.realpath(path) == os.path.realpath(checked_path(of_vqvae)):
+            raise ValueError(
+                f"checkpoint={own!r} is that of the VQVAETransformer too, but each keeps a file of its own; leave "
+                "checkpoint of the prior at None: it then has a file beside the other"
+            )
+        read_checkpoint(own)
+    except (OSError, ValueError) as error:
+        raise type(error)(f"prior: {error}") from error
+
+
 def _check_codes(prior, spec):
     """Raise ValueError for a model of grids whose sizes are not those of the codes."""
     if prior.n_codes is not None and prior.n_codes < spec.n_codes:
@@ -199,10 +214,11 @@ def _check_codes(prior, spec):
             "of the prior at None"
         )
     if not isinstance(prior, HierarchicalPixelCNN):
-        if prior.grid_shape is not None and math.prod(prior.grid_shape) != spec.codes_per_row:
+        shape, one_row = check_grid_shape(prior.grid_shape), (1, spec.codes_per_row)
+        if shape not in (None, spec.prior_shape, one_row):
             raise ValueError(
-                f"the prior has grid_shape={prior.grid_shape!r}, but a row has {spec.codes_per_row} codes; leave "
-                "grid_shape of the prior at None"
+                f"the prior has grid_shape={prior.grid_shape!r}, but the codes are on {spec.prior_shape}, and "
+                f"a row has {spec.codes_per_row} codes; leave grid_shape of the prior at None"
             )
         return
     if spec.grid_shapes is None:

@@ -1,6 +1,7 @@
 """Constraints of parameters: the numbers, the sizes and the arguments that are accepted."""
 
 import re
+import warnings
 from fractions import Fraction
 from numbers import Integral, Real
 
@@ -106,3 +107,11 @@ def test_auto_is_a_string_and_nothing_that_equals_it_element_by_element():
 def test_fractions_are_refused_by_name():
     with pytest.raises(ValueError, match="The 'tol' parameter of .* must be"):
         skvq.AutoEncoderTransformer(tol=Fraction(1, 2)).fit(np.eye(4))
+
+
+@pytest.mark.parametrize("name", ["alpha", "learning_rate_init"])
+def test_a_parameter_of_half_precision_is_taken_without_a_warning_of_numpy(name):
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        skvq.AutoEncoderTransformer(2, max_iter=1, **{name: np.float16(0.01)}).fit(rows)

@@ -20,6 +20,7 @@ from sklearn.datasets import load_digits
 from skvq import AutoEncoderTransformer, OrderlessNADE, OutlierDetector, PixelCNN, VAETransformer, VQVAETransformer
 from skvq.core.sources import is_source
 from skvq.training import stored
+from skvq.training.loop import Loop
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(600, 2)) @ RANDOM.normal(size=(2, 5)) + 0.1 * RANDOM.normal(size=(600, 5))
@@ -273,3 +274,14 @@ def test_a_frame_of_dask_is_a_frame_to_what_reads_it_whole():
     lazy = model.transform(dask.dataframe.from_pandas(MIXED, npartitions=3))
     assert isinstance(lazy, dask.dataframe.DataFrame)
     pd.testing.assert_frame_equal(lazy.compute(), model.transform(MIXED))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [AutoEncoderTransformer(2, max_iter=1), VAETransformer(2, max_iter=1), VQVAETransformer(prior=None, max_iter=1)],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_generator_is_refused_by_fit_transform_before_anything_is_fitted(model, monkeypatch):
+    monkeypatch.setattr(Loop, "run", lambda loop: pytest.fail("something was trained"))
+    with pytest.raises(TypeError, match="generator, which gives its rows only once.*Call fit"):
+        model.fit_transform(chunk for chunk in np.zeros((2, 10, 3)))

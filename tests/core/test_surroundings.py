@@ -28,8 +28,9 @@ ESTIMATORS = [getattr(skvq, name) for name in skvq.__all__ if hasattr(getattr(sk
 # What predictors do in numpy alone, where even the check for surroundings would be felt in the time of one row.
 IN_NUMPY = {"predict", "predict_proba", "predict_log_proba"}
 COMPUTING = IN_NUMPY | {
-    "fit", "partial_fit", "fit_prior", "transform", "inverse_transform", "score", "score_samples", "sample", "complete",
-    "reconstruct", "reconstruction_error", "traverse", "bits_per_dim", "decision_function", "set_threshold", "save",
+    "fit", "partial_fit", "fit_prior", "fit_transform", "transform", "inverse_transform", "score", "score_samples",
+    "sample", "complete", "reconstruct", "reconstruction_error", "traverse", "bits_per_dim", "decision_function",
+    "set_threshold", "save",
 }  # fmt: skip
 
 
@@ -268,6 +269,42 @@ def test_a_forked_child_computes_and_fits_although_torch_ran_on_two_threads_befo
         ("VAETransformer", 5, 2),
         ("VQVAETransformer", 5, 2),
     ]
+
+
+def _predict_in_child(answers, models, X):
+    torch.set_num_threads(2)
+    for model in models:
+        for rows in (X[:20], np.tile(X, (1000, 1))):
+            for name in ("predict", "predict_proba", "predict_log_proba"):
+                if hasattr(model, name):
+                    getattr(model, name)(rows)
+        answers.put((type(model).__name__, torch.get_num_threads()))
+
+
+def test_predictors_predict_in_a_forked_child_although_torch_ran_on_two_threads_before():
+    X = np.random.default_rng(0).normal(size=(400, 6))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        models = [
+            skvq.MLPClassifier((8,), max_iter=1).fit(X, X[:, 0] > 0),
+            skvq.MLPClassifier((8,), max_iter=1).fit(X, np.arange(400) % 3),
+            skvq.MLPRegressor("poisson", (8,), max_iter=1).fit(X, np.abs(X[:, 0])),
+            skvq.MLPRegressor("quantile", (8,), quantile=(0.1, 0.9), max_iter=1).fit(X, X[:, 0]),
+        ]
+        torch.mm(torch.ones(600, 600), torch.ones(600, 600))
+        context = multiprocessing.get_context("fork")
+        answers = context.SimpleQueue()
+        child = context.Process(target=_predict_in_child, args=(answers, models, X))
+        child.start()
+        child.join(60)
+        hangs = child.is_alive()
+        child.kill()
+        child.join()
+    finally:
+        torch.set_num_threads(before)
+    assert not hangs
+    assert [answers.get() for _ in models] == [("MLPClassifier", 2)] * 2 + [("MLPRegressor", 2)] * 2
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])

@@ -49,8 +49,35 @@ def test_a_column_that_makes_training_hopeless_is_named_once(model, rows):
     assert "VQVAETransformer" in found[0]
 
 
-def test_dates_alone_are_named():
-    assert 'column "when" of X' in told(MLPRegressor(**SMALL), pd.DataFrame({"when": HOURS}), Y)[0]
+DATES = np.array(HOURS)[:, np.newaxis]
+OF_TIME = {
+    "dates": DATES,
+    "dates in seconds": DATES.astype("M8[s]"),
+    "durations": DATES - DATES[0],
+    "a frame of dates": pd.DataFrame({"when": HOURS}),
+    "a frame of durations": pd.DataFrame({"since": HOURS - HOURS[0]}),
+    "a list of durations": [list(row) for row in DATES - DATES[0]],
+}
+
+
+@pytest.mark.parametrize("name", OF_TIME)
+def test_dates_and_durations_are_refused_for_their_unit_by_every_method(name):
+    rows, labels = OF_TIME[name], (Y > 0).astype(int)
+    regressor = MLPRegressor(**SMALL).fit(X[:, :1], Y)
+    classifier = MLPClassifier(**SMALL).fit(X[:, :1], labels)
+    for call in (
+        lambda: MLPRegressor(**SMALL).fit(rows, Y),
+        lambda: MLPRegressor(**SMALL).partial_fit(rows, Y),
+        lambda: MLPRegressor(**SMALL).fit(X[:, :1], Y, X_val=rows, y_val=Y),
+        lambda: MLPClassifier(**SMALL).fit(rows, labels),
+        lambda: regressor.predict(rows),
+        lambda: regressor.score(rows, Y),
+        lambda: classifier.predict(rows),
+        lambda: classifier.predict_proba(rows),
+        lambda: classifier.predict_log_proba(rows),
+    ):
+        with pytest.raises(ValueError, match="holds (dates|durations).*numbers in a unit of your choice"):
+            call()
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])

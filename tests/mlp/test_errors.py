@@ -4,6 +4,7 @@ import copy
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
@@ -408,3 +409,111 @@ def test_class_weights_are_of_classes_that_are_there():
 def test_weights_that_are_none_are_refused_by_name(weight):
     with pytest.raises((ValueError, TypeError), match="sample_weight|Sample weight"):
         MLPRegressor(max_iter=1).fit(np.eye(4), np.arange(4), sample_weight=weight)
+
+
+def scale_warnings(model, y, calls=1, method="fit"):
+    """Return the warnings about the scale of y, of so many calls of a method."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        for _ in range(calls):
+            getattr(model, method)(X, y)
+    return [str(each.message) for each in found if "Scale y" in str(each.message)]
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "absolute_error", "huber", "quantile"])
+@pytest.mark.parametrize("factor", [1e-10, 1e10])
+def test_partial_fit_tells_once_of_targets_out_of_scale(loss, factor):
+    model = MLPRegressor(loss, (5,), random_state=0)
+    found = scale_warnings(model, factor * (2 + NUMBERS), calls=4, method="partial_fit")
+    assert len(found) == 1
+    assert "the same number for every chunk" in found[0]
+    assert not scale_warnings(MLPRegressor(loss, (5,), random_state=0), 2 + NUMBERS, 4, "partial_fit")
+
+
+def test_a_chunk_that_hardly_varies_is_not_told_of_its_scale():
+    model = MLPRegressor(hidden_layer_sizes=(5,), random_state=0)
+    assert not scale_warnings(model, 1 + 1e-4 * NUMBERS, calls=3, method="partial_fit")
+
+
+@pytest.mark.parametrize("y", [np.exp(NUMBERS) * 1e-10, np.abs(NUMBERS) * 1e10, np.where(NUMBERS > 0, 1e8, 2e8)])
+def test_the_poisson_loss_tells_of_targets_out_of_scale(y):
+    found = scale_warnings(MLPRegressor("poisson", (5,), max_iter=20, random_state=0), y)
+    assert len(found) == 1
+    assert "and predictions times it" in found[0]
+
+
+def test_the_poisson_loss_does_not_tell_of_large_counts_that_are_learned():
+    counts = np.random.default_rng(0).poisson(np.exp(10 + 0.2 * NUMBERS)).astype(float)
+    assert counts.max() > 1e4
+    assert not scale_warnings(MLPRegressor("poisson", (), solver="lbfgs", max_iter=300, random_state=0), counts)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_early_stopping_does_not_keep_a_fit_that_diverges_in_its_first_epoch(solver):
+    model = MLPRegressor(hidden_layer_sizes=(5,), solver=solver, max_iter=50, early_stopping=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="non-finite parameter weights.*scale X and y"):
+            model.fit(X, NUMBERS * 1e300)
+    assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile"])
+def test_the_score_of_huge_targets_is_a_number_and_leaks_no_warning_of_numpy(loss):
+    model = MLPRegressor(loss, (5,), max_iter=3, early_stopping=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="y has a mean of")
+        score = model.fit(X, NUMBERS * 1e300).score(X, NUMBERS * 1e300)
+    assert np.isfinite([*model.validation_scores_, score]).all()
+    assert score == pytest.approx(fitted(MLPRegressor, loss=loss, max_iter=1).score(X, NUMBERS * 1e300), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "classes", [np.array([0, 2, 4], dtype=object), pd.array([0, 2, 4], dtype="Int64"), (4, 2, 0), pd.Series([0, 2, 4])]
+)
+def test_the_classes_of_partial_fit_may_be_any_list_of_labels(classes):
+    model = MLPClassifier(**FAST).partial_fit(X, THREE, classes=classes)
+    np.testing.assert_array_equal(model.classes_, [0, 2, 4])
+    assert model.classes_.dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    "classes", [[0.5, 1], [], [[0, 2, 4]], 5, "024", {0, 2, 4}, [[0], [2, 4]], [None, 2], np.array(0)], ids=repr
+)
+def test_what_is_no_list_of_classes_is_refused_by_that_name(classes):
+    with pytest.raises(ValueError, match="classes"):
+        MLPClassifier(**FAST).partial_fit(X, THREE, classes=classes)
+
+
+def test_the_classes_of_an_indicator_matrix_are_its_columns():
+    y = np.column_stack([TWO, 1 - TWO, TWO])
+    for classes in (None, [0, 1, 2], np.arange(3)):
+        assert MLPClassifier(**FAST).partial_fit(X, y, classes=classes).predict(X).shape == y.shape
+    with pytest.raises(ValueError, match=r"classes=\['a', 'b', 'c'\] are not the labels of y.*leave classes out"):
+        MLPClassifier(**FAST).partial_fit(X, y, classes=["a", "b", "c"])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "y", [np.zeros((60, 0)), [[]] * 60, np.zeros((60, 0), dtype=int)], ids=lambda y: type(y).__name__
+)
+def test_targets_without_a_column_are_named(kind, y):
+    with pytest.raises(ValueError, match="y has no columns"):
+        kind(**FAST).fit(X, y)
+
+
+def test_nullable_integers_of_pandas_are_integers_as_labels():
+    y = pd.array(THREE, dtype="Int64")
+    assert fitted(MLPClassifier, y).classes_.dtype.kind == "i"
+    assert fitted(MLPClassifier, pd.Series(y)).predict(X).dtype.kind == "i"
+
+
+@BOTH
+def test_a_tensor_without_values_is_named(kind):
+    nothing = torch.zeros(60, 4, device="meta")
+    with pytest.raises(TypeError, match="^X is a torch tensor on the device 'meta'"):
+        kind(**FAST).fit(nothing, targets_of(kind))
+    with pytest.raises(TypeError, match="^y is a torch tensor on the device 'meta'"):
+        kind(**FAST).fit(X, nothing[:, 0])

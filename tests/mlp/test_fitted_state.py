@@ -89,7 +89,7 @@ def test_log_probabilities_are_finite_where_probabilities_round_to_zero(y, dtype
     assert far.min() < -1000
 
 
-@pytest.mark.parametrize("classes", [None, ["red", "green", "blue"], [0, 1, 2]])
+@pytest.mark.parametrize("classes", [None, [0, 1, 2]])
 def test_the_columns_of_an_indicator_matrix_are_its_labels(classes):
     Y = (X[:, :3] > 0).astype(int)
     model = MLPClassifier(**QUICK).partial_fit(X, Y, classes=classes).partial_fit(X, Y)
@@ -98,7 +98,7 @@ def test_the_columns_of_an_indicator_matrix_are_its_labels(classes):
 
 
 def test_names_for_another_number_of_labels_are_refused():
-    with pytest.raises(ValueError, match=r"names 2 labels, but y is an indicator matrix with 3 columns.*leave classes"):
+    with pytest.raises(ValueError, match=r"classes=\[0, 1\] are not the labels of y.* 3 columns.*leave classes"):
         MLPClassifier(**QUICK).partial_fit(X, (X[:, :3] > 0).astype(int), classes=[0, 1])
 
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import skvq
@@ -22,6 +23,7 @@ MODELS = {
     "regressor": lambda: skvq.MLPRegressor(hidden_layer_sizes=(5,), **SMALL).fit(ROWS, ROWS[:, 0]),
     "autoencoder": lambda: skvq.AutoEncoderTransformer(2, hidden_layer_sizes=(5,), **SMALL).fit(ROWS),
     "VAE": lambda: skvq.VAETransformer(2, likelihood="gaussian_per_feature", n_mixture_components=2, **SMALL).fit(ROWS),
+    "VAE of a table": lambda: skvq.VAETransformer(2, hidden_layer_sizes=(5,), **SMALL).fit(table()),
     "VQ-VAE": lambda: skvq.VQVAETransformer(8, (2,), hidden_layer_sizes=(5,), prior=None, **SMALL).fit(ROWS),
     "VQ-VAE of images": lambda: skvq.VQVAETransformer(8, channels=4, n_blocks=1, prior=None, **SMALL).fit(IMAGES),
     "VQ-VAE of series": lambda: series_model().fit(SERIES),
@@ -29,6 +31,12 @@ MODELS = {
     "transformer": lambda: skvq.CausalTransformer(d_model=4, n_layers=1, **SMALL).fit(CODES),
     "detector": lambda: detector(),
 }
+
+
+def table():
+    """Return a frame with a column of numbers that may be missing, one of numbers, and one of words."""
+    gaps = np.where(RANDOM.random(60) < 0.2, np.nan, ROWS[:, 0])
+    return pd.DataFrame({"gaps": gaps, "number": ROWS[:, 1], "word": RANDOM.choice(["a", "b", "c"], 60)})
 
 
 def detector():
@@ -72,6 +80,9 @@ def with_arrays(file, **changes):
 FORGED = {
     "a variance of 0": ("VAE", {"likelihood.variance": np.zeros_like}),
     "a negative variance": ("VAE", {"likelihood.variance": np.negative}),
+    "features of a table without a unit": ("VAE of a table", {"likelihood.gain": np.zeros_like}),
+    "features of a table in a tiny unit": ("VAE of a table", {"likelihood.gain": lambda found: found * 1e-40}),
+    "features of a table from elsewhere": ("VAE of a table", {"likelihood.base": lambda found: found + 1}),
     "another variance than that of the network": ("VAE", {"noise_variance_": lambda found: 2 * found}),
     "a negative divergence": ("VAE", {"kl_per_component_": lambda found: found - 10}),
     "covariances for precisions": ("VAE", {"mixture_.covariances_": lambda found: np.linalg.inv(found + np.eye(2))}),

@@ -482,3 +482,14 @@ def test_safetensors_is_not_imported_before_it_is_needed():
 def test_a_missing_file_is_an_ordinary_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         skvq.load(tmp_path / "none")
+
+
+def test_a_path_below_a_file_and_an_empty_one_are_refused_as_open_does(path):
+    model = models()["regressor"]
+    model.save(path)
+    for refused in (path / "x", path / "y" / "x", ""):
+        with pytest.raises(OSError) as expected:
+            os.open(refused, os.O_WRONLY | os.O_CREAT)
+        with pytest.raises(type(expected.value)) as found:
+            model.save(refused)
+        assert found.value.errno == expected.value.errno

@@ -269,3 +269,11 @@ def test_the_warning_of_useless_classes_does_not_contradict_itself():
         warn_of_useless_classes("PixelCNN", gains, "training", optimism=0.2)
     with pytest.warns(UserWarning, match=r"that chance would not make.* by -0.060 ± 0.006 nats a row\. So"):
         warn_of_useless_classes("PixelCNN", -gains, "held-out")
+
+
+@pytest.mark.parametrize("form", [pd.array, pd.Series])
+def test_nullable_integers_of_pandas_are_integers_as_classes(form):
+    y = form([1, 2] * 15, dtype="Int64")
+    model = PixelCNN(class_conditional=True, **QUICK).fit(np.random.default_rng(0).integers(0, 3, (30, 4)), y)
+    assert model.classes_.dtype.kind == "i"
+    assert list(model.classes_) == [1, 2]

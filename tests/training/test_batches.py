@@ -124,8 +124,8 @@ def test_what_is_no_tensor_is_returned_as_it_is():
 @pytest.mark.parametrize(
     ("tensor", "message"),
     [
-        (TENSOR.to("meta"), "device 'meta' was passed, which has no values"),
-        (TENSOR.to_sparse(), r"sparse_coo torch tensor was passed; pass a dense one, X.to_dense\(\)"),
+        (TENSOR.to("meta"), "X is a torch tensor on the device 'meta', which has no values"),
+        (TENSOR.to_sparse(), r"X is a sparse_coo torch tensor; pass a dense one, X.to_dense\(\)"),
         (torch.quantize_per_tensor(TENSOR, 0.1, 0, torch.quint8), r"quantized torch tensor.*X.dequantize\(\)"),
     ],
 )

@@ -1,5 +1,7 @@
 """The prior over codes: what an estimator is told of the codes, and what it is asked for."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.datasets import load_digits
 from sklearn.mixture import GaussianMixture
 
-from skvq import CausalTransformer, HierarchicalPixelCNN, PixelCNN, ResidualCodes, VQVAETransformer
+from skvq import CausalTransformer, HierarchicalPixelCNN, OrderlessNADE, PixelCNN, ResidualCodes, VQVAETransformer
 from skvq.core.callbacks import FitTask
 from skvq.training.loop import Loop
 from skvq.vqvae.prior import CodePrior, check_prior, given_options, takes_classes
@@ -211,6 +213,46 @@ def test_a_prior_that_cannot_be_fitted_is_refused_before_the_autoencoder_is_trai
     monkeypatch.setattr(Loop, "run", lambda loop: pytest.fail("something was trained"))
     with pytest.raises(error, match=message):
         VQVAETransformer(4, (2, 2), prior=prior).fit(load_digits().images[:40])
+
+
+@pytest.mark.parametrize("kind", [PixelCNN, CausalTransformer])
+@pytest.mark.parametrize("shape", [(2, 2, 1), (2.0, 2), (-2, -2), "ab", 4, (True, 4), (4, 1), {"h": 2}])
+def test_a_wrong_grid_of_a_prior_is_named_before_the_autoencoder_is_trained(kind, shape, monkeypatch):
+    monkeypatch.setattr(Loop, "run", lambda loop: pytest.fail("something was trained"))
+    prior = kind(grid_shape=shape)
+    with pytest.raises(ValueError, match=f"grid_shape={re.escape(repr(shape))}"):
+        VQVAETransformer(4, (2, 2), prior=prior).fit(load_digits().images[:40])
+
+
+@pytest.mark.parametrize("shape", [(2, 2), [2, 2], (1, 4)])
+def test_a_prior_may_have_the_grid_of_the_codes_or_one_row_of_them(shape):
+    prior = PixelCNN(grid_shape=shape, channels=4, n_layers=1, max_iter=1)
+    model = VQVAETransformer(4, (2, 2), channels=8, n_blocks=0, max_iter=1, prior=prior).fit(load_digits().images[:40])
+    assert model.prior_.grid_shape_ == tuple(shape)
+
+
+@pytest.mark.parametrize(
+    "kind", [PixelCNN, CausalTransformer, OrderlessNADE], ids=["PixelCNN", "CausalTransformer", "OrderlessNADE"]
+)
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        ("nowhere/a.ck", FileNotFoundError, "there is no folder"),
+        ("", ValueError, "is empty"),
+        (".", IsADirectoryError, "is a folder"),
+        ("words", ValueError, "no checkpoint that can be read"),
+        ("of_vqvae", ValueError, "is that of the VQVAETransformer too"),
+    ],
+)
+def test_a_wrong_checkpoint_of_a_prior_is_named_before_the_autoencoder_is_trained(
+    kind, path, error, message, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(Loop, "run", lambda loop: pytest.fail("something was trained"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words").write_text("words")
+    model = VQVAETransformer(4, prior=kind(checkpoint=path), checkpoint=tmp_path / "of_vqvae")
+    with pytest.raises(error, match=f"prior: checkpoint=.*{path}.*{message}"):
+        model.fit(X)
 
 
 def test_an_instance_for_two_grids_is_told_of_them_like_the_prior_of_that_name():
