@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from scipy.spatial.distance import cdist
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
@@ -275,6 +276,13 @@ def test_frames_reach_the_estimator_as_they_are(frame):
     np.testing.assert_allclose(detector.held_out_scores_, expected.held_out_scores_)
     with pytest.raises(ValueError, match="feature names"):
         detector.predict(X[names[::-1]])
+
+
+def test_tensors_with_a_gradient_reach_estimators_of_scikit_learn():
+    X = load_wine().data
+    tensor = torch.from_numpy(X).requires_grad_()
+    detectors = [OutlierDetector(GaussianMixture(random_state=0), cv=2).fit(rows) for rows in (X, tensor)]
+    np.testing.assert_array_equal(detectors[1].score_samples(tensor), detectors[0].score_samples(X))
 
 
 def test_a_fitted_estimator_may_stay_as_it_is():

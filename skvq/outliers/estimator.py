@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
@@ -30,6 +31,7 @@ from ..core.versions import with_versions, without_versions
 from ..nn import ranks
 from ..persistence.save import save
 from ..persistence.values import own_schema
+from ..training.batches import as_array
 from ..training.interrupts import interrupts_end_all
 from . import schema
 from .scores import NEEDED, NeighborDistance, describe, score_method, scores_of, unfrozen
@@ -189,6 +191,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"a {type(X).__name__} was passed; folds are taken of X, so pass an array or a frame in memory, such "
                 "as one of a part of the rows"
             )
+        X = as_array(X) if isinstance(X, torch.Tensor) else X  # an estimator of scikit-learn takes no other
         folds = _folds(self.cv, X) if is_auto(self.contamination) else []
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -285,6 +288,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         scores : ndarray of shape (n,), float64
         """
         check_is_fitted(self, "estimator_")
+        X = as_array(X) if isinstance(X, torch.Tensor) else X
         return scores_of(self.estimator_, self.method_, X, getattr(self, "neighbors_", None))
 
     @prepared

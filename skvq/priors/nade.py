@@ -18,6 +18,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.inference import phase
+from ..core.kinds import in_kind
 from ..core.layout import with_index
 from ..core.lazy import lazy, scores
 from ..core.naming import named
@@ -370,6 +371,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         drawn = codes.cells(rows, random.random_sample(rows.shape))
         return np.where(known, cells, drawn)
 
+    @in_kind
     @prepared
     def complete(
         self,

@@ -31,6 +31,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.inference import decode, encode
+from ..core.kinds import in_kind
 from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
@@ -565,6 +566,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = self._prior().sample(n_samples, random)
         return self._rows_from(z, random if observation_noise else None)
 
+    @in_kind
     @prepared
     def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
         """Draw reconstructions of every row: z from its posterior, decoded.
@@ -602,6 +604,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         frames: Any = [with_index(frame, X) for frame in decoded]
         return frames[0] if n_draws == 1 else frames
 
+    @in_kind
     @prepared
     def traverse(
         self, component: int, values: ArrayLike = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X: MatrixLike | None = None

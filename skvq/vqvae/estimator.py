@@ -34,6 +34,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
+from ..core.kinds import in_kind
 from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
@@ -736,6 +737,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return prior.score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
 
     @typed(available_if(has_prior))
+    @in_kind
     @prepared
     def complete(
         self,
