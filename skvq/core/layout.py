@@ -21,6 +21,7 @@ from ..training.batches import Rows, as_array
 from ..training.stored import StoredRows
 from .inference import phase
 from .naming import about_gaps, named
+from .parameters import is_auto
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 from .sources import MOST_COLOURS, chunks_of, is_source, store
@@ -289,6 +290,42 @@ def standardisation(X, *, per_column, n_channels=1):
     return mean, scale
 
 
+def ranges(X, *, per_column, n_channels=1):
+    """Return the smallest and the largest value of every column; those of an image, or of a channel, share one pair.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or StoredRows of shape (n_rows, n_columns)
+    per_column, n_channels
+        As in :func:`standardisation`.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_columns,), float64
+    """
+    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    for start in range(0, X.shape[0], step := max(1, CHUNK_VALUES // X.shape[1])):
+        some = X[start : start + step]
+        least, most = some.min(axis=0), some.max(axis=0)
+        if sparse.issparse(some):
+            least, most = least.toarray().ravel(), most.toarray().ravel()
+        low, high = np.minimum(low, least), np.maximum(high, most)
+    for channel in [] if per_column else [slice(c, None, n_channels) for c in range(n_channels)]:
+        low[channel], high[channel] = low[channel].min(), high[channel].max()
+    return low.astype(np.float64), high.astype(np.float64)
+
+
+def shared_by(image_shape, series):
+    """Return which columns share their scale and range, as arguments of :func:`standardisation` and :func:`ranges`."""
+    per_column = image_shape is None and series is None
+    return {"per_column": per_column, "n_channels": 1 if series is None else series.n_channels}
+
+
+def is_clipped(estimator, image_shape):
+    """Return whether rows of numbers that come back are cut to the range that `fit` saw: "auto" cuts images alone."""
+    return image_shape is not None if is_auto(estimator.clip) else bool(estimator.clip)
+
+
 def check_scale(rows):
     """Warn of rows that are taken as they are and that float32 rounds to 0; refuse those whose squares overflow it."""
     values = rows.data if sparse.issparse(rows) else rows
@@ -442,6 +479,10 @@ class RowLayout:
         A row becomes ``(row - shift) / scale``.
     series : SeriesLayout or None
         How a row unfolds to a series; None for images and tables.
+    low, high : ndarray of shape (n_features,), float64, or None
+        The range that `fit` saw, see :func:`ranges`; None for models of older versions, whose files do not tell.
+    clip : bool
+        Whether values that come back are cut to that range.
     """
 
     image_shape: tuple | None
@@ -450,10 +491,13 @@ class RowLayout:
     shift: np.ndarray
     scale: np.ndarray
     series: SeriesLayout | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    clip: bool = False
 
     @classmethod
     def fit(cls, estimator, X, *, standardize):
-        """Learn the layout of X for an estimator with the parameters `image_shape`, `series_shape`, `series_layout`.
+        """Learn the layout of X for an estimator with `image_shape`, `series_shape`, `series_layout` and `clip`.
 
         Parameters
         ----------
@@ -482,12 +526,14 @@ class RowLayout:
         is_kept = is_wide_float or (image_shape is not None and rows.dtype == np.uint8)
         dtype = rows.dtype.name if is_kept else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+        sharing = shared_by(image_shape, series)
         if standardize:
-            is_table = image_shape is None and series is None
-            shift, scale = standardisation(rows, per_column=is_table, n_channels=series.n_channels if series else 1)
+            shift, scale = standardisation(rows, **sharing)
         else:
             check_scale(rows)
-        return cls(image_shape, found is not None, dtype, shift, scale, series), rows
+        low, high = ranges(rows, **sharing)
+        clip = is_clipped(estimator, image_shape)
+        return cls(image_shape, found is not None, dtype, shift, scale, series, low, high, clip), rows
 
     @classmethod
     def of(cls, estimator):
@@ -500,6 +546,9 @@ class RowLayout:
             estimator.shift_,
             estimator.scale_,
             None if shape is None else SeriesLayout(shape, estimator._channels_first),
+            getattr(estimator, "data_min_", None),
+            getattr(estimator, "data_max_", None),
+            is_clipped(estimator, estimator.image_shape_),
         )
 
     def attributes(self):
@@ -512,7 +561,21 @@ class RowLayout:
             "_dtype_in": self.dtype,
             "shift_": self.shift,
             "scale_": self.scale,
+            "data_min_": self.low,
+            "data_max_": self.high,
         }
+
+    def widened(self, rows):
+        """Return the range, by the names of fitted attributes, of what `fit` saw and of more rows, validated."""
+        if self.low is None:
+            return {}
+        low, high = ranges(rows, **shared_by(self.image_shape, self.series))
+        return {"data_min_": np.minimum(self.low, low), "data_max_": np.maximum(self.high, high)}
+
+    @property
+    def is_cut(self):
+        """Whether floats that come back are cut to the range that `fit` saw."""
+        return self.clip and self.low is not None and self.dtype != "uint8"
 
     def check(self, estimator, X):
         """Return X, validated against what `fit` saw, as rows: ndarray or CSR matrix of shape (n, n_features)."""
@@ -556,12 +619,17 @@ class RowLayout:
         Returns
         -------
         X : ndarray of shape (n_rows, n_features), or of images if `fit` saw images
-            Images of uint8 are rounded, and cut off at 0 and 255.
+            Images of uint8 are rounded, and cut off at 0 and 255; with `clip` other values are cut to the range that
+            `fit` saw.
         """
         X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
         for start, rows in pieces:
             values = rows * self.scale + self.shift
-            X[start : start + len(rows)] = np.clip(np.rint(values), 0, 255) if self.dtype == "uint8" else values
+            if self.dtype == "uint8":
+                values = np.clip(np.rint(values), 0, 255)
+            elif self.is_cut:
+                np.clip(values, self.low, self.high, out=values)
+            X[start : start + len(rows)] = values
         X = X if self.series is None else self.series.as_passed(X)
         return X.reshape(n_rows, *self.x_shape)
 
@@ -665,6 +733,13 @@ def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
         layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
     estimator.__dict__.update(layout.attributes(), _magnitude_in=magnitude_of(X))
     return layout, X, check_held_out(layout, estimator, X_val)
+
+
+def check_chunk(layout, estimator, X):
+    """Return the next chunk of rows, validated against what `fit` saw; the range that `fit` saw grows by it."""
+    rows = layout.check(estimator, X)
+    estimator.__dict__.update(layout.widened(rows))
+    return rows
 
 
 def check_components(Z, name, n_components):

@@ -35,7 +35,7 @@ from ..core.codes import CODE_DTYPE, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
 from ..core.kinds import in_kind
-from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, with_index
+from ..core.layout import check_chunk, check_held_out, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
 from ..core.tables.layout import as_table
@@ -142,9 +142,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         error. Otherwise a mask, indices, or names. See Notes for what else a column can be.
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
-    clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
-        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
+    clip : bool or "auto", default="auto"
+        Cut what comes back to the range that `fit` saw: numbers and dates of frames, and numbers of arrays, column by
+        column, series by channel, images by the smallest and the largest value of all pixels. "auto": frames and
+        images, but not series and arrays of numbers without missing cells. Images of uint8 are always cut off at 0 and
+        255. `score` judges what the network gives, before it is cut.
     network : {"auto", "dense", "aligned", "convolutional"}, default="auto"
         Kind of the networks of images and series; those of tables are dense. "convolutional" shares its weights over
         the positions of an image, or the parts of a series. "aligned", for images, has maps over all positions besides,
@@ -258,6 +260,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Epoch whose weights were kept, 0 for the start; None without held-out rows, where the last one's are.
     shift_, scale_ : ndarray of shape (n_features,), float64
         The internal standardisation.
+    data_min_, data_max_ : ndarray of shape (n_features,), float64
+        The range that `clip` cuts to, but of frames, whose columns know their own.
     image_shape_ : tuple of int or None
         Shape of an image; None for tables.
     aligned_ : bool or None
@@ -376,7 +380,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         standardize: bool = True,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         handle_unknown: Literal["error", "ignore"] = "error",
-        clip: bool = True,
+        clip: bool | Literal["auto"] = "auto",
         network: Literal["auto", "dense", "aligned", "convolutional"] = "auto",
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         augment: bool | Literal["auto"] = "auto",
@@ -558,7 +562,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         with self._keeps_last_chunk():
             if hasattr(self, "weights_"):
                 layout = layout_of(self)
-                X, self._arranged = layout.check(self, X), Arrangement(self.network_, self)
+                X, self._arranged = check_chunk(layout, self, X), Arrangement(self.network_, self)
             else:
                 layout, X, _ = learn_layout(self, X, None, standardize=self.standardize)
                 self._arrange(layout.rows(X, "cpu"))

@@ -124,13 +124,13 @@ class TableLayout:
             shift, scale = standardisation(cells, per_column=True)
         else:
             shift, scale = np.zeros(len(columns)), np.ones(len(columns))
-        return cls(columns, scaling, shift, scale, estimator.clip, estimator.handle_unknown), cells
+        return cls(columns, scaling, shift, scale, bool(estimator.clip), estimator.handle_unknown), cells
 
     @classmethod
     def of(cls, estimator):
         """Return the layout that a fitted estimator has learned, the same one as long as nothing of it changes."""
         scaling, shift, scale = estimator._table_in["scaling"], estimator.shift_, estimator.scale_
-        parts = columns_of(estimator), scaling, shift, scale, estimator.clip, estimator.handle_unknown
+        parts = columns_of(estimator), scaling, shift, scale, bool(estimator.clip), estimator.handle_unknown
         found = estimator.__dict__.get("_layout")
         if found is None or any(getattr(found, each.name) is not part for each, part in zip(fields(cls), parts)):
             found = estimator._layout = cls(*parts)
@@ -150,6 +150,10 @@ class TableLayout:
             "columns_": [to_json(column) for column in self.columns],
             "_table_in": {"frame": self.columns.frame, "dtype": dtype, "scaling": self.scaling},
         }
+
+    def widened(self, cells):
+        """Return no attributes: the columns keep the range that the first chunk had."""
+        return {}
 
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
