@@ -33,6 +33,7 @@ from ..persistence.save import save
 from ..persistence.values import own_schema
 from ..training.batches import as_array
 from ..training.interrupts import interrupts_end_all
+from ..training.report import say
 from . import schema
 from .scores import NEEDED, NeighborDistance, describe, score_method, scores_of, unfrozen
 
@@ -195,6 +196,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         folds = _folds(self.cv, X) if is_auto(self.contamination) else []
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        if folds:
+            _say(self.estimator, "the fit to all rows, which is kept as estimator_")
         with interrupts_end_all():
             self.estimator_ = clone(self.estimator).fit(X, None, **fit_params)
         for name in ("n_features_in_", "feature_names_in_"):
@@ -337,7 +340,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         X = _with_rows(X)
         scores = np.empty(_num_samples(X))
         said = WarningsOfFolds(len(folds))
-        for training, held_out in folds:
+        for number, (training, held_out) in enumerate(folds, start=1):
+            _say(self.estimator, f"threshold: fit {number} of {len(folds)} for held-out scores")
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
             with interrupts_end_all(), said.kept():
@@ -398,6 +402,13 @@ class WarningsOfFolds:
             except TypeError:  # a category that is made from something else than a text
                 warning = message
             warn_user(warning, kind[0])
+
+
+def _say(estimator, text):
+    """Print a line about the next fit of an estimator where it prints lines itself."""
+    verbose = [value for name, value in estimator.get_params(deep=True).items() if name.split("__")[-1] == "verbose"]
+    if any(verbose):
+        say("OutlierDetector", text)
 
 
 def _lenient(estimator):

@@ -481,10 +481,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             stage.limit = task.limit.left(1.0 if self.prior is None else AUTOENCODER_SHARE)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
             del self._arranged
-        with nullcontext() if prior is None else keeps_autoencoder(type(self).__name__):
+        with nullcontext() if prior is None or fitting.interrupted else keeps_autoencoder(type(self).__name__):
             stage.end()
             if prior is not None and fitting.interrupted:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("the prior was not begun: transform works, and fit_prior(X) fits a prior")
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
             elif prior is not None:
