@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import os
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from .._warnings import warn_user
 from ..training.batches import Rows, as_array
 from ..training.stored import StoredRows
 from .inference import phase
-from .naming import about_gaps, named
+from .naming import about_gaps, named, refuse_lists
 from .parameters import is_auto
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
@@ -35,6 +34,10 @@ SMALLEST_VARIANCE = 1e-280
 UNSCALED = "standardize=False", "standardize=True"
 # What to do about missing values.
 WORDS_OF_IMAGES = "; what image_shape or series_shape describes is numbers: leave them out for a table with words"
+WORDS_OF_CODES = (
+    "; codes are whole numbers from 0 on. Number categories first, such as by sklearn.preprocessing.OrdinalEncoder, or "
+    "pass the table to OrderlessNADE"
+)
 GAPS_OF_IMAGES = (
     "images must be whole. Leave those with gaps out, or fill them first, such as by numpy.nan_to_num(X); "
     "complete(X, mask) of a VQVAETransformer, fitted to whole images, draws what is missing"
@@ -370,16 +373,24 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
         check = partial(check_rows, estimator, shape=shape, series=series, called=called)
         return store(chunks_of(X, image_shape=shape), check, reset=reset)
     rows, found = flatten_images(X, shape, called) if series is None else series.flatten(X)
+    of_codes = not hasattr(estimator, "image_shape")
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
             rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
     except ValueError as error:
-        is_image = hasattr(estimator, "image_shape") and (shape is not None or found is not None)  # codes are none
-        told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS, WORDS_OF_IMAGES if is_image else "")
+        is_image = not of_codes and (shape is not None or found is not None)
+        words = WORDS_OF_CODES if of_codes else WORDS_OF_IMAGES if is_image else ""
+        told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS, words)
         if told is error:
             raise
         raise told from None
+    except TypeError as error:  # a frame whose columns have no dtype in common
+        if not of_codes or "DType" not in str(error):
+            raise
+        raise ValueError(f"X holds columns of several kinds{WORDS_OF_CODES}") from None
+    if rows.dtype.kind not in "biuf" and of_codes:
+        raise ValueError(f"X has dtype {rows.dtype}{WORDS_OF_CODES}")
     if rows.dtype.kind not in "biuf":
         raise ValueError(
             f"X has dtype {rows.dtype}; it must be numeric. Pass dates and durations in a frame, pandas.DataFrame(X)"
@@ -665,28 +676,6 @@ def _is_frame(X):
     """Return whether X is a data frame of pandas or polars; neither is imported."""
     modules = (sys.modules.get("pandas"), sys.modules.get("polars"))
     return any(module is not None and isinstance(X, module.DataFrame) for module in modules)
-
-
-def refuse_lists(X):
-    """Raise ValueError for a list of names of files, of data frames, and of images of PIL that differ in size."""
-    if not isinstance(X, (list, tuple)) or not X:
-        return
-    if hasattr(X[0], "columns"):
-        raise ValueError(
-            "X is a list of data frames; pass one frame, pandas.concat(X), or, for numbers that are more than memory "
-            "holds, what gives one chunk after the other, such as iter(X)"
-        )
-    if isinstance(X[0], (str, os.PathLike)):
-        raise ValueError(
-            f"X holds strings or paths, such as {X[0]!r:.80}; read the files first: "
-            "np.stack([np.asarray(PIL.Image.open(path)) for path in X])"
-        )
-    sizes = {getattr(image, "size", None) for image in X} if hasattr(X[0], "getbands") else ()
-    if len(sizes) > 1:
-        raise ValueError(
-            f"X holds images of {len(sizes)} different sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}; "
-            "bring them to one size first: np.stack([np.asarray(image.resize((32, 32))) for image in X])"
-        )
 
 
 def fit_layout(estimator, X, *, standardize, why=UNSCALED):

@@ -32,6 +32,11 @@ GAPS = (
     "fill the gaps first: make_pipeline(SimpleImputer(), ...) of scikit-learn does, and complete of a fitted "
     "VQVAETransformer or OrderlessNADE draws them"
 )
+# What to do with categories, as scikit-learn has it.
+ENCODED = (
+    "encode categories, such as by make_column_transformer((OneHotEncoder(handle_unknown='ignore'), "
+    "make_column_selector(dtype_exclude='number')), remainder='passthrough') in a Pipeline"
+)
 
 
 def trains_in_steps(estimator):
@@ -55,9 +60,9 @@ def no_numbers_named():
         is_value = re.search("NoneType|NAType|NaTType|DType|[dD]ate|[tT]ime", str(error))
         kind = ValueError if is_value else TypeError  # that of scikit-learn
         raise kind(
-            f"X holds cells that are no numbers, or missing ({error}); of dates take a duration as a number, such as "
-            "(date - first) / numpy.timedelta64(365, 'D'), or the features of a VQVAETransformer, which takes tables "
-            "with dates and categories"
+            "X holds cells that are no numbers, or missing: of dates take a duration as a number, such as "
+            f"(date - first) / numpy.timedelta64(365, 'D'); {ENCODED}, or take the features of a VQVAETransformer, "
+            f"which takes tables with dates and categories ({error})"
         ) from error
 
 
@@ -209,7 +214,7 @@ class BaseMLP(NetworkEstimator):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
         X = as_array(X)
         is_numeric = hasattr(X, "dtypes") or getattr(getattr(X, "dtype", None), "kind", "") in tuple("biuf")
-        with no_numbers_named(), no_gaps(GAPS):
+        with no_numbers_named(), no_gaps(GAPS, f": {ENCODED}"):
             X, y = validate_data(
                 self,
                 X,
@@ -335,7 +340,7 @@ class BaseMLP(NetworkEstimator):
                 return X
         X = as_array(X)
         X = np.asarray(X) if isinstance(X, list | tuple) else X  # of lists the missing cells would pass
-        with no_numbers_named(), no_gaps(GAPS):
+        with no_numbers_named(), no_gaps(GAPS, f": {ENCODED}"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
             X = X.astype(np.float64) if X.dtype.kind == "O" else X
         return X.tocsr() if hasattr(X, "tocsr") else X

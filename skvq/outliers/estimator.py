@@ -192,7 +192,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"a {type(X).__name__} was passed; folds are taken of X, so pass an array or a frame in memory, such "
                 "as one of a part of the rows"
             )
-        X = as_array(X) if isinstance(X, torch.Tensor) else X  # an estimator of scikit-learn takes no other
+        if isinstance(X, torch.Tensor | str | os.PathLike):  # an estimator of scikit-learn takes no tensor on a device
+            X = as_array(X)
         folds = _folds(self.cv, X) if is_auto(self.contamination) else []
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit

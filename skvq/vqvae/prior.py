@@ -155,7 +155,7 @@ def check_prior(prior, spec, X, y, held_out, y_val, checkpoint=None):
     if not takes_classes(prior):
         return
     if y is None:
-        raise ValueError("this prior has class_conditional=True and requires y, but y is None")
+        raise ValueError("this prior has class_conditional=True and requires y, but y is None: call fit(X, y)")
     classes, _ = learn_classes(X, y)
     if (held_out is None) != (y_val is None):
         raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")

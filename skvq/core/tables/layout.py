@@ -409,7 +409,10 @@ def as_table(X):
         array = np.asarray(X)
         X = np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
     if X.ndim != 2:
-        raise ValueError(f"Expected 2D array, got {X.ndim}D array instead. Reshape your data: X has shape {X.shape}")
+        images = "; pass images to a VQVAETransformer, or their pixels as columns" if X.ndim > 2 else ""
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data: X has shape {X.shape}{images}"
+        )
     if X.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: X has dtype {X.dtype}")
     if X.dtype.kind not in "biufOUS":
