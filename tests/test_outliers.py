@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from scipy.spatial.distance import cdist
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
@@ -275,6 +276,29 @@ def test_frames_reach_the_estimator_as_they_are(frame):
     np.testing.assert_allclose(detector.held_out_scores_, expected.held_out_scores_)
     with pytest.raises(ValueError, match="feature names"):
         detector.predict(X[names[::-1]])
+
+
+@pytest.mark.parametrize("inside", [AutoEncoderTransformer(2, max_iter=1), GaussianMixture()])
+@pytest.mark.parametrize("wrap", [lambda inside: inside, lambda inside: make_pipeline(StandardScaler(), inside)])
+def test_with_verbose_each_fit_says_which_one_it_is(inside, wrap, capsys):
+    X = load_wine().data
+    OutlierDetector(wrap(clone(inside).set_params(verbose=1)), cv=2).fit(X)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[OutlierDetector]")]
+    assert told == [
+        "[OutlierDetector] the fit to all rows, which is kept as estimator_",
+        "[OutlierDetector] threshold: fit 1 of 2 for held-out scores",
+        "[OutlierDetector] threshold: fit 2 of 2 for held-out scores",
+    ]
+    OutlierDetector(wrap(clone(inside)), cv=2).fit(X)
+    OutlierDetector(wrap(clone(inside).set_params(verbose=1)), contamination=0.1).fit(X)
+    assert "[OutlierDetector]" not in capsys.readouterr().out
+
+
+def test_tensors_with_a_gradient_reach_estimators_of_scikit_learn():
+    X = load_wine().data
+    tensor = torch.from_numpy(X).requires_grad_()
+    detectors = [OutlierDetector(GaussianMixture(random_state=0), cv=2).fit(rows) for rows in (X, tensor)]
+    np.testing.assert_array_equal(detectors[1].score_samples(tensor), detectors[0].score_samples(X))
 
 
 def test_a_fitted_estimator_may_stay_as_it_is():

@@ -30,7 +30,7 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.generators import fit_transform
-from ..core.layout import check_components, layout_of, learn_layout, tag_rows, with_index
+from ..core.layout import check_chunk, check_components, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
 from ..core.parameters import plain
@@ -84,9 +84,11 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         error. Otherwise a mask, indices, or names. See Notes for what else a column can be.
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
-    clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
-        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
+    clip : bool or "auto", default="auto"
+        Cut what comes back to the range that `fit` saw: numbers and dates of frames, and numbers of arrays, column by
+        column, series by channel, images by the smallest and the largest value of all pixels. "auto": frames and
+        images, but not series and arrays of numbers without missing cells. Images of uint8 are always cut off at 0 and
+        255. `score` judges what the network gives, before it is cut.
     network : {"auto", "dense", "convolutional"}, default="auto"
         Kind of the networks beside the linear path, for images and series; those of tables are dense. "auto": dense up
         to 4096 values a row, where that learns more per second, convolutional above.
@@ -182,6 +184,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Epoch whose weights were kept, 0 for the start; None where the last one's are.
     shift_, scale_ : ndarray of shape (n_features,), float64
         The internal standardisation.
+    data_min_, data_max_ : ndarray of shape (n_features,), float64
+        The range that `clip` cuts to, but of frames, whose columns know their own.
     image_shape_ : tuple of int or None
         Shape of an image; None for tables.
     series_shape_ : tuple of int or None
@@ -272,7 +276,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         standardize: bool = True,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         handle_unknown: Literal["error", "ignore"] = "error",
-        clip: bool = True,
+        clip: bool | Literal["auto"] = "auto",
         network: Literal["auto", "dense", "convolutional"] = "auto",
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         activation: Literal["relu", "gelu", "silu", "tanh"] = "gelu",
@@ -395,7 +399,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         with self._keeps_last_chunk():
             if hasattr(self, "weights_"):
                 layout = layout_of(self)
-                X = layout.check(self, X)
+                X = check_chunk(layout, self, X)
             else:
                 layout, X, _ = learn_layout(self, X, None, standardize=self.standardize)
                 check_loss(self.loss, layout)

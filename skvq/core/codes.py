@@ -18,7 +18,7 @@ LARGEST_FLOAT = 2.0**53
 
 def check_code_rows(codes):
     """Return codes (n, m) that a user passes as an array of numbers; errors call them codes."""
-    with no_gaps("codes are whole numbers, as transform returns them", "codes"):
+    with no_gaps("codes are whole numbers, as transform returns them", name="codes"):
         return check_array(as_array(codes, "codes"), dtype="numeric", input_name="codes")
 
 

@@ -1,8 +1,9 @@
 """Device, precision and threads of a network's computations, and the surroundings that every public call has.
 
-Default dtype and device, autocast, gradient mode and inference mode of torch, and numpy's error state, are those of a
-fresh process for the length of a call, and the caller's again afterwards. In a forked process there is one thread
-besides: the threads of the parent are not there, and to hand them work would never end.
+Default dtype and device, autocast, gradient mode and inference mode of torch, numpy's error state, and scikit-learn's
+dispatch on the kind of arrays, are those of a fresh process for the length of a call, and the caller's again
+afterwards. In a forked process there is one thread besides: the threads of the parent are not there, and to hand them
+work would never end.
 """
 
 import functools
@@ -12,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
+from sklearn import config_context, get_config
 
 from .._typing import Method
 
@@ -220,6 +222,7 @@ def _are_usual():
         and not any(map(torch.is_autocast_enabled, AUTOCAST))
         and HARMLESS.issuperset(np.geterr().values())
         and torch.get_default_device().type == "cpu"
+        and not get_config()["array_api_dispatch"]
     )
 
 
@@ -236,6 +239,8 @@ def usual_surroundings():
             stack.enter_context(torch.autocast(device, enabled=False))
         raising = {kind: ERRORS[kind] for kind, action in np.geterr().items() if action not in HARMLESS}
         stack.enter_context(np.errstate(**raising))
+        if get_config()["array_api_dispatch"]:
+            stack.enter_context(config_context(array_api_dispatch=False))
         if is_forked():
             stack.enter_context(threads_for(0))
         yield

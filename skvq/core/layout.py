@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import os
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +15,12 @@ from sklearn.utils import get_tags
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_array, validate_data
 
-from .._warnings import warn_user
+from .._warnings import warn_of_unknown_names, warn_user
 from ..training.batches import Rows, as_array
 from ..training.stored import StoredRows
 from .inference import phase
-from .naming import about_gaps, named, no_gaps
+from .naming import about_gaps, named, no_gaps, refuse_lists
+from .parameters import is_auto
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 from .sources import MOST_COLOURS, chunks_of, is_source, store
@@ -34,6 +34,10 @@ SMALLEST_VARIANCE = 1e-280
 UNSCALED = "standardize=False", "standardize=True"
 # What to do about missing values.
 WORDS_OF_IMAGES = "; what image_shape or series_shape describes is numbers: leave them out for a table with words"
+WORDS_OF_CODES = (
+    "; codes are whole numbers from 0 on. Number categories first, such as by sklearn.preprocessing.OrdinalEncoder, or "
+    "pass the table to OrderlessNADE"
+)
 GAPS_OF_IMAGES = (
     "images must be whole. Leave those with gaps out, or fill them first, such as by numpy.nan_to_num(X); "
     "complete(X, mask) of a VQVAETransformer, fitted to whole images, draws what is missing"
@@ -290,6 +294,42 @@ def standardisation(X, *, per_column, n_channels=1):
     return mean, scale
 
 
+def ranges(X, *, per_column, n_channels=1):
+    """Return the smallest and the largest value of every column; those of an image, or of a channel, share one pair.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or StoredRows of shape (n_rows, n_columns)
+    per_column, n_channels
+        As in :func:`standardisation`.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_columns,), float64
+    """
+    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    for start in range(0, X.shape[0], step := max(1, CHUNK_VALUES // X.shape[1])):
+        some = X[start : start + step]
+        least, most = some.min(axis=0), some.max(axis=0)
+        if sparse.issparse(some):
+            least, most = least.toarray().ravel(), most.toarray().ravel()
+        low, high = np.minimum(low, least), np.maximum(high, most)
+    for channel in [] if per_column else [slice(c, None, n_channels) for c in range(n_channels)]:
+        low[channel], high[channel] = low[channel].min(), high[channel].max()
+    return low.astype(np.float64), high.astype(np.float64)
+
+
+def shared_by(image_shape, series):
+    """Return which columns share their scale and range, as arguments of :func:`standardisation` and :func:`ranges`."""
+    per_column = image_shape is None and series is None
+    return {"per_column": per_column, "n_channels": 1 if series is None else series.n_channels}
+
+
+def is_clipped(estimator, image_shape):
+    """Return whether rows of numbers that come back are cut to the range that `fit` saw: "auto" cuts images alone."""
+    return image_shape is not None if is_auto(estimator.clip) else bool(estimator.clip)
+
+
 def check_scale(rows):
     """Warn of rows that are taken as they are and that float32 rounds to 0; refuse those whose squares overflow it."""
     values = rows.data if sparse.issparse(rows) else rows
@@ -334,16 +374,23 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
         check = partial(check_rows, estimator, shape=shape, series=series, called=called)
         return store(chunks_of(X, image_shape=shape), check, reset=reset)
     rows, found = flatten_images(X, shape, called) if series is None else series.flatten(X)
+    of_codes = not hasattr(estimator, "image_shape")
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
+            rows = warn_of_unknown_names(estimator, rows) if hasattr(rows, "columns") else rows
             rows = validate_data(estimator, rows, reset=reset, accept_sparse=accept_sparse, dtype="numeric")
     except (ValueError, TypeError) as error:
-        is_image = hasattr(estimator, "image_shape") and (shape is not None or found is not None)  # codes are none
-        told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS, WORDS_OF_IMAGES if is_image else "")
+        if of_codes and "DType" in str(error):  # a frame whose columns have no dtype in common
+            raise ValueError(f"X holds columns of several kinds{WORDS_OF_CODES}") from None
+        is_image = not of_codes and (shape is not None or found is not None)
+        words = WORDS_OF_CODES if of_codes else WORDS_OF_IMAGES if is_image else ""
+        told = about_gaps(error, GAPS_OF_IMAGES if is_image else GAPS, words)
         if told is error:
             raise
         raise told from None
+    if rows.dtype.kind not in "biuf" and of_codes:
+        raise ValueError(f"X has dtype {rows.dtype}{WORDS_OF_CODES}")
     if rows.dtype.kind not in "biuf":
         raise ValueError(
             f"X has dtype {rows.dtype}; it must be numeric. Pass dates and durations in a frame, pandas.DataFrame(X)"
@@ -443,6 +490,10 @@ class RowLayout:
         A row becomes ``(row - shift) / scale``.
     series : SeriesLayout or None
         How a row unfolds to a series; None for images and tables.
+    low, high : ndarray of shape (n_features,), float64, or None
+        The range that `fit` saw, see :func:`ranges`; None for models of older versions, whose files do not tell.
+    clip : bool
+        Whether values that come back are cut to that range.
     """
 
     image_shape: tuple | None
@@ -451,10 +502,13 @@ class RowLayout:
     shift: np.ndarray
     scale: np.ndarray
     series: SeriesLayout | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    clip: bool = False
 
     @classmethod
     def fit(cls, estimator, X, *, standardize):
-        """Learn the layout of X for an estimator with the parameters `image_shape`, `series_shape`, `series_layout`.
+        """Learn the layout of X for an estimator with `image_shape`, `series_shape`, `series_layout` and `clip`.
 
         Parameters
         ----------
@@ -483,12 +537,14 @@ class RowLayout:
         is_kept = is_wide_float or (image_shape is not None and rows.dtype == np.uint8)
         dtype = rows.dtype.name if is_kept else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+        sharing = shared_by(image_shape, series)
         if standardize:
-            is_table = image_shape is None and series is None
-            shift, scale = standardisation(rows, per_column=is_table, n_channels=series.n_channels if series else 1)
+            shift, scale = standardisation(rows, **sharing)
         else:
             check_scale(rows)
-        return cls(image_shape, found is not None, dtype, shift, scale, series), rows
+        low, high = ranges(rows, **sharing)
+        clip = is_clipped(estimator, image_shape)
+        return cls(image_shape, found is not None, dtype, shift, scale, series, low, high, clip), rows
 
     @classmethod
     def of(cls, estimator):
@@ -501,6 +557,9 @@ class RowLayout:
             estimator.shift_,
             estimator.scale_,
             None if shape is None else SeriesLayout(shape, estimator._channels_first),
+            getattr(estimator, "data_min_", None),
+            getattr(estimator, "data_max_", None),
+            is_clipped(estimator, estimator.image_shape_),
         )
 
     def attributes(self):
@@ -513,7 +572,21 @@ class RowLayout:
             "_dtype_in": self.dtype,
             "shift_": self.shift,
             "scale_": self.scale,
+            "data_min_": self.low,
+            "data_max_": self.high,
         }
+
+    def widened(self, rows):
+        """Return the range, by the names of fitted attributes, of what `fit` saw and of more rows, validated."""
+        if self.low is None:
+            return {}
+        low, high = ranges(rows, **shared_by(self.image_shape, self.series))
+        return {"data_min_": np.minimum(self.low, low), "data_max_": np.maximum(self.high, high)}
+
+    @property
+    def is_cut(self):
+        """Whether floats that come back are cut to the range that `fit` saw."""
+        return self.clip and self.low is not None and self.dtype != "uint8"
 
     def check(self, estimator, X):
         """Return X, validated against what `fit` saw, as rows: ndarray or CSR matrix of shape (n, n_features)."""
@@ -557,12 +630,17 @@ class RowLayout:
         Returns
         -------
         X : ndarray of shape (n_rows, n_features), or of images if `fit` saw images
-            Images of uint8 are rounded, and cut off at 0 and 255.
+            Images of uint8 are rounded, and cut off at 0 and 255; with `clip` other values are cut to the range that
+            `fit` saw.
         """
         X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
         for start, rows in pieces:
             values = rows * self.scale + self.shift
-            X[start : start + len(rows)] = np.clip(np.rint(values), 0, 255) if self.dtype == "uint8" else values
+            if self.dtype == "uint8":
+                values = np.clip(np.rint(values), 0, 255)
+            elif self.is_cut:
+                np.clip(values, self.low, self.high, out=values)
+            X[start : start + len(rows)] = values
         X = X if self.series is None else self.series.as_passed(X)
         return X.reshape(n_rows, *self.x_shape)
 
@@ -598,28 +676,6 @@ def _is_frame(X):
     """Return whether X is a data frame of pandas or polars; neither is imported."""
     modules = (sys.modules.get("pandas"), sys.modules.get("polars"))
     return any(module is not None and isinstance(X, module.DataFrame) for module in modules)
-
-
-def refuse_lists(X):
-    """Raise ValueError for a list of names of files, of data frames, and of images of PIL that differ in size."""
-    if not isinstance(X, (list, tuple)) or not X:
-        return
-    if hasattr(X[0], "columns"):
-        raise ValueError(
-            "X is a list of data frames; pass one frame, pandas.concat(X), or, for numbers that are more than memory "
-            "holds, what gives one chunk after the other, such as iter(X)"
-        )
-    if isinstance(X[0], (str, os.PathLike)):
-        raise ValueError(
-            f"X holds strings or paths, such as {X[0]!r:.80}; read the files first: "
-            "np.stack([np.asarray(PIL.Image.open(path)) for path in X])"
-        )
-    sizes = {getattr(image, "size", None) for image in X} if hasattr(X[0], "getbands") else ()
-    if len(sizes) > 1:
-        raise ValueError(
-            f"X holds images of {len(sizes)} different sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}; "
-            "bring them to one size first: np.stack([np.asarray(image.resize((32, 32))) for image in X])"
-        )
 
 
 def fit_layout(estimator, X, *, standardize, why=UNSCALED):
@@ -668,6 +724,13 @@ def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
     return layout, X, check_held_out(layout, estimator, X_val)
 
 
+def check_chunk(layout, estimator, X):
+    """Return the next chunk of rows, validated against what `fit` saw; the range that `fit` saw grows by it."""
+    rows = layout.check(estimator, X)
+    estimator.__dict__.update(layout.widened(rows))
+    return rows
+
+
 def check_components(Z, name, n_components):
     """Return components (n, n_components) as a validated float64 array; errors call them `name`.
 
@@ -676,7 +739,7 @@ def check_components(Z, name, n_components):
     ValueError
         For another number of columns, and for values that are not finite in float32.
     """
-    with no_gaps("components are numbers, as transform returns them", name):
+    with no_gaps("components are numbers, as transform returns them", name=name):
         Z = check_array(as_array(Z, name), dtype=np.float64, input_name=name)
     if Z.shape[1] != n_components:
         raise ValueError(f"{name} has {Z.shape[1]} columns, but this model has {n_components} components")

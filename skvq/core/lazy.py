@@ -15,6 +15,7 @@ from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .availability import AvailableIf
+from .kinds import in_kind
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -28,7 +29,7 @@ def lazy(**examples: Callable[[Any], Any]) -> Callable[[Kind], Kind]:
 
     Nothing is computed and no block of X is read until the result is. Each block of rows passes through the method of a
     copy of the model, so that the result is that of the model as it was when the method was called. dask is imported
-    only if X is one of its types.
+    only if X is one of its types. Of tensors the result is as :func:`~skvq.core.kinds.in_kind` has it.
 
     Parameters
     ----------
@@ -78,6 +79,7 @@ def is_lazy(X):
 
 def _lazily(method, example):
     """Return a method that passes the X of dask block by block, and any other X to `method` as it is."""
+    method = in_kind(method)
 
     @functools.wraps(method)
     def lazily(self, X, *args, **kwargs):

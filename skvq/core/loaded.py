@@ -28,6 +28,8 @@ def check_network(estimator, compute):
         require(least is None or array.size == 0 or array.min() >= least, f"weights_[{name!r}] is no such statistic")
         large = not plain_units and array.size and np.abs(array).max() > LARGEST_WEIGHT
         require(not large, f"weights_[{name!r}] is larger than any fit leaves it")
+    if hasattr(estimator, "data_min_"):
+        require((estimator.data_min_ <= estimator.data_max_).all(), "data_min_ above data_max_")
     module = estimator._rebuilt().requires_grad_(False).eval()
     with torch.no_grad():
         found = first_not_finite(compute(module))

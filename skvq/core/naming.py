@@ -1,46 +1,20 @@
 """Say the faults of data in the words of the user: the name that it was passed under, and what to do about gaps."""
 
+import os
 import re
-import warnings
 from contextlib import contextmanager
-from typing import Any
 
-from .._warnings import warn_user
-
-# Which warnings have been shown, as Python keeps it for every module.
-_told: dict[Any, Any] = {}
-
-
-def _renamed(text, names, most=0):
-    return re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[0]], text, count=most)
+from .._warnings import renamed, warnings_named
 
 
 @contextmanager
 def named(**names):
-    """Let errors and warnings of the block name their data as the user does: ``named(X="X_val")`` for held-out rows.
+    """Let errors, and warnings of this package, in the block name their data as the user does, ``named(X="X_val")``.
 
     See :func:`errors_named`.
     """
-    with _warnings_named(names), errors_named(**names):
+    with warnings_named(names), errors_named(**names):
         yield
-
-
-@contextmanager
-def _warnings_named(names):
-    """Let warnings of the block name their data as the user does; they are issued at its end."""
-    recorded = []
-    try:
-        with warnings.catch_warnings(record=True) as recorded:
-            warnings.simplefilter("always")
-            yield
-    finally:
-        for each in recorded:
-            told = str(each.message)
-            if (text := _renamed(told, names)) != told:
-                warn_user(text, each.category)
-            else:
-                where = each.filename, each.lineno
-                warnings.warn_explicit(each.message, each.category, *where, registry=_told, source=each.source)
 
 
 @contextmanager
@@ -67,7 +41,7 @@ def errors_named(most=0, /, **names):
         yield
     except (ValueError, TypeError) as error:
         told = str(error)
-        message = _renamed(told, names, most)
+        message = renamed(told, names, most)
         if message == told and not any(name in told for name in names.values()):
             message = f"{' or '.join(names.values())}: {told}"
         raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from error
@@ -85,7 +59,7 @@ def about_gaps(error, way_out, no_words="", name="X"):
     way_out : str
         What the data must be, and how to make it so.
     no_words : str, default=""
-        The end of the message where words were found.
+        What to do where words were found; it follows on "expected".
     name : str, default="X"
         What the data are called, where the error does not say it.
 
@@ -101,17 +75,39 @@ def about_gaps(error, way_out, no_words="", name="X"):
     if isinstance(error, TypeError) and re.search("'(NAType|NaTType)'", str(error)):  # of pandas
         return ValueError(f"Input {name} contains NaN: {way_out}")
     if str(error).startswith("could not convert string to float"):
-        return ValueError(f"X holds words where numbers are expected ({error}){no_words}")
+        return ValueError(f"X holds words where numbers are expected{no_words} ({error})")
     return error
 
 
 @contextmanager
-def no_gaps(way_out, name="X"):
-    """Let errors for missing values in the block say what to do, see :func:`about_gaps`."""
+def no_gaps(way_out, no_words="", name="X"):
+    """Let errors for missing values, and for words, in the block say what to do, see :func:`about_gaps`."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        told = about_gaps(error, way_out, name=name)
+        told = about_gaps(error, way_out, no_words, name)
         if told is error:
             raise
         raise told from None
+
+
+def refuse_lists(X):
+    """Raise ValueError for a list of names of files, of data frames, and of images of PIL that differ in size."""
+    if not isinstance(X, (list, tuple)) or not X:
+        return
+    if hasattr(X[0], "columns"):
+        raise ValueError(
+            "X is a list of data frames; pass one frame, pandas.concat(X), or, for numbers that are more than memory "
+            "holds, what gives one chunk after the other, such as iter(X)"
+        )
+    if isinstance(X[0], (str, os.PathLike)):
+        raise ValueError(
+            f"X holds strings or paths, such as {X[0]!r:.80}; read the files first: "
+            "np.stack([np.asarray(PIL.Image.open(path)) for path in X])"
+        )
+    sizes = {getattr(image, "size", None) for image in X} if hasattr(X[0], "getbands") else ()
+    if len(sizes) > 1:
+        raise ValueError(
+            f"X holds images of {len(sizes)} different sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}; "
+            "bring them to one size first: np.stack([np.asarray(image.resize((32, 32))) for image in X])"
+        )

@@ -127,7 +127,7 @@ ROWS = TRAINING | {
     "standardize": ["boolean"],
     "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     "handle_unknown": [StrOptions({"error", "ignore"})],
-    "clip": ["boolean"],
+    "clip": [AUTO, "boolean"],
     "hidden_layer_sizes": [AUTO, Sizes()],
     "channels": [POSITIVE_INTEGER],
     "n_blocks": [COUNT],

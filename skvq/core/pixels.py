@@ -1,5 +1,7 @@
 """Tell rows of pixels from the rows of a table."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
@@ -14,6 +16,25 @@ ROWS, LEAST_SIDE = 300, 10
 # row, and one and a half rows, away leave.
 LEAST_CORRELATION, MOST_LEFT = 0.5, 0.6
 LARGEST_BYTE = 255
+# More columns are texts rather than pixels, and many rows of them too much to look at.
+MOST_PIXELS = 2**18
+
+
+class WayOut(NamedTuple):
+    """What to do with images: of rows of pixels of a ``{shape}``, and once the channels are moved."""
+
+    rows: str
+    planes: str
+
+
+IMAGES = WayOut(
+    "pass image_shape={shape}, with which images are reconstructed far better",
+    ", with which images are reconstructed far better",
+)
+TABLES_ONLY = WayOut(
+    "this model knows no neighbours; pass them to VQVAETransformer(image_shape={shape}), which has a density of images",
+    " to a VQVAETransformer, which has a density of images",
+)
 
 
 def image_shape_of(X):
@@ -81,12 +102,25 @@ def _correlation(rows, lag):
     return float((first * second).sum() / np.sqrt(variation)) if variation > 0 else 0.0
 
 
-def warn_of_pixels(X):
-    """Warn if X, an array or a frame of numbers that is taken for a table, looks like rows of pixels."""
-    if sparse.issparse(X) or X.shape[1] < LEAST_SIDE**2 or X.shape[0] < 2:
+def _some_rows(X):
+    """Return rows of an array, a frame or a sparse matrix, as an ndarray."""
+    if not sparse.issparse(X):
+        return np.asarray(as_array(X)[: 20 * ROWS])
+    return X.tocsr()[np.linspace(0, X.shape[0] - 1, min(X.shape[0], ROWS)).astype(np.int64)].toarray()
+
+
+def warn_of_pixels(X, *, way_out=IMAGES):
+    """Warn if X, of numbers that are taken for a table, looks like rows of pixels.
+
+    Parameters
+    ----------
+    X : array-like, frame or sparse matrix of shape (n, n_features)
+    way_out : WayOut, default=IMAGES
+    """
+    if not LEAST_SIDE**2 <= X.shape[1] <= MOST_PIXELS or X.shape[0] < 2:
         return
     try:
-        some = np.asarray(as_array(X)[: 20 * ROWS])
+        some = _some_rows(X)
         shape, planes = image_shape_of(some), _shape_of_planes(some)
     except (TypeError, ValueError):  # of what holds more than numbers, or is no table at all
         return
@@ -94,12 +128,11 @@ def warn_of_pixels(X):
         height, width = planes
         warn_user(
             f"X is taken for a table, but looks like images of {height} x {width} pixels, a row of X each, whose 3 "
-            f"channels come first: pass X.reshape(-1, 3, {height}, {width}).transpose(0, 2, 3, 1), with which images "
-            "are reconstructed far better"
+            f"channels come first: pass X.reshape(-1, 3, {height}, {width}).transpose(0, 2, 3, 1){way_out.planes}"
         )
     elif shape is not None:
         pixels = " x ".join(map(str, shape[:2]))
         warn_user(
-            f"X is taken for a table, but looks like images of {pixels} pixels, a row of X each: pass "
-            f"image_shape={shape}, with which images are reconstructed far better"
+            f"X is taken for a table, but looks like images of {pixels} pixels, a row of X each: "
+            + way_out.rows.format(shape=shape)
         )

@@ -31,8 +31,10 @@ ROW_VALUES = TRAINED_VALUES | {
     "_magnitude_in": tuple[float, float],
 }
 # What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, and,
-# which files of version 0.1.0 do not tell, how a row unfolds to a series and how large its values are.
-SOME_ROWS = frozenset({*NAMES, "columns_", "_table_in", "series_shape_", "_channels_first", "_magnitude_in"})
+# which files of version 0.1.0 do not tell, how a row unfolds to a series, how large its values are and their range.
+SOME_ROWS = frozenset(
+    {*NAMES, "columns_", "_table_in", "series_shape_", "_channels_first", "_magnitude_in", "data_min_", "data_max_"}
+)
 BOUNDS = {"dropout": share, "n_blocks": layers(20)}
 
 
@@ -44,7 +46,8 @@ def per_feature(estimator):
 def row_arrays(build):
     """Return the arrays of a transformer of rows whose network ``build(architecture, generator)`` returns."""
     scaling = {"shift_": one_array(per_feature), "scale_": one_array(per_feature, valid=deviations)}
-    return TRAINED_ARRAYS | {"weights_": network_weights(build), "columns_": COLUMNS} | scaling
+    ranges = {"data_min_": one_array(per_feature), "data_max_": one_array(per_feature)}
+    return TRAINED_ARRAYS | {"weights_": network_weights(build), "columns_": COLUMNS} | scaling | ranges
 
 
 def check_device_and_seed(estimator):

@@ -65,7 +65,10 @@ def _moves_channels(layout):
 def _in_units(layout, graph, x, dtype):
     """Add the way back: rows (b, *row_shape), float32 → X_hat in units, layout and `dtype`."""
     x = graph.cast(graph.reshape(x, -1, len(layout.shift)), "float64")
-    x = graph.cast(graph.add("Add", graph.add("Mul", x, layout.scale), layout.shift), dtype)
+    x = graph.add("Add", graph.add("Mul", x, layout.scale), layout.shift)
+    if layout.is_cut:
+        x = graph.add("Min", graph.add("Max", x, layout.low), layout.high)
+    x = graph.cast(x, dtype)
     if _moves_channels(layout):
         series = layout.series
         x = graph.transpose(graph.reshape(x, -1, series.length, series.n_channels), 0, 2, 1)

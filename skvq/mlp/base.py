@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .._warnings import warn_of_unknown_names
 from ..core.callbacks import FitTask
 from ..core.device import is_forked, prepared, resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
@@ -31,6 +32,11 @@ LEAST_WEIGHT = 1e-30
 GAPS = (
     "fill the gaps first: make_pipeline(SimpleImputer(), ...) of scikit-learn does, and complete of a fitted "
     "VQVAETransformer or OrderlessNADE draws them"
+)
+# What to do with categories, as scikit-learn has it.
+ENCODED = (
+    "encode categories, such as by make_column_transformer((OneHotEncoder(handle_unknown='ignore'), "
+    "make_column_selector(dtype_exclude='number')), remainder='passthrough') in a Pipeline"
 )
 
 
@@ -67,9 +73,9 @@ def no_numbers_named():
         is_value = re.search("NoneType|NAType|NaTType|DType|[dD]ate|[tT]ime", str(error))
         kind = ValueError if is_value else TypeError  # that of scikit-learn
         raise kind(
-            f"X holds cells that are no numbers, or missing ({error}); of dates take a duration as a number, such as "
-            "(date - first) / numpy.timedelta64(365, 'D'), or the features of a VQVAETransformer, which takes tables "
-            "with dates and categories"
+            "X holds cells that are no numbers, or missing: of dates take a duration as a number, such as "
+            f"(date - first) / numpy.timedelta64(365, 'D'); {ENCODED}, or take the features of a VQVAETransformer, "
+            f"which takes tables with dates and categories ({error})"
         ) from error
 
 
@@ -230,8 +236,9 @@ class BaseMLP(NetworkEstimator):
         shape = np.shape(y[:1]) if isinstance(y, list | tuple) else getattr(y, "shape", ())
         if 0 in shape[1:]:
             raise ValueError("y has no columns; pass one value for each row, or several")
+        X = warn_of_unknown_names(self, X)
         is_numeric = hasattr(X, "dtypes") or getattr(getattr(X, "dtype", None), "kind", "") in tuple("biuf")
-        with no_numbers_named(), no_gaps(GAPS):
+        with no_numbers_named(), no_gaps(GAPS, f": {ENCODED}"):
             X, y = validate_data(
                 self,
                 X,
@@ -359,7 +366,7 @@ class BaseMLP(NetworkEstimator):
         X = as_array(X)
         X = np.asarray(X) if isinstance(X, list | tuple) else X  # of lists the missing cells would pass
         refuse_dates(X)
-        with no_numbers_named(), no_gaps(GAPS):
+        with no_numbers_named(), no_gaps(GAPS, f": {ENCODED}"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
             X = X.astype(np.float64) if X.dtype.kind == "O" else X
         refuse_dates(X)  # of a frame

@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
@@ -30,7 +31,9 @@ from ..core.versions import with_versions, without_versions
 from ..nn import ranks
 from ..persistence.save import save
 from ..persistence.values import own_schema
+from ..training.batches import as_array
 from ..training.interrupts import interrupts_end_all
+from ..training.report import say
 from . import schema
 from .scores import NEEDED, NeighborDistance, describe, score_method, scores_of, unfrozen
 
@@ -189,9 +192,13 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"a {type(X).__name__} was passed; folds are taken of X, so pass an array or a frame in memory, such "
                 "as one of a part of the rows"
             )
+        if isinstance(X, torch.Tensor | str | os.PathLike):  # an estimator of scikit-learn takes no tensor on a device
+            X = as_array(X)
         folds = _folds(self.cv, X) if is_auto(self.contamination) else []
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        if folds:
+            _say(self.estimator, "the fit to all rows, which is kept as estimator_")
         with interrupts_end_all():
             self.estimator_ = clone(self.estimator).fit(X, None, **fit_params)
         for name in ("n_features_in_", "feature_names_in_"):
@@ -285,6 +292,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         scores : ndarray of shape (n,), float64
         """
         check_is_fitted(self, "estimator_")
+        X = as_array(X) if isinstance(X, torch.Tensor) else X
         return scores_of(self.estimator_, self.method_, X, getattr(self, "neighbors_", None))
 
     @prepared
@@ -333,7 +341,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         X = _with_rows(X)
         scores = np.empty(_num_samples(X))
         said = WarningsOfFolds(len(folds))
-        for training, held_out in folds:
+        for number, (training, held_out) in enumerate(folds, start=1):
+            _say(self.estimator, f"threshold: fit {number} of {len(folds)} for held-out scores")
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
             with interrupts_end_all(), said.kept():
@@ -394,6 +403,13 @@ class WarningsOfFolds:
             except TypeError:  # a category that is made from something else than a text
                 warning = message
             warn_user(warning, kind[0])
+
+
+def _say(estimator, text):
+    """Print a line about the next fit of an estimator where it prints lines itself."""
+    verbose = [value for name, value in estimator.get_params(deep=True).items() if name.split("__")[-1] == "verbose"]
+    if any(verbose):
+        say("OutlierDetector", text)
 
 
 def _lenient(estimator):

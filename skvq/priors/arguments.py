@@ -43,7 +43,7 @@ def learn_classes(X, y):
         those of mixed types, numbers that are not whole.
     """
     if y is None:
-        raise ValueError("class_conditional=True requires y to be passed, but the target y is None")
+        raise ValueError("class_conditional=True requires y to be passed, but the target y is None: call fit(X, y)")
     labels = check_classes(y, estimator=CONDITIONAL, instead="bin them first: numpy.digitize(y, bins)")
     labels = column_or_1d(labels, warn=True)
     check_consistent_length(X, labels)

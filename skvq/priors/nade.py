@@ -18,13 +18,15 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
 from ..core.inference import phase
+from ..core.kinds import in_kind
 from ..core.layout import with_index
 from ..core.lazy import lazy, scores
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source, to_json
+from ..core.pixels import TABLES_ONLY, warn_of_pixels
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import averages, given_cells, keep_known, rows_given
-from ..core.tables.layout import as_table, check_cells, columns_of, learn_columns
+from ..core.tables.layout import as_table, check_cells, columns_of, is_numeric, learn_columns
 from ..persistence.records import from_json
 from ..training.batches import Rows, as_array, drawn_order
 from . import schema
@@ -241,6 +243,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         with phase(self, "reading X"):
             columns, cells, held_out = self._check_rows(X, X_val)
         columns.warn_of_names(len(cells))
+        if is_numeric(columns):
+            warn_of_pixels(cells, way_out=TABLES_ONLY)
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
@@ -370,6 +374,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         drawn = codes.cells(rows, random.random_sample(rows.shape))
         return np.where(known, cells, drawn)
 
+    @in_kind
     @prepared
     def complete(
         self,

@@ -17,6 +17,9 @@ from ..nn.grids.sampling import draw
 from ..nn.nade import hidden_columns, orderless_loss
 from ..training.loop import Objective
 
+# A share of the held-out loss by which training has made it worse for no chance. It is small, since training starts at
+# the loss of values that are independent of each other: what has kept its start draws such values.
+LEAST_RISE = 0.001
 # Rows that an orderless network is at least evaluated on; where there are fewer, they count several times.
 LEAST_EVALUATED = 512
 
@@ -49,6 +52,7 @@ class LikelihoodObjective(Objective):
         "(fewer channels or layers, more dropout), or fewer codes (max_bits, n_codes); for a VQVAETransformer of "
         "series network='convolutional', whose codes stand for parts and are easier to learn than codes of the whole."
     )
+    least_rise = LEAST_RISE
 
     def terms(self, batch):
         """Return the loss of rows (b, h * w) int64, or (b, h * w + 1) with the class at the end."""
@@ -77,6 +81,7 @@ class OrderlessObjective(Objective):
         "Columns that are independent of each other leave nothing to learn. Otherwise pass more rows, or a smaller "
         "model: fewer n_units, more dropout."
     )
+    least_rise = LEAST_RISE
 
     def __init__(self, start, generator):
         super().__init__(start.module)

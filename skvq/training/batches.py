@@ -1,6 +1,7 @@
 """Batches: rows of X by index, cast, densified and standardised here alone, and means of what is computed of them."""
 
 import math
+import os
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ def as_array(X, name="X"):
     ------
     TypeError
         For tensors that are not dense, and for those on the device "meta", which have no values. For generators, and
-        torch's data sets and loaders, and dicts, which are no arrays.
+        torch's data sets and loaders, dicts, strings and paths, which are no arrays.
     ValueError
         For complex numbers.
     """
@@ -38,6 +39,9 @@ def as_array(X, name="X"):
         X = framed(X)
         if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "columns"):
             return X.compute()
+    if isinstance(X, (str, os.PathLike)) and name.startswith("X"):  # a label may be a string
+        advice = f"if that is a file, read it first, such as pandas.read_csv({str(X)!r:.80})"
+        raise TypeError(f"{name} is {X!r:.80}; {advice}")
     if isinstance(X, dict | set) and not sparse.issparse(X):  # the dictionary of keys is a sparse matrix
         raise TypeError(f"{name} is a {type(X).__name__}; pass rows and columns, such as pandas.DataFrame({name})")
     if isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], dict):

@@ -18,9 +18,10 @@ from .interrupts import end_all
 from .optimizers import Optimizer
 from .report import Report
 
-# A gain of less than this share of a held-out loss is none; a rise by more than that is no chance.
-# Of a few epochs nobody expects much.
-LEAST_GAIN, LEAST_LOSS, LEAST_EPOCHS = 0.01, 0.05, 5
+# A gain of less than this share of a held-out loss is none; a rise by more than that is no chance. Of a few epochs
+# nobody expects much: there it counts only if all of them are so much worse than the start, and of a single one, that
+# of the highest learning rates, if it is far worse.
+LEAST_GAIN, LEAST_RISE, LEAST_RISE_OF_ONE, LEAST_EPOCHS = 0.01, 0.05, 0.5, 5
 
 
 def first_not_finite(state):
@@ -80,11 +81,14 @@ class Objective:
         What a user can try where training teaches the network nothing.
     loss_weights : tuple of str
         The parameters that weigh its terms, where there are some.
+    least_rise : float
+        See :meth:`History.learned_nothing`.
     """
 
     squared_error: str | None = None
     way_out = "Lower learning_rate_init, or pass more rows."
     loss_weights: tuple[str, ...] = ()
+    least_rise = LEAST_RISE
 
     def __init__(self, module):
         self.module = module
@@ -179,10 +183,17 @@ class History:
         for name, value in values.items():
             self.terms.setdefault(name, []).append(value)
 
-    def learned_nothing(self, monitor):
+    def learned_nothing(self, monitor, least_rise=LEAST_RISE):
         """Return whether no epoch improved the loss of held-out rows noticeably, and the later ones made it worse.
 
-        Where there is nothing to learn the loss stays as it is, and no way out helps: that is no failure.
+        Where the loss stays as it is, which it does if the start is the best there is, that is no failure.
+
+        Parameters
+        ----------
+        monitor : str
+            The term of the loss.
+        least_rise : float
+            The share of the loss by which the later epochs must have made it worse.
 
         Examples
         --------
@@ -193,11 +204,14 @@ class History:
         True
         """
         losses = self.terms.get(f"validation_{monitor}", ())
-        if self.best_iter not in (0, 1) or self.at_start is None or len(losses) < LEAST_EPOCHS:
+        if self.best_iter not in (0, 1) or self.at_start is None or not losses:
             return False
+        if len(losses) < LEAST_EPOCHS:
+            least = LEAST_RISE if len(losses) > 1 else LEAST_RISE_OF_ONE
+            return min(losses) - self.at_start > least * abs(self.at_start)
         best = [self.at_start, *losses][self.best_iter]
         gained, lost = self.at_start - best, losses[-1] - best
-        return gained < LEAST_GAIN * abs(self.at_start) and lost > LEAST_LOSS * abs(best)
+        return gained < LEAST_GAIN * abs(self.at_start) and lost > least_rise * abs(best)
 
 
 def learning_rate_factor(step, n_steps, warmup):
@@ -448,7 +462,8 @@ class Loop:
 
     def _look_back(self):
         """Say how the training ended, and warn if nothing came of it."""
-        nothing = self.best is not None and self.history.learned_nothing(self.settings.monitor)
+        objective, term = self.objective, self.settings.monitor
+        nothing = self.best is not None and self.history.learned_nothing(term, objective.least_rise)
         if nothing or self.settings.verbose:
             outcome.look_back(self, nothing)
 

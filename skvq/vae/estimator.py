@@ -32,7 +32,8 @@ from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
 from ..core.generators import fit_transform
 from ..core.inference import decode, encode
-from ..core.layout import UNSCALED, check_components, layout_of, learn_layout, tag_rows, with_index
+from ..core.kinds import in_kind
+from ..core.layout import UNSCALED, check_chunk, check_components, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
 from ..core.parameters import (
@@ -125,9 +126,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         error. Otherwise a mask, indices, or names. See Notes for what else a column can be.
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
-    clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
-        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
+    clip : bool or "auto", default="auto"
+        Cut what comes back to the range that `fit` saw: numbers and dates of frames, and numbers of arrays, column by
+        column, series by channel, images by the smallest and the largest value of all pixels. "auto": frames and
+        images, but not series and arrays of numbers without missing cells. Images of uint8 are always cut off at 0 and
+        255. `score` judges what the network gives, before it is cut.
     network : {"auto", "dense", "convolutional"}, default="auto"
         Kind of the networks beside the linear path, for images and series; those of tables are dense. "auto": dense up
         to 4096 values a row, which learns more per second there, convolutional above.
@@ -216,6 +219,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         Epoch whose weights were kept, 0 for the start; None where the last one's are, for want of held-out rows.
     shift_, scale_ : ndarray of shape (n_features,), float64
         The internal standardisation.
+    data_min_, data_max_ : ndarray of shape (n_features,), float64
+        The range that `clip` cuts to, but of frames, whose columns know their own.
     image_shape_ : tuple of int or None
         Shape of an image; None for tables.
     series_shape_ : tuple of int or None
@@ -308,7 +313,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         standardize: bool = True,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         handle_unknown: Literal["error", "ignore"] = "error",
-        clip: bool = True,
+        clip: bool | Literal["auto"] = "auto",
         network: Literal["auto", "dense", "convolutional"] = "auto",
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         channels: int = 64,
@@ -425,11 +430,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
             )
         with self._keeps_last_chunk():
             if hasattr(self, "weights_"):
-                rows = self._rows(X)
+                layout = layout_of(self)
+                X = check_chunk(layout, self, X)
             else:
                 layout, X = self._learn_layout(X, None)[:2]
-                rows = layout.rows(X, resolve_device(self.device))
-            self._fit_chunk(rows)
+            self._fit_chunk(layout.rows(X, resolve_device(self.device)))
         return self
 
     @prepared
@@ -567,6 +572,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         z = self._prior().sample(n_samples, random)
         return self._rows_from(z, random if observation_noise else None)
 
+    @in_kind
     @prepared
     def reconstruct(self, X: MatrixLike, *, n_draws: int = 1, random_state: RandomState = None) -> Reals:
         """Draw reconstructions of every row: z from its posterior, decoded.
@@ -604,6 +610,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         frames: Any = [with_index(frame, X) for frame in decoded]
         return frames[0] if n_draws == 1 else frames
 
+    @in_kind
     @prepared
     def traverse(
         self, component: int, values: ArrayLike = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), *, X: MatrixLike | None = None

@@ -35,7 +35,8 @@ from ..core.codes import CODE_DTYPE, check_code_rows, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
 from ..core.generators import fit_transform
-from ..core.layout import check_held_out, layout_of, learn_layout, tag_rows, with_index
+from ..core.kinds import in_kind
+from ..core.layout import check_chunk, check_held_out, layout_of, learn_layout, tag_rows, with_index
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
 from ..core.tables.layout import as_table
@@ -141,9 +142,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         error. Otherwise a mask, indices, or names. See Notes for what else a column can be.
     handle_unknown : {"error", "ignore"}, default="error"
         What to do with levels of a category that `fit` did not see. "ignore" takes them for missing cells.
-    clip : bool, default=True
-        Cut numbers and dates that come back to the range that `fit` saw, column by column. Images, series and
-        arrays of numbers without missing cells come back as they are: `numpy.clip` cuts them.
+    clip : bool or "auto", default="auto"
+        Cut what comes back to the range that `fit` saw: numbers and dates of frames, and numbers of arrays, column by
+        column, series by channel, images by the smallest and the largest value of all pixels. "auto": frames and
+        images, but not series and arrays of numbers without missing cells. Images of uint8 are always cut off at 0 and
+        255. `score` judges what the network gives, before it is cut.
     network : {"auto", "dense", "aligned", "convolutional"}, default="auto"
         Kind of the networks of images and series; those of tables are dense. "convolutional" shares its weights over
         the positions of an image, or the parts of a series. "aligned", for images, has maps over all positions besides,
@@ -258,6 +261,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Epoch whose weights were kept, 0 for the start; None without held-out rows, where the last one's are.
     shift_, scale_ : ndarray of shape (n_features,), float64
         The internal standardisation.
+    data_min_, data_max_ : ndarray of shape (n_features,), float64
+        The range that `clip` cuts to, but of frames, whose columns know their own.
     image_shape_ : tuple of int or None
         Shape of an image; None for tables.
     aligned_ : bool or None
@@ -377,7 +382,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         standardize: bool = True,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         handle_unknown: Literal["error", "ignore"] = "error",
-        clip: bool = True,
+        clip: bool | Literal["auto"] = "auto",
         network: Literal["auto", "dense", "aligned", "convolutional"] = "auto",
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         augment: bool | Literal["auto"] = "auto",
@@ -478,10 +483,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             stage.limit = task.limit.left(1.0 if self.prior is None else AUTOENCODER_SHARE)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
             del self._arranged
-        with nullcontext() if prior is None else keeps_autoencoder(type(self).__name__):
+        with nullcontext() if prior is None or fitting.interrupted else keeps_autoencoder(type(self).__name__):
             stage.end()
             if prior is not None and fitting.interrupted:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("the prior was not begun: transform works, and fit_prior(X) fits a prior")
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
             elif prior is not None:
@@ -559,7 +564,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         with self._keeps_last_chunk():
             if hasattr(self, "weights_"):
                 layout = layout_of(self)
-                X, self._arranged = layout.check(self, X), Arrangement(self.network_, self)
+                X, self._arranged = check_chunk(layout, self, X), Arrangement(self.network_, self)
             else:
                 layout, X, _ = learn_layout(self, X, None, standardize=self.standardize)
                 self._arrange(layout.rows(X, "cpu"))
@@ -738,6 +743,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return prior.score_samples(codes, y) + log_likelihood - np.log(self.scale_).sum()
 
     @typed(available_if(has_prior))
+    @in_kind
     @prepared
     def complete(
         self,
@@ -956,14 +962,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
 
     def _learned(self, fitting):
-        """Return codebook and codes in use."""
-        spec = fitting.architecture.codes
-        return {
-            "n_codes_": spec.n_codes,
-            "code_shape_": spec.code_shape,
-            "codebook_": spec.codebooks(fitting.module.quantizer),
-            **look_at_codes(fitting),
-        }
+        return look_at_codes(fitting)
 
     def _check_prior(self, prior, spec, training, held_out, tables):
         """Raise an error for a prior that could not be fitted, to rows and their classes, or to tables of such."""

@@ -156,7 +156,7 @@ def check_prior(prior, spec, X, y, held_out, y_val, checkpoint=None):
     if not takes_classes(prior):
         return
     if y is None:
-        raise ValueError("this prior has class_conditional=True and requires y, but y is None")
+        raise ValueError("this prior has class_conditional=True and requires y, but y is None: call fit(X, y)")
     classes, _ = learn_classes(X, y)
     if (held_out is None) != (y_val is None):
         raise ValueError("with a class-conditional prior, X_val and y_val must be passed together")
@@ -359,7 +359,8 @@ class RowPrior:
 
     def _said_once(self):
         """Within the block the estimator leaves out what the VQ-VAE around it has said of the same table."""
-        return _ignoring(f".*feature names, but {type(self.estimator).__name__}", ".*as names have")
+        names = f".*feature names, but {type(self.estimator).__name__}", ".*as names have"
+        return _ignoring(*names, "X is taken for a table")
 
     @staticmethod
     def _refuse_classes(y):

@@ -12,9 +12,11 @@ from sklearn.preprocessing import StandardScaler
 from skvq.core import layout as layout_module
 from skvq.core.layout import (
     RowLayout,
+    check_chunk,
     check_image_shape,
     check_rows,
     flatten_images,
+    ranges,
     standardisation,
     tag_rows,
     with_channels,
@@ -121,9 +123,9 @@ def test_a_variance_beyond_float64_is_refused():
 class Taker(TransformerMixin, BaseEstimator):
     """Takes rows or images, as the transformers do."""
 
-    def __init__(self, image_shape=None):
-        self.image_shape = image_shape
-        self.series_shape, self.series_layout = None, "channels_last"
+    def __init__(self, image_shape=None, series_shape=None, clip="auto"):
+        self.image_shape, self.series_shape, self.clip = image_shape, series_shape, clip
+        self.series_layout = "channels_last"
 
     def fit(self, X, *, standardize=True):
         layout, rows = RowLayout.fit(self, X, standardize=standardize)
@@ -184,6 +186,58 @@ def test_images_of_bytes_come_back_as_bytes_rounded_and_cut_off(image_shape):
     assert restored.dtype == np.uint8
     np.testing.assert_array_equal(restored.ravel(), np.tile([0, 0, 1, 255, 255, 7, 7], 6))
     np.testing.assert_array_equal(there_and_back(Taker(image_shape).fit(X), X), X)
+
+
+# Of 16 columns: images of 2 x 8 pixels, series of eight steps with two channels, a table.
+KINDS = {"images": {"image_shape": (2, 8)}, "series": {"series_shape": (8, 2)}, "table": {}}
+
+
+def expected_range(kind, X):
+    low, high = X.min(axis=0), X.max(axis=0)
+    if kind == "images":
+        return np.full(16, low.min()), np.full(16, high.max())
+    if kind == "series":
+        return np.tile(low.reshape(8, 2).min(axis=0), 8), np.tile(high.reshape(8, 2).max(axis=0), 8)
+    return low, high
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("clip", ["auto", True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_comes_back_is_cut_to_the_range_of_pixels_channels_or_columns(kind, clip, form, monkeypatch):
+    if kind == "series" and form is not np.asarray:
+        pytest.skip("series are dense")
+    monkeypatch.setattr(layout_module, "CHUNK_VALUES", 70)
+    X = np.random.default_rng(0).normal(size=(30, 16)) * np.arange(1, 17)
+    model = Taker(**KINDS[kind], clip=clip).fit(form(X))
+    low, high = expected_range(kind, X)
+    np.testing.assert_array_equal([model.data_min_, model.data_max_], [low, high])
+    layout, beyond = RowLayout.of(model), 3 * X
+    restored = layout.restore([(0, (beyond - layout.shift) / layout.scale)], 30).reshape(30, 16)
+    is_cut = clip is True or (clip == "auto" and kind == "images")
+    np.testing.assert_allclose(restored, np.clip(beyond, low, high) if is_cut else beyond, rtol=1e-12)
+
+
+def test_the_range_of_zeros_that_a_sparse_matrix_leaves_out_holds_them():
+    low, high = ranges(sparse.csr_matrix([[0.0, 2.0], [3.0, 4.0]]), per_column=True)
+    np.testing.assert_array_equal([low, high], [[0, 2], [3, 4]])
+
+
+def test_a_chunk_widens_the_range():
+    model = Taker((2, 5)).fit(np.random.default_rng(0).random((20, 10)))
+    check_chunk(RowLayout.of(model), model, np.full((3, 10), 1.5))
+    assert (model.data_max_ == 1.5).all()
+    assert (model.data_min_ < 0.1).all()
+
+
+def test_a_model_that_knows_no_range_cuts_nothing():
+    X = np.random.default_rng(0).random((20, 10))
+    model = Taker((2, 5)).fit(X)
+    del model.data_min_, model.data_max_
+    layout = RowLayout.of(model)
+    assert layout.restore([(0, (3 * X - layout.shift) / layout.scale)], 20).max() > 2
+    check_chunk(layout, model, X)
+    assert not hasattr(model, "data_min_")
 
 
 @pytest.mark.parametrize("image_shape", [(4, 5, 3), (20, 3)])

@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
-from skvq import AutoEncoderTransformer, VAETransformer, VQVAETransformer
+from skvq import AutoEncoderTransformer, OrderlessNADE, VAETransformer, VQVAETransformer
 from skvq.core.pixels import image_shape_of, warn_of_pixels
 
 PHOTOGRAPH = load_sample_images().images[0]
@@ -49,7 +50,7 @@ def test_channels_that_come_first_are_to_be_moved():
 
 
 @pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer])
-@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_matrix, sparse.csc_array])
 def test_rows_of_pixels_without_image_shape_draw_one_warning_with_the_way_out(kind, form):
     X = PATCHES[..., 0].reshape(100, -1)
     parameters = {"max_iter": 1} | ({"prior": None} if kind is VQVAETransformer else {})
@@ -59,3 +60,18 @@ def test_rows_of_pixels_without_image_shape_draw_one_warning_with_the_way_out(ki
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kind(image_shape=(20, 16), **parameters).fit(form(X))
+
+
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
+def test_a_density_of_tables_sends_rows_of_pixels_to_one_of_images(form):
+    way_out = r"looks like images of 20 x 16 pixels.*VQVAETransformer\(image_shape=\(20, 16\)\)"
+    with pytest.warns(UserWarning, match=way_out) as found:
+        OrderlessNADE(max_iter=1, n_units=8).fit(form(PATCHES[..., 0].reshape(100, -1)))
+    assert sum("taken for a table" in str(warning.message) for warning in found) == 1
+
+
+def test_a_prior_of_rows_does_not_say_again_what_the_transformer_has_said():
+    prior = OrderlessNADE(max_iter=1, n_units=8)
+    with pytest.warns(UserWarning, match="image_shape=") as found:
+        VQVAETransformer(max_iter=1, prior=prior).fit(PATCHES[..., 0].reshape(100, -1))
+    assert sum("taken for a table" in str(warning.message) for warning in found) == 1

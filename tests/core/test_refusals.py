@@ -1,11 +1,20 @@
 """Arguments and rows that an hour's campaign found taken without a word, or refused without a name."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from skvq import (
     AutoEncoderTransformer,
     CausalTransformer,
+    HierarchicalPixelCNN,
+    MLPClassifier,
     MLPRegressor,
     OrderlessNADE,
     OutlierDetector,
@@ -82,3 +91,61 @@ def test_a_few_rows_may_be_small_by_chance(recwarn):
     assert not recwarn
     with pytest.warns(UserWarning, match="X holds values up to"):
         model.transform(1e-4 * X)
+
+
+ESTIMATORS_OF_X = [
+    *(kind() for kind in (AutoEncoderTransformer, VAETransformer, VQVAETransformer, OrderlessNADE)),
+    *(kind() for kind in (PixelCNN, HierarchicalPixelCNN, CausalTransformer, MLPRegressor, MLPClassifier)),
+    OutlierDetector(VAETransformer()),
+    OutlierDetector(GaussianMixture()),
+]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS_OF_X, ids=lambda estimator: type(estimator).__name__)
+@pytest.mark.parametrize("path", ["data.csv", Path("data.csv")])
+def test_the_name_of_a_file_is_to_be_read_first(estimator, path):
+    with pytest.raises(TypeError, match=r"read it first, such as pandas.read_csv\('data.csv'\)"):
+        estimator.fit(path, *([[0, 1]] if isinstance(estimator, MLPRegressor | MLPClassifier) else []))
+
+
+CATEGORIES = pd.DataFrame({"a": [0, 1] * 50, "c": pd.Categorical(list("xy") * 50)})
+DATES = CATEGORIES.assign(c=pd.date_range("2020", periods=100))
+WORDS = CATEGORIES.assign(c=list("xy") * 50)
+
+
+@pytest.mark.parametrize(
+    "frame", [CATEGORIES, DATES, WORDS, DATES[["c"]]], ids=["categories", "dates", "words", "date"]
+)
+@pytest.mark.parametrize("kind", [PixelCNN, HierarchicalPixelCNN, CausalTransformer])
+def test_a_model_of_codes_says_what_codes_are(kind, frame):
+    with pytest.raises(ValueError, match="codes are whole numbers.*OrdinalEncoder"):
+        kind().fit(frame)
+
+
+@pytest.mark.parametrize("frame", [CATEGORIES, WORDS, DATES], ids=["categories", "words", "dates"])
+@pytest.mark.parametrize("kind", [MLPRegressor, MLPClassifier])
+def test_a_predictor_says_how_scikit_learn_encodes_categories(kind, frame):
+    with pytest.raises(ValueError, match="^X holds [^(]*(take a duration|encode categories).*OneHotEncoder"):
+        kind().fit(frame, [0, 1] * 50)
+
+
+def test_the_encoder_that_a_predictor_names_makes_numbers():
+    encoder = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_exclude="number")), remainder="passthrough"
+    )
+    model = make_pipeline(encoder, MLPClassifier(max_iter=200, random_state=0)).fit(WORDS, [0, 1] * 50)
+    assert model.score(WORDS, [0, 1] * 50) == 1
+
+
+def test_a_model_of_tables_sends_images_elsewhere():
+    with pytest.raises(ValueError, match="Expected 2D.*pass images to a VQVAETransformer"):
+        OrderlessNADE().fit(np.zeros((5, 4, 4)))
+    with pytest.raises(ValueError, match=r"X has shape \(5,\)$"):
+        OrderlessNADE().fit(np.zeros(5))
+
+
+def test_classes_are_asked_for_by_the_call_that_passes_them():
+    X = np.zeros((20, 4, 4), dtype=int)
+    for model in (PixelCNN(class_conditional=True), VQVAETransformer(4, prior=PixelCNN(class_conditional=True))):
+        with pytest.raises(ValueError, match=r"class_conditional=True.*call fit\(X, y\)"):
+            model.fit(X)

@@ -110,6 +110,8 @@ AUTOENCODERS = {
     "convolutional": (AutoEncoderTransformer(4, network="convolutional", channels=8), DIGITS),
     "log-loss": (AutoEncoderTransformer(4, loss="log_loss", hidden_layer_sizes=(8,)), DIGITS),
     "linear": (AutoEncoderTransformer(4, hidden_layer_sizes=()), WINE),
+    "cut": (AutoEncoderTransformer(4, hidden_layer_sizes=(), clip=True), WINE),
+    "images as they are": (AutoEncoderTransformer(4, hidden_layer_sizes=(), clip=False), DIGITS),
     "tied": (AutoEncoderTransformer(4, tied_weights=True, hidden_layer_sizes=(16, 8)), WINE),
     "tied-linear": (AutoEncoderTransformer(4, tied_weights=True, hidden_layer_sizes=()), WINE),
     "sparse": (AutoEncoderTransformer(4, sparsity="l1", hidden_layer_sizes=(8,)), WINE),

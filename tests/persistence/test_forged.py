@@ -103,6 +103,8 @@ FORGED = {
     "components of 1e18": ("VQ-VAE of series", {"normal_components_": lambda found: np.full_like(found, 1e18)}),
     "components of NaN": ("VQ-VAE of series", {"normal_components_": lambda found: np.full_like(found, np.nan)}),
     "a mean series of 1e300": ("VQ-VAE of series", {"normal_mean_": lambda found: np.full_like(found, 1e300)}),
+    "a range that is upside down": ("VQ-VAE of images", {"data_min_": lambda found: found + 10}),
+    "a range without an end": ("autoencoder", {"data_max_": lambda found: np.full_like(found, np.inf)}),
     "scales of 0": ("autoencoder", {"scale_": np.zeros_like}),
     "scales of 0 of distances": ("detector", {"neighbors_.scale_": np.zeros_like}),
     "a whitening that overflows": ("detector", {"neighbors_.whitening_": lambda found: np.full_like(found, 1e308)}),

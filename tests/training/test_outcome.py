@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_breast_cancer, load_digits
 
-from skvq import OrderlessNADE, PixelCNN, VQVAETransformer
+from skvq import AutoEncoderTransformer, CausalTransformer, OrderlessNADE, PixelCNN, VAETransformer, VQVAETransformer
 from skvq.autoencoder.network import AutoEncoderObjective
 from skvq.training.batches import Rows
 from skvq.training.loop import History, Settings
@@ -98,7 +98,49 @@ def test_what_is_explained_is_one_minus_the_error_over_the_variance():
     assert explained(1.0, Rows(np.ones((4, 2)))) is None
 
 
-def test_few_epochs_are_no_failure():
-    few = {"validation_loss": [2.0, 3.0, 4.0]}
-    assert not History(few, 3, best_iter=0, at_start=1.0).learned_nothing("loss")
-    assert History({"validation_loss": [2.0, 3.0, 4.0, 4.0, 4.0]}, 5, best_iter=0, at_start=1.0).learned_nothing("loss")
+def test_few_epochs_are_a_failure_only_if_all_of_them_are_far_worse_than_the_start():
+    def learned_nothing(*losses, best_iter=0):
+        return History({"validation_loss": list(losses)}, best_iter=best_iter, at_start=1.0).learned_nothing("loss")
+
+    assert learned_nothing(2.0, 3.0, 4.0)
+    assert learned_nothing(1.1, 1.08)
+    assert learned_nothing(2.0)
+    assert not learned_nothing(1.3)
+    assert not learned_nothing(2.0, 1.02, 1.2)
+    assert not learned_nothing(0.999, 3.0, best_iter=1)
+    assert learned_nothing(2.0, 3.0, 4.0, 4.0, 4.0)
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 4])
+def test_a_short_training_that_diverged_is_warned_of(max_iter):
+    model = VQVAETransformer(8, prior=None, channels=8, n_blocks=1, learning_rate_init=1.0, random_state=0)
+    with pytest.warns(UserWarning, match="taught it nothing.*before training is kept.*Lower learning_rate_init=1"):
+        model.set_params(max_iter=max_iter).fit(load_digits().images)
+
+
+def test_codes_drawn_at_random_are_said_to_leave_nothing_to_learn():
+    for model in (PixelCNN(max_iter=10, random_state=0), CausalTransformer(max_iter=10, random_state=0)):
+        with pytest.warns(UserWarning, match="taught it nothing.*independent of each other leave nothing to learn"):
+            model.fit(np.random.default_rng(0).integers(0, 16, (200, 4, 4)))
+        assert model.best_iter_ <= 1
+
+
+DIGITS = load_digits().images
+SHORT_FITS = {
+    "digits": lambda **short: VQVAETransformer(8, prior=None, channels=8, n_blocks=1, **short).fit(DIGITS),
+    "whole digits": lambda **short: VQVAETransformer(8, prior=None, **short).fit(DIGITS),
+    "components of digits": lambda **short: AutoEncoderTransformer(8, **short).fit(DIGITS),
+    "table": lambda **short: AutoEncoderTransformer(4, **short).fit(CANCER),
+    "codes of a table": lambda **short: VQVAETransformer(prior=None, **short).fit(CANCER),
+    "variational": lambda **short: VAETransformer(4, **short).fit(CANCER),
+    "rows": lambda **short: OrderlessNADE(**short).fit(CANCER),
+    "pixels": lambda **short: PixelCNN(channels=8, **short).fit(DIGITS.astype(int)),
+}
+
+
+@pytest.mark.parametrize("max_iter", [1, 2])
+@pytest.mark.parametrize("name", SHORT_FITS)
+def test_short_fits_of_what_can_be_learned_are_silent(name, max_iter):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SHORT_FITS[name](max_iter=max_iter, random_state=0)

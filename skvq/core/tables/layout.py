@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.special import ndtri
 from sklearn.utils.validation import validate_data
 
+from ..._warnings import warn_of_unknown_names
 from ...training.batches import Rows, as_array
 from ...training.on_device import OnDevice
 from ..layout import UNSCALED, gives_chunks, standardisation, warn_of_other_units
@@ -124,13 +125,13 @@ class TableLayout:
             shift, scale = standardisation(cells, per_column=True)
         else:
             shift, scale = np.zeros(len(columns)), np.ones(len(columns))
-        return cls(columns, scaling, shift, scale, estimator.clip, estimator.handle_unknown), cells
+        return cls(columns, scaling, shift, scale, bool(estimator.clip), estimator.handle_unknown), cells
 
     @classmethod
     def of(cls, estimator):
         """Return the layout that a fitted estimator has learned, the same one as long as nothing of it changes."""
         scaling, shift, scale = estimator._table_in["scaling"], estimator.shift_, estimator.scale_
-        parts = columns_of(estimator), scaling, shift, scale, estimator.clip, estimator.handle_unknown
+        parts = columns_of(estimator), scaling, shift, scale, bool(estimator.clip), estimator.handle_unknown
         found = estimator.__dict__.get("_layout")
         if found is None or any(getattr(found, each.name) is not part for each, part in zip(fields(cls), parts)):
             found = estimator._layout = cls(*parts)
@@ -150,6 +151,10 @@ class TableLayout:
             "columns_": [to_json(column) for column in self.columns],
             "_table_in": {"frame": self.columns.frame, "dtype": dtype, "scaling": self.scaling},
         }
+
+    def widened(self, cells):
+        """Return no attributes: the columns keep the range that the first chunk had."""
+        return {}
 
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
@@ -388,7 +393,7 @@ def check_cells(estimator, X, columns):
     if gives_chunks(X):
         return np.concatenate([check_cells(estimator, chunk, columns) for chunk in chunks_of(X)])
     X = as_table(X)
-    validate_data(estimator, X, skip_check_array=True, reset=False)
+    validate_data(estimator, warn_of_unknown_names(estimator, X), skip_check_array=True, reset=False)
     return columns.cells(X, estimator.handle_unknown)
 
 
@@ -405,7 +410,10 @@ def as_table(X):
         array = np.asarray(X)
         X = np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
     if X.ndim != 2:
-        raise ValueError(f"Expected 2D array, got {X.ndim}D array instead. Reshape your data: X has shape {X.shape}")
+        images = "; pass images to a VQVAETransformer, or their pixels as columns" if X.ndim > 2 else ""
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data: X has shape {X.shape}{images}"
+        )
     if X.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: X has dtype {X.dtype}")
     if X.dtype.kind not in "biufOUS":
