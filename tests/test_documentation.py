@@ -52,3 +52,13 @@ def test_a_parameter_in_no_group_ends_the_build():
 def test_an_unknown_parameter_to_start_with_ends_the_build():
     with pytest.raises(ValueError, match="grid_shape"):
         table_of_groups().introduction("PixelCNN", ["n_codes"])
+
+
+def test_reports_of_several_runs_are_added_up(tmp_path):
+    spec = importlib.util.spec_from_file_location("count_passed", Path(__file__).parent / "count_passed.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in ("a", "b"):
+        report = '<testsuites><testsuite tests="5" skipped="1" failures="2" errors="0"/></testsuites>'
+        (tmp_path / name).write_text(report)
+    assert module.counts([tmp_path / "a", tmp_path / "b"]) == {"tests": 10, "skipped": 2, "failures": 4, "errors": 0}
