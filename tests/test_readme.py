@@ -24,7 +24,9 @@ def _small_fits(monkeypatch):
 
         def fit(self, *args, _fit=estimator.fit, **kwargs):
             known = self.get_params(deep=False)
-            return _fit(self.set_params(**{key: value for key, value in SMALL.items() if key in known}), *args, **kwargs)
+            return _fit(
+                self.set_params(**{key: value for key, value in SMALL.items() if key in known}), *args, **kwargs
+            )
 
         monkeypatch.setattr(estimator, "fit", fit)
 
@@ -33,11 +35,13 @@ def _small_fits(monkeypatch):
 def _people(tmp_path, monkeypatch):
     """The files that the README calls yours."""
     random = np.random.RandomState(0)
-    people = pd.DataFrame({
-        "sex": random.choice(["female", "male"], 60),
-        "age": random.randint(20, 60, 60),
-        "income": np.where(random.rand(60) < 0.2, np.nan, random.lognormal(8, 1, 60).round()),
-    })
+    people = pd.DataFrame(
+        {
+            "sex": random.choice(["female", "male"], 60),
+            "age": random.randint(20, 60, 60),
+            "income": np.where(random.rand(60) < 0.2, np.nan, random.lognormal(8, 1, 60).round()),
+        }
+    )
     people.to_csv(tmp_path / "people.csv", index=False)
     people[::2].to_csv(tmp_path / "later.csv", index=False)
     monkeypatch.chdir(tmp_path)
