@@ -30,7 +30,7 @@ from skvq import VQVAETransformer
 
 
 def classify(X_train, X_test, y_train, y_test):
-    """Print the accuracy of a classifier on raw pixels, and on codes that a grid search chooses; return a conclusion."""
+    """Print the accuracy of a classifier on raw pixels and on codes that a grid search chooses; return a conclusion."""
     on_pixels = make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=2000)).fit(X_train, y_train)
     on_codes = Pipeline(
         [
