@@ -11,6 +11,7 @@ demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py
 
 test: lint types unit campaign docs
+	@$(BIN)/python tests/count_passed.py $(VENV)/scikit_learn.xml $(VENV)/tests.xml
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -20,9 +21,9 @@ types: $(VENV)/.types
 	$(BIN)/python -m mypy
 
 unit: $(VENV)/.test
-	PYTHONPATH=tests $(BIN)/python -m pytest -p scikit_learn_suite --pyargs sklearn.neural_network.tests.test_mlp
+	PYTHONPATH=tests $(BIN)/python -m pytest -p scikit_learn_suite --junitxml=$(VENV)/scikit_learn.xml --pyargs sklearn.neural_network.tests.test_mlp
 	# A process for each core, each of one thread: two processes of two threads each would be slower than one.
-	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --junitxml=$(VENV)/tests.xml
 
 # Thousands of odd uses, drawn from a seed, each of which must end in a result or in an error that helps.
 campaign: $(VENV)/.test

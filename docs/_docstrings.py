@@ -7,6 +7,8 @@ by which doctest knows where an output ends.
 import re
 import sys
 
+from _parameter_groups import START, introduction
+
 OUTSIDE_LITERALS = re.compile(r"(``.*?``|`[^`]*`)")
 STAR = re.compile(r"(?<![\w*\\])\*(?=[a-z_])")  # (n, *shape)
 BAR = re.compile(r"(?<!\\)\|")  # |x|, log p(x | y)
@@ -58,6 +60,12 @@ def move_citations(lines):
         lines[:end] = [*kept, "", "After " + ", ".join(f"[{number}]_" for number in cited) + "."]
 
 
+def introduce_parameters(obj, lines):
+    """Put the parameters to start with, and the groups of all of them, before the section "Parameters"."""
+    at = next(i for i, line in enumerate(lines[:-1]) if line == "Parameters" and set(lines[i + 1].strip()) == {"-"})
+    lines[at:at] = introduction(obj.__name__, list(obj._get_param_names()))
+
+
 def as_markup(app, what, name, obj, options, lines):
     """Prepare the lines of a docstring, in place, before numpydoc reads them."""
     if not name.startswith("skvq"):
@@ -73,6 +81,8 @@ def as_markup(app, what, name, obj, options, lines):
         lines[:] = [CITATION.sub(r"[\1]", line) for line in lines]  # of the list of its module
     else:
         move_citations(lines)
+    if what == "class" and obj.__name__ in START:
+        introduce_parameters(obj, lines)
 
 
 def without_last_line(app, name, source):

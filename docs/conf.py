@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the two modules below
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules below
 
 project = "skvq"
 author = "The skvq developers"
@@ -20,7 +20,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
+    "_mathml",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_templates", "gallery/**/*.ipynb"]
@@ -30,6 +30,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_dmath_double_inline = True
 myst_heading_anchors = 3
+html_math_renderer = "mathml"
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say more, and say it once
@@ -52,7 +53,7 @@ linkcheck_anchors = False
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "filename_pattern": r"[\\/]plot_",  # what else lies there is shown and not run
+    "filename_pattern": r"[\\/](plot_|anomaly_detection_autoencoder)",  # the others take minutes: shown, not run
     "ignore_pattern": r"(^|[\\/])_",
     "within_subsection_order": "_gallery_order.by_chapter",
     "doc_module": ("skvq",),
@@ -83,7 +84,7 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_toc_level": 2,
 }
-html_sidebars = {"install": [], "quickstart": [], "benchmarks": []}
+html_sidebars = {"install": [], "quickstart": [], "benchmarks": [], "benchmark_notes": []}
 copyright = author  # noqa: A001
 
 
