@@ -962,7 +962,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
 
     def _learned(self, fitting):
-        return look_at_codes(fitting)
+        """Return codebook and codes in use."""
+        spec = fitting.architecture.codes
+        codebooks, use = spec.codebooks(fitting.module.quantizer), look_at_codes(fitting)
+        return {"n_codes_": spec.n_codes, "code_shape_": spec.code_shape, "codebook_": codebooks, **use}
 
     def _check_prior(self, prior, spec, training, held_out, tables):
         """Raise an error for a prior that could not be fitted, to rows and their classes, or to tables of such."""

@@ -229,7 +229,7 @@ def trainable_again(start, codebook_weight, error):
 
 
 def look_at_codes(fitting):
-    """Return the fitted attributes of codebook and codes of a Fitting, a dict; its notes keep the codes of the rows.
+    """Return the fitted attributes that tell of the codes of the rows of a Fitting, a dict; its notes keep these codes.
 
     Of more than `COUNTED_ROWS` rows, so many evenly spaced ones are counted, and no codes are kept. `noise_variance_`,
     the mean squared error of their values, is that of held-out rows where there are some, else of `JUDGED_ROWS` rows at
@@ -244,9 +244,6 @@ def look_at_codes(fitting):
     fitting.notes["codes"] = codes if counted is all_rows else None
     smallest = float(np.finfo(np.float32).eps)
     return {
-        "n_codes_": spec.n_codes,
-        "code_shape_": spec.code_shape,
-        "codebook_": spec.codebooks(network.quantizer),
         "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
         **use_of_codes(spec, network.quantizer, codes),
     }
