@@ -487,3 +487,15 @@ def test_an_interrupt_while_rows_are_held_out_keeps_the_fitted_estimator(monkeyp
 def test_what_are_no_folds_are_refused_by_name(cv):
     with pytest.raises(ValueError, match="cv"):
         OutlierDetector(KernelDensity(), cv=cv).fit(WINE)
+
+
+def test_only_the_fit_to_all_rows_keeps_a_checkpoint(tmp_path, monkeypatch):
+    opened, fit = [], AutoEncoderTransformer.fit
+    monkeypatch.setattr(
+        AutoEncoderTransformer, "fit", lambda self, *args: opened.append(self.checkpoint) or fit(self, *args)
+    )
+    path = tmp_path / "fit"
+    OutlierDetector(make_pipeline(StandardScaler(), AutoEncoderTransformer(2, max_iter=1, checkpoint=path)), cv=3).fit(
+        load_wine().data
+    )
+    assert opened == [path, None, None, None]

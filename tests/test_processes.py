@@ -104,17 +104,24 @@ def test_torchrun_goes_on_from_the_checkpoint(rank, tmp_path, folder):
     assert list(tmp_path.glob("fit*")) == []
 
 
-def test_processes_with_different_rows_say_so(tmp_path):
+@pytest.mark.parametrize(
+    ("n_rows", "seed", "told"),
+    [
+        ("20 + rank", "0", "different numbers of rows (and held-out rows): [(20, None), (21, None)]"),
+        ("20", "rank", "the processes were given rows with other values; pass the same X to fit in all of them"),
+    ],
+)
+def test_processes_with_different_rows_say_so(tmp_path, n_rows, seed, told):
     code = (
         "import sys, torch, numpy as np, skvq\n"
         "rank = int(sys.argv[2])\n"
         "torch.distributed.init_process_group('gloo', init_method='file://' + sys.argv[1], rank=rank, world_size=2)\n"
         "try:\n"
-        "    skvq.AutoEncoderTransformer(2).fit(np.random.default_rng(0).normal(size=(20 + rank, 4)))\n"
+        f"    skvq.AutoEncoderTransformer(2).fit(np.random.default_rng({seed}).normal(size=({n_rows}, 4)))\n"
         "finally:\n"
         "    torch.distributed.destroy_process_group()\n"  # without it torch aborts one in twenty such scripts
     )
     for process in [start("-c", code, tmp_path / "group", rank) for rank in (0, 1)]:
         status, output = ends(process)
         assert status == 1
-        assert "different numbers of rows (and held-out rows): [(20, None), (21, None)]" in output
+        assert told in output

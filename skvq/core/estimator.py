@@ -26,7 +26,7 @@ from ..training.loop import Loop, Settings, TimeLimit
 from ..training.stream import Stream
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
-from .fingerprint import digest_of_rows, fingerprint
+from .fingerprint import digest_of_rows, digest_of_some, fingerprint
 from .inference import phase
 from .parameters import is_auto, plain, to_json
 from .versions import with_versions, without_versions
@@ -212,12 +212,18 @@ def torch_generator(random_state):
 
 
 def check_same_rows(rows, held_out):
-    """Raise ValueError where several processes are given different numbers of rows."""
+    """Raise ValueError where several processes are given different numbers of rows, or other rows."""
+    given = [part for part in (rows, held_out) if part is not None]
     numbers = ranks.of_all((len(rows), None if held_out is None else len(held_out)))
+    told = None
     if len(set(numbers)) > 1:
+        told = f"different numbers of rows (and held-out rows): {numbers}"
+    elif ranks.active() and len(set(ranks.of_all(tuple(digest_of_some(part.X) for part in given)))) > 1:
+        told = "rows with other values"
+    if told is not None:
         raise ValueError(
-            f"the processes were given different numbers of rows (and held-out rows): {numbers}; pass the same X to "
-            "fit in all of them, each of which computes a part of every batch"
+            f"the processes were given {told}; pass the same X to fit in all of them, each of which computes a part of "
+            "every batch, or skvq.from_shards(X) where each has rows of its own"
         )
 
 

@@ -346,7 +346,7 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             inside = _check_method_params(X, fit_params, indices=training)
             rows = _safe_indexing(X, training)
             with interrupts_end_all(), said.kept():
-                model, neighbors = _lenient(clone(self.estimator)).fit(rows, None, **inside), None
+                model, neighbors = _for_a_fold(clone(self.estimator)).fit(rows, None, **inside), None
             if self.method_ == "neighbors":
                 neighbors = NeighborDistance().fit(describe(model, rows))
             scores[held_out] = scores_of(model, self.method_, _safe_indexing(X, held_out), neighbors)
@@ -412,13 +412,17 @@ def _say(estimator, text):
         say("OutlierDetector", text)
 
 
-def _lenient(estimator):
-    """Let an estimator take levels for missing that other rows do not have: a rare level may be in one fold only."""
+def _for_a_fold(estimator):
+    """Let an estimator take unknown levels for missing, as a rare one may be in one fold only, and keep no checkpoint.
+
+    A file of its fit to all rows is not that of a fold.
+    """
     parameters = estimator.get_params(deep=True)
     strict = [name for name, value in parameters.items() if name.endswith("handle_unknown") and value == "error"]
     if strict:
         estimator.set_params(**dict.fromkeys(strict, "ignore"))
-    return estimator
+    files = [name for name in parameters if name == "checkpoint" or name.endswith("__checkpoint")]
+    return estimator.set_params(**dict.fromkeys(files))
 
 
 def tail_threshold(scores):
