@@ -1,12 +1,20 @@
 """`fit_transform` of the transformers that take X in chunks."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
 
+from .._typing import RowsLike
 from .device import prepared
+from .kinds import in_kind
 
 
+@in_kind
 @prepared
-def fit_transform(self, X, y=None, **fit_params):
+def fit_transform(self: Any, X: RowsLike, y: ArrayLike | None = None, **fit_params: Any) -> Any:
     """Fit to X and return what `transform` makes of it, as scikit-learn's method; X is no generator.
 
     It is the method of a transformer, whose class has it under this name.

@@ -44,8 +44,12 @@ class Number(Interval):
 
     def is_satisfied_by(self, val):
         """Return whether a value is a number in the interval."""
-        is_number = isinstance(val, (int, float, np.integer, np.floating))  # fractions are none: numpy takes no such
-        if not is_number or isinstance(val, (bool, np.bool_)) or not super().is_satisfied_by(plain(val)):
+        if type(val) is int:  # of either kind; a list of layers may hold a million of them
+            inside = val in self
+        else:
+            is_number = isinstance(val, (int, float, np.integer, np.floating))  # no fractions: numpy has none
+            inside = is_number and not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(plain(val))
+        if not inside:
             return False
         if self.type is Integral:
             return abs(int(val)) <= LARGEST_INTEGER
@@ -179,7 +183,8 @@ def plain(value):
     for kind, own in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
         if isinstance(value, kind):
             return own(value)
-    too_large = isinstance(value, int) and abs(value) > LARGEST_INTEGER  # of a real parameter: torch takes no such int
+    # Of a real parameter: torch takes no such int. Those that no float holds are refused by name elsewhere.
+    too_large = isinstance(value, int) and LARGEST_INTEGER < abs(value) <= sys.float_info.max
     return float(value) if too_large else value
 
 

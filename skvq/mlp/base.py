@@ -232,11 +232,11 @@ class BaseMLP(NetworkEstimator):
     def _check_data(self, X, y, targets, *, reset):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
         X, y = as_array(X), as_array(y, "y")
+        X = warn_of_unknown_names(self, X)
         refuse_dates(X)
         shape = np.shape(y[:1]) if isinstance(y, list | tuple) else getattr(y, "shape", ())
         if 0 in shape[1:]:
             raise ValueError("y has no columns; pass one value for each row, or several")
-        X = warn_of_unknown_names(self, X)
         is_numeric = hasattr(X, "dtypes") or getattr(getattr(X, "dtype", None), "kind", "") in tuple("biuf")
         with no_numbers_named(), no_gaps(GAPS, f": {ENCODED}"):
             X, y = validate_data(

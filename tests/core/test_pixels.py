@@ -58,7 +58,7 @@ def test_rows_of_pixels_without_image_shape_draw_one_warning_with_the_way_out(ki
         kind(**parameters).fit(form(X))
     assert sum("image_shape" in str(warning.message) for warning in found) == 1
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", message=".*looks like images")
         kind(image_shape=(20, 16), **parameters).fit(form(X))
 
 

@@ -119,8 +119,8 @@ def test_no_row_changes_the_codes_of_another(make):
 
 @each(FAMILY)
 def test_the_gradient_of_the_vectors_reaches_z_and_is_finite(make):
-    z = normal(5, 3, 4, seed=1).requires_grad_()
-    make()(z).vectors.backward(normal(5, 3, 4, seed=2))
+    z = normal(3, 3, 4, seed=1).requires_grad_()  # two levels give the fourth row none, which is a preview
+    make()(z).vectors.backward(normal(3, 3, 4, seed=2))
     assert bool(torch.isfinite(z.grad).all())
     assert bool((z.grad != 0).any(dim=2).all())
 
