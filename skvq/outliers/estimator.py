@@ -422,7 +422,9 @@ def _for_a_fold(estimator):
     if strict:
         estimator.set_params(**dict.fromkeys(strict, "ignore"))
     files = [name for name in parameters if name == "checkpoint" or name.endswith("__checkpoint")]
-    return estimator.set_params(**dict.fromkeys(files))
+    if files:
+        estimator.set_params(**dict.fromkeys(files))
+    return estimator
 
 
 def tail_threshold(scores):
