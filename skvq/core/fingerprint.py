@@ -9,6 +9,7 @@ import torch
 from scipy import sparse
 
 from .._version import __version__
+from ..training.batches import evenly_spaced
 
 # Parameters that change nothing of what is learned.
 WITHOUT_EFFECT = {"checkpoint", "checkpoint_interval", "max_seconds", "verbose"}
@@ -74,8 +75,7 @@ def digest_of_rows(rows):
 
 def digest_of_some(X, n_rows=256):
     """Return a text that stands for evenly spaced rows of X: an ndarray, a CSR matrix or StoredRows."""
-    some = X[np.unique(np.linspace(0, X.shape[0] - 1, n_rows).astype(np.int64))]
-    return digest_of_arrays(some)
+    return digest_of_arrays(X[evenly_spaced(X.shape[0], n_rows)])
 
 
 def digest_of_arrays(*arrays):

@@ -417,13 +417,15 @@ def _for_a_fold(estimator):
 
     A file of its fit to all rows is not that of a fold.
     """
-    parameters = estimator.get_params(deep=True)
-    strict = [name for name, value in parameters.items() if name.endswith("handle_unknown") and value == "error"]
-    if strict:
-        estimator.set_params(**dict.fromkeys(strict, "ignore"))
-    files = [name for name in parameters if name == "checkpoint" or name.endswith("__checkpoint")]
-    if files:
-        estimator.set_params(**dict.fromkeys(files))
+    changed = {}
+    for name, value in estimator.get_params(deep=True).items():
+        own_name = name.split("__")[-1]
+        if own_name == "handle_unknown" and value == "error":
+            changed[name] = "ignore"
+        elif own_name == "checkpoint":
+            changed[name] = None
+    if changed:  # a frozen estimator has none
+        estimator.set_params(**changed)
     return estimator
 
 

@@ -180,6 +180,10 @@ class Rows:
         """Return the rows at the positions `subset` (ndarray of int) of these rows, sharing X."""
         return self._of(subset if self.subset is None else self.subset[subset])
 
+    def spread(self, n_rows):
+        """Return at most `n_rows` of these rows, evenly spaced; these themselves where they are no more."""
+        return self if len(self) <= n_rows else self.restrict(evenly_spaced(len(self), n_rows))
+
     def unrestricted(self):
         """Return all rows of X, these and those that :meth:`restrict` left out."""
         return self._of(None)
@@ -345,6 +349,17 @@ class TermMeans:
         """Return the means as a dict of float."""
         self.fetch()
         return {name: total / self.n_rows for name, total in self.sums.items()}
+
+
+def evenly_spaced(n_rows, most):
+    """Return at most `most` of the positions 0 … n_rows - 1, evenly spaced from the first to the last: ndarray of int.
+
+    Examples
+    --------
+    >>> evenly_spaced(10, 4), evenly_spaced(3, 4)
+    (array([0, 3, 6, 9]), array([0, 1, 2]))
+    """
+    return np.linspace(0, n_rows - 1, min(n_rows, most)).astype(np.int64)
 
 
 def drawn_order(n_rows, generator):

@@ -236,8 +236,8 @@ def look_at_codes(fitting):
     most; it is not 0, which would make likelihoods infinite.
     """
     network, all_rows, spec = fitting.module, fitting.rows.unrestricted(), fitting.architecture.codes
-    counted = evenly_spaced(all_rows, COUNTED_ROWS)
-    judged = evenly_spaced(all_rows, JUDGED_ROWS) if fitting.held_out is None else fitting.held_out
+    counted = all_rows.spread(COUNTED_ROWS)
+    judged = all_rows.spread(JUDGED_ROWS) if fitting.held_out is None else fitting.held_out
     codes, squared_error, _ = inference.reconstruct(network, judged, spec.codes_per_row, CODE_DTYPE)
     if judged is not counted:
         codes = inference.encode(network, counted, spec.codes_per_row, CODE_DTYPE)
@@ -247,13 +247,6 @@ def look_at_codes(fitting):
         "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
         **use_of_codes(spec, network.quantizer, codes),
     }
-
-
-def evenly_spaced(rows, n_rows):
-    """Return at most `n_rows` of Rows: these themselves where they are no more."""
-    if len(rows) <= n_rows:
-        return rows
-    return rows.restrict(np.linspace(0, len(rows) - 1, n_rows).astype(np.int64))
 
 
 def codes_of_rows(fitting):

@@ -229,6 +229,21 @@ def test_surroundings_are_the_callers_again_after_an_error():
         assert state() == before
 
 
+def answers_of_a_fork(target, models, *arguments, seconds):
+    """Return what a forked child answers for each of the models, after torch has computed on its threads here."""
+    torch.mm(torch.ones(600, 600), torch.ones(600, 600))
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    child = context.Process(target=target, args=(answers, models, *arguments))
+    child.start()
+    child.join(seconds)
+    hangs = child.is_alive()
+    child.kill()
+    child.join()
+    assert not hangs
+    return [answers.get() for _ in models]
+
+
 def _in_child(answers, models, X, y):
     torch.set_num_threads(2)  # as torch has it in a child whose parent has two
     for model in models:
@@ -251,19 +266,10 @@ def test_a_forked_child_computes_and_fits_although_torch_ran_on_two_threads_befo
             skvq.VAETransformer(8, hidden_layer_sizes=(512,), n_mixture_components=2, **wide).fit(X),
             skvq.VQVAETransformer(8, hidden_layer_sizes=(512,), prior=skvq.PixelCNN(**wide), **wide).fit(X),
         ]
-        torch.mm(torch.ones(600, 600), torch.ones(600, 600))
-        context = multiprocessing.get_context("fork")
-        answers = context.SimpleQueue()
-        child = context.Process(target=_in_child, args=(answers, models, X, X[:, 0]))
-        child.start()
-        child.join(120)
-        hangs = child.is_alive()
-        child.kill()
-        child.join()
+        found = answers_of_a_fork(_in_child, models, X, X[:, 0], seconds=120)
     finally:
         torch.set_num_threads(before)
-    assert not hangs
-    assert [answers.get() for _ in models] == [
+    assert found == [
         ("MLPRegressor", 1, 2),
         ("AutoEncoderTransformer", 3, 2),
         ("VAETransformer", 5, 2),
@@ -292,19 +298,10 @@ def test_predictors_predict_in_a_forked_child_although_torch_ran_on_two_threads_
             skvq.MLPRegressor("poisson", (8,), max_iter=1).fit(X, np.abs(X[:, 0])),
             skvq.MLPRegressor("quantile", (8,), quantile=(0.1, 0.9), max_iter=1).fit(X, X[:, 0]),
         ]
-        torch.mm(torch.ones(600, 600), torch.ones(600, 600))
-        context = multiprocessing.get_context("fork")
-        answers = context.SimpleQueue()
-        child = context.Process(target=_predict_in_child, args=(answers, models, X))
-        child.start()
-        child.join(60)
-        hangs = child.is_alive()
-        child.kill()
-        child.join()
+        found = answers_of_a_fork(_predict_in_child, models, X, seconds=60)
     finally:
         torch.set_num_threads(before)
-    assert not hangs
-    assert [answers.get() for _ in models] == [("MLPClassifier", 2)] * 2 + [("MLPRegressor", 2)] * 2
+    assert found == [("MLPClassifier", 2)] * 2 + [("MLPRegressor", 2)] * 2
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
