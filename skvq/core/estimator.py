@@ -28,7 +28,7 @@ from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, digest_of_some, fingerprint
 from .inference import phase
-from .parameters import is_auto, plain, to_json
+from .parameters import described, is_auto, plain, to_json
 from .versions import with_versions, without_versions
 
 # Up to so many training rows a budget of at least so many epochs is cut to whole ones. Beyond, the steps of a table
@@ -469,6 +469,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             precision=resolve_precision(self.precision, resolve_device(self.device), pays=recipe.budget.bfloat16_pays),
             verbose=self.verbose,
             name=type(self).__name__,
+            described=described(self),
         )
 
     def _record(self, history, fitting):

@@ -23,6 +23,7 @@ from os import PathLike
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_parameter_constraints
 
@@ -36,6 +37,8 @@ BYTES_PER_LAYER = 10_000
 MOST_LAYERS, COUNTS_OF_LAYERS = 1_000, ("n_layers", "n_blocks")
 # Asking for less than this is never looked into.
 HARMLESS = 2**28
+# Characters by which warnings describe an estimator, at most.
+MOST_CHARACTERS = 160
 CGROUPS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
 
 
@@ -201,6 +204,19 @@ def _plain(value):
     if is_dataclass(value):
         return to_json(value)
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def described(estimator):
+    """Return an estimator as one line of text: its class and the parameters that are not at their defaults.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> described(PCA(2, svd_solver="full"))
+    "PCA(n_components=2, svd_solver='full')"
+    """
+    with config_context(print_changed_only=True):
+        return " ".join(estimator.__repr__(N_CHAR_MAX=MOST_CHARACTERS).split())
 
 
 def random_source(random_state):

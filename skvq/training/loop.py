@@ -129,7 +129,8 @@ class Settings:
     `monitor` names the loss term that validation goes by; with `keep_best` the weights of its lowest value on held-out
     rows are kept. `warmup` is a share of all steps, `max_grad_norm` the Euclidean norm that gradients are clipped to
     (None: not at all), `alpha` the decoupled weight decay (Loshchilov & Hutter 2019). With `n_iter_no_change=None` all
-    `max_iter` epochs are run. Of 2.5 epochs the last one has half the steps.
+    `max_iter` epochs are run. Of 2.5 epochs the last one has half the steps. Reports call the fit by its `name`, and
+    warnings by `described`, which tells the candidates of a search apart.
     """
 
     max_iter: float
@@ -146,6 +147,7 @@ class Settings:
     precision: str = "float32"
     verbose: int = 0
     name: str = "fit"
+    described: str = "fit"
 
     @property
     def n_epochs(self):
@@ -532,7 +534,7 @@ class Loop:
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._state)
             if self.time_used == 1.0:
-                outcome.warn_of_little_time(self.settings.name, self.means.n_rows, len(self.order), epoch)
+                outcome.warn_of_little_time(self.settings.described, self.means.n_rows, len(self.order), epoch)
                 break
         self.rows.look()
         values = self.means.values() | self.objective.pass_summary()
@@ -678,7 +680,7 @@ class Loop:
         kept = "the state" if self.best is None else "the best state up to it"
         self.history.stopped = "interrupted"
         warn_user(
-            f"{self.settings.name}: training interrupted after epoch {self.history.n_iter} of "
+            f"{self.settings.described}: training interrupted after epoch {self.history.n_iter} of "
             f"{self.settings.n_epochs}; {kept} is kept"
             + ("" if self.checkpoint is None else ". The same call of fit goes on from the checkpoint."),
         )

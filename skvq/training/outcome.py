@@ -59,7 +59,7 @@ def warn_of_nothing_learned(history, settings, way_out, r_squared):
         way_out = f"Lower learning_rate_init={settings.learning_rate_init:g}."
     kept = "the network as it was before training" if history.best_iter == 0 else "the network after the first epoch"
     quality = "" if r_squared is None else f" (R² {r_squared:.2f})"
-    warn_user(f"{settings.name}: training has taught it nothing, so {kept} is kept{quality}. {way_out}")
+    warn_user(f"{settings.described}: training has taught it nothing, so {kept} is kept{quality}. {way_out}")
 
 
 def lower(verb, *parameters):
@@ -152,7 +152,7 @@ def warn_if_worse(loop, after, before, unit, way_out=""):
     settings = loop.settings
     rate = f"learning_rate_init={settings.learning_rate_init:g}"
     warn_user(
-        f"{settings.name}: training diverged: the {settings.monitor} of training rows is {after:.4g}, and was "
+        f"{settings.described}: training diverged: the {settings.monitor} of training rows is {after:.4g}, and was "
         f"{before:.4g} at the start. {lower('Lower', rate, 'alpha', *loop.objective.loss_weights)}{way_out}"
     )
     return True

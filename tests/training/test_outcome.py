@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.model_selection import GridSearchCV
 
 from skvq import AutoEncoderTransformer, CausalTransformer, OrderlessNADE, PixelCNN, VAETransformer, VQVAETransformer
 from skvq.autoencoder.network import AutoEncoderObjective
@@ -41,7 +42,7 @@ def said(objective, settings):
 
 
 def test_a_way_out_names_what_the_estimator_has_in_two_sentences():
-    settings = Settings(5, 32, 2e-3, name="an estimator")
+    settings = Settings(5, 32, 2e-3, described="an estimator")
     module, generator = torch.nn.Linear(1, 1), torch.Generator()
     autoencoder = AutoEncoderObjective(FakeAutoEncoder(), generator=generator)
     weights = {"codebook_weight": 1.0, "commitment_weight": 1.0, "input_noise": 0.0, "generator": generator}
@@ -70,10 +71,19 @@ def test_loss_weights_are_named_where_they_act():
 
 
 def test_a_prior_of_codes_that_cannot_be_foreseen_is_warned_of():
-    with pytest.warns(
-        UserWarning, match="PixelCNN: training has taught it nothing.*smaller model.*series network='convolutional'"
-    ):
+    said = r"^PixelCNN\(random_state=0\): .* taught it nothing.*smaller model.*series network='convolutional'"
+    with pytest.warns(UserWarning, match=said):
         PixelCNN(random_state=0).fit(RANDOM.integers(0, 64, (120, 4, 4)))
+
+
+def test_a_warning_in_a_search_names_the_candidate():
+    search = GridSearchCV(
+        AutoEncoderTransformer(2, batch_size=10, random_state=0), {"learning_rate_init": [1e-3, 1.0]}, cv=2
+    )
+    with pytest.warns(UserWarning, match="taught it nothing") as caught:
+        search.fit(CANCER)
+    named = {str(warning.message).partition(": ")[0] for warning in caught}
+    assert named == {"AutoEncoderTransformer(batch_size=10, learning_rate_init=1.0, n_components=2, random_state=0)"}
 
 
 def test_models_that_learn_are_not_warned_of():

@@ -179,7 +179,7 @@ def test_columns_that_a_likelihood_does_not_model_are_refused():
         VAETransformer(likelihood="poisson", **FAST).fit(frame)
 
 
-@pytest.mark.filterwarnings("ignore:VAETransformer. training diverged")
+@pytest.mark.filterwarnings("ignore:VAETransformer.* training diverged")
 def test_a_noise_variance_that_is_not_finite_is_an_error():
     r = np.random.default_rng(468)
     X = r.normal(size=(40, 5)) @ r.normal(size=(5, 5))
