@@ -109,10 +109,10 @@ def look_back(loop, nothing):
     rows = loop.validation_rows if judged else loop.rows
     values = loop.pass_over(rows)
     r_squared = None if term is None else explained(values[term], rows)
-    if "usage" in values and rows is not loop.rows:  # held-out rows are too few to use all codes
-        kept = history.n_iter if history.best_iter is None else history.best_iter
-        values["usage"] = history.terms["usage"][kept - 1] if kept > 0 else loop.pass_over(loop.rows)["usage"]
     if loop.report is not None:
+        if "usage" in values and rows is not loop.rows:  # held-out rows are too few to use all codes
+            kept = history.n_iter if history.best_iter is None else history.best_iter
+            values["usage"] = history.terms["usage"][kept - 1] if kept > 0 else loop.pass_over(loop.rows)["usage"]
         loop.report.end(history, values, r_squared)
     if nothing:
         warn_of_nothing_learned(history, loop.settings, loop.objective.way_out, r_squared)
