@@ -46,6 +46,16 @@ intersphinx_mapping = {name: (url, None) for name, url in INVENTORIES.items()} i
 nitpicky = True
 # Names of other projects, and the short names by which a module's docstring calls its own classes, may be plain text.
 nitpick_ignore_regex = [(r"py:.*", r"(?!skvq\.).*")]
+# They take minutes: the page longer_scripts lists them, and tests/test_examples.py runs them on few rows.
+LONGER_SCRIPTS = [
+    "anomaly_detection_density",
+    "fashion_mnist",
+    "fashion_mnist_torchrun",
+    "kl_weight",
+    "quickstart",
+    "rate_distortion",
+    "task_pictures",
+]
 linkcheck_timeout = 20
 linkcheck_retries = 2
 linkcheck_anchors = False
@@ -53,8 +63,8 @@ linkcheck_anchors = False
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "filename_pattern": r"[\\/](plot_|anomaly_detection_autoencoder)",  # the others take minutes: shown, not run
-    "ignore_pattern": r"(^|[\\/])_",
+    "filename_pattern": r"\.py$",  # all that are shown are run
+    "ignore_pattern": r"(^|[\\/])(_|(" + "|".join(LONGER_SCRIPTS) + r")\.py$)",
     "within_subsection_order": "_gallery_order.by_chapter",
     "doc_module": ("skvq",),
     "backreferences_dir": "gallery/backreferences",
@@ -81,7 +91,11 @@ html_theme_options = {
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version", "theme-version"],
-    "secondary_sidebar_items": ["page-toc"],
+    # The pages of the tasks, one screen each, need no table of contents and have its width for their text.
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        **{f"tasks/{page.stem}": [] for page in (Path(__file__).parent / "tasks").glob("*.md")},
+    },
     "show_toc_level": 2,
 }
 html_sidebars = {"install": [], "quickstart": [], "benchmarks": [], "benchmark_notes": []}

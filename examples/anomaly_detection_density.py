@@ -17,12 +17,6 @@ Run the example with ``python examples/anomaly_detection_density.py``. It takes 
 ``anomaly_density.png``.
 """
 
-# %%
-# .. image:: /anomaly_density.png
-#    :alt: Curves and images for each digit left out
-
-# sphinx_gallery_thumbnail_path = "anomaly_density.png"
-
 import argparse
 
 import numpy as np
@@ -37,10 +31,10 @@ DIGITS = (1, 4, 8)
 N_SHOWN = 12
 
 
-def anomaly_scores(normal, images):
+def anomaly_scores(normal, images, density, autoencoder):
     """Return a score for every one of the images (n, 8, 8) from models fitted to the normal ones, by name."""
-    density = VQVAETransformer(random_state=0).fit(normal)
-    autoencoder = AutoEncoderTransformer(8, random_state=0).fit(normal)
+    density.fit(normal)
+    autoencoder.fit(normal)
     forest = IsolationForest(random_state=0).fit(normal.reshape(len(normal), -1))
     codes = density.prior_.score_samples(density.transform(images))
     return {
@@ -51,14 +45,12 @@ def anomaly_scores(normal, images):
     }
 
 
-def leave_out(digit):
+def leave_out(X, y, digit, density, autoencoder):
     """Return test images with the anomalies among them, which of them are anomalies, and the scores."""
-    X, y = load_digits(return_X_y=True)
-    X = X.reshape(-1, 8, 8)
     train, test = train_test_split(X[y != digit], random_state=0)
     images = np.concatenate([test, X[y == digit]])
     is_anomaly = np.repeat([False, True], [len(test), np.sum(y == digit)])
-    return images, is_anomaly, anomaly_scores(train, images)
+    return images, is_anomaly, anomaly_scores(train, images, density, autoencoder)
 
 
 def draw(path, found):
@@ -100,19 +92,26 @@ def draw_least_likely(figure, images, is_anomaly, density):
             side.set(color="tab:red" if is_anomaly[index] else "lightgrey", linewidth=2.5)
 
 
+def run(X, y, digits, density, autoencoder, output):
+    """Leave out each of the digits, print the areas under the ROC curve, and write the picture."""
+    found = {}
+    print("area under the ROC curve")
+    for digit in digits:
+        found[digit] = _, is_anomaly, scores = leave_out(X, y, digit, density, autoencoder)
+        areas = ", ".join(f"{name} {roc_auc_score(is_anomaly, score):.3f}" for name, score in scores.items())
+        print(f"digit {digit} left out: {areas}", flush=True)
+    draw(output, found)
+    print(f"wrote {output}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--digits", type=int, nargs="+", default=DIGITS, help="each is left out in turn")
     parser.add_argument("--output", default="anomaly_density.png", help="where the picture goes")
     arguments = parser.parse_args()
-    found = {}
-    print("area under the ROC curve")
-    for digit in arguments.digits:
-        found[digit] = _, is_anomaly, scores = leave_out(digit)
-        areas = ", ".join(f"{name} {roc_auc_score(is_anomaly, score):.3f}" for name, score in scores.items())
-        print(f"digit {digit} left out: {areas}", flush=True)
-    draw(arguments.output, found)
-    print(f"wrote {arguments.output}")
+    digits = load_digits()
+    density, autoencoder = VQVAETransformer(random_state=0), AutoEncoderTransformer(8, random_state=0)
+    run(digits.images, digits.target, arguments.digits, density, autoencoder, arguments.output)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,6 @@ Run it with ``python examples/fashion_mnist.py``; the whole training set takes s
 two cores, ``--rows 6000`` about three. It writes ``fashion_mnist.png``.
 """
 
-# %%
-# The example also needs ``_datasets.py`` and ``_figure.py`` from the folder ``examples``. The picture comes from a
-# :doc:`comparison of samplers </benchmarks>`. It shows test images, their reconstructions, and under the name ``vqvae``
-# samples like those of this example.
-#
-# .. image:: /samples_fashion_mnist.png
-#    :alt: Images of clothes, their reconstructions, and new ones by several models
-
-# sphinx_gallery_thumbnail_path = "samples_fashion_mnist.png"
-
 import argparse
 import time
 
@@ -27,21 +17,16 @@ from _figure import draw_overview
 from skvq import VQVAETransformer
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=60_000, help="training images to use")
-    parser.add_argument("--output", default="fashion_mnist.png", help="where the picture goes")
-    arguments = parser.parse_args()
-    X_train, _, X_test, _ = load_fashion_mnist()
-
+def run(X_train, X_test, model, output):
+    """Fit to the training images (n, 28, 28), print the quality on the test images, and write a picture of twelve."""
     start = time.perf_counter()
-    model = VQVAETransformer(random_state=0, verbose=1).fit(X_train[: arguments.rows])
+    model.fit(X_train)
     print(f"fitted in {time.perf_counter() - start:.0f} s")
 
     print(f"test R² {model.score(X_test):.4f}, perplexity {model.perplexity_:.1f}, usage {model.codebook_usage_:.1%}")
     codes = model.transform(X_test[:12])
     draw_overview(
-        arguments.output,
+        output,
         X_test[:12],
         model.inverse_transform(codes),
         codes.reshape(-1, *model.code_shape_),
@@ -49,7 +34,16 @@ def main():
         n_codes=model.n_codes_,
         title="VQVAETransformer on Fashion-MNIST",
     )
-    print(f"wrote {arguments.output}")
+    print(f"wrote {output}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=60_000, help="training images to use")
+    parser.add_argument("--output", default="fashion_mnist.png", help="where the picture goes")
+    arguments = parser.parse_args()
+    X_train, _, X_test, _ = load_fashion_mnist()
+    run(X_train[: arguments.rows], X_test, VQVAETransformer(random_state=0, verbose=1), arguments.output)
 
 
 if __name__ == "__main__":

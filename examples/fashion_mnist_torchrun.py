@@ -2,20 +2,16 @@
 Several processes
 =================
 
-The autoencoder of :doc:`fashion_mnist` trained by several processes, with a checkpoint, and compared with one process.
+The autoencoder of ``fashion_mnist.py`` trained by several processes, with a checkpoint, and compared with one process.
 
 Run it with ``python examples/fashion_mnist_torchrun.py --output one.safetensors``, then with
 ``torchrun --nproc_per_node=2 --max-restarts=3 examples/fashion_mnist_torchrun.py --output two.safetensors --beside
 one.safetensors``. Kill one of the two processes if you like (``kill -9``, or the option ``--killed-after 100``, by
 which the last process kills itself after its 100th step): all of them start again, and go on from the checkpoint.
 ``--rows 6000 --epochs 3 --interval 5`` takes a few minutes.
+
+All that is done for several processes is to call ``join`` before the fit.
 """
-
-# %%
-# The example also needs ``_datasets.py`` from the folder ``examples``. All that is done for several processes is to
-# call ``join`` before the fit. See :doc:`/how_to/several_processes`.
-
-# sphinx_gallery_thumbnail_path = "samples_fashion_mnist.png"
 
 import argparse
 import os
@@ -71,6 +67,29 @@ class Steps:
         return f"{len(self.times)} steps, each {clock:.0f} ms (median; {processor:.0f} ms of a processor)"
 
 
+def run(X_train, X_test, model, output, *, killed_after=None, beside=None):
+    """Fit, save to `output`, print steps and quality, and how far the model is from that in the file `beside`."""
+    rank, size = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    steps = Steps(killed_after if rank == size - 1 else None)
+    steps.watch()
+    model.fit(X_train)
+    model.save(output)  # of several processes the first one writes
+
+    if rank == 0:
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        print(f"{size} processes, restart {attempt}: {steps}; test R² {model.score(X_test):.4f}")
+        if beside is not None:
+            compare(model, skvq.load(beside), X_test)
+
+
+def compare(model, other, X):
+    """Print how far two models are from each other."""
+    codes, other_codes = model.transform(X), other.transform(X)
+    apart = model.inverse_transform(codes) - other.inverse_transform(codes)
+    relative = np.sqrt(np.mean(apart**2)) / np.std(X)
+    print(f"equal codes: {(codes == other_codes).mean():.2%}; reconstructions differ by {relative:.1e} of their spread")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=60_000, help="training images to use")
@@ -82,10 +101,6 @@ def main():
     arguments = parser.parse_args()
     join()
     X_train, _, X_test, _ = load_fashion_mnist()
-    rank, size = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
-    steps = Steps(arguments.killed_after if rank == size - 1 else None)
-    steps.watch()
-
     model = skvq.VQVAETransformer(
         prior=None,
         max_iter=arguments.epochs,
@@ -95,24 +110,11 @@ def main():
         verbose=2,
         checkpoint=f"{arguments.output}.checkpoint",
         checkpoint_interval=arguments.interval,
-    ).fit(X_train[: arguments.rows])
-    model.save(arguments.output)  # of several processes the first one writes
-
-    if rank == 0:
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        print(f"{size} processes, restart {attempt}: {steps}; test R² {model.score(X_test):.4f}")
-        if arguments.beside is not None:
-            compare(model, skvq.load(arguments.beside), X_test)
+    )
+    X_train = X_train[: arguments.rows]
+    run(X_train, X_test, model, arguments.output, killed_after=arguments.killed_after, beside=arguments.beside)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def compare(model, other, X):
-    """Print how far two models are from each other."""
-    codes, other_codes = model.transform(X), other.transform(X)
-    apart = model.inverse_transform(codes) - other.inverse_transform(codes)
-    relative = np.sqrt(np.mean(apart**2)) / np.std(X)
-    print(f"equal codes: {(codes == other_codes).mean():.2%}; reconstructions differ by {relative:.1e} of their spread")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,6 @@ A grid search over ``kl_weight`` on the digits of scikit-learn; draws its result
 with ``python examples/kl_weight.py``; it takes about two minutes on a core and writes ``kl_weight.png``.
 """
 
-# %%
-# .. image:: /kl_weight.png
-#    :alt: Reconstruction, divergence and bound over the weight, and samples
-
-# sphinx_gallery_thumbnail_path = "kl_weight.png"
-
 import argparse
 import warnings
 
@@ -45,8 +39,8 @@ def elbo(model, X, y=None):
     return model.score(X)
 
 
-def search(X):
-    model = VAETransformer(16, prior="normal", max_iter=20, random_state=0)
+def search(X, model):
+    """Return a search over the weight, fitted to the images."""
     scoring = {"reconstruction": reconstruction, "divergence": divergence, "elbo": elbo}
     folds = KFold(3, shuffle=True, random_state=0)
     return GridSearchCV(model, {"kl_weight": WEIGHTS}, scoring=scoring, refit="elbo", cv=folds).fit(X)
@@ -86,13 +80,10 @@ def draw(path, results, samples):
     plt.close(figure)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", default="kl_weight.png", help="where the picture goes")
-    output = parser.parse_args().output
+def run(X, model, output):
+    """Print the scores of the images (n, 8, 8) for each weight, and write the picture."""
     warnings.filterwarnings("ignore", "posterior collapse")  # which the largest weights are here to show
-    X = load_digits().images
-    found = search(X)
+    found = search(X, model)
     for i, weight in enumerate(WEIGHTS):
         scores = "  ".join(
             f"{name} {found.cv_results_[f'mean_test_{name}'][i]:8.3f}"
@@ -104,6 +95,13 @@ def main():
     models = [clone(best).set_params(kl_weight=weight).fit(X) for weight in WEIGHTS]
     draw(output, found.cv_results_, np.stack([model.sample(N_SAMPLES, random_state=0) for model in models]))
     print(f"wrote {output}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", default="kl_weight.png", help="where the picture goes")
+    output = parser.parse_args().output
+    run(load_digits().images, VAETransformer(16, prior="normal", max_iter=20, random_state=0), output)
 
 
 if __name__ == "__main__":

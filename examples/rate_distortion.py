@@ -10,12 +10,6 @@ coder needs fewer bits than the budget: the fitted ``bits_per_row_``. Run it wit
 examples/rate_distortion.py``; it takes about two minutes on one core and writes ``rate_distortion.png``.
 """
 
-# %%
-# .. image:: /rate_distortion.png
-#    :alt: R² of held-out images over the bits of an image
-
-# sphinx_gallery_thumbnail_path = "rate_distortion.png"
-
 import argparse
 
 from sklearn.datasets import load_digits
@@ -47,24 +41,28 @@ def draw(path, budgets, scores, entropies):
     plt.close(figure)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", default="rate_distortion.png")
-    arguments = parser.parse_args()
-    images = load_digits().images
-    model = VQVAETransformer(channels=32, n_blocks=1, max_iter=10, prior=None, random_state=0)
-    search = GridSearchCV(model, {"max_bits": BUDGETS}, cv=3, refit=False, verbose=1).fit(images)
+def run(images, model, budgets, output):
+    """Print the R² that each budget reaches on the images (n, 8, 8), and write the picture."""
+    search = GridSearchCV(model, {"max_bits": budgets}, cv=3, refit=False, verbose=1).fit(images)
     scores = search.cv_results_["mean_test_score"]
     entropies = []
-    for budget, score in zip(BUDGETS, scores):
+    for budget, score in zip(budgets, scores):
         model.set_params(max_bits=budget).fit(images)
         entropies.append(model.bits_per_row_)
         codes = f"{model.code_shape_} codes of {model.n_codes_}"
         print(f"{budget:4d} bits  R² {score:.3f}  {codes}, {model.bits_per_row_:.0f} bits with an entropy coder")
-    reached = [budget for budget, score in zip(BUDGETS, scores) if score >= TARGET]
+    reached = [budget for budget, score in zip(budgets, scores) if score >= TARGET]
     print(f"the smallest budget for an R² of {TARGET}: {reached[0] if reached else 'none of these'}")
-    draw(arguments.output, BUDGETS, scores, entropies)
-    print(f"wrote {arguments.output}")
+    draw(output, budgets, scores, entropies)
+    print(f"wrote {output}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", default="rate_distortion.png")
+    arguments = parser.parse_args()
+    model = VQVAETransformer(channels=32, n_blocks=1, max_iter=10, prior=None, random_state=0)
+    run(load_digits().images, model, BUDGETS, arguments.output)
 
 
 if __name__ == "__main__":

