@@ -9,7 +9,6 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
-from forks import run_in_forks
 from scipy import sparse
 
 from skvq import AutoEncoderTransformer, VQVAETransformer, from_shards, shared
@@ -109,5 +108,7 @@ def main(folder, rank, size):
 
 
 if __name__ == "__main__":
+    from forks import run_in_forks  # beside this script
+
     folder = Path(sys.argv[1])
     sys.exit(run_in_forks(lambda rank: main(folder, rank, 2), 2) != {0: 0, 1: 0})

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from forks import run_in_forks
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
@@ -151,6 +150,8 @@ def main_of_torchrun(folder, *names):
 
 def main_of_forks(folder, *names):
     """Fit in two forks; print their exit statuses, and the seconds until both had ended, as a line of JSON."""
+    from forks import run_in_forks  # beside this script
+
     started = time.monotonic()
     ended = run_in_forks(lambda rank: main(folder, rank, 2, names), 2)
     print(json.dumps({"statuses": [ended[0], ended[1]], "seconds": time.monotonic() - started}))  # noqa: T201
