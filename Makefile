@@ -3,15 +3,28 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = -m pip install --config-settings editable_mode=compat
+SYNC = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+STAMPS = $(addprefix $(VENV)/.,lint types test docs)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint types unit campaign docs links test-minimum clean
+.PHONY: demo test beside lint types scikit-learn unit campaign docs links test-minimum clean
+
+# Nothing else runs in parallel: the installations of two extras would be in each other's way.
+ifndef BESIDE
+.NOTPARALLEL:
+endif
 
 demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py
 
-test: lint types unit campaign docs
+test: $(STAMPS) lint beside unit
 	@$(BIN)/python tests/count_passed.py $(VENV)/scikit_learn.xml $(VENV)/tests.xml
+
+# Parts that take one core each: two at a time, the longest first, and all of them although one fails. What a part prints
+# comes when it has ended; before make 4.0, which knows no --output-sync, the lines of two parts come mixed.
+beside: $(STAMPS)
+	$(MAKE) BESIDE=1 -j2 -k --no-print-directory $(SYNC) docs scikit-learn types campaign || \
+		{ echo "At least one part has failed: see the lines with *** above."; exit 1; }
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -20,8 +33,11 @@ lint: $(VENV)/.lint
 types: $(VENV)/.types
 	$(BIN)/python -m mypy
 
+# scikit-learn's own tests of its multi-layer perceptrons, on those of this package.
+scikit-learn: $(VENV)/.test
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m pytest -p scikit_learn_suite --junitxml=$(VENV)/scikit_learn.xml --pyargs sklearn.neural_network.tests.test_mlp
+
 unit: $(VENV)/.test
-	PYTHONPATH=tests $(BIN)/python -m pytest -p scikit_learn_suite --junitxml=$(VENV)/scikit_learn.xml --pyargs sklearn.neural_network.tests.test_mlp
 	# A process for each core, each of one thread: two processes of two threads each would be slower than one.
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --junitxml=$(VENV)/tests.xml
 
@@ -30,7 +46,7 @@ campaign: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/campaign.py --minutes 2
 
 docs: $(VENV)/.docs
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 # Follows the links that leave the documentation, which needs a network.
 links: $(VENV)/.docs

@@ -1,4 +1,4 @@
-"""Share the rows of calls as a rank: ``sharing_rows.py folder rank size``, with models and rows from the folder.
+"""Share the rows of calls between two processes: ``sharing_rows.py folder``, with models and rows from the folder.
 
 What every call gave is written to the folder.
 """
@@ -108,4 +108,7 @@ def main(folder, rank, size):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    from forks import run_in_forks  # beside this script
+
+    folder = Path(sys.argv[1])
+    sys.exit(run_in_forks(lambda rank: main(folder, rank, 2), 2) != {0: 0, 1: 0})

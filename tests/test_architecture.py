@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import inspect
 import textwrap
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -98,6 +99,7 @@ def test_few_classes_stand_behind_an_estimator(name):
     assert len(getattr(skvq, name).__mro__) <= MOST_CLASSES
 
 
+@cache
 def names_of_self(kind, context):
     """Return the names of `self` that the body of a class reads (`ast.Load`) or sets (`ast.Store`)."""
     return {
@@ -110,6 +112,7 @@ def names_of_self(kind, context):
     }
 
 
+@cache
 def body_of(kind):
     return ast.parse(textwrap.dedent(inspect.getsource(kind)))
 

@@ -253,7 +253,7 @@ def test_the_path_is_no_part_of_a_saved_model(path, tmp_path):
     assert again.checkpoint_interval == 5.0
 
 
-# Imports once, and then fits in forks, which are killed after the seconds that the parent process writes.
+# Imports and fits, and then fits in forks, which are killed after shares of the seconds that the fit took.
 KILLED = """
 import os, signal, sys, time
 import torch
@@ -263,28 +263,29 @@ from skvq import PixelCNN, VQVAETransformer
 X = load_digits().images[:200]
 
 def fit(path):
-    prior = PixelCNN(channels=8, n_layers=1, max_iter=6)
+    prior = PixelCNN(channels=8, n_layers=1, max_iter=4)
     model = VQVAETransformer(
-        16, channels=8, n_blocks=1, max_iter=8, batch_size=50, prior=prior, random_state=0, checkpoint=path,
+        16, channels=8, n_blocks=1, max_iter=5, batch_size=50, prior=prior, random_state=0, checkpoint=path,
         checkpoint_interval=0.0,
     ).fit(X)
     model.save(sys.argv[1] + "/model" + ("" if path is None else "_resumed"))
 
-def in_fork(path, seconds=None):
+def in_fork(path, seconds):
     child = os.fork()
     if child == 0:
         fit(path)
         os._exit(0)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
     return os.waitpid(child, 0)[1]
 
+fit(None)  # the first fit imports what fits need
 started = time.monotonic()
-assert in_fork(None) == 0
+fit(None)
 seconds = time.monotonic() - started
 killed = [in_fork(sys.argv[1] + "/checkpoint", float(share) * seconds) == signal.SIGKILL for share in sys.argv[2:]]
-print(sum(killed), in_fork(sys.argv[1] + "/checkpoint"))
+fit(sys.argv[1] + "/checkpoint")
+print(sum(killed))
 """
 
 
@@ -299,8 +300,6 @@ def test_ten_kills_at_random_moments_leave_the_bits_as_they_are(tmp_path):
         timeout=300,
     )
     assert found.returncode == 0, found.stderr
-    n_killed, last = map(int, found.stdout.split())
-    assert n_killed >= 1
-    assert last == 0
+    assert int(found.stdout) >= 1
     assert sorted(file.name for file in tmp_path.iterdir()) == ["model", "model_resumed"]
     assert_same(load(tmp_path / "model_resumed"), load(tmp_path / "model"))

@@ -38,7 +38,10 @@ ESTIMATORS = [
     OutlierDetector(AutoEncoderTransformer(hidden_layer_sizes=(), max_iter=2, random_state=0), method="neighbors"),
     OutlierDetector(GaussianMixture(init_params="random_from_data", random_state=0)),
     OutlierDetector(
-        make_pipeline(StandardScaler(), VAETransformer(hidden_layer_sizes=(), max_iter=2, random_state=0)), cv=2
+        make_pipeline(
+            StandardScaler(), VAETransformer(hidden_layer_sizes=(), prior="normal", max_iter=2, random_state=0)
+        ),
+        cv=2,
     ),
     PixelCNN(channels=8, n_layers=2, max_iter=3),
     PixelCNN(channels=8, n_layers=1, max_iter=3, class_conditional=True),

@@ -55,7 +55,7 @@ def test_parameters_of_the_prior_are_in_the_grid(iris):
 
 
 def test_parameters_of_the_codes_are_in_the_grid_and_so_are_the_kinds(iris):
-    model = VQVAETransformer(**TABLE | {"quantizer": ResidualCodes()})
+    model = VQVAETransformer(**TABLE | {"quantizer": ResidualCodes(), "max_iter": 10})
     search = GridSearchCV(model, {"quantizer__beam_size": [1, 64]}, cv=2).fit(iris[0])
     chosen = search.best_params_["quantizer__beam_size"]
     assert search.best_estimator_.quantizer.beam_size == chosen

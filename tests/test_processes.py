@@ -1,9 +1,9 @@
 """Two processes that train one network end where one process ends; where one of them dies, the job ends or goes on."""
 
+import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import two_processes
 
-SCRIPT = Path(two_processes.__file__)
+HERE, SCRIPT = Path(__file__).parent, Path(two_processes.__file__)
 # Sums of float32 in another order differ by 1e-7 of their size; some steps of Adam make it 1e-6.
 TOLERANCE = 1e-5
 # A prior that knows the vectors of its codes amplifies what these differ by: in one process, too, a codebook that
@@ -21,20 +21,18 @@ OF_LIKELIHOODS = {"both stages": 2e-4}
 WITH_SEEDS = [name for name in two_processes.MODELS if "without a seed" not in name]
 
 
-def start(*arguments, **environment):
-    """Return a process that runs the script, or a module that does."""
+def run(*arguments, **environment):
+    """Return the output of a script, or of a module that runs one; it has to end by itself."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"} | environment
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([sys.executable, *map(str, arguments)], env=environment, **pipes)
+    found = subprocess.run([sys.executable, *map(str, arguments)], env=environment, timeout=120, **pipes)
+    assert found.returncode == 0, found.stdout
+    return found.stdout
 
 
-def ends(process, seconds=120):
-    """Return the exit status and the output of a process that has to end by itself."""
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    finally:
-        process.kill()
-    return process.returncode, output
+def ended(output):
+    """Return what the script prints of its forks."""
+    return json.loads(output.splitlines()[-1])
 
 
 def found_by(folder, name, rank):
@@ -46,9 +44,8 @@ def found_by(folder, name, rank):
 def folder(tmp_path_factory):
     """What two processes found, of all models."""
     folder = tmp_path_factory.mktemp("ranks")
-    for process in [start(SCRIPT, folder, rank, 2) for rank in (0, 1)]:
-        status, output = ends(process)
-        assert status == 0, output
+    output = run(SCRIPT, folder)
+    assert ended(output)["statuses"] == [0, 0], output
     return folder
 
 
@@ -78,25 +75,19 @@ def test_two_processes_learn_what_one_learns(name, folder):
 
 
 def test_a_killed_process_ends_the_job_with_an_error_in_time(tmp_path):
-    survivor, killed = (
-        start(SCRIPT, tmp_path, rank, 2, "autoencoder", DYING_RANK="1", LAST_STEP="5") for rank in (0, 1)
-    )
-    assert ends(killed)[0] == -9
-    started = time.monotonic()
-    status, output = ends(survivor)
-    assert status == 1
-    assert time.monotonic() - started < 30
+    output = run(SCRIPT, tmp_path, "autoencoder", DYING="1:5")
+    job = ended(output)
+    assert job["statuses"] == [1, -9], output
+    assert job["seconds"] < 30
     assert "Error" in output
     assert list(tmp_path.glob("*.npz")) == []
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_torchrun_goes_on_from_the_checkpoint(rank, tmp_path, folder):
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=1")
-    job = start(*torchrun, SCRIPT, tmp_path, 0, 0, "both stages", DYING_RANK=str(rank), LAST_STEP="21")
-    status, output = ends(job)
-    assert status == 0, output
+def test_torchrun_goes_on_from_the_checkpoint_whichever_process_dies(tmp_path, folder):
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=2")
+    output = run(*torchrun, SCRIPT, tmp_path, "both stages", DYING="0:21 1:4")
     assert "exitcode: -9" in output or "Signal 9" in output or "SIGKILL" in output, output
+    assert sorted(note.name for note in tmp_path.glob("* died")) == ["process 0 died", "process 1 died"]
     for either in (0, 1):
         again, undisturbed = found_by(tmp_path, "both stages", either), found_by(folder, "both stages", either)
         for key in undisturbed:
@@ -104,24 +95,32 @@ def test_torchrun_goes_on_from_the_checkpoint(rank, tmp_path, folder):
     assert list(tmp_path.glob("fit*")) == []
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "seed", "told"),
-    [
-        ("20 + rank", "0", "different numbers of rows (and held-out rows): [(20, None), (21, None)]"),
-        ("20", "rank", "the processes were given rows with other values; pass the same X to fit in all of them"),
-    ],
-)
-def test_processes_with_different_rows_say_so(tmp_path, n_rows, seed, told):
-    code = (
-        "import sys, torch, numpy as np, skvq\n"
-        "rank = int(sys.argv[2])\n"
-        "torch.distributed.init_process_group('gloo', init_method='file://' + sys.argv[1], rank=rank, world_size=2)\n"
-        "try:\n"
-        f"    skvq.AutoEncoderTransformer(2).fit(np.random.default_rng({seed}).normal(size=({n_rows}, 4)))\n"
-        "finally:\n"
-        "    torch.distributed.destroy_process_group()\n"  # without it torch aborts one in twenty such scripts
-    )
-    for process in [start("-c", code, tmp_path / "group", rank) for rank in (0, 1)]:
-        status, output = ends(process)
-        assert status == 1
-        assert told in output
+DIFFERENT = """
+import sys
+from pathlib import Path
+import numpy as np
+import torch
+import skvq
+tests, folder = sys.argv[1:]
+sys.path.insert(0, tests)
+from forks import run_in_forks
+
+def fit(rank):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=2)
+    for name, n_rows, seed in (("numbers", 20 + rank, 0), ("values", 20, rank)):
+        try:
+            skvq.AutoEncoderTransformer(2).fit(np.random.default_rng(seed).normal(size=(n_rows, 4)))
+        except ValueError as error:
+            Path(folder, f"{name} {rank}").write_text(str(error))
+    torch.distributed.destroy_process_group()
+
+assert run_in_forks(fit, 2) == {0: 0, 1: 0}
+"""
+
+
+def test_processes_with_different_rows_say_so(tmp_path):
+    run("-c", DIFFERENT, HERE, tmp_path)
+    for rank in (0, 1):
+        numbers, values = ((tmp_path / f"{name} {rank}").read_text() for name in ("numbers", "values"))
+        assert "different numbers of rows (and held-out rows): [(20, None), (21, None)]" in numbers
+        assert "were given rows with other values; pass the same X to fit in all of them" in values

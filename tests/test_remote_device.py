@@ -66,8 +66,8 @@ FAMILIES = {
     "autoencoder": (AutoEncoderTransformer(4, **NOISY, **DENSE), DIGITS),
     "autoencoder, sparse rows": (AutoEncoderTransformer(4, **DENSE), sparse.csr_matrix(DIGITS)),
     "autoencoder, convolutional": (AutoEncoderTransformer(4, network="convolutional", channels=8, **SHORT), IMAGES),
-    "vae": (VAETransformer(3, **DENSE), DIGITS.astype(np.uint8)),
-    "vae, mixed": (VAETransformer(2, **DENSE), TABLE),
+    "vae": (VAETransformer(3, n_mixture_components=2, **DENSE), DIGITS.astype(np.uint8)),
+    "vae, mixed": (VAETransformer(2, n_mixture_components=2, **DENSE), TABLE),
     "running means": (codes(input_noise=0.1, augment=True), IMAGES.astype(np.uint8)),
     "gradient codebook": (codes(VectorCodes(codebook_update="gradient")), IMAGES),
     "linear map of a table": (codes(VectorCodes(codebook_update="simvq")), IMAGES),
@@ -90,6 +90,9 @@ PREDICTORS = {
     "dropout": lambda: MLPClassifier((16,), dropout=0.1, solver="sgd", **SHORT | PREDICTOR),
 }
 ROOM = 1e9
+# Batches of four rows, a few more than there are between two looks.
+N_STEPS = LOOK_EVERY + 2
+FEW = 4 * N_STEPS
 
 
 def looks_at_every_step():
@@ -115,8 +118,8 @@ def test_the_host_waits_for_the_device_at_looks_only(name):
     model, X = FAMILIES[name]
     model = clone(model).set_params(batch_size=4, max_iter=1, device="meta", early_stopping=False)
     with remote_device(ROOM) as device:
-        waits = waits_between_steps(lambda: model.fit(X[:100]), Loop, device)
-    assert len(waits) == 24
+        waits = waits_between_steps(lambda: model.fit(X[:FEW]), Loop, device)
+    assert len(waits) == N_STEPS - 1
     assert np.flatnonzero(waits).tolist() == [LOOK_EVERY - 1]
     assert waits[LOOK_EVERY - 1] == 1  # for the losses of all steps since the last look
 
@@ -138,9 +141,9 @@ def test_codes_are_revived_at_looks(quantizer):
         return dead_codes(self)
 
     with remote_device(ROOM) as device, mock.patch.object(CodebookQuantizer, "dead_codes", watched):
-        waits = waits_between_steps(lambda: model.fit(IMAGES[:100]), Loop, device)
+        waits = waits_between_steps(lambda: model.fit(IMAGES[:FEW]), Loop, device)
     assert looked
-    assert np.flatnonzero(waits).tolist() == [LOOK_EVERY - 1, 24, 25 + LOOK_EVERY - 1]
+    assert np.flatnonzero(waits).tolist() == [LOOK_EVERY - 1, N_STEPS - 1, N_STEPS + LOOK_EVERY - 1]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -183,7 +186,7 @@ def assert_close(found, expected, rounding):
 def test_predictors_wait_for_the_device_at_looks_only(name):
     model = PREDICTORS[name]().set_params(batch_size=4, max_iter=1, early_stopping=False, device="meta")
     with remote_device(ROOM) as device:
-        waits = waits_between_steps(lambda: model.fit(DIGITS[:100], LABELS[:100]), Descent, device)
+        waits = waits_between_steps(lambda: model.fit(DIGITS[:FEW], LABELS[:FEW]), Descent, device)
     assert np.flatnonzero(waits).tolist() == [LOOK_EVERY - 1]
     assert waits[LOOK_EVERY - 1] == 1
 
@@ -253,8 +256,8 @@ def test_what_was_fitted_on_the_device_works_on_the_processor():
 def test_chunks_are_learned_from_on_the_device():
     model = AutoEncoderTransformer(4, device="meta", **NOISY, **DENSE | {"batch_size": 4})
     with remote_device() as device:
-        waits = waits_between_steps(lambda: [model.partial_fit(DIGITS[:100]) for _ in range(2)], Loop, device)
-    assert np.flatnonzero(waits).tolist() == [LOOK_EVERY - 1, 24, 25 + LOOK_EVERY - 1]
+        waits = waits_between_steps(lambda: [model.partial_fit(DIGITS[:FEW]) for _ in range(2)], Loop, device)
+    assert np.flatnonzero(waits).tolist() == [LOOK_EVERY - 1, N_STEPS - 1, N_STEPS + LOOK_EVERY - 1]
 
 
 WAITS = {

@@ -61,10 +61,8 @@ def both(tmp_path_factory):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     command = [sys.executable, sharing_rows.__file__, str(folder)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    processes = [subprocess.Popen([*command, str(rank), "2"], env=environment, **pipes) for rank in (0, 1)]
-    for process in processes:
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, output
+    found = subprocess.run(command, env=environment, timeout=120, **pipes)
+    assert found.returncode == 0, found.stdout
     return [joblib.load(folder / f"results {rank}") for rank in (0, 1)], sharing_rows.results(models, rows)
 
 

@@ -1,11 +1,13 @@
-"""Fit small models of every family, in one process or as a rank: ``two_processes.py folder rank size names``.
+"""Fit small models of every family, in two processes: ``two_processes.py folder names``, by itself or under torchrun.
 
 What each of them reconstructs, or how likely it finds rows, is written to the folder.
 """
 
+import json
 import os
 import signal
 import sys
+import time
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -108,38 +110,53 @@ def fitted(name, **parameters):
         return clone(model).set_params(**parameters).fit(*data)
 
 
-def dies_after(n_steps):
-    """Let this process be killed in the middle of its training."""
+def dies_after(n_steps, note):
+    """Let this process write the file `note` and be killed in the middle of its training."""
     step, n_done = Loop._step, []
 
     def counted(self, *args):
         n_done.append(self)
         if len(n_done) > n_steps:
+            note.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return step(self, *args)
 
     Loop._step = counted
 
 
-def main(folder, rank, size, *names):
-    """Fit as one of `size` processes, which find each other by a file, or by torchrun's environment if size is 0."""
+def main(folder, rank, size, names, **parameters):
+    """Fit as one of `size` processes, which find each other by a file."""
     torch.set_num_threads(1)
-    attempt, parameters = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), {}
-    if size == 0:
-        rank, size = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
-        parameters = {"checkpoint": folder / "fit", "checkpoint_interval": 0.0}
+    attempt = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     # A place of its own for each attempt: in that of torchrun gloo finds the addresses of processes that are dead.
     meeting = f"file://{folder}/group{attempt}"
     torch.distributed.init_process_group(
         "gloo", init_method=meeting, rank=rank, world_size=size, timeout=timedelta(seconds=60)
     )
-    dying = os.environ.get("DYING_RANK") == str(rank) and attempt == "0"
-    if dying:
-        dies_after(int(os.environ["LAST_STEP"]))
+    # DYING names, for each attempt, the process that dies and the steps after which it does: "0:21 1:4".
+    deaths = [tuple(map(int, death.split(":"))) for death in os.environ.get("DYING", "").split()]
+    if attempt < len(deaths) and deaths[attempt][0] == rank:
+        dies_after(deaths[attempt][1], folder / f"process {rank} died")
     for name in names or MODELS:
         np.savez(folder / f"{name} {rank}.npz", **findings(name, fitted(name, **parameters)))
     torch.distributed.destroy_process_group()
 
 
+def main_of_torchrun(folder, *names):
+    """Fit as one of the processes that torchrun has started, with a checkpoint."""
+    rank, size = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
+    main(folder, rank, size, names, checkpoint=folder / "fit", checkpoint_interval=0.0)
+
+
+def main_of_forks(folder, *names):
+    """Fit in two forks; print their exit statuses, and the seconds until both had ended, as a line of JSON."""
+    from forks import run_in_forks  # beside this script
+
+    started = time.monotonic()
+    ended = run_in_forks(lambda rank: main(folder, rank, 2, names), 2)
+    print(json.dumps({"statuses": [ended[0], ended[1]], "seconds": time.monotonic() - started}))  # noqa: T201
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
+    start = main_of_torchrun if "TORCHELASTIC_RUN_ID" in os.environ else main_of_forks
+    start(Path(sys.argv[1]), *sys.argv[2:])

@@ -62,7 +62,7 @@ class SampleDisplay(Display):
     >>> from skvq import VAETransformer
     >>> from skvq.display import SampleDisplay
     >>> X = load_digits().images
-    >>> model = VAETransformer(8, hidden_layer_sizes=(), max_iter=1, random_state=0).fit(X)
+    >>> model = VAETransformer(8, hidden_layer_sizes=(), n_mixture_components=10, max_iter=1, random_state=0).fit(X)
     >>> SampleDisplay.from_estimator(model, n_samples=16, random_state=0).images_.shape
     (2, 8)
     """

@@ -67,7 +67,7 @@ class LatentTraversalDisplay(Display):
     >>> from skvq import VAETransformer
     >>> from skvq.display import LatentTraversalDisplay
     >>> X = load_digits().images
-    >>> model = VAETransformer(8, hidden_layer_sizes=(), max_iter=1, random_state=0).fit(X)
+    >>> model = VAETransformer(8, hidden_layer_sizes=(), prior="normal", max_iter=1, random_state=0).fit(X)
     >>> LatentTraversalDisplay.from_estimator(model, components=[0, 1, 2]).images_.shape
     (3, 7)
     """

@@ -1,8 +1,6 @@
 """Of an array or frame of dask the result is a lazy one, and block by block it is what the method returns."""
 
 import pickle
-import subprocess
-import sys
 
 import dask
 import dask.array as da
@@ -236,16 +234,6 @@ def test_the_result_is_that_of_the_model_as_it_was():
     model.partial_fit(DIGITS, -LABELS)
     assert not np.allclose(model.predict(DIGITS), expected)
     np.testing.assert_allclose(computed(found), expected)
-
-
-def test_dask_is_not_imported_for_other_data():
-    code = (
-        "import sys, numpy, skvq\n"
-        "X = numpy.random.default_rng(0).normal(size=(20, 4))\n"
-        "skvq.AutoEncoderTransformer(2, max_iter=1).fit(X).transform(X)\n"
-        "assert not any(name.partition('.')[0] in ('dask', 'distributed') for name in sys.modules)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_is_lazy_knows_the_types_of_dask():

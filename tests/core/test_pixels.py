@@ -53,7 +53,8 @@ def test_channels_that_come_first_are_to_be_moved():
 @pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_matrix, sparse.csc_array])
 def test_rows_of_pixels_without_image_shape_draw_one_warning_with_the_way_out(kind, form):
     X = PATCHES[..., 0].reshape(100, -1)
-    parameters = {"max_iter": 1} | ({"prior": None} if kind is VQVAETransformer else {})
+    quick = {VAETransformer: {"prior": "normal"}, VQVAETransformer: {"prior": None}}
+    parameters = {"max_iter": 1} | quick.get(kind, {})
     with pytest.warns(UserWarning, match=r"looks like images of 20 x 16 pixels.*image_shape=\(20, 16\)") as found:
         kind(**parameters).fit(form(X))
     assert sum("image_shape" in str(warning.message) for warning in found) == 1

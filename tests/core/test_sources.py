@@ -112,7 +112,7 @@ def test_a_fit_of_chunks_has_the_bits_of_a_fit_of_the_array(name, fitted, tmp_pa
         (AutoEncoderTransformer(2, hidden_layer_sizes=(8,), loss="log_loss", **SHORT), X > 0),
         (AutoEncoderTransformer(2, hidden_layer_sizes=(8,), standardize=False, **SHORT), X),
         (AutoEncoderTransformer(2, hidden_layer_sizes=(8,), **SHORT), X * 1e-170),
-        (VQVAETransformer(8, hidden_layer_sizes=(8,), prior="nade", **SHORT), X),
+        (VQVAETransformer(8, hidden_layer_sizes=(8,), prior=OrderlessNADE(n_units=8, max_iter=2), **SHORT), X),
         (VQVAETransformer(8, hidden_layer_sizes=(8,), prior=PixelCNN(max_iter=1), **SHORT), X),
         (VQVAETransformer(8, channels=8, n_blocks=1, code_shape=(2, 2), prior=None, **SHORT), IMAGES),
         (VQVAETransformer(8, channels=8, n_blocks=1, prior=None, **SHORT), IMAGES.astype(np.uint8)[..., None]),
@@ -153,7 +153,8 @@ def test_a_prior_of_rows_learns_from_rows_that_stand_for_all(monkeypatch):
     monkeypatch.setattr(stored, "SOME_VALUES", 5 * 200)
     seen, fit = [], OrderlessNADE.fit
     monkeypatch.setattr(OrderlessNADE, "fit", lambda self, X, **kwargs: [seen.append(X), fit(self, X, **kwargs)][1])
-    VQVAETransformer(8, hidden_layer_sizes=(8,), prior="nade", **SHORT).fit(chunks(X))
+    prior = OrderlessNADE(n_units=8, max_iter=1)
+    VQVAETransformer(8, hidden_layer_sizes=(8,), prior=prior, **SHORT).fit(chunks(X))
     (rows,) = seen
     assert rows.shape == (200, 5)
     run = np.array([np.flatnonzero((row == X).all(axis=1))[0] // 3 for row in rows])

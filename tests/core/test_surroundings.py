@@ -256,16 +256,16 @@ def _in_child(answers, models, X, y):
 
 def test_a_forked_child_computes_and_fits_although_torch_ran_on_two_threads_before():
     X = np.random.default_rng(0).normal(size=(400, 64)).astype(np.float32)
+    wide = {"max_iter": 1, "batch_size": 400, "random_state": 0}
+    models = [
+        skvq.MLPRegressor(hidden_layer_sizes=(512, 512), **wide).fit(X, X[:, 0]),
+        skvq.AutoEncoderTransformer(8, hidden_layer_sizes=(512,), **wide).fit(X),
+        skvq.VAETransformer(8, hidden_layer_sizes=(512,), n_mixture_components=2, **wide).fit(X),
+        skvq.VQVAETransformer(8, hidden_layer_sizes=(512,), prior=skvq.PixelCNN(**wide), **wide).fit(X),
+    ]
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        wide = {"max_iter": 1, "batch_size": 400, "random_state": 0}
-        models = [
-            skvq.MLPRegressor(hidden_layer_sizes=(512, 512), **wide).fit(X, X[:, 0]),
-            skvq.AutoEncoderTransformer(8, hidden_layer_sizes=(512,), **wide).fit(X),
-            skvq.VAETransformer(8, hidden_layer_sizes=(512,), n_mixture_components=2, **wide).fit(X),
-            skvq.VQVAETransformer(8, hidden_layer_sizes=(512,), prior=skvq.PixelCNN(**wide), **wide).fit(X),
-        ]
         found = answers_of_a_fork(_in_child, models, X, X[:, 0], seconds=120)
     finally:
         torch.set_num_threads(before)

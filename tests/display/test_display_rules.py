@@ -1,7 +1,5 @@
-"""Rules that all displays keep to: where they draw, what they refuse, and that matplotlib is optional."""
+"""Rules that all displays keep to: where they draw, and what they refuse."""
 
-import subprocess
-import sys
 import warnings
 
 import matplotlib as mpl
@@ -230,33 +228,6 @@ def test_scikit_learns_own_estimators_are_drawn_where_they_fit():
     np.testing.assert_array_equal(images[0, 1].get_array().ravel(), perceptron.coefs_[0][:, 1])
     mixture = GaussianMixture(2, random_state=0).fit(TABLE[:, :3])
     assert display.SampleDisplay.from_estimator(mixture, n_samples=7).X.shape == (7, 3)
-
-
-def test_the_package_does_not_need_matplotlib():
-    program = """
-import sys
-import numpy as np
-import skvq.display as display
-print("matplotlib" in sys.modules)
-sys.modules["matplotlib"] = None
-for draw in (
-    lambda: display.ReconstructionDisplay.from_predictions(np.eye(3), np.eye(3)),
-    lambda: display.LossCurveDisplay(history={"loss": [1.0]}).plot(),
-    lambda: display.LatentDisplay.from_latents(np.eye(3)),
-    lambda: display.MarginalsDisplay.from_samples(np.eye(3), np.eye(3)),
-    lambda: display.PairsDisplay.from_samples(np.eye(3), np.eye(3)),
-):
-    try:
-        draw()
-    except ImportError as error:
-        print(error)
-"""
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    imported, *lines = found.stdout.splitlines()
-    assert imported == "False"
-    assert len(lines) == 5
-    assert all('pip install "skvq[plot]"' in line for line in lines)
-    assert lines[1].startswith("LossCurveDisplay.plot needs matplotlib")
 
 
 @pytest.mark.parametrize("n_images", [1, 2, 10])

@@ -1,7 +1,5 @@
 """Adam and Muon take the steps of torch's optimisers."""
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -73,15 +71,3 @@ def test_muon_computes_in_the_precision_of_the_fit(precision, dtype):
     mine = matrices()
     optimizer = Optimizer(mine, mine[1:], SimpleNamespace(precision=precision, **settings))
     assert optimizer.parts[1].dtype is dtype
-
-
-def test_a_first_fit_imports_neither_the_compiler_of_torch_nor_sympy():
-    code = (
-        "import sys, numpy as np, skvq\n"
-        "X = np.random.default_rng(0).random((60, 16, 16))\n"
-        "skvq.VQVAETransformer(prior=None, max_iter=1, channels=8).fit(X)\n"
-        "skvq.AutoEncoderTransformer(2, max_iter=1).fit(X[:, 0])\n"
-        "skvq.PixelCNN(max_iter=1).fit((X * 3).astype(int))\n"
-        "assert not {'torch._dynamo', 'sympy'} & sys.modules.keys()\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -18,6 +18,7 @@ from skvq.vqvae.network import VQObjective
 
 RANDOM = np.random.default_rng(0)
 CANCER = load_breast_cancer().data
+DIGITS = load_digits().images[:600]
 
 
 def test_a_start_that_training_only_makes_worse_is_warned_of():
@@ -125,7 +126,7 @@ def test_few_epochs_are_a_failure_only_if_all_of_them_are_far_worse_than_the_sta
 def test_a_short_training_that_diverged_is_warned_of(max_iter):
     model = VQVAETransformer(8, prior=None, channels=8, n_blocks=1, learning_rate_init=1.0, random_state=0)
     with pytest.warns(UserWarning, match="taught it nothing.*before training is kept.*Lower learning_rate_init=1"):
-        model.set_params(max_iter=max_iter).fit(load_digits().images)
+        model.set_params(max_iter=max_iter).fit(DIGITS)
 
 
 def test_codes_drawn_at_random_are_said_to_leave_nothing_to_learn():
@@ -135,7 +136,6 @@ def test_codes_drawn_at_random_are_said_to_leave_nothing_to_learn():
         assert model.best_iter_ <= 1
 
 
-DIGITS = load_digits().images
 SHORT_FITS = {
     "digits": lambda **short: VQVAETransformer(8, prior=None, channels=8, n_blocks=1, **short).fit(DIGITS),
     "whole digits": lambda **short: VQVAETransformer(8, prior=None, **short).fit(DIGITS),

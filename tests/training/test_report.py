@@ -14,9 +14,10 @@ IMAGES = load_digits().data[:200].reshape(-1, 8, 8)
 CODES = np.random.default_rng(0).integers(0, 4, (60, 3, 3))
 WAVES = np.sin(np.linspace(0, 6, 32) * np.random.default_rng(0).uniform(1, 3, (60, 1)))
 SHORT = {"max_iter": 3, "random_state": 0, "verbose": 1}
+PRIOR = OrderlessNADE(n_units=8, max_iter=3)
 
 FITS = {
-    "table": lambda: VQVAETransformer(**SHORT).fit(WINE),
+    "table": lambda: VQVAETransformer(prior=PRIOR, **SHORT).fit(WINE),
     "images": lambda: VQVAETransformer(prior=None, **SHORT).fit(IMAGES),
     "series": lambda: VQVAETransformer(series_shape=(32,), prior=None, **SHORT).fit(WAVES),
     "autoencoder": lambda: AutoEncoderTransformer(2, **SHORT).fit(WINE),
@@ -104,9 +105,9 @@ def test_an_interrupt_is_named_in_the_closing_line(capsys):
 
 
 def test_nothing_is_printed_and_nothing_changes_without_verbose(capsys):
-    spoken = VQVAETransformer(**SHORT).fit(WINE)
+    spoken = VQVAETransformer(prior=PRIOR, **SHORT).fit(WINE)
     assert capsys.readouterr().out
-    silent = VQVAETransformer(**SHORT | {"verbose": 0}).fit(WINE)
+    silent = VQVAETransformer(prior=PRIOR, **SHORT | {"verbose": 0}).fit(WINE)
     assert capsys.readouterr().out == ""
     np.testing.assert_array_equal(spoken.transform(WINE), silent.transform(WINE))
     np.testing.assert_array_equal(spoken.sample(5, random_state=0), silent.sample(5, random_state=0))

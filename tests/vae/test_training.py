@@ -15,7 +15,7 @@ from skvq.vae.defaults import plan
 
 def test_a_linear_model_of_bits_beats_independent_pixels_by_far():
     X = (load_digits().data > 7) * 1.0
-    model = VAETransformer(8, likelihood="bernoulli", random_state=0).fit(X[:300])
+    model = VAETransformer(8, likelihood="bernoulli", n_mixture_components=5, random_state=0).fit(X[:300])
     rates = np.clip(X[:300].mean(axis=0), 1e-3, 1 - 1e-3)
     independent = stats.bernoulli(rates).logpmf(X[300:450]).sum(axis=1).mean()
     assert model.score(X[300:450]) > independent + 2.5  # 0.5 where training stops after 300 small steps

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from skvq import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
+from skvq import CausalTransformer, FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
 from skvq.vqvae import defaults
 from skvq.vqvae.codes import KINDS, Codes, Request, automatic_n_codes
 from skvq.vqvae.specs import CodebookSpec, FiniteScalarSpec, ProductSpec, ResidualSpec, TwoGridSpec, VectorSpec
@@ -164,7 +164,8 @@ def test_many_aligned_images_are_fitted_and_drawn_with_codebooks_of_their_own(mo
     monkeypatch.setattr(defaults, "ENOUGH_TO_MIX_POSITIONS", 500)
     monkeypatch.setattr(defaults, "IMAGES_OF_AN_OWN_CODE", 50)
     images = np.kron(load_digits().images[:600], np.ones((2, 2)))
-    model = VQVAETransformer(8, channels=8, n_blocks=1, max_iter=2, random_state=0).fit(images)
+    prior = CausalTransformer(d_model=16, n_layers=1, max_iter=2)
+    model = VQVAETransformer(8, channels=8, n_blocks=1, max_iter=2, prior=prior, random_state=0).fit(images)
     assert model.aligned_
     assert model.codebook_.shape[:2] == (64, 8)
     drawn = model.sample(300, random_state=0)

@@ -17,7 +17,7 @@ from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import r2_score
 
-from skvq import PixelCNN, VectorCodes, VQVAETransformer
+from skvq import OrderlessNADE, PixelCNN, VectorCodes, VQVAETransformer
 from skvq.vqvae.defaults import Architecture
 from skvq.vqvae.network import build_vqvae
 
@@ -316,12 +316,16 @@ def test_fit_leaves_x_and_the_parameters_alone(wine):
     assert {name: repr(value) for name, value in model.get_params().items()} == before
 
 
-@pytest.mark.parametrize("load", [load_wine, lambda: load_diabetes(scaled=False)])
-def test_the_default_works_on_raw_columns_without_a_warning(load):
+@pytest.mark.parametrize(
+    ("load", "options"),
+    [(load_wine, {}), (lambda: load_diabetes(scaled=False), {"prior": OrderlessNADE(max_iter=3)})],
+    ids=["wine", "diabetes"],
+)
+def test_the_default_works_on_raw_columns_without_a_warning(load, options):
     X = load().data
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = VQVAETransformer(random_state=0).fit(X[::2])
+        model = VQVAETransformer(random_state=0, **options).fit(X[::2])
     assert model.score(X[1::2]) > 0.7
     assert model.codebook_usage_ > 0.9
     assert model.sample(3, random_state=0).shape == (3, X.shape[1])

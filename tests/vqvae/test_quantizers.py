@@ -365,7 +365,8 @@ def test_what_says_how_codebooks_learn_reaches_each_of_them():
 
 def test_a_budget_beyond_any_use_is_cut_and_trains():
     X = WINE[::2]
-    model = VQVAETransformer(max_bits=400, max_iter=3, prior=None, random_state=0).fit(X)
+    codes = ResidualCodes(beam_size=1)
+    model = VQVAETransformer(max_bits=400, quantizer=codes, max_iter=3, prior=None, random_state=0).fit(X)
     assert 0.95 * 8 * 13 < np.log2(model.n_codes_) * model.code_shape_[0] <= 8 * 13
     assert model.score(X) > 0.99
 
@@ -386,7 +387,7 @@ def test_directions_are_counted_where_nearness_is_an_angle():
         (IMAGES, "product", (2, 2, 2)),
         (IMAGES, "finite_scalar", (2, 2)),
         (WINE, "vector", None),
-        (WINE, "residual", None),
+        (WINE, ResidualCodes(beam_size=1), None),
         (WINE, "product", None),
         (WINE, "finite_scalar", (15,)),
     ],
