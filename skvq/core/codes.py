@@ -19,7 +19,17 @@ LARGEST_FLOAT = 2.0**53
 def check_code_rows(codes):
     """Return codes (n, m) that a user passes as an array of numbers; errors call them codes."""
     with no_gaps("codes are whole numbers, as transform returns them", name="codes"):
-        return check_array(as_array(codes, "codes"), dtype="numeric", input_name="codes")
+        return check_array(without_categories(as_array(codes, "codes")), dtype="numeric", input_name="codes")
+
+
+def without_categories(codes):
+    """Return a frame of pandas with the values of its categories in place of these, and anything else as it is.
+
+    scikit-learn makes a number of a missing cell among categories, and fails on categories of strings.
+    """
+    if not hasattr(codes, "select_dtypes"):
+        return codes
+    return codes.astype(dict.fromkeys(codes.select_dtypes("category").columns, object))
 
 
 def check_codes(codes, n_codes=None):
