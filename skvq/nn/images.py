@@ -189,7 +189,8 @@ class _Network(nn.Module):
         self.head = linear(channels, out_size, None)
 
     def forward(self, x):
-        return self.head(self.norm(self.blocks(self.stem(x) + self.position)))
+        x = self.stem(x)
+        return self.head(self.norm(self.blocks(x + self.position.to(x.dtype))))
 
 
 class PathAndNetwork(nn.Module):

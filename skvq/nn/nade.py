@@ -118,8 +118,7 @@ class OrderlessNetwork(nn.Module):
     starts: torch.Tensor
     token_starts: torch.Tensor
     n_fine: torch.Tensor
-    places: torch.Tensor
-    beyond: torch.Tensor
+    column_of: torch.Tensor
     with_fine: torch.Tensor
     polynomials: torch.Tensor
     values: torch.Tensor
@@ -157,15 +156,12 @@ class OrderlessNetwork(nn.Module):
         """Keep where things are: of no use in a file."""
         codes = self.codes
         starts, token_starts = codes.starts, codes.token_starts
-        widest = torch.arange(max(codes.n_coarse))
-        n_coarse = torch.tensor(codes.n_coarse)[:, None]
-        places = torch.minimum(widest[None], n_coarse - 1) + torch.tensor(starts[:-1])[:, None]
+        column_of = torch.arange(codes.n_columns).repeat_interleave(torch.tensor(codes.n_coarse))
         for name, value in {
             "starts": torch.tensor(starts[:-1]),
             "token_starts": torch.tensor(token_starts[:-1]),
             "n_fine": torch.tensor(codes.n_fine),
-            "places": places,  # of the coarse codes of each column, (n_columns, widest)
-            "beyond": widest[None] >= n_coarse,
+            "column_of": column_of,  # of the coarse codes of all columns in a row
             "with_fine": torch.tensor(codes.with_fine, dtype=torch.int64),
         }.items():
             self.register_buffer(name, value, persistent=False)
@@ -243,6 +239,17 @@ class OrderlessNetwork(nn.Module):
         logits = F.linear(h, self.head.weight * self.own, self.head.bias)
         return logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials
 
+    def _log_sums(self, logits):
+        """Return log Σ exp(logit) over the codes of each column: (b, n_codes) → (b, n_columns).
+
+        Columns may differ much in how many codes they have, so nothing is made as wide as the widest.
+        """
+        of_columns = self.column_of.expand(len(logits), -1)
+        largest = logits.new_full((len(logits), self.n_columns), -torch.inf)
+        largest = largest.scatter_reduce(1, of_columns, logits.detach(), "amax")
+        powers = torch.exp(logits - largest[:, self.column_of])
+        return largest + torch.zeros_like(largest).scatter_add(1, of_columns, powers).log()
+
     def _coarse_logits_of(self, h, column):
         """Return the logits of the coarse codes of one column, (b, n_coarse)."""
         part = slice(self.codes.starts[column], self.codes.starts[column + 1])
@@ -270,8 +277,8 @@ class OrderlessNetwork(nn.Module):
         """
         coarse, fine = self._split(rows)
         h = self.context(rows, known)
-        logits = self._coarse_logits(h)[:, self.places].masked_fill(self.beyond, -torch.inf)
-        terms = logits.log_softmax(dim=-1).gather(-1, coarse[..., None])[..., 0]
+        logits = self._coarse_logits(h)
+        terms = logits.gather(1, coarse + self.starts) - self._log_sums(logits)
         if not len(self.with_fine):
             return terms
         logits = self._fine_logits(h, coarse[:, self.with_fine])

@@ -301,7 +301,7 @@ def automatic_training(n_rows, *, learning_rates=(4e-3, 4e-3), bfloat16_pays=Fal
 
 def transformer_training(n_rows):
     """Return the Budget of a causal transformer, whose blocks Muon moves: few rows get 16 to 60 epochs, many 180,000
-    rows in all, but two epochs at least.
+    rows in all, but two epochs at least, in bfloat16 where that pays.
 
     Examples
     --------
@@ -310,7 +310,7 @@ def transformer_training(n_rows):
     """
     few = n_rows < MANY_ROWS
     epochs = min(60, max(16, 10_000 // n_rows)) if few else max(2, epochs_for(180_000, n_rows, n_rows))
-    return Budget(epochs, 32 if n_rows < 500 else 64, 4e-3)
+    return Budget(epochs, 32 if n_rows < 500 else 64, 4e-3, bfloat16_pays=True)
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,8 @@ class CausalTransformer(GridDensity):
     n_iter_no_change : int or None, default=10
         Epochs in a row without improvement after which training ends; None runs them all.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Arithmetic of training. "auto" is float32: products of this size gain nothing from bfloat16 on a processor.
-        `score_samples` and `sample` always compute in float32.
+        Arithmetic of training. "auto" is bfloat16 on processors that multiply in it, else float32; attention is in
+        float32 on every processor. `score_samples` and `sample` always compute in float32.
     device : str, default="cpu"
         Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
     random_state : int, RandomState instance or None, default=None

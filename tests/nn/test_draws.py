@@ -1,11 +1,12 @@
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from skvq.nn import draws
-from skvq.nn.draws import Dropout, draw_from, generator_for, normal, uniform_numbers
+from skvq.nn.draws import Dropout, draw_from, generator_for, kept, normal, uniform_numbers
 
 
 @pytest.fixture
@@ -19,6 +20,16 @@ def test_the_share_of_zeros_is_p_and_the_mean_is_kept(layer):
     out = layer(torch.ones(100_000))
     assert out.unique().tolist() == pytest.approx([0.0, 4 / 3])
     assert float((out == 0).float().mean()) == pytest.approx(0.25, abs=0.01)  # seven standard deviations
+
+
+def test_every_element_is_kept_with_the_probability_and_by_itself():
+    generator = torch.Generator().manual_seed(0)
+    mask = kept((50_000, 4), 0.3, generator).double()  # four elements share a drawn number
+    assert mask.mean(dim=0).tolist() == pytest.approx([0.3] * 4, abs=0.01)  # five standard deviations
+    assert torch.corrcoef(mask.T).numpy() == pytest.approx(np.eye(4), abs=0.025)
+    assert bool(kept((1000,), 1.0, generator).all())
+    assert int(kept((1000,), 1e-9, generator).sum()) <= 1
+    assert kept((3, 5), 0.5, generator).shape == (3, 5)  # 15 is no multiple of four
 
 
 def test_evaluation_passes_everything(layer):

@@ -64,8 +64,12 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         """Read at all positions at once."""
         heads = self.queries_keys_values(x).unflatten(-1, (3, self.n_heads, -1))  # (b, t, 3, heads, d / heads)
+        if heads.device.type == "cpu":
+            heads = heads.float()  # the gradient of attention in bfloat16 takes ten times as long there
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # (b, heads, t, d / heads) each
-        return self.output(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+        with torch.autocast(x.device.type, enabled=False):
+            read = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.output(read.transpose(1, 2).flatten(2))
 
     def cache(self, n, length):
         """Room for the keys and values of `length` positions of `n` grids: (2, n, heads, length, d / heads)."""

@@ -2,9 +2,12 @@
 
 import itertools
 import math
+from unittest import mock
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from skvq.nn.grids.transformer import CausalGridTransformer, CausalSelfAttention
 
@@ -85,6 +88,23 @@ def test_attention_is_the_weighted_mean_of_the_values_before():
             heads.append(torch.softmax(scores, dim=0) @ values[row, : t + 1, head])
         expected = attention.output.weight @ torch.cat(heads)
         torch.testing.assert_close(attention(x)[row, t], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_attention_stays_in_float32_where_the_rest_is_in_bfloat16():
+    attention = CausalSelfAttention(8, 2)
+    for parameter in attention.parameters():
+        nn.init.normal_(parameter)
+    x, types = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(0)), []
+    attend = F.scaled_dot_product_attention
+
+    def recorded(q, k, v, **options):
+        types.append({q.dtype, k.dtype, v.dtype})
+        return attend(q, k, v, **options)
+
+    with mock.patch.object(F, "scaled_dot_product_attention", recorded), torch.autocast("cpu", dtype=torch.bfloat16):
+        found = attention(x)
+    assert types == [{torch.float32}]
+    assert found.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("grid_shape", SHAPES)
