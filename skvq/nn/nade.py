@@ -156,7 +156,7 @@ class OrderlessNetwork(nn.Module):
         """Keep where things are: of no use in a file."""
         codes = self.codes
         starts, token_starts = codes.starts, codes.token_starts
-        column_of = torch.arange(codes.n_columns).repeat_interleave(torch.tensor(codes.n_coarse))
+        column_of = torch.tensor([column for column, n in enumerate(codes.n_coarse) for _ in range(n)])
         for name, value in {
             "starts": torch.tensor(starts[:-1]),
             "token_starts": torch.tensor(token_starts[:-1]),
@@ -277,7 +277,7 @@ class OrderlessNetwork(nn.Module):
         """
         coarse, fine = self._split(rows)
         h = self.context(rows, known)
-        logits = self._coarse_logits(h)
+        logits = self._coarse_logits(h).float()
         terms = logits.gather(1, coarse + self.starts) - self._log_sums(logits)
         if not len(self.with_fine):
             return terms

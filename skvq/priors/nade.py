@@ -85,7 +85,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     n_iter_no_change : int or None, default=None
         Epochs in a row without improvement after which training ends; None runs them all.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Arithmetic of training. "auto" is float32. Everything else is always computed in float32.
+        Arithmetic of training. "auto" is bfloat16 from 10,000 rows on, on processors that multiply in it, else float32.
+        Everything else is always computed in float32.
     device : str, default="cpu"
         Where to train and compute: "cpu", "cuda", "mps", or "auto". A device that is not there is an error.
     random_state : int, RandomState instance or None, default=None

@@ -60,6 +60,18 @@ def test_what_columns_have_to_do_with_each_other_is_learned(model):
     assert drawn.income.isna()[drawn.age > 20].mean() < 0.1
 
 
+def test_training_in_bfloat16_learns_what_training_in_float32_learns():
+    random = np.random.RandomState(0)
+    X = pd.DataFrame({"a": random.normal(size=400), "b": random.choice(["x", "y"], 400)})
+    X["c"] = (X.a + 0.1 * random.normal(size=400)).round(3)
+    options = {"max_iter": 40, "n_bins": 64, "early_stopping": False, "random_state": 0}  # 64: coarse and fine codes
+    single = OrderlessNADE(precision="float32", **options).fit(X)
+    half = OrderlessNADE(precision="bfloat16", **options).fit(X)
+    assert half.loss_curve_[-1] == pytest.approx(single.loss_curve_[-1], abs=0.03)
+    assert half.loss_curve_[-1] < half.loss_curve_[0] - 0.1
+    assert half.loss_curve_ != single.loss_curve_
+
+
 def test_given_columns_are_kept_and_the_rest_follows(model):
     drawn = model.sample(200, given={"sex": "f", "age": 40}, random_state=0)
     assert (drawn.sex == "f").all()

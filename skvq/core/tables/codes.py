@@ -57,7 +57,7 @@ class _Pieces:
         else:
             alone = mass > 0.5 / n_bins
             rest = np.where(alone, 0.0, mass)
-            middle = (np.cumsum(rest) - rest / 2) / rest.sum()
+            middle = (np.cumsum(rest) - rest / 2) / (rest.sum() or 1.0)  # all pieces may stand alone
             bins = np.minimum((n_bins * middle).astype(np.int64), n_bins - 1)
             starts = np.ones(n_pieces, dtype=bool)
             starts[1:] = alone[1:] | alone[:-1] | (bins[1:] != bins[:-1])
