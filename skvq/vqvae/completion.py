@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 
 from ..core.layout import with_channels
+from ..core.parameters import random_source
 from ..nn.images import PatchGrid
 from ..training.batches import as_array
 
 # Draws of codes of whole images, the nearest of which is taken; rounds in which it is fitted to the known pixels.
 N_DRAWS, N_ROUNDS = 64, 5
+# Completions whose mean is taken where their number is not given.
+DRAWS_OF_A_MEAN = 8
 
 
 def shapes_of_images(image_shape):
@@ -114,8 +116,10 @@ class ImageCompletion:
     decode: Callable
     prior: Any
 
-    def complete(self, X, mask, *, n_candidates, **options):
-        """Return X, an ndarray, with what `mask` does not know of it filled; `options` are those of the prior.
+    def complete(self, X, mask, *, n_draws, strategy, random_state, **options):
+        """Return X, an ndarray, with what `mask` does not know of it filled, or a list of `n_draws` of them.
+
+        With ``strategy="mean"`` it is the mean of `n_draws`, of 8 if this is 1; `options` are those of the prior.
 
         Raises
         ------
@@ -128,9 +132,15 @@ class ImageCompletion:
         known = check_mask(mask, images.shape, self.layout.image_shape)
         rows = np.where(known, images.reshape(known.shape), self.layout.shift)
         fill = self._by_patches if self.spec.is_image else self._as_a_whole
-        completed = fill(rows, known, images.shape, n_candidates=n_candidates, **options)
-        dtype = images.dtype if completed.dtype == np.uint8 else completed.dtype  # which may hold NaN
-        return np.where(known, rows, completed).astype(dtype).reshape(images.shape)
+        random_state = random_source(random_state)
+        n_draws = DRAWS_OF_A_MEAN if strategy == "mean" and n_draws == 1 else n_draws
+        drawn = [fill(rows, known, images.shape, random_state=random_state, **options) for _ in range(n_draws)]
+        dtype = images.dtype if drawn[0].dtype == np.uint8 else drawn[0].dtype  # which may hold NaN
+        if strategy == "mean":
+            mean = np.mean(drawn, axis=0, dtype=np.float64)
+            drawn = [np.rint(mean) if drawn[0].dtype == np.uint8 else mean]
+        drawn = [np.where(known, rows, filled).astype(dtype).reshape(images.shape) for filled in drawn]
+        return drawn[0] if len(drawn) == 1 else drawn
 
     def _by_patches(self, rows, known, shape, **options):
         """Return rows by the codes of patches, those drawn that are not known to the last pixel."""
@@ -143,7 +153,6 @@ class ImageCompletion:
 
         `n_candidates` is of no use here: it is for codes that are drawn given others.
         """
-        random_state = check_random_state(random_state)
         least, nearest = np.full(len(rows), np.inf), np.empty(rows.shape)
         for _ in range(N_DRAWS):
             drawn = self.decode(self.prior.sample(len(rows), random_state=random_state, **options)).reshape(rows.shape)

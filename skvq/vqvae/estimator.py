@@ -787,10 +787,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             right of what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`). For series: the
             guesses.
         n_draws : int, default=1
-            For tables and series: number of completions, of which a list is returned, or the mean with
-            ``strategy="mean"``; this is the mean of 32 (tables) or 8 (series) where `n_draws` is 1.
+            Number of completions, of which a list is returned, or the mean with ``strategy="mean"``; this is the mean
+            of 32 (tables) or 8 (images and series) where `n_draws` is 1.
         strategy : {"draw", "mean"}, default="draw"
-            For tables and series: draws, or the mean of numbers and the most frequent level of categories.
+            Draws, or the mean of numbers and the most frequent level of categories. The mean has the smaller error, and
+            a draw looks like a real row.
 
         Returns
         -------
@@ -834,7 +835,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         completion = ImageCompletion(
             layout, self._spec, lambda rows: self._encode(layout.check(self, rows)), self._decode, prior
         )
-        return completion.complete(X, mask, n_candidates=n_candidates, **options)
+        return completion.complete(X, mask, n_draws=n_draws, strategy=strategy, n_candidates=n_candidates, **options)
 
     @typed(available_if(has_prior))
     @prepared

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..core.parameters import POSITIVE_INTEGER, StrOptions, random_source
-from .completion import boolean_mask, check_values
+from .completion import DRAWS_OF_A_MEAN, boolean_mask, check_values
 from .normal import NormalSeries
 
 CONSTRAINTS = {
@@ -29,7 +29,6 @@ CONSTRAINTS = {
 }
 # Correlations of what the codes leave, from one step to the next, that the ends of a gap are continued with.
 CORRELATIONS = 0.01, 0.9999
-DRAWS_OF_A_MEAN = 8  # where nobody says how many
 # Values of decoded candidates that are held at a time.
 BLOCK_VALUES = 4_000_000
 

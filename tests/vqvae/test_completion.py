@@ -54,6 +54,27 @@ def test_a_completion_is_nearer_to_the_truth_than_another_image_and_than_a_draw(
         assert error < 0.9 * np.square(drawn_without - X)[:, ~mask].mean()
 
 
+def test_several_draws_differ_and_their_mean_is_nearer_to_the_truth_than_one(model):
+    X = IMAGES[1500:1540]
+    one = model.complete(X, UPPER, random_state=0)
+    draws = model.complete(X, UPPER, n_draws=8, random_state=0)
+    np.testing.assert_array_equal(draws[0], one)
+    assert len(draws) == 8
+    assert (draws[0] != draws[1])[:, ~UPPER].any()
+    mean = model.complete(X, UPPER, strategy="mean", random_state=0)
+    np.testing.assert_allclose(mean, np.mean(draws, axis=0))
+    assert np.square(mean - X).mean() < 0.8 * np.square(one - X).mean()
+
+
+def test_the_mean_of_completions_of_bytes_is_rounded():
+    X = (IMAGES[:40] * 15).astype(np.uint8)
+    model = VQVAETransformer(4, (4, 4), prior=PixelCNN(max_iter=1, random_state=0), **FAST | {"max_iter": 1}).fit(X)
+    draws = model.complete(X[:5], UPPER, n_draws=3, random_state=0)
+    mean = model.complete(X[:5], UPPER, n_draws=3, strategy="mean", random_state=0)
+    assert mean.dtype == np.uint8
+    np.testing.assert_array_equal(mean, np.rint(np.mean(draws, axis=0)))
+
+
 def test_more_candidates_fit_what_is_known_below_better(model):
     X = IMAGES[1500:1580]
     errors = [
