@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import ArrayLike, Self
+from .._warnings import warn_user
 from ..metrics.columns import EncodedTables, encode_tables
 from ._base import Display
 from ._bins import Bins, shares, slant
@@ -76,12 +77,15 @@ class MarginalsDisplay(Display):
         X_real, X_drawn : array-like or DataFrame of shape (n_rows, n_columns)
             Columns of any kind, with missing cells. The columns of frames are matched by name.
         columns : list of str or int, default=None
-            Names or positions of columns. None draws the first 12.
+            Names or positions of columns. None draws the first 12, with a warning if there are more.
         ax, real_kw, drawn_kw
             As in :meth:`plot`.
         """
         tables = encode_tables(X_real=X_real, X_drawn=X_drawn)
-        chosen = range(len(tables.names))[:N_COLUMNS_SHOWN] if columns is None else columns
+        n_columns = len(tables.names)
+        if columns is None and n_columns > N_COLUMNS_SHOWN:
+            warn_user(f"the first {N_COLUMNS_SHOWN} of {n_columns} columns are drawn; name others with columns=[...]")
+        chosen = range(n_columns)[:N_COLUMNS_SHOWN] if columns is None else columns
         display = cls(tables=tables, columns=_positions("columns", chosen, tables.names))
         return display.plot(ax, real_kw=real_kw, drawn_kw=drawn_kw)
 

@@ -74,7 +74,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. "auto": 0.001 below 2,000 rows, else
         0.002.
     max_iter : int or "auto", default="auto"
-        Epochs. "auto": 600 steps below 2,000 rows, 1,500 below 10,000, else 3,000; every tenfold of the rows beyond
+        Epochs. "auto": 1,000 steps below 500 rows, 1,500 below 10,000, else 3,000; every tenfold of the rows beyond
         20,000 adds half of these, and the last epoch may be a part of one.
     early_stopping : bool, default=True
         Hold rows out and keep the weights of the epoch that gives them the highest likelihood.

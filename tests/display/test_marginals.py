@@ -75,7 +75,8 @@ def test_a_few_numbers_have_a_bar_each():
 
 def test_many_numbers_are_counted_in_intervals_that_real_and_drawn_rows_share():
     X = load_wine().data
-    display = MarginalsDisplay.from_samples(X[:100], X[100:])
+    with pytest.warns(UserWarning, match="the first 12 of 13 columns are drawn"):
+        display = MarginalsDisplay.from_samples(X[:100], X[100:])
     assert display.stairs_.shape == (12, 2)
     edges = display.stairs_[0, 0].get_data().edges
     np.testing.assert_array_equal(edges, display.stairs_[0, 1].get_data().edges)

@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import numbers
+import re
 from dataclasses import dataclass, replace
 
 import narwhals as nw
@@ -24,6 +25,19 @@ OBJECTS = {
 }
 # Integers up to it are told apart as float64.
 LARGEST_EXACT = 2**53
+
+
+# A date as text, 2024-05-31 or 31/5/2024, with or without a time; and the texts that are looked at.
+DATE = re.compile(r"\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4})([ T]\d{1,2}:\d{2}.*)?\s*")
+LEAST_DATES, MOST_DATES = 10, 100
+
+
+def advice_for_dates(levels):
+    """Return how to turn levels into dates, if they are many texts that all look like these; else an empty string."""
+    looked_at = levels[:MOST_DATES]
+    if len(levels) < LEAST_DATES or not all(isinstance(each, str) and DATE.fullmatch(each) for each in looked_at):
+        return ""
+    return f"Its levels look like dates ({levels[0]!r}): convert it first, as pandas.to_datetime does"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import datetime
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,7 @@ def test_names_need_a_frame():
         ([b"x", b"y"], TypeError, 'column "a" holds objects of type bytes'),
         ([None, None], ValueError, 'column "a" has no observed cell, all are missing; drop it'),
         ([1.0, np.inf], ValueError, 'column "a" holds infinite values'),
-        ([str(i) for i in range(1001)], ValueError, 'column "a" has 1001 levels, .* drop it or group rare levels'),
+        ([str(i) for i in range(1001)], ValueError, 'column "a" has 1001 levels, .* Drop it, or group rare levels'),
         (pd.cut([1, 2], 2), TypeError, 'column "a" has categories of type Interval'),
     ],
 )
@@ -242,6 +243,27 @@ def test_integers_as_names_come_back():
     frame = pd.DataFrame([[1.0, "a"], [2.0, "b"]])
     columns, cells = Columns.fit(frame)
     assert columns.restore(cells).columns.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d/%m/%Y", "%Y-%m-%dT%H:%M:%S"])
+def test_dates_that_are_text_are_told_to_be_converted(form):
+    days = pd.date_range("2020-01-01", periods=1500).strftime(form)
+    few, _ = Columns.fit(pd.DataFrame({"day": np.repeat(days[:15], 4)}))
+    said = r'column "day" is taken for a category.*look like dates \(.*2020.*\): .* pandas.to_datetime'
+    with pytest.warns(UserWarning, match=said):
+        few.warn_of_names(60)
+    with pytest.raises(ValueError, match=r"1500 levels.*look like dates .* pandas.to_datetime"):
+        Columns.fit(pd.DataFrame({"day": days}))
+
+
+def test_other_text_is_not_taken_for_dates():
+    words = pd.DataFrame(
+        {"size": [f"{i}-{i + 1} m" for i in range(12)] * 9, "part": [f"1.{i}.2" for i in range(12)] * 9}
+    )
+    columns, _ = Columns.fit(words)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        columns.warn_of_names(len(words))
 
 
 def test_unknown_levels_are_an_error_or_missing():
