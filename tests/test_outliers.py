@@ -448,6 +448,17 @@ def test_wrong_parameters_are_named():
             detector.fit(WINE)
 
 
+def test_a_class_and_rows_in_the_place_of_a_share_are_told_what_to_pass():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    with pytest.raises(
+        TypeError, match=r"estimator=KernelDensity is a class; pass an instance, as in KernelDensity\(\)"
+    ):
+        OutlierDetector(KernelDensity).fit(X)
+    detector = OutlierDetector(KernelDensity(), contamination=0.1).fit(X)
+    with pytest.raises(TypeError, match=r"pass set_threshold\(0.05, X\)"):
+        detector.set_threshold(X, 0.05)
+
+
 def test_scores_that_are_no_numbers_are_refused():
     with pytest.raises(ValueError, match="score_samples of Given.* is not a number for 1 rows"):
         OutlierDetector(Given(), contamination=0.1).fit([[1.0], [np.nan]])

@@ -233,6 +233,8 @@ class OutlierDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             For "auto" without `X` after a fit with a number, which held no rows out.
         """
         check_is_fitted(self, "estimator_")
+        if hasattr(contamination, "shape") and np.ndim(contamination) > 0:
+            raise TypeError("rows were passed as contamination; pass set_threshold(0.05, X), with the share first")
         check_arguments("OutlierDetector.set_threshold", {"contamination": CONTAMINATION}, contamination=contamination)
         if X is not None:
             scores = np.asarray(self.score_samples(X))

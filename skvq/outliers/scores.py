@@ -26,6 +26,8 @@ FARTHEST, FARTHEST_WHITENED = 1e100, 1e150
 
 def score_method(estimator, method):
     """Return the name of the method that an estimator is judged by; TypeError where it has none."""
+    if isinstance(estimator, type):
+        raise TypeError(f"estimator={estimator.__name__} is a class; pass an instance, as in {estimator.__name__}()")
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     names = list(SIGNS) if is_auto(method) else [method]
     for name in reversed(names):  # an error comes before the score that has its sign changed

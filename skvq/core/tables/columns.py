@@ -205,7 +205,7 @@ class Column:
         kind = "category" if observed.kind == "label" else observed.kind
         raise ValueError(
             f"{where} was of kind {self.kind} ({self.dtype}) in fit, and is now of kind {kind} ({observed.dtype}); "
-            "pass columns of the same kinds"
+            f"pass {'True or False' if self.kind == 'boolean' else 'columns of the same kinds'}"
         )
 
     def restore(self, cells, frame):
