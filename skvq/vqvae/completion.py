@@ -103,13 +103,16 @@ class ImageCompletion:
     ----------
     layout : RowLayout
     spec : CodeSpec
+    check : callable
+        (rows, known=) → rows, validated against what `fit` saw, with a warning where known values are in other units.
     encode, decode : callable
-        Images as X has them, or rows of pixels → codes (n, codes_per_row), and back.
+        Validated rows → codes (n, codes_per_row), and back.
     prior : CodePrior
     """
 
     layout: Any
     spec: Any
+    check: Callable
     encode: Callable
     decode: Callable
     prior: Any
@@ -126,19 +129,19 @@ class ImageCompletion:
             raise ValueError("mask=None is for tables; images need one, True where a pixel is known")
         images = check_values(X, shapes_of_images(self.layout.image_shape))
         known = check_mask(mask, images.shape, self.layout.image_shape)
-        rows = np.where(known, images.reshape(known.shape), self.layout.shift)
+        rows = self.check(np.where(known, images.reshape(known.shape), self.layout.shift), known=known)
         fill = self._by_patches if self.spec.is_image else self._as_a_whole
-        completed = fill(rows, known, images.shape, n_candidates=n_candidates, **options)
+        completed = fill(rows, known, n_candidates=n_candidates, **options)
         dtype = images.dtype if completed.dtype == np.uint8 else completed.dtype  # which may hold NaN
         return np.where(known, rows, completed).astype(dtype).reshape(images.shape)
 
-    def _by_patches(self, rows, known, shape, **options):
+    def _by_patches(self, rows, known, **options):
         """Return rows by the codes of patches, those drawn that are not known to the last pixel."""
-        codes = self.encode(rows.reshape(shape))
+        codes = self.encode(rows)
         patches = known_codes(known, self.layout.row_shape, self.spec)
         return self.decode(self.prior.complete(codes, patches, **options)).reshape(known.shape)
 
-    def _as_a_whole(self, rows, known, shape, *, n_candidates, random_state, **options):
+    def _as_a_whole(self, rows, known, *, n_candidates, random_state, **options):
         """Return rows by codes of whole images, fitted to the known pixels from the nearest of some draws on.
 
         `n_candidates` is of no use here: it is for codes that are drawn given others.
@@ -152,6 +155,5 @@ class ImageCompletion:
             least[better], nearest[better] = misfit[better], drawn[better]
         x_hat = nearest
         for _ in range(N_ROUNDS):
-            filled = np.where(known, rows, x_hat)
-            x_hat = self.decode(self.encode(filled.reshape(shape))).reshape(rows.shape)
+            x_hat = self.decode(self.encode(np.where(known, rows, x_hat))).reshape(rows.shape)
         return x_hat

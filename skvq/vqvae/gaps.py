@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..core.parameters import POSITIVE_INTEGER, StrOptions, random_source
+from ..core.units import warn_of_other_units
 from .completion import boolean_mask, check_values
 from .normal import NormalSeries
 
@@ -48,6 +49,8 @@ class SeriesCompletion:
     prior : CodePrior
     normal : NormalSeries
         Of the standardised series.
+    magnitude : tuple of float or None
+        How large the series of `fit` are, see :func:`~skvq.core.layout.magnitude_of`.
     """
 
     layout: Any
@@ -55,6 +58,7 @@ class SeriesCompletion:
     decode: Callable
     prior: Any
     normal: NormalSeries
+    magnitude: tuple[float, ...] | None = None
 
     def _series(self, codes):
         """Return the rows (n, length * C) that codes stand for, time first, in the units of X."""
@@ -140,6 +144,7 @@ class SeriesCompletion:
         known = series.time_first(known.reshape(len(X), n_values))
         if not np.isfinite(rows[known]).all():
             raise ValueError("X holds NaN or infinity where mask says that it is known; mask=None takes NaN for a gap")
+        warn_of_other_units(np.where(known, rows, np.nan), self.magnitude, self.layout.usual)
         return X, np.where(known, rows, 0.0), known
 
 
