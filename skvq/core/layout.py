@@ -163,11 +163,14 @@ def warn_of_other_axes(X, found):
         return
     if looks_like_series(found):
         length, n_channels = max(found), min(found)
+        one = ""
+        if found[1] in (3, 4):
+            one = f". If X is one image of {len(X)} x {length} pixels, pass X[None], or cut it into patches"
         layout = "" if found == (length, n_channels) else ", series_layout='channels_first'"
         warn_user(
             f"X is taken for grey images of {found[0]} x {found[1]} pixels; if they are series of {length} time steps "
             f"with {n_channels} channels, pass series_shape=({length}, {n_channels}){layout}. If they are images, "
-            f"image_shape={found} says so, without this warning.",
+            f"image_shape={found} says so, without this warning{one}",
         )
     if found is not None and len(found) == 3 and found[0] <= MOST_COLOURS < found[2]:
         warn_user(
@@ -396,6 +399,16 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     return rows if series is None else series.time_first(rows), found
 
 
+def check_rows_advised(estimator, X, shape, *, reset, series):
+    """Return what :func:`check_rows` does; its errors say what to pass instead of one image or series."""
+    try:
+        return check_rows(estimator, X, shape, reset=reset, series=series)
+    except ValueError as error:
+        from .advice import advised
+
+        raise advised(error, X, shape, series) from error.__cause__
+
+
 def with_index(found, like):
     """Return rows with the index of another pandas DataFrame of as many, where both are such; else as they are."""
     has_index = all(
@@ -510,7 +523,7 @@ class RowLayout:
         """
         known = check_image_shape(estimator.image_shape)
         series = None if estimator.series_shape is None else SeriesLayout.of(estimator)
-        rows, found = check_rows(estimator, X, known, reset=True, series=series)
+        rows, found = check_rows_advised(estimator, X, known, reset=True, series=series)
         image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
         if series is None and known is None:
             warn_of_other_axes(X, found)
@@ -585,7 +598,7 @@ class RowLayout:
         """
         from .units import warn_of_other_units
 
-        rows, found = check_rows(estimator, X, self.image_shape, reset=False, series=self.series)
+        rows, found = check_rows_advised(estimator, X, self.image_shape, reset=False, series=self.series)
         if self.image_shape is None and self.series is None and found is not None:
             raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
         measured = rows if known is None else np.where(known, rows, np.nan)
@@ -689,7 +702,7 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     if not (gives_chunks(X) or isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
         X = as_array(X)
         refuse_lists(X)
-        refuse_unequal_lengths(X)
+        refuse_unequal_lengths(X, may_be_images=estimator.series_shape is None)
     is_matrix = len(getattr(X, "shape", ())) == 2 and not gives_chunks(X)
     if estimator.image_shape is None and estimator.series_shape is None and is_matrix:
         warn_of_pixels(X)

@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from .._warnings import warn_user
 from ..core.parameters import POSITIVE_INTEGER, StrOptions, random_source
 from ..core.units import warn_of_other_units
+from ..training.batches import as_array
 from .completion import boolean_mask, check_values
 from .normal import NormalSeries
 
@@ -134,12 +136,30 @@ class SeriesCompletion:
     def _shape(self):
         return self.layout.series.length, self.layout.series.n_channels
 
+    def _check_length(self, shape):
+        """Raise ValueError for series, as long as each other, that are shorter than those of `fit`."""
+        series = self.layout.series
+        time = 2 if len(shape) == 3 and series.channels_first else 1
+        n_channels = shape[3 - time] if len(shape) == 3 else 1
+        if len(shape) not in (2, 3) or n_channels != series.n_channels or shape[time] >= series.length:
+            return
+        padding = [(0, 0)] * len(shape)
+        padding[time] = (0, series.length - shape[time])
+        raise ValueError(
+            f"X has shape {tuple(shape)}, but the series of this model have {series.length} time steps; for a "
+            f"forecast pad the unknown end with NaN: numpy.pad(X.astype(float), {padding}, constant_values=numpy.nan)"
+        )
+
     def _rows(self, X, mask):
         """Return X as an ndarray, its rows with time first, float64, 0 where not known, and what is known of them."""
         series = self.layout.series
         n_values = math.prod(self._shape)
+        X = as_array(X)
+        self._check_length(getattr(X, "shape", ()))
         X = check_values(X, [(n_values,), series.axes])
         known = ~np.isnan(X) if mask is None else check_series_mask(mask, X.shape, series)
+        if mask is None and known.all():
+            warn_user("nothing of X is missing, so that X comes back; pass a mask, or NaN where a value is not known")
         rows = series.time_first(X.reshape(len(X), n_values).astype(np.float64))
         known = series.time_first(known.reshape(len(X), n_values))
         if not np.isfinite(rows[known]).all():
