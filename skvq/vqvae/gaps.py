@@ -136,27 +136,29 @@ class SeriesCompletion:
     def _shape(self):
         return self.layout.series.length, self.layout.series.n_channels
 
-    def _check_length(self, shape):
-        """Raise ValueError for series, as long as each other, that are shorter than those of `fit`."""
+    def _padding(self, shape):
+        """Return what to do about series that end before those of `fit`, for the error; "" for other shapes."""
         series = self.layout.series
         time = 2 if len(shape) == 3 and series.channels_first else 1
         n_channels = shape[3 - time] if len(shape) == 3 else 1
         if len(shape) not in (2, 3) or n_channels != series.n_channels or shape[time] >= series.length:
-            return
+            return ""
         padding = [(0, 0)] * len(shape)
         padding[time] = (0, series.length - shape[time])
-        raise ValueError(
-            f"X has shape {tuple(shape)}, but the series of this model have {series.length} time steps; for a "
-            f"forecast pad the unknown end with NaN: numpy.pad(X.astype(float), {padding}, constant_values=numpy.nan)"
+        return (
+            f". The series of this model have {series.length} time steps: for a forecast pad the unknown end with NaN, "
+            f"numpy.pad(X.astype(float), {padding}, constant_values=numpy.nan)"
         )
 
     def _rows(self, X, mask):
         """Return X as an ndarray, its rows with time first, float64, 0 where not known, and what is known of them."""
         series = self.layout.series
         n_values = math.prod(self._shape)
-        X = as_array(X)
-        self._check_length(getattr(X, "shape", ()))
-        X = check_values(X, [(n_values,), series.axes])
+        X = np.asarray(as_array(X))
+        try:
+            X = check_values(X, [(n_values,), series.axes])
+        except ValueError as error:
+            raise ValueError(f"{error}{self._padding(X.shape)}") from None
         known = ~np.isnan(X) if mask is None else check_series_mask(mask, X.shape, series)
         if mask is None and known.all():
             warn_user("nothing of X is missing, so that X comes back; pass a mask, or NaN where a value is not known")

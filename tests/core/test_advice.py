@@ -103,7 +103,7 @@ def test_a_forecast_pads_the_end(of_series):
     model, X = of_series
     known = X[:, :, :36] if model.series_layout == "channels_first" else X[:, :36]
     message = said(model.complete, known)
-    assert "48 time steps; for a forecast pad the unknown end with NaN" in message
+    assert "48 time steps: for a forecast pad the unknown end with NaN" in message
     padded = eval(re.search(r"numpy\.pad.*\)", message)[0], {"numpy": np, "X": known})
     assert model.complete(padded).shape == X.shape
 
