@@ -450,9 +450,7 @@ def test_wrong_parameters_are_named():
 
 def test_a_class_and_rows_in_the_place_of_a_share_are_told_what_to_pass():
     X = np.random.default_rng(0).normal(size=(40, 2))
-    with pytest.raises(
-        TypeError, match=r"KernelDensity is a class; pass an instance, as in KernelDensity\(\)"
-    ):
+    with pytest.raises(TypeError, match=r"KernelDensity is a class; pass an instance, as in KernelDensity\(\)"):
         OutlierDetector(KernelDensity).fit(X)
     detector = OutlierDetector(KernelDensity(), contamination=0.1).fit(X)
     with pytest.raises(TypeError, match=r"pass set_threshold\(0.05, X\)"):

@@ -18,8 +18,13 @@ LARGEST_FLOAT = 2.0**53
 
 def check_code_rows(codes):
     """Return codes (n, m) that a user passes as an array of numbers; errors call them codes."""
+    codes = as_array(codes, "codes")
+    if len(shape := getattr(codes, "shape", ())) > 2:
+        raise ValueError(
+            f"codes have shape {shape}; the codes of a row stand side by side: codes.reshape({shape[0]}, -1)"
+        )
     with no_gaps("codes are whole numbers, as transform returns them", name="codes"):
-        return check_array(without_categories(as_array(codes, "codes")), dtype="numeric", input_name="codes")
+        return check_array(without_categories(codes), dtype="numeric", input_name="codes")
 
 
 def without_categories(codes):

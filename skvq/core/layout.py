@@ -42,12 +42,13 @@ GAPS_OF_IMAGES = (
     "images must be whole. Leave those with gaps out, or fill them first, such as by numpy.nan_to_num(X); "
     "complete(X, mask) of a VQVAETransformer, fitted to whole images, draws what is missing"
 )
-GAPS = "fill the gaps first, such as by numpy.nan_to_num(X), or leave such rows out"
+GAPS = (
+    "fill the gaps first, such as by skvq.OrderlessNADE or an imputer of scikit-learn (series: numpy.interp), or leave "
+    "such rows out"
+)
 # Rows whose magnitude is looked at, and how many times larger or smaller than all of `fit` is out of all proportion:
 # units that are mixed up differ by more, and rows that are merely unusual by less.
 MEASURED_ROWS, FACTOR = 1_000, 50.0
-# Rows of X from which on other units are looked for, and values of a row from which on it may hold pixels.
-FEWEST_IN_OTHER_UNITS, FEWEST_PIXELS = 5, 16
 # Share of the rows of `fit` that are no measure for small values: nearly empty images.
 SMALLEST = 0.05
 # Between the two usual ranges of pixels.
@@ -165,11 +166,14 @@ def warn_of_other_axes(X, found):
         return
     if looks_like_series(found):
         length, n_channels = max(found), min(found)
+        one = ""
+        if found[1] in (3, 4):
+            one = f". If X is one image of {len(X)} x {length} pixels, pass X[None], or cut it into patches"
         layout = "" if found == (length, n_channels) else ", series_layout='channels_first'"
         warn_user(
             f"X is taken for grey images of {found[0]} x {found[1]} pixels; if they are series of {length} time steps "
             f"with {n_channels} channels, pass series_shape=({length}, {n_channels}){layout}. If they are images, "
-            f"image_shape={found} says so, without this warning.",
+            f"image_shape={found} says so, without this warning{one}",
         )
     if found is not None and len(found) == 3 and found[0] <= MOST_COLOURS < found[2]:
         warn_user(
@@ -398,6 +402,16 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     return rows if series is None else series.time_first(rows), found
 
 
+def check_rows_advised(estimator, X, shape, *, reset, series):
+    """Return what :func:`check_rows` does; its errors say what to pass instead of one image or series."""
+    try:
+        return check_rows(estimator, X, shape, reset=reset, series=series)
+    except ValueError as error:
+        from .advice import advised
+
+        raise advised(error, X, shape, series) from error.__cause__
+
+
 def with_index(found, like):
     """Return rows with the index of another pandas DataFrame of as many, where both are such; else as they are."""
     has_index = all(
@@ -408,6 +422,11 @@ def with_index(found, like):
     return found
 
 
+def measured_rows(X):
+    """Return the positions of up to 1,000 rows, evenly spaced, whose magnitude is looked at."""
+    return np.linspace(0, X.shape[0] - 1, min(X.shape[0], MEASURED_ROWS)).astype(np.int64)
+
+
 def largest_of_rows(X):
     """Return the largest absolute value of up to 1,000 rows, evenly spaced, ndarray (m,); missing cells are left out.
 
@@ -415,7 +434,7 @@ def largest_of_rows(X):
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
     """
-    chosen = np.linspace(0, X.shape[0] - 1, min(X.shape[0], MEASURED_ROWS)).astype(np.int64)
+    chosen = measured_rows(X)
     if sparse.issparse(X):
         return abs(X[chosen]).max(axis=1).toarray().ravel().astype(np.float64)
     largest, chunk = np.empty(len(chosen)), max(1, CHUNK_VALUES // X.shape[1])
@@ -425,12 +444,17 @@ def largest_of_rows(X):
     return largest
 
 
-def magnitude_of(X):
+def magnitude_of(X, usual=None):
     """Return how large the values of rows are: the largest of a nearly empty row, and of all; 0 for rows of zeros.
+
+    With `usual` two more numbers follow, between which the sizes of nearly all rows are, see
+    :func:`~skvq.core.units.sizes`.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
+    usual : ndarray of shape (n_features,), default=None
+        Root mean squares of the columns; None leaves the sizes out.
 
     Examples
     --------
@@ -441,37 +465,12 @@ def magnitude_of(X):
     filled = largest[largest > 0]
     if not len(filled):
         return 0.0, 0.0
-    return float(np.quantile(filled, SMALLEST, method="lower")), float(filled.max())
+    found = float(np.quantile(filled, SMALLEST, method="lower")), float(filled.max())
+    if usual is None:
+        return found
+    from .units import usual_sizes  # of no use for images
 
-
-def warn_of_other_units(X, fitted):
-    """Warn where all rows of X are out of all proportion to those of `fit`.
-
-    That is where even the largest value of X is less than a fiftieth of the largest of a nearly empty row of `fit`, or
-    where even the row with the smallest values has one that is more than fifty times as large as all of `fit`. Rows of
-    zeros are in any units, and a few rows may be as small or as large by chance.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n, n_features)
-    fitted : tuple of float, or None
-        What :func:`magnitude_of` returned for the X of `fit`; None where nobody knows.
-    """
-    if fitted is None or fitted[1] == 0 or X.shape[0] < FEWEST_IN_OTHER_UNITS:
-        return
-    largest = largest_of_rows(X)
-    filled = largest[largest > 0]
-    if not len(filled) or fitted[0] / FACTOR <= filled.max() and filled.min() / FACTOR <= fitted[1]:
-        return
-    found = float(filled.max())
-    small = found < fitted[1]
-    is_byte = 0.5 < (fitted[1] / found if small else found / fitted[1]) / BYTE_RANGE < 2.0
-    is_byte &= X.shape[1] >= FEWEST_PIXELS
-    example = f" (if these are pixels, {'multiply' if small else 'divide'} them by 255)" if is_byte else ""
-    warn_user(
-        f"X holds values up to {found:.3g}, but those that fit saw are up to {fitted[1]:.3g}: rows in other units mean "
-        f"something else to the model. Bring X to the units of the X of fit{example}"
-    )
+    return found + usual_sizes(X, usual)
 
 
 @dataclass(frozen=True)
@@ -527,7 +526,7 @@ class RowLayout:
         """
         known = check_image_shape(estimator.image_shape)
         series = None if estimator.series_shape is None else SeriesLayout.of(estimator)
-        rows, found = check_rows(estimator, X, known, reset=True, series=series)
+        rows, found = check_rows_advised(estimator, X, known, reset=True, series=series)
         image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
         if series is None and known is None:
             warn_of_other_axes(X, found)
@@ -588,12 +587,25 @@ class RowLayout:
         """Whether floats that come back are cut to the range that `fit` saw."""
         return self.clip and self.low is not None and self.dtype != "uint8"
 
-    def check(self, estimator, X):
-        """Return X, validated against what `fit` saw, as rows: ndarray or CSR matrix of shape (n, n_features)."""
-        rows, found = check_rows(estimator, X, self.image_shape, reset=False, series=self.series)
+    @property
+    def usual(self):
+        """Root mean squares (n_features,) of the columns in `fit`, infinity for constant ones; None for images."""
+        if self.image_shape is not None or self.low is None:
+            return None
+        return np.where(self.low < self.high, np.hypot(self.shift, self.scale), np.inf)
+
+    def check(self, estimator, X, known=None):
+        """Return X, validated against what `fit` saw, as rows: ndarray or CSR matrix of shape (n, n_features).
+
+        Where `known` (n, n_features) is False, a value tells nothing about the units.
+        """
+        from .units import warn_of_other_units
+
+        rows, found = check_rows_advised(estimator, X, self.image_shape, reset=False, series=self.series)
         if self.image_shape is None and self.series is None and found is not None:
             raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
-        warn_of_other_units(rows, getattr(estimator, "_magnitude_in", None))
+        measured = rows if known is None else np.where(known, rows, np.nan)
+        warn_of_other_units(measured, getattr(estimator, "_magnitude_in", None), self.usual)
         return rows
 
     # Whether a table holds anything but numbers without missing cells, and whether its columns are known one by one.
@@ -693,7 +705,7 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     if not (gives_chunks(X) or isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
         X = as_array(X)
         refuse_lists(X)
-        refuse_unequal_lengths(X)
+        refuse_unequal_lengths(X, may_be_images=estimator.series_shape is None)
     is_matrix = len(getattr(X, "shape", ())) == 2 and not gives_chunks(X)
     if estimator.image_shape is None and estimator.series_shape is None and is_matrix:
         warn_of_pixels(X)
@@ -720,7 +732,7 @@ def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):
     """
     with phase(estimator, "reading X"):
         layout, X = fit_layout(estimator, X, standardize=standardize, why=why)
-    estimator.__dict__.update(layout.attributes(), _magnitude_in=magnitude_of(X))
+    estimator.__dict__.update(layout.attributes(), _magnitude_in=magnitude_of(X, layout.usual))
     return layout, X, check_held_out(layout, estimator, X_val)
 
 

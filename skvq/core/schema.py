@@ -28,7 +28,7 @@ ROW_VALUES = TRAINED_VALUES | {
     "_images_in": bool,
     "_dtype_in": Literal["float32", "float64", "float128", "uint8"],
     "_table_in": dict,
-    "_magnitude_in": tuple[float, float],
+    "_magnitude_in": tuple[float, float] | tuple[float, float, float, float],
 }
 # What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, and,
 # which files of version 0.1.0 do not tell, how a row unfolds to a series, how large its values are and their range.

@@ -151,8 +151,11 @@ def check_series_shape(series_shape):
     return tuple(int(s) for s in shape)
 
 
-def refuse_unequal_lengths(X):
-    """Raise ValueError for a list or an array of objects, or a nested frame, of series that differ in length."""
+def refuse_unequal_lengths(X, *, may_be_images=False):
+    """Raise ValueError for a list or an array of objects, or a nested frame, of series that differ in length.
+
+    And for images that differ in size, where they may be such.
+    """
     if hasattr(X, "columns"):
         nested = len(X) and any(_length(cell) is not None for cell in _first_cells(X))
         if nested:
@@ -164,6 +167,10 @@ def refuse_unequal_lengths(X):
     is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 1)
     if not is_list or not len(X) or isinstance(X, np.ndarray) and X.dtype.names:
         return
+    if may_be_images and getattr(X[0], "ndim", 0) > 1:
+        from .advice import refuse_images_of_unequal_sizes
+
+        refuse_images_of_unequal_sizes(X)
     lengths = {_length(row) for row in X}
     if len(lengths) > 1 and None not in lengths:
         raise ValueError(

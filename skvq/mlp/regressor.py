@@ -18,7 +18,7 @@ from . import schema
 from .base import BaseMLP, trains_in_steps
 from .build import build_loss
 from .predict import predictions
-from .targets import Numbers, score_numbers
+from .targets import Numbers, score_numbers, warn_of_idle_quantile
 
 LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
 
@@ -289,7 +289,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ------
         ValueError
             For bad input or parameters, and if the weights become non-finite.
+
+        Warns
+        -----
+        UserWarning
+            For a `quantile` that is not at its default, where the loss is not "quantile".
         """
+        warn_of_idle_quantile(self.loss, self.quantile)
         return self._fit(X, y, sample_weight, X_val, y_val)
 
     @typed(available_if(trains_in_steps))

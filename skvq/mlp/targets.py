@@ -23,6 +23,8 @@ from .build import build_loss
 from .losses import BinaryLogLoss, LogLoss
 from .predict import predictions
 
+DEFAULT_QUANTILE = 0.5
+
 
 def check_quantile(quantile):
     """Raise ValueError unless the parameter `quantile` is in (0, 1), or a sequence of such numbers."""
@@ -31,6 +33,15 @@ def check_quantile(quantile):
     levels = np.atleast_1d(quantile)
     if levels.dtype.kind != "f" or levels.ndim != 1 or len(levels) == 0 or not ((levels > 0) & (levels < 1)).all():
         raise ValueError(f"quantile={quantile!r} must be in (0, 1), or a sequence of such numbers")
+
+
+def warn_of_idle_quantile(loss, quantile):
+    """Warn where the parameter `quantile` is not at its default, and the loss is one on which it does not act."""
+    if loss != "quantile" and not np.array_equal(quantile, DEFAULT_QUANTILE):
+        warn_user(
+            f'quantile={quantile!r:.80} acts only with loss="quantile", but loss={loss!r}; pass loss="quantile" to '
+            f"predict quantiles, or leave quantile at {DEFAULT_QUANTILE}"
+        )
 
 
 def n_quantiles(loss, quantile):

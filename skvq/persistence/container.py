@@ -69,7 +69,10 @@ def open_saved(path):
     with open(path, "rb") as file:
         n = int.from_bytes(file.read(8), "little")
         if n > LARGEST_HEADER:
-            raise ValueError(f"it has a header of {n} bytes; at most {LARGEST_HEADER} are read")
+            raise ValueError(
+                f"it is not a file of save, or damaged: as one, it has a header of {n} bytes; at most {LARGEST_HEADER} "
+                "are read"
+            )
     with require_safetensors().safe_open(path, framework="numpy") as file:
         names, metadata = file.keys(), file.metadata()
         if metadata is None or list(metadata) != ["skvq"]:

@@ -105,13 +105,16 @@ class ImageCompletion:
     ----------
     layout : RowLayout
     spec : CodeSpec
+    check : callable
+        (rows, known=) → rows, validated against what `fit` saw, with a warning where known values are in other units.
     encode, decode : callable
-        Images as X has them, or rows of pixels → codes (n, codes_per_row), and back.
+        Validated rows → codes (n, codes_per_row), and back.
     prior : CodePrior
     """
 
     layout: Any
     spec: Any
+    check: Callable
     encode: Callable
     decode: Callable
     prior: Any
@@ -130,11 +133,11 @@ class ImageCompletion:
             raise ValueError("mask=None is for tables; images need one, True where a pixel is known")
         images = check_values(X, shapes_of_images(self.layout.image_shape))
         known = check_mask(mask, images.shape, self.layout.image_shape)
-        rows = np.where(known, images.reshape(known.shape), self.layout.shift)
+        rows = self.check(np.where(known, images.reshape(known.shape), self.layout.shift), known=known)
         fill = self._by_patches if self.spec.is_image else self._as_a_whole
         random_state = random_source(random_state)
         n_draws = DRAWS_OF_A_MEAN if strategy == "mean" and n_draws == 1 else n_draws
-        drawn = [fill(rows, known, images.shape, random_state=random_state, **options) for _ in range(n_draws)]
+        drawn = [fill(rows, known, random_state=random_state, **options) for _ in range(n_draws)]
         dtype = images.dtype if drawn[0].dtype == np.uint8 else drawn[0].dtype  # which may hold NaN
         if strategy == "mean":
             mean = np.mean(drawn, axis=0, dtype=np.float64)
@@ -142,13 +145,13 @@ class ImageCompletion:
         drawn = [np.where(known, rows, filled).astype(dtype).reshape(images.shape) for filled in drawn]
         return drawn[0] if len(drawn) == 1 else drawn
 
-    def _by_patches(self, rows, known, shape, **options):
+    def _by_patches(self, rows, known, **options):
         """Return rows by the codes of patches, those drawn that are not known to the last pixel."""
-        codes = self.encode(rows.reshape(shape))
+        codes = self.encode(rows)
         patches = known_codes(known, self.layout.row_shape, self.spec)
         return self.decode(self.prior.complete(codes, patches, **options)).reshape(known.shape)
 
-    def _as_a_whole(self, rows, known, shape, *, n_candidates, random_state, **options):
+    def _as_a_whole(self, rows, known, *, n_candidates, random_state, **options):
         """Return rows by codes of whole images, fitted to the known pixels from the nearest of some draws on.
 
         `n_candidates` is of no use here: it is for codes that are drawn given others.
@@ -161,6 +164,5 @@ class ImageCompletion:
             least[better], nearest[better] = misfit[better], drawn[better]
         x_hat = nearest
         for _ in range(N_ROUNDS):
-            filled = np.where(known, rows, x_hat)
-            x_hat = self.decode(self.encode(filled.reshape(shape))).reshape(rows.shape)
+            x_hat = self.decode(self.encode(np.where(known, rows, x_hat))).reshape(rows.shape)
         return x_hat

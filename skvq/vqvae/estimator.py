@@ -823,18 +823,18 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         if isinstance(prior, RowPrior):
             validate_data(self, as_table(X), skip_check_array=True, reset=False)
             return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
+        layout = layout_of(self)
         if self.series_shape_ is not None:
-            series = SeriesCompletion(layout_of(self), self._encode, self._decode, prior, NormalSeries.of(self))
+            magnitude = getattr(self, "_magnitude_in", None)
+            series = SeriesCompletion(layout, self._encode, self._decode, prior, NormalSeries.of(self), magnitude)
             return series.complete(X, mask, n_draws=n_draws, n_candidates=n_candidates, strategy=strategy, **options)
         if self.image_shape_ is None:
             raise ValueError(
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
                 "codes, each of which depends on all columns; pass prior='nade'"
             )
-        layout = layout_of(self)
-        completion = ImageCompletion(
-            layout, self._spec, lambda rows: self._encode(layout.check(self, rows)), self._decode, prior
-        )
+        check = functools.partial(layout.check, self)
+        completion = ImageCompletion(layout, self._spec, check, self._encode, self._decode, prior)
         return completion.complete(X, mask, n_draws=n_draws, strategy=strategy, n_candidates=n_candidates, **options)
 
     @typed(available_if(has_prior))

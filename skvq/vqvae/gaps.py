@@ -18,7 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from .._warnings import warn_user
 from ..core.parameters import POSITIVE_INTEGER, StrOptions, random_source
+from ..core.units import warn_of_other_units
+from ..training.batches import as_array
 from .completion import DRAWS_OF_A_MEAN, boolean_mask, check_values
 from .normal import NormalSeries
 
@@ -47,6 +50,8 @@ class SeriesCompletion:
     prior : CodePrior
     normal : NormalSeries
         Of the standardised series.
+    magnitude : tuple of float or None
+        How large the series of `fit` are, see :func:`~skvq.core.layout.magnitude_of`.
     """
 
     layout: Any
@@ -54,6 +59,7 @@ class SeriesCompletion:
     decode: Callable
     prior: Any
     normal: NormalSeries
+    magnitude: tuple[float, ...] | None = None
 
     def _series(self, codes):
         """Return the rows (n, length * C) that codes stand for, time first, in the units of X."""
@@ -129,16 +135,37 @@ class SeriesCompletion:
     def _shape(self):
         return self.layout.series.length, self.layout.series.n_channels
 
+    def _padding(self, shape):
+        """Return what to do about series that end before those of `fit`, for the error; "" for other shapes."""
+        series = self.layout.series
+        time = 2 if len(shape) == 3 and series.channels_first else 1
+        n_channels = shape[3 - time] if len(shape) == 3 else 1
+        if len(shape) not in (2, 3) or n_channels != series.n_channels or shape[time] >= series.length:
+            return ""
+        padding = [(0, 0)] * len(shape)
+        padding[time] = (0, series.length - shape[time])
+        return (
+            f". The series of this model have {series.length} time steps: for a forecast pad the unknown end with NaN, "
+            f"numpy.pad(X.astype(float), {padding}, constant_values=numpy.nan)"
+        )
+
     def _rows(self, X, mask):
         """Return X as an ndarray, its rows with time first, float64, 0 where not known, and what is known of them."""
         series = self.layout.series
         n_values = math.prod(self._shape)
-        X = check_values(X, [(n_values,), series.axes])
+        X = np.asarray(as_array(X))
+        try:
+            X = check_values(X, [(n_values,), series.axes])
+        except ValueError as error:
+            raise ValueError(f"{error}{self._padding(X.shape)}") from None
         known = ~np.isnan(X) if mask is None else check_series_mask(mask, X.shape, series)
+        if mask is None and known.all():
+            warn_user("nothing of X is missing, so that X comes back; pass a mask, or NaN where a value is not known")
         rows = series.time_first(X.reshape(len(X), n_values).astype(np.float64))
         known = series.time_first(known.reshape(len(X), n_values))
         if not np.isfinite(rows[known]).all():
             raise ValueError("X holds NaN or infinity where mask says that it is known; mask=None takes NaN for a gap")
+        warn_of_other_units(np.where(known, rows, np.nan), self.magnitude, self.layout.usual)
         return X, np.where(known, rows, 0.0), known
 
 

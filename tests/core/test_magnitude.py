@@ -7,10 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_friedman1,
+)
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 
-from skvq import AutoEncoderTransformer, VAETransformer, VQVAETransformer, load
-from skvq.core.layout import largest_of_rows, magnitude_of, warn_of_other_units
+from skvq import AutoEncoderTransformer, PixelCNN, VAETransformer, VQVAETransformer, load
+from skvq.core.layout import largest_of_rows, magnitude_of
+from skvq.core.units import warn_of_other_units
 
 RANDOM = np.random.default_rng(0)
 IMAGES = (load_digits().images[:200] * 255 / 16).astype(np.uint8)
@@ -24,6 +34,124 @@ def warned(X, fitted):
         warnings.simplefilter("always")
         warn_of_other_units(X, magnitude_of(fitted))
     return len(caught)
+
+
+TABLES = {
+    "wine": load_wine().data,
+    "diabetes": load_diabetes().data,
+    "cancer": CANCER,
+    "iris": load_iris().data,
+    "friedman": make_friedman1(300, random_state=0)[0],
+}
+PRIOR = PixelCNN(channels=4, n_layers=1, max_iter=1)
+SINES = np.sin(np.arange(48) / RANDOM.uniform(2, 9, (90, 1))) + 0.1 * RANDOM.normal(size=(90, 48))
+
+
+def warned_of_a_table(X, fitted):
+    """Return how often rows of a table draw a warning after others, within the narrow limits too."""
+    usual = np.where(np.ptp(fitted, axis=0) > 0, np.sqrt(np.square(fitted).mean(axis=0)), np.inf)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_other_units(X, magnitude_of(fitted, usual), usual)
+    return len(caught)
+
+
+@pytest.mark.parametrize("factor", [100, 10, 0.1, 0.01])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize("scaler", [None, StandardScaler()], ids=["raw", "standardised"])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_in_other_units_is_warned_of(name, scaler, make, factor):
+    X = TABLES[name] if scaler is None else scaler.fit_transform(TABLES[name])
+    train, test = train_test_split(X, random_state=0)
+    usual = np.hypot(train.mean(axis=0), train.std(axis=0))
+    fitted = magnitude_of(make(train), usual)
+    with pytest.warns(UserWarning, match="rows in other units"):
+        warn_of_other_units(make(factor * test), fitted, usual)
+
+
+@pytest.mark.parametrize("scaler", [None, StandardScaler()], ids=["raw", "standardised"])
+@pytest.mark.parametrize("name", TABLES)
+def test_splits_and_sorted_halves_of_a_table_are_no_false_alarm(name, scaler):
+    X = TABLES[name] if scaler is None else scaler.fit_transform(TABLES[name])
+    parts = [train_test_split(X, random_state=seed) for seed in range(3)]
+    for column in X.T[:10]:
+        order = np.argsort(column)
+        low, high = np.array_split(order, 2)
+        parts += [(X[low], X[high]), (X[high], X[low]), (X, X[order[len(X) // 2 :][:10]])]
+    for train, test in parts:
+        for n_rows in (1, 5, 10, 100):
+            assert not warned_of_a_table(test[:n_rows], train)
+            assert not warned_of_a_table(test[-n_rows:], train)
+
+
+@pytest.mark.parametrize("change", ["one cell", "one column", "few rows", "zeros", "nearly all at the mean"])
+def test_an_outlier_and_rows_of_ones_own_are_no_false_alarm(change):
+    X = StandardScaler().fit_transform(TABLES["wine"])
+    test = X[:40].copy()
+    if change == "one cell":
+        test[3, 4] = 1e2
+    elif change == "one column":
+        test[:, 4] = 30.0
+    elif change == "few rows":
+        test = 10 * test[:5]
+    else:
+        test[:] = 0.0
+        test[:, 2] = np.linspace(-2, 2, 40) * (change != "zeros")
+    assert not warned_of_a_table(test, X)
+
+
+@pytest.mark.parametrize("model", KINDS, ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("standardize", [True, False])
+def test_tables_times_ten_draw_one_warning_of_each_method(model, standardize):
+    X = StandardScaler().fit_transform(TABLES["diabetes"])[:100]
+    model = type(model)(2, **SHORT, standardize=standardize) if "VQ" not in type(model).__name__ else model
+    model.fit(X)
+    for factor in (10, 0.1):
+        for method in (model.transform, model.score):
+            with pytest.warns(UserWarning, match="Bring X to the units") as found:
+                method(factor * X)
+            assert len(found) == 1
+
+
+def test_numbers_of_a_mixed_table_times_ten_are_warned_of(recwarn):
+    frame = pd.DataFrame(TABLES["wine"][:, :4], columns=list("abcd")).assign(kind=np.tile(["x", "y"], 89), whole=3)
+    frame.loc[3, "a"] = np.nan
+    model = AutoEncoderTransformer(2, **SHORT).fit(frame)
+    model.transform(frame[:40])
+    assert not recwarn
+    tenfold = frame.assign(**{name: 10 * frame[name] for name in "abcd"})
+    with pytest.warns(UserWarning, match="Bring X to the units"):
+        model.transform(tenfold)
+
+
+@pytest.mark.parametrize("factor", [10, 0.1, 0.01])
+def test_series_in_other_units_are_warned_of_once(factor, tmp_path):
+    model = VQVAETransformer(series_shape=(48,), channels=4, n_blocks=0, n_codes=4, prior=PRIOR, **SHORT).fit(SINES)
+    known = np.arange(48) < 30
+    model.save(tmp_path / "model")
+    for method in (model.transform, model.score, load(tmp_path / "model").score, lambda X: model.complete(X, known)):
+        with pytest.warns(UserWarning, match="Bring X to the units") as found:
+            method(factor * SINES)
+        assert len(found) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            method(SINES[:20])
+
+
+@pytest.mark.parametrize("network", ["convolutional", "dense"])
+def test_known_pixels_in_the_other_range_are_warned_of_once(network):
+    sizes = {"channels": 4, "n_codes": 4, "code_shape": (2,) if network == "dense" else (2, 2)}
+    model = VQVAETransformer(network=network, prior=PRIOR, **sizes)
+    known = np.ones((8, 8), bool)
+    known[4:] = False
+    for fitted, passed in ((IMAGES, IMAGES / 255), (IMAGES / 255, IMAGES.astype(float))):
+        model.set_params(**SHORT).fit(fitted)
+        with pytest.warns(UserWarning, match="units of the X of fit.*them by 255") as found:
+            model.complete(passed[:20], known)
+        assert len(found) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.complete(fitted[:20], known)
 
 
 @pytest.mark.parametrize("model", KINDS, ids=lambda model: type(model).__name__)

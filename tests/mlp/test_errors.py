@@ -82,6 +82,19 @@ def test_the_poisson_loss_takes_no_negative_targets():
         model.fit(X, abs(NUMBERS), X_val=X, y_val=NUMBERS)
 
 
+@pytest.mark.parametrize("quantile", [0.9, [0.1, 0.9]])
+def test_a_quantile_that_the_loss_does_not_use_is_told(quantile):
+    with pytest.warns(UserWarning, match=r'acts only with loss="quantile", but loss=\'huber\'') as found:
+        MLPRegressor(**FAST, loss="huber", quantile=quantile).fit(X, NUMBERS)
+    assert len([each for each in found if "quantile" in str(each.message)]) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"quantile": [0.1, 0.9], "loss": "quantile"}, {"quantile": np.float32(0.5)}])
+def test_a_quantile_that_acts_or_is_at_its_default_is_not_told(options, recwarn):
+    MLPRegressor(**FAST, **options).fit(X, NUMBERS)
+    assert not [each for each in recwarn if "acts only" in str(each.message)]
+
+
 def test_several_quantiles_take_a_single_output():
     with pytest.raises(ValueError, match="several quantiles need a single output, but y has 2 columns"):
         MLPRegressor(**FAST, loss="quantile", quantile=[0.1, 0.9]).fit(X, TWO_NUMBERS)

@@ -12,9 +12,10 @@ from sklearn.utils.validation import validate_data
 from ..._warnings import warn_of_unknown_names
 from ...training.batches import Rows, as_array
 from ...training.on_device import OnDevice
-from ..layout import UNSCALED, gives_chunks, standardisation, warn_of_other_units
+from ..layout import UNSCALED, gives_chunks, standardisation
 from ..parameters import to_json
 from ..sources import chunks_of
+from ..units import warn_of_other_units
 from .columns import NUMERIC, Columns, call, frame_of
 
 SCALINGS = ("standard", "none", "normal")
@@ -156,10 +157,16 @@ class TableLayout:
         """Return no attributes: the columns keep the range that the first chunk had."""
         return {}
 
+    @property
+    def usual(self):
+        """Root mean squares (p,) of the cells of numbers in `fit`; infinity for constant and for other columns."""
+        measured = [column.kind in NUMERIC and column.std > 0 for column in self.columns]
+        return np.array([np.hypot(c.mean, c.std) if each else np.inf for c, each in zip(self.columns, measured)])
+
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
         cells = check_cells(estimator, X, self.columns)
-        warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None))
+        warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None), self.usual)
         return cells
 
     @property
