@@ -129,7 +129,9 @@ def test_the_importance_weighted_bound_rises_with_its_draws_above_the_elbo(name,
     # far from linear, so that the posterior is not the exact one and the bounds differ
     settings = {"hidden_layer_sizes": (32,), "learning_rate_init": 0.01, "max_iter": 60, "early_stopping": False}
     model = VAETransformer(3, **settings, random_state=0).fit(X)
-    bounds = [model.score_samples(X, n_importance_samples=n).mean() for n in (10, 100, 1000)]
+    bounds = [
+        model.score_samples(X, n_importance_samples=n).mean() for n in (2, 20, 1000)
+    ]  # ten and more times as many: noise is less
     assert model.score(X) + 0.05 < bounds[0] < bounds[1] < bounds[2]
 
 
@@ -331,7 +333,8 @@ def test_images_of_any_size_come_back_in_their_layout(shape, settings):
 
 
 def test_a_convolutional_network_learns(digits):
-    few, many = (VAETransformer(**CONVOLUTIONAL | {"max_iter": n}, random_state=0).fit(digits) for n in (1, 40))
+    options = CONVOLUTIONAL | {"early_stopping": False, "random_state": 0}
+    few, many = (VAETransformer(**options | {"max_iter": n}).fit(digits) for n in (1, 40))
     assert many.score(digits) > few.score(digits) + 1
 
 
