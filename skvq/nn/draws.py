@@ -99,18 +99,19 @@ class Dropout(nn.Module):
 
     def _draw(self, x, shape):
         generator = None if self.generator is None else generator_for(x.device, self.generator)
-        if x.device.type == "cpu":
-            return kept(shape, 1 - self.p, generator).to(x.dtype)
-        return torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1 - self.p, generator=generator)
+        if x.device.type == "mps":  # where whole numbers of 64 bits have not been tried
+            return torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1 - self.p, generator=generator)
+        return kept(shape, 1 - self.p, x.device, generator).to(x.dtype)
 
 
-def kept(shape, probability, generator):
-    """Return a mask that is True with a probability, to 16 bits, on the processor: ten times as fast as `bernoulli_`.
+def kept(shape, probability, device, generator):
+    """Return a mask on a device that is True with a probability, to 16 bits: on a processor seven times as fast as
+    `bernoulli_`.
 
     Every drawn number of 64 bits decides four elements.
     """
     n = math.prod(shape)
-    words = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    words = torch.empty(-(-n // 4), dtype=torch.int64, device=device).random_(-(2**63), None, generator=generator)
     highest = max(1, round(probability * 2**16)) - 2**15 - 1  # of the 2**16 numbers from -2**15 on
     return (words.view(torch.int16)[:n] <= highest).view(shape)
 

@@ -24,12 +24,13 @@ def test_the_share_of_zeros_is_p_and_the_mean_is_kept(layer):
 
 def test_every_element_is_kept_with_the_probability_and_by_itself():
     generator = torch.Generator().manual_seed(0)
-    mask = kept((50_000, 4), 0.3, generator).double()  # four elements share a drawn number
+    device = torch.device("cpu")
+    mask = kept((50_000, 4), 0.3, device, generator).double()  # four elements share a drawn number
     assert mask.mean(dim=0).tolist() == pytest.approx([0.3] * 4, abs=0.01)  # five standard deviations
     assert torch.corrcoef(mask.T).numpy() == pytest.approx(np.eye(4), abs=0.025)
-    assert bool(kept((1000,), 1.0, generator).all())
-    assert int(kept((1000,), 1e-9, generator).sum()) <= 1
-    assert kept((3, 5), 0.5, generator).shape == (3, 5)  # 15 is no multiple of four
+    assert bool(kept((1000,), 1.0, device, generator).all())
+    assert int(kept((1000,), 1e-9, device, generator).sum()) <= 1
+    assert kept((3, 5), 0.5, device, generator).shape == (3, 5)  # 15 is no multiple of four
 
 
 def test_evaluation_passes_everything(layer):
