@@ -16,7 +16,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_array, validate_data
 
 from .._warnings import warn_of_unknown_names, warn_user
-from ..training.batches import Rows, as_array
+from ..training.batches import Rows, as_array, evenly_spaced
 from ..training.stored import StoredRows
 from .inference import phase
 from .naming import about_gaps, named, no_gaps, refuse_lists
@@ -422,11 +422,6 @@ def with_index(found, like):
     return found
 
 
-def measured_rows(X):
-    """Return the positions of up to 1,000 rows, evenly spaced, whose magnitude is looked at."""
-    return np.linspace(0, X.shape[0] - 1, min(X.shape[0], MEASURED_ROWS)).astype(np.int64)
-
-
 def largest_of_rows(X):
     """Return the largest absolute value of up to 1,000 rows, evenly spaced, ndarray (m,); missing cells are left out.
 
@@ -434,7 +429,7 @@ def largest_of_rows(X):
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
     """
-    chosen = measured_rows(X)
+    chosen = evenly_spaced(X.shape[0], MEASURED_ROWS)
     if sparse.issparse(X):
         return abs(X[chosen]).max(axis=1).toarray().ravel().astype(np.float64)
     largest, chunk = np.empty(len(chosen)), max(1, CHUNK_VALUES // X.shape[1])

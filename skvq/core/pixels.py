@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .._warnings import warn_user
-from ..training.batches import as_array
+from ..training.batches import as_array, evenly_spaced
 
 # Rows that are looked at, and the shortest side of an image that is told: smaller ones are reconstructed as well as
 # tables, and cannot be told from these. Pixels beside each other in scikit-learn's 8 x 8 digits correlate with 0.27,
@@ -59,7 +59,7 @@ def image_shape_of(X):
     """
     if X.ndim != 2 or X.shape[1] < LEAST_SIDE**2 or len(X) < 2:
         return None
-    rows = X[np.linspace(0, len(X) - 1, min(len(X), ROWS)).astype(np.int64)].astype(np.float64)
+    rows = X[evenly_spaced(len(X), ROWS)].astype(np.float64)
     if not np.isfinite(rows).all() or rows.min() < 0 or rows.max() > LARGEST_BYTE:
         return None
     if rows.max() > 1 and (rows != np.rint(rows)).any():
@@ -106,7 +106,7 @@ def _some_rows(X):
     """Return rows of an array, a frame or a sparse matrix, as an ndarray."""
     if not sparse.issparse(X):
         return np.asarray(as_array(X)[: 20 * ROWS])
-    return X.tocsr()[np.linspace(0, X.shape[0] - 1, min(X.shape[0], ROWS)).astype(np.int64)].toarray()
+    return X.tocsr()[evenly_spaced(X.shape[0], ROWS)].toarray()
 
 
 def warn_of_pixels(X, *, way_out=IMAGES):

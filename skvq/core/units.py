@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from .._warnings import warn_user
-from .layout import BYTE_RANGE, CHUNK_VALUES, FACTOR, largest_of_rows, measured_rows
+from ..training.batches import evenly_spaced
+from .layout import BYTE_RANGE, CHUNK_VALUES, FACTOR, MEASURED_ROWS, largest_of_rows
 
 # Rows of X from which on other units are looked for, within wide limits and within narrow ones, and values of a row
 # from which on it may hold pixels.
@@ -18,7 +19,7 @@ USUAL_SIZES, MOST_ROWS = (0.05, 0.99), (0.25, 0.75)
 
 def _roots(X, weights):
     """Yield chunks of the measured rows as roots of their absolute values, weighted; 0 for missing cells."""
-    chosen = measured_rows(X)
+    chosen = evenly_spaced(X.shape[0], MEASURED_ROWS)
     if sparse.issparse(X):
         some = abs(X[chosen]).astype(np.float64)
         some.data = np.sqrt(some.data) * weights[some.indices]

@@ -12,6 +12,7 @@ import numpy as np
 from .._typing import ArrayLike, Self
 from .._warnings import warn_user
 from ..metrics.columns import EncodedTables, encode_tables
+from ..training.batches import evenly_spaced
 from ._base import Display
 from ._bins import Bins, shares, slant
 from ._plotting import Keywords, SomeAxes, shortened, style
@@ -223,7 +224,7 @@ class PairsDisplay(Display):
         for panel, values, colour in zip(panels, self.tables.values, ("0.2", "C0")):
             points = values[:, pair]
             points = points[~np.isnan(points).any(axis=1)]
-            points = points[np.linspace(0, len(points) - 1, min(N_POINTS, len(points))).astype(int)]
+            points = points[evenly_spaced(len(points), N_POINTS)]
             look = style({"s": 6, "alpha": 0.5, "color": colour, "linewidths": 0}, scatter_kw)
             drawn.append(panel.scatter(*points.T, **look))
             for axis, one in zip((panel.xaxis, panel.yaxis), bins):

@@ -18,6 +18,13 @@ N_DRAWS, N_ROUNDS = 64, 5
 DRAWS_OF_A_MEAN = 8
 
 
+def several(draw, n_draws, strategy):
+    """Return a list of `n_draws` results of ``draw()``; with ``strategy="mean"`` of their mean, of 8 if it is 1."""
+    if strategy != "mean":
+        return [draw() for _ in range(n_draws)]
+    return [np.mean([draw() for _ in range(DRAWS_OF_A_MEAN if n_draws == 1 else n_draws)], axis=0, dtype=np.float64)]
+
+
 def shapes_of_images(image_shape):
     """Return the shapes that an image may come in: as a row, as `image_shape`, and with its axis of channels."""
     height, width, n_channels = with_channels(image_shape)
@@ -136,12 +143,10 @@ class ImageCompletion:
         rows = self.check(np.where(known, images.reshape(known.shape), self.layout.shift), known=known)
         fill = self._by_patches if self.spec.is_image else self._as_a_whole
         random_state = random_source(random_state)
-        n_draws = DRAWS_OF_A_MEAN if strategy == "mean" and n_draws == 1 else n_draws
-        drawn = [fill(rows, known, random_state=random_state, **options) for _ in range(n_draws)]
-        dtype = images.dtype if drawn[0].dtype == np.uint8 else drawn[0].dtype  # which may hold NaN
-        if strategy == "mean":
-            mean = np.mean(drawn, axis=0, dtype=np.float64)
-            drawn = [np.rint(mean) if drawn[0].dtype == np.uint8 else mean]
+        drawn = several(lambda: fill(rows, known, random_state=random_state, **options), n_draws, strategy)
+        is_byte = self.layout.dtype == "uint8"
+        drawn = [np.rint(filled) for filled in drawn] if is_byte else drawn
+        dtype = images.dtype if is_byte else self.layout.dtype  # which may hold NaN
         drawn = [np.where(known, rows, filled).astype(dtype).reshape(images.shape) for filled in drawn]
         return drawn[0] if len(drawn) == 1 else drawn
 

@@ -5,8 +5,6 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..core.estimator import GROWTH, Budget, epochs_for
 from ..core.parameters import (
     AUTO,
@@ -25,6 +23,7 @@ from ..core.parameters import (
 from ..nn.images import automatic_grid
 from ..nn.series import automatic_positions
 from ..persistence.records import from_json
+from ..training.batches import evenly_spaced
 from .codes import KINDS, Codes, LearnedCodes, Request, ResidualCodes, VectorCodes
 from .specs import ROWS_PER_CODE, CodeSpec, spec_from_json
 
@@ -214,7 +213,7 @@ def are_aligned(rows):
     n = min(len(rows), ALIGNMENT_ROWS, max(2, ALIGNMENT_VALUES // math.prod(rows.shape)))
     if n < 2:
         return True
-    images = rows.take(np.linspace(0, len(rows) - 1, n).astype(np.int64))
+    images = rows.take(evenly_spaced(len(rows), n))
     overall = float((images - images.mean(dim=(0, 1, 2))).square().mean())
     around_mean_image = float((images - images.mean(dim=0)).square().mean()) * n / (n - 1)
     return around_mean_image <= (1 - ALIGNED_SHARE) * overall

@@ -11,6 +11,7 @@ References
 .. [2] D. B. Rubin, "Using the SIR algorithm to simulate posterior distributions", Bayesian Statistics 3, 1988.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from .._warnings import warn_user
 from ..core.parameters import POSITIVE_INTEGER, StrOptions, random_source
 from ..core.units import warn_of_other_units
 from ..training.batches import as_array
-from .completion import DRAWS_OF_A_MEAN, boolean_mask, check_values
+from .completion import boolean_mask, check_values, several
 from .normal import NormalSeries
 
 CONSTRAINTS = {
@@ -99,9 +100,8 @@ class SeriesCompletion:
             )
         random_state = random_source(random_state)
         X, rows, known = self._rows(X, mask)
-        n_draws = DRAWS_OF_A_MEAN if strategy == "mean" and n_draws == 1 else n_draws
-        drawn = [self._drawn(rows, known, n_candidates, random_state, temperature, y) for _ in range(n_draws)]
-        drawn = [np.mean(drawn, axis=0)] if strategy == "mean" else drawn
+        draw = functools.partial(self._drawn, rows, known, n_candidates, random_state, temperature, y)
+        drawn = several(draw, n_draws, strategy)
         drawn = [self.layout.series.as_passed(filled).astype(self.layout.dtype).reshape(X.shape) for filled in drawn]
         return drawn[0] if len(drawn) == 1 else drawn
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..training.batches import evenly_spaced
+
 # Rows that the distribution is taken from: as many as have so many values, within two bounds.
 LEAST_ROWS, MOST_ROWS, MOST_VALUES = 256, 4_000, 2_000_000
 # Components, and values that they have together.
@@ -82,7 +84,7 @@ def normal_of(rows):
     """Return the NormalSeries of Rows of series; of many some, evenly spaced."""
     n_values = math.prod(rows.shape)
     n = min(len(rows), MOST_ROWS, max(LEAST_ROWS, MOST_VALUES // n_values))
-    series = rows.take(np.linspace(0, len(rows) - 1, n).astype(np.int64))
+    series = rows.take(evenly_spaced(len(rows), n))
     return fit_normal(series.reshape(n, n_values).cpu().double().numpy())
 
 
