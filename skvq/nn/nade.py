@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .draws import Dropout, generator_for, linear, uniform
-from .grids.sampling import choose
+from .grids.sampling import choose, probabilities
 
 CPU = torch.device("cpu")
 # Width of what the prediction of fine codes is made from, for each column.
@@ -295,6 +295,29 @@ class OrderlessNetwork(nn.Module):
             terms = terms + logits.log_softmax(dim=-1).gather(1, fine[:, None])[:, 0]
         return terms
 
+    def probabilities_of(self, h, column, *, never=None, **options):
+        """Return the probabilities of the codes of one column for a `context` h (b, width): (b, n_coarse * n_fine).
+
+        `never` is a coarse code that is not drawn, or None; options are those of
+        :func:`~skvq.nn.grids.sampling.choose`.
+        """
+        found = probabilities(self._logits_without(h, column, never), **options)
+        n_fine = self.codes.n_fine[column]
+        if n_fine == 1:
+            return found
+        index, fine = self.codes.with_fine.index(column), []
+        for code in range(self.codes.n_coarse[column]):
+            logits = self._fine_logits_of(h, torch.full((len(h),), code, device=h.device), index)
+            fine.append(probabilities(logits[:, :n_fine], **options))
+        return (found[..., None] * torch.stack(fine, dim=1)).flatten(1)
+
+    def _logits_without(self, h, column, never):
+        """Return the logits of the coarse codes of one column, (b, n_coarse): of the code `never` -inf, unless None."""
+        logits = self._coarse_logits_of(h, column)
+        if never is not None:
+            logits[:, never] = -torch.inf
+        return logits
+
     @torch.no_grad()
     def draw(self, rows, known, order, uniform, *, never=None, temperature=1.0, top_k=None, top_p=None):
         """Draw the codes of the columns that are not known, given those that are.
@@ -319,9 +342,7 @@ class OrderlessNetwork(nn.Module):
             unknown = known[:, column] == 0
             if bool(unknown.any()):
                 h = self.context(rows[unknown], known[unknown])
-                logits = self._coarse_logits_of(h, column)
-                if never is not None and never[column] is not None:
-                    logits[:, never[column]] = -torch.inf
+                logits = self._logits_without(h, column, None if never is None else never[column])
                 codes = choose(logits, uniform[unknown, column, 0], **options)
                 if self.codes.n_fine[column] > 1:
                     logits = self._fine_logits_of(h, codes, self.codes.with_fine.index(column))

@@ -7,10 +7,8 @@ import torch
 
 from ..core.inference import batches, fill_block, job
 
-# Draws that a mean of completions is taken over.
-DRAWS_OF_A_MEAN = 32
-# Rows that are drawn or scored together, and draws that are averaged together.
-DRAWN_ROWS, SCORED_ROWS, AVERAGED_ROWS = 2048, 1024, 16_384
+# Rows that are drawn or scored together.
+DRAWN_ROWS, SCORED_ROWS = 2048, 1024
 
 
 def n_distinct_orders(n_columns, n_orders):
@@ -125,11 +123,36 @@ def log_probabilities(network, rows, counted, order):
     return found
 
 
-def even_numbers(n_draws, shape, random):
-    """Return n_draws arrays of numbers from U(0, 1), ndarray (n_draws, *shape): each place has one in every n-th part.
+@torch.no_grad()
+def best_guesses(network, rows, known, values, never, options):
+    """Return the mean of every column given the known ones, or its likeliest code where codes have no values.
 
-    So means over the draws differ less than those of independent numbers do (Latin hypercube sampling, McKay et al.
-    1979).
+    Parameters
+    ----------
+    network : OrderlessNetwork
+    rows : Rows
+        Codes (n, n_columns).
+    known : ndarray of shape (n, n_columns), bool
+    values : list of ndarray or None
+        For each column the value of each of its codes.
+    never : list of int or None
+        For each column a coarse code that it does not have, or None.
+    options : dict
+        `temperature`, `top_k` and `top_p`.
+
+    Returns
+    -------
+    ndarray of shape (n, n_columns), float64
+        NaN in columns that are known in all rows of a batch.
     """
-    parts = random.random_sample((n_draws, *shape)).argsort(axis=0)
-    return (parts + random.random_sample((n_draws, *shape))) / n_draws
+    found, start = np.full(known.shape, np.nan), 0
+    for batch in batches(rows, SCORED_ROWS, "filling rows"):
+        part = slice(start, start + len(batch))
+        codes = fill_block(batch.clamp_min(0))
+        h = network.context(codes, fill_block(torch.from_numpy(known[part]).float().to(codes.device)))
+        for column in np.flatnonzero(~known[part].all(axis=0)):
+            likely = network.probabilities_of(h, column, never=never[column], **options)[: len(batch)]
+            likely = likely.cpu().double().numpy()
+            found[part, column] = likely.argmax(axis=1) if values[column] is None else likely @ values[column]
+        start += len(batch)
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import numbers
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -25,12 +24,12 @@ from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source, to_json
 from ..core.pixels import TABLES_ONLY, warn_of_pixels
 from ..core.tables.codes import TableCodes
-from ..core.tables.completion import averages, given_cells, keep_known, rows_given
+from ..core.tables.completion import given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, is_numeric, learn_columns
 from ..persistence.records import from_json
 from ..training.batches import Rows, as_array, drawn_order
 from . import schema
-from .columns import AVERAGED_ROWS, DRAWS_OF_A_MEAN, draw_orders, draw_rows, even_numbers, log_probabilities
+from .columns import best_guesses, draw_orders, draw_rows, log_probabilities
 from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
 from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
@@ -398,19 +397,19 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         mask : array-like of bool, of the shape of X, default=None
             False where a cell is to be drawn although X has a value there.
         n_draws : int, default=1
-            Number of completions, for multiple imputation; with ``strategy="mean"`` the draws that are averaged, 32 if
-            this is 1.
+            Number of completions, for multiple imputation. With ``strategy="mean"`` there is one, whatever this is.
         strategy : {"draw", "mean"}, default="draw"
             "draw": a draw from the distribution of the missing cells given the rest, which keeps their variance and
-            what they have to do with each other. "mean": the mean of numbers, on the grid of their column, and the most
-            frequent level of categories, which is nearest to the truth.
+            what they have to do with each other. "mean": the mean of numbers, on the grid of their column, and the
+            likeliest level of categories, which is nearest to the truth. Nothing is drawn for it: the network gives the
+            distribution of each missing cell given the known ones.
         random_state, temperature, top_k, top_p
             As in :meth:`sample`.
 
         Returns
         -------
         X_complete : like the X of `fit`, or a list of `n_draws` such
-            A frame of pandas has the index of X. A list where `n_draws` is more than 1, and they are not averaged.
+            A frame of pandas has the index of X. A list for several draws.
         """
         check_is_fitted(self, "weights_")
         n_draws, strategy, random_state, temperature, top_k, top_p = check_arguments(
@@ -438,7 +437,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         known = ~np.isnan(cells)
         incomplete = np.flatnonzero(~known.all(axis=1))
         if strategy == "mean":
-            draws = [self._mean_draws(columns, cells[incomplete], n_draws, random, options)]
+            draws = [self._best_guesses(columns, cells[incomplete], options)]
         else:
             some = cells[incomplete]
             draws = [self._draw(some, ~np.isnan(some), random, options, observe=True) for _ in range(n_draws)]
@@ -453,8 +452,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     def transform(self, X: ArrayLike) -> Any:
         """Return X with its missing cells filled by their best guess: an imputer for a Pipeline.
 
-        It is :meth:`complete` with ``strategy="mean"``. The draws that are averaged have a seed of their own, the same
-        for all rows, so a row gets the same values in every call and whatever rows are beside it.
+        It is :meth:`complete` with ``strategy="mean"``, in which nothing is drawn, so a row gets the same values in
+        every call and whatever rows are beside it.
 
         Parameters
         ----------
@@ -464,35 +463,17 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         -------
         X_complete : like the X of `fit`
         """
-        seed = self.random_state if isinstance(self.random_state, numbers.Integral) else 0
-        return self.complete(X, strategy="mean", random_state=seed)
+        return self.complete(X, strategy="mean")
 
-    def _mean_draws(self, columns, cells, n_draws, random, options):
-        """Return cells whose missing ones are the averages of draws; blocks of rows bound the memory.
-
-        All rows are drawn by the same random numbers, so that what a row gets does not hang on the rows beside it.
-        """
-        n_draws = DRAWS_OF_A_MEAN if n_draws == 1 else n_draws
-        codes, width, found = self._table_codes, cells.shape[1], np.empty(cells.shape)
-        order = random.randint(len(self.orders_), size=n_draws)
-        uniform, within = even_numbers(n_draws, (width, 2), random), even_numbers(n_draws, (width,), random)
-        for start in range(0, len(cells), size := max(1, AVERAGED_ROWS // n_draws)):
-            some = cells[start : start + size]
-            n = len(some)
-            tiled, draw = np.tile(some, (n_draws, 1)), np.repeat(np.arange(n_draws), n)
-            rows = draw_rows(
-                self._network(),
-                codes.rows(tiled),
-                ~np.isnan(tiled),
-                self.orders_,
-                order[draw],
-                lambda chosen, draw=draw: uniform[draw[chosen]],
-                codes.missing_codes(),
-                options,
-            )
-            draws = codes.cells(rows, within[draw]).reshape(n_draws, n, width)
-            found[start : start + size] = averages(columns, draws, ~np.isnan(some), some)
-        return found
+    def _best_guesses(self, columns, cells, options):
+        """Return cells whose missing ones are means of numbers, on the grid of their column, or the likeliest level."""
+        codes, known = self._table_codes, ~np.isnan(cells)
+        rows = Rows(codes.rows(cells), dtype=torch.int64, device=resolve_device(self.device))
+        found = best_guesses(self._network(), rows, known, codes.means(), codes.missing_codes(), options)
+        for index, column in enumerate(columns):
+            if not column.is_discrete:
+                found[:, index] = column.marginal.snap(found[:, index])
+        return np.where(known, cells, found)
 
     @prepared
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from ...nn.nade import ColumnCodes
 
 # A column of no more pieces than this has no fine codes.
 MOST_WITHOUT_FINE = 64
+# Cells of a code that its mean is taken over.
+MEAN_CELLS = 16
 
 
 class _Labels:
@@ -90,6 +92,12 @@ class _Pieces:
     def cells(self, codes, uniform):
         return self.marginal.draw_in(self.piece_of_code[codes], uniform)
 
+    def means(self):
+        """Return the mean of the cells of each code, from `MEAN_CELLS` that are evenly spread."""
+        places = (np.arange(MEAN_CELLS) + 0.5) / MEAN_CELLS
+        pieces = np.repeat(self.piece_of_code[:, None], MEAN_CELLS, axis=1)
+        return self.marginal.draw_in(pieces, np.broadcast_to(places, pieces.shape)).mean(axis=1)
+
     def log_density(self, cells, log_prob):
         """Return the log density of cells whose codes have the log probabilities `log_prob`.
 
@@ -155,6 +163,17 @@ class TableCodes:
                 missing, np.nan, part.cells(np.where(missing, 0, rows[:, column]), uniform[:, column])
             )
         return cells
+
+    def means(self):
+        """Return for each column the mean of the cells of each code, ndarray, or None where cells are no numbers.
+
+        A missing cell, which has no value, counts as 0.
+        """
+        found = []
+        for part, n_coarse in zip(self.parts, self.codes.n_coarse):
+            beyond = (n_coarse - part.n_coarse) * part.n_fine
+            found.append(np.append(part.means(), np.zeros(beyond)) if part.is_number else None)
+        return found
 
     def log_density(self, cells, log_probs):
         """Return the log density of each cell, a log probability for what is discrete: ndarray (n, n_columns).

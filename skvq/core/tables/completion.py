@@ -1,4 +1,4 @@
-"""Rows of a table that are known in part: what a user gives of them, and the averages of their completions."""
+"""Rows of a table that are known in part: what a user gives of them, and what is kept of these."""
 
 from datetime import datetime, timezone
 
@@ -193,26 +193,3 @@ def _as_time(value, column):
     elif value.tzinfo is not None and not zone:
         raise ValueError("it has a time zone, and the column has none")
     return value.astimezone(timezone.utc).replace(tzinfo=None) if zone else value
-
-
-def averages(columns, draws, known, cells):
-    """Return cells whose unknown ones are the means, or the most frequent levels, of several draws.
-
-    Parameters
-    ----------
-    columns : Columns
-    draws : ndarray of shape (n_draws, n, n_columns), float64
-    known : ndarray of shape (n, n_columns), bool
-    cells : ndarray of shape (n, n_columns)
-        What is known.
-    """
-    found = cells.astype(np.float64)
-    for index, column in enumerate(columns):
-        unknown = ~known[:, index]
-        drawn = draws[:, unknown, index]
-        if column.is_discrete:
-            counts = np.stack([(drawn == level).sum(axis=0) for level in range(len(column.levels))])
-            found[unknown, index] = counts.argmax(axis=0)
-        else:
-            found[unknown, index] = column.marginal.snap(drawn.mean(axis=0))
-    return found

@@ -205,13 +205,25 @@ def choose(logits, uniform, temperature=1.0, top_k=None, top_p=None):
         Draw from the nucleus only: the fewest codes, likeliest first, whose probabilities reach `top_p` together
         (Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020). After `temperature` and `top_k`.
     """
+    logits, codes = _cut(logits, temperature, top_k, top_p)
+    drawn = draw(logits, uniform)
+    return drawn if codes is None else codes.gather(1, drawn[:, None])[:, 0]
+
+
+def probabilities(logits, temperature=1.0, top_k=None, top_p=None):
+    """Return the probabilities (n, n_codes) with which :func:`choose` draws each code."""
+    cut, codes = _cut(logits, temperature, top_k, top_p)
+    found = torch.softmax(cut, dim=-1)
+    return found if codes is None else torch.zeros_like(logits).scatter(1, codes, found)
+
+
+def _cut(logits, temperature, top_k, top_p):
+    """Return the logits that are drawn from, and the codes that they belong to; None for these where all are left."""
     if temperature != 1:
         highest = logits.amax(dim=-1, keepdim=True)
         logits = (logits - highest) / max(temperature, torch.finfo(logits.dtype).tiny)
     if top_k is None and top_p is None:
-        return draw(logits, uniform)
+        return logits, None
     count = logits.shape[-1] if top_k is None else min(top_k, logits.shape[-1])
     logits, codes = logits.topk(count)  # the likeliest first
-    if top_p is not None and top_p < 1:
-        logits = in_nucleus(logits, top_p)
-    return codes.gather(1, draw(logits, uniform)[:, None])[:, 0]
+    return (logits if top_p is None or top_p >= 1 else in_nucleus(logits, top_p)), codes

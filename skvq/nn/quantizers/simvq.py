@@ -78,7 +78,9 @@ class SimVQQuantizer(CodebookQuantizer):
         lengths = (self.mass * self.coefficients.square().sum(dim=2)).sum(dim=1) / self.mass.sum(dim=1)
         matrix.diagonal(dim1=1, dim2=2).add_(lengths[:, None] + _NO_LENGTH)
         pull = torch.where(finite, gain * (sums - n * self.codebook), 0.0)
-        self.map.add_(solved(matrix, transposed @ pull))
+        # Of large weights and coefficients that are nearly parallel, the matrix is singular to float32.
+        dtype = torch.float32 if matrix.device.type == "mps" else torch.float64
+        self.map.add_(solved(matrix.to(dtype), (transposed @ pull).to(dtype)))
 
     def _write(self, vectors: torch.Tensor, index: tuple | slice) -> None:
         maps = self.map if isinstance(index, slice) else self.map[index[0]]
