@@ -92,7 +92,7 @@ def imputation(whole, max_iter="auto"):
     gone = np.random.default_rng(0).random(whole.shape) < 0.3
     holes, gone = whole.mask(gone), gone[:, whole.columns.get_loc("petal_length")]
     model = OrderlessNADE(max_iter=max_iter, random_state=0).fit(holes)
-    guess = model.complete(holes, strategy="mean", random_state=0).petal_length
+    guess = model.complete(holes, strategy="mean").petal_length
     truth, mean = whole.petal_length, holes.petal_length.fillna(holes.petal_length.mean())
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharex=True, sharey=True, layout="constrained")
     for ax, filled, title in zip(axes, (mean, guess), ("mean of the column", "complete")):

@@ -305,11 +305,9 @@ class OrderlessNetwork(nn.Module):
         n_fine = self.codes.n_fine[column]
         if n_fine == 1:
             return found
-        index, fine = self.codes.with_fine.index(column), []
-        for code in range(self.codes.n_coarse[column]):
-            logits = self._fine_logits_of(h, torch.full((len(h),), code, device=h.device), index)
-            fine.append(probabilities(logits[:, :n_fine], **options))
-        return (found[..., None] * torch.stack(fine, dim=1)).flatten(1)
+        coarse = torch.arange(self.codes.n_coarse[column], device=h.device)
+        fine = self._fine_logits_of(h[:, None], coarse, self.codes.with_fine.index(column))  # (b, n_coarse, most_fine)
+        return (found[..., None] * probabilities(fine[..., :n_fine], **options)).flatten(1)
 
     def _logits_without(self, h, column, never):
         """Return the logits of the coarse codes of one column, (b, n_coarse): of the code `never` -inf, unless None."""

@@ -787,10 +787,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             right of what was drawn, which the draw itself does not see (:meth:`PixelCNN.sample`). For series: the
             guesses.
         n_draws : int, default=1
-            Number of completions, of which a list is returned, or the mean with ``strategy="mean"``; this is the mean
-            of 32 (tables) or 8 (images and series) where `n_draws` is 1.
+            Number of completions, of which a list is returned. With ``strategy="mean"`` their mean is returned, of 8
+            where `n_draws` is 1; of tables, for which it takes no draws, `n_draws` is of no use then.
         strategy : {"draw", "mean"}, default="draw"
-            Draws, or the mean of numbers and the most frequent level of categories. The mean has the smaller error, and
+            Draws, or the mean of numbers and the likeliest level of categories. The mean has the smaller error, and
             a draw looks like a real row.
 
         Returns

@@ -101,6 +101,24 @@ def test_one_column_alone_has_the_probability_that_it_has_among_all(network):
         torch.testing.assert_close(network.log_prob_of(ALL_ROWS, known, column), terms[:, column])
 
 
+@pytest.mark.parametrize("column", range(3))
+@torch.no_grad()
+def test_the_probabilities_of_one_column_are_those_of_its_codes(network, column):
+    rows = ALL_ROWS[::5]
+    known = hidden_columns(len(rows), 3, torch.Generator().manual_seed(1))
+    known[:, column] = 0
+    h = network.context(rows, known)
+    found = network.probabilities_of(h, column)
+    assert found.shape == (len(rows), SIZES[column])
+    for code in range(SIZES[column]):
+        asked = torch.where(torch.arange(3) == column, code, rows)
+        torch.testing.assert_close(found[:, code], network.log_prob_of(asked, known, column).exp())
+    n_fine = network.codes.n_fine[column]
+    without = network.probabilities_of(h, column, never=0)
+    assert (without[:, :n_fine] == 0).all()
+    torch.testing.assert_close(without[:, n_fine:], found[:, n_fine:] / found[:, n_fine:].sum(dim=1, keepdim=True))
+
+
 def test_hidden_columns_are_any_number_of_any_columns_alike():
     known = hidden_columns(60_000, 3, torch.Generator().manual_seed(0))
     numbers, counts = np.unique(known.sum(dim=1).numpy(), return_counts=True)

@@ -144,6 +144,30 @@ def test_the_mean_of_completions_is_nearer_than_a_draw(model):
     assert not several[0].equals(several[1])
 
 
+def test_the_best_guess_is_what_the_means_of_many_draws_come_to(model):
+    X = people(80, seed=3).dropna()
+    no_income, no_sex = X.assign(income=np.nan), X.assign(sex=None).astype({"sex": X.sex.dtype})
+    incomes = np.stack([draw.income for draw in model.complete(no_income, n_draws=300, random_state=0)])
+    standard_error = incomes.std(axis=0) / np.sqrt(len(incomes))
+    guess = model.complete(no_income, strategy="mean").income
+    assert (np.abs(incomes.mean(axis=0) - guess) < 5 * standard_error + 1.0).all()  # incomes are whole numbers
+    women = np.stack([draw.sex == "f" for draw in model.complete(no_sex, n_draws=300, random_state=0)]).mean(axis=0)
+    sure = np.abs(women - 0.5) > 0.15  # five standard errors
+    assert sure.mean() > 0.9
+    guess = model.complete(no_sex, strategy="mean").sex
+    np.testing.assert_array_equal((guess == "f")[sure], women[sure] > 0.5)
+
+
+def test_what_cuts_the_draws_cuts_the_best_guess(model):
+    holes = people(80, seed=3).dropna().assign(income=np.nan)
+    guess = {k: model.complete(holes, strategy="mean", top_k=k).income for k in (None, 1)}
+    draws = np.stack([draw.income for draw in model.complete(holes, n_draws=50, random_state=0, top_k=1)])
+    assert (np.abs(guess[None] - guess[1]) > 10).mean() > 0.5
+    assert ((draws.min(axis=0) <= guess[1]) & (guess[1] <= draws.max(axis=0))).all()
+    cold = model.complete(holes, strategy="mean", temperature=1e-6).income
+    np.testing.assert_allclose(cold, guess[1])
+
+
 def test_completions_keep_the_index(model):
     X = people(20, seed=6).iloc[::2].assign(age=np.nan)
     assert model.complete(X, random_state=0).index.tolist() == X.index.tolist()
@@ -288,7 +312,7 @@ def test_transform_fills_missing_cells_with_the_best_guess_and_keeps_all_others(
     model = OrderlessNADE(max_iter=30, random_state=0).fit(holes)
     filled = model.transform(holes)
     pd.testing.assert_frame_equal(filled, model.transform(holes))
-    pd.testing.assert_frame_equal(filled, model.complete(holes, strategy="mean", random_state=0))
+    pd.testing.assert_frame_equal(filled, model.complete(holes, strategy="mean"))
     pd.testing.assert_frame_equal(filled.where(holes.notna()), holes)
     alone = pd.concat([model.transform(holes[i : i + 1]) for i in range(20)])
     pd.testing.assert_frame_equal(alone, filled[:20])

@@ -211,10 +211,10 @@ def choose(logits, uniform, temperature=1.0, top_k=None, top_p=None):
 
 
 def probabilities(logits, temperature=1.0, top_k=None, top_p=None):
-    """Return the probabilities (n, n_codes) with which :func:`choose` draws each code."""
+    """Return the probabilities (..., n_codes) with which :func:`choose` draws each code for logits of this shape."""
     cut, codes = _cut(logits, temperature, top_k, top_p)
     found = torch.softmax(cut, dim=-1)
-    return found if codes is None else torch.zeros_like(logits).scatter(1, codes, found)
+    return found if codes is None else torch.zeros_like(logits).scatter(-1, codes, found)
 
 
 def _cut(logits, temperature, top_k, top_p):
