@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .copula import NormalCopula
 from .draws import Dropout, generator_for, linear, uniform
 from .grids.sampling import choose, probabilities
 
@@ -72,6 +73,22 @@ class ColumnCodes(NamedTuple):
         return [column for column, is_number in enumerate(self.is_number) if is_number]
 
 
+class Context(NamedTuple):
+    """What the known columns of rows say of the others.
+
+    Attributes
+    ----------
+    h : Tensor of shape (b, width)
+        What the network makes of them.
+    mean, std : Tensor of shape (b, n_numbers), or None
+        Of the scores of the numbers given the known ones; None without a copula.
+    """
+
+    h: torch.Tensor
+    mean: torch.Tensor | None = None
+    std: torch.Tensor | None = None
+
+
 def _starts(sizes):
     starts = [0]
     for size in sizes:
@@ -110,6 +127,8 @@ class OrderlessNetwork(nn.Module):
         Degree of the polynomial that the logits of numbers are.
     free_codes : bool
         Whether codes of numbers have embeddings and logits of their own as well.
+    copula : bool
+        Whether the logits of numbers are those of a :class:`~skvq.nn.copula.NormalCopula` at the start.
     dropout : float in [0, 1)
     generator : torch.Generator
         Draws the starting weights.
@@ -124,7 +143,7 @@ class OrderlessNetwork(nn.Module):
     values: torch.Tensor
     own: torch.Tensor
 
-    def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, dropout, generator):
+    def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, copula, dropout, generator):
         super().__init__()
         self.codes = codes
         n_columns, n_codes, with_fine = codes.n_columns, codes.starts[-1], codes.with_fine
@@ -150,9 +169,16 @@ class OrderlessNetwork(nn.Module):
         self.fine_given = uniform((len(with_fine), most_coarse, FINE_WIDTH), 10, generator)
         self.fine_head = nn.Parameter(torch.zeros(len(with_fine), FINE_WIDTH, most_fine))
         self.fine_bias = nn.Parameter(torch.zeros(len(with_fine), most_coarse, most_fine))
-        self._index(most_coarse)
+        self.copula = self._copula() if copula else None
+        self._index()
 
-    def _index(self, most_coarse):
+    def _copula(self):
+        codes = self.codes
+        n_coarse = max(codes.n_coarse[column] for column in codes.numbers)
+        n_fine = max((codes.n_fine[column] for column in codes.with_fine), default=1)
+        return NormalCopula(len(codes.numbers), n_coarse, len(codes.with_fine), n_fine)
+
+    def _index(self):
         """Keep where things are: of no use in a file."""
         codes = self.codes
         starts, token_starts = codes.starts, codes.token_starts
@@ -163,6 +189,19 @@ class OrderlessNetwork(nn.Module):
             "n_fine": torch.tensor(codes.n_fine),
             "column_of": column_of,  # of the coarse codes of all columns in a row
             "with_fine": torch.tensor(codes.with_fine, dtype=torch.int64),
+            "numbers": torch.tensor(codes.numbers, dtype=torch.int64),
+            # Of the coarse codes of all numbers: the number, the code, and its place among those of all columns.
+            "number_codes": torch.tensor(
+                [
+                    (number, code, codes.starts[column] + code)
+                    for number, column in enumerate(codes.numbers)
+                    for code in range(codes.n_coarse[column])
+                ],
+                dtype=torch.int64,
+            )
+            .view(-1, 3)
+            .T,
+            "number_with_fine": torch.tensor([codes.numbers.index(column) for column in codes.with_fine]).long(),
         }.items():
             self.register_buffer(name, value, persistent=False)
 
@@ -172,7 +211,7 @@ class OrderlessNetwork(nn.Module):
         return self.codes.n_columns
 
     @torch.no_grad()
-    def start_from(self, rows, values, present, *, prior_rows=1.0):
+    def start_from(self, rows, values, present, ends=None, *, prior_rows=1.0):
         """Set the biases to the marginals of rows of codes, and tell the network the values of the codes of numbers.
 
         Parameters
@@ -182,6 +221,9 @@ class OrderlessNetwork(nn.Module):
             For each column the value of each of its codes, about standard normal; zeros where they have none.
         present : list of Tensor of bool
             For each column which of its codes there are: a coarse code may have fewer fine ones than another.
+        ends : list of Tensor or None
+            For each number where its codes begin and end, as scores (n_coarse, n_fine + 1); None for other columns.
+            For a network with a copula only.
         prior_rows : float, default=1.0
             Rows that are added to the counts of a column, equally over its coarse codes.
         """
@@ -213,14 +255,23 @@ class OrderlessNetwork(nn.Module):
             there = present[column].view(n_coarse, n_fine)
             self.fine_bias[index].fill_(NEVER)
             self.fine_bias[index, :n_coarse, :n_fine] = torch.where(there, (counts + 0.5).log(), NEVER)
+        if self.copula is not None:
+            self.copula.start_ends([ends[column] for column in codes.numbers], self.number_with_fine.tolist())
+            self.copula.start_correlation(*self._scores(rows.clamp_min(0), (rows >= 0).float()))
 
     def _split(self, rows):
         """Return the coarse and the fine codes, (b, n_columns) each, of rows of codes."""
         coarse = torch.div(rows, self.n_fine, rounding_mode="floor")
         return coarse, rows - coarse * self.n_fine
 
-    def context(self, rows, known):
-        """Return what the network makes of the known columns, (b, width).
+    def _scores(self, rows, known):
+        """Return the scores of the numbers of rows of codes, and 1.0 where they are known and have one: (b, q) each."""
+        coarse = torch.div(rows, self.n_fine, rounding_mode="floor")[:, self.numbers]
+        has_score = self.copula.has_score[torch.arange(len(self.numbers), device=rows.device), coarse]
+        return self.values[(rows + self.token_starts)[:, self.numbers]], known[:, self.numbers] * has_score
+
+    def context(self, rows, known, column=None):
+        """Return what the known columns say of all others, or, with `column`, of this one: a Context.
 
         `rows` (b, n_columns) are codes, int64, `known` (b, n_columns) is 1.0 where they are known.
         """
@@ -232,12 +283,22 @@ class OrderlessNetwork(nn.Module):
         value = self.values[rows + self.token_starts][..., None]
         x = torch.cat([x, value, value.square(), torch.ones_like(value)], dim=-1) * known[..., None]
         h = self.blocks(self.dropout(self.first(x.flatten(1))))
-        return F.silu(self.norm(h))
+        h = F.silu(self.norm(h))
+        if self.copula is None or column is not None and not self.codes.is_number[column]:
+            return Context(h)
+        number = None if column is None else self.codes.numbers.index(column)
+        with torch.autocast(h.device.type, enabled=False):
+            return Context(h, *self.copula.given(*self._scores(rows, known), number))
 
-    def _coarse_logits(self, h):
-        """Return the logits of the coarse codes of all columns in a row, (b, n_codes)."""
+    def _coarse_logits(self, context):
+        """Return the logits of the coarse codes of all columns in a row, (b, n_codes), float32."""
+        h = context.h
         logits = F.linear(h, self.head.weight * self.own, self.head.bias)
-        return logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials
+        logits = (logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials).float()
+        if self.copula is None:
+            return logits
+        number, code, place = self.number_codes
+        return logits.index_add(1, place, self.copula.coarse_terms(context.mean, context.std)[:, number, code])
 
     def _log_sums(self, logits):
         """Return log Σ exp(logit) over the codes of each column: (b, n_codes) → (b, n_columns).
@@ -250,25 +311,41 @@ class OrderlessNetwork(nn.Module):
         powers = torch.exp(logits - largest[:, self.column_of])
         return largest + torch.zeros_like(largest).scatter_add(1, of_columns, powers).log()
 
-    def _coarse_logits_of(self, h, column):
+    def _coarse_logits_of(self, context, column):
         """Return the logits of the coarse codes of one column, (b, n_coarse)."""
-        part = slice(self.codes.starts[column], self.codes.starts[column + 1])
+        h, part = context.h, slice(self.codes.starts[column], self.codes.starts[column + 1])
         logits = F.linear(h, self.head.weight[part] * self.own[part], self.head.bias[part])
-        return logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials[:, part]
+        logits = logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials[:, part]
+        if self.copula is None or not self.codes.is_number[column]:
+            return logits
+        number = self.codes.numbers.index(column)
+        terms = self.copula.coarse_terms_of(context.mean, context.std, number)
+        return logits + terms[:, : self.codes.n_coarse[column]]
 
-    def _fine_logits(self, h, coarse):
+    def _fine_logits(self, context, coarse):
         """Return the logits of the fine codes given the coarse ones (b, n_with_fine): (b, n_with_fine, most_fine)."""
+        h = context.h
         each = torch.arange(len(self.with_fine), device=h.device)
         g = self.fine_hidden(h).view(len(h), len(each), FINE_WIDTH)
         g = F.silu(g + self.fine_given[each, coarse])
-        return torch.einsum("bjw,jwf->bjf", g, self.fine_head) + self.fine_bias[each, coarse]
+        logits = torch.einsum("bjw,jwf->bjf", g, self.fine_head).float() + self.fine_bias[each, coarse]
+        if self.copula is None:
+            return logits
+        return logits + self.copula.fine_terms(context.mean, context.std, each, self.number_with_fine, coarse)
 
-    def _fine_logits_of(self, h, coarse, index):
-        """Return the logits (b, most_fine) of the fine codes of the column ``with_fine[index]``, coarse ones (b,)."""
+    def _fine_logits_of(self, context, coarse, index):
+        """Return the logits (b, n, most_fine) of the fine codes of the column ``with_fine[index]``, coarse ones (b, n).
+
+        Coarse codes (1, n) are those of all rows.
+        """
         part = slice(index * FINE_WIDTH, (index + 1) * FINE_WIDTH)
-        g = F.linear(h, self.fine_hidden.weight[part], self.fine_hidden.bias[part])
+        g = F.linear(context.h[:, None], self.fine_hidden.weight[part], self.fine_hidden.bias[part])
         g = F.silu(g + self.fine_given[index, coarse])
-        return g @ self.fine_head[index] + self.fine_bias[index, coarse]
+        logits = g @ self.fine_head[index] + self.fine_bias[index, coarse]
+        if self.copula is None:
+            return logits
+        number = self.number_with_fine[index : index + 1]
+        return logits + self.copula.fine_terms(context.mean, context.std, index, number, coarse)
 
     def log_prob_terms(self, rows, known):
         """Return log p(code of the column | known columns), in nats, for every column: (b, n_columns).
@@ -276,42 +353,42 @@ class OrderlessNetwork(nn.Module):
         Of a column that is itself known the value has no meaning.
         """
         coarse, fine = self._split(rows)
-        h = self.context(rows, known)
-        logits = self._coarse_logits(h).float()
+        context = self.context(rows, known)
+        logits = self._coarse_logits(context)
         terms = logits.gather(1, coarse + self.starts) - self._log_sums(logits)
         if not len(self.with_fine):
             return terms
-        logits = self._fine_logits(h, coarse[:, self.with_fine])
+        logits = self._fine_logits(context, coarse[:, self.with_fine])
         fine_terms = logits.log_softmax(dim=-1).gather(-1, fine[:, self.with_fine, None])[..., 0]
         return terms.index_add(1, self.with_fine, fine_terms)
 
     def log_prob_of(self, rows, known, column):
         """Return log p(code of one column | known columns), in nats: (b,)."""
         coarse, fine = (part[:, column] for part in self._split(rows))
-        h = self.context(rows, known)
-        terms = self._coarse_logits_of(h, column).log_softmax(dim=-1).gather(1, coarse[:, None])[:, 0]
+        context = self.context(rows, known, column)
+        terms = self._coarse_logits_of(context, column).log_softmax(dim=-1).gather(1, coarse[:, None])[:, 0]
         if self.codes.n_fine[column] > 1:
-            logits = self._fine_logits_of(h, coarse, self.codes.with_fine.index(column))
+            logits = self._fine_logits_of(context, coarse[:, None], self.codes.with_fine.index(column))[:, 0]
             terms = terms + logits.log_softmax(dim=-1).gather(1, fine[:, None])[:, 0]
         return terms
 
-    def probabilities_of(self, h, column, *, never=None, **options):
-        """Return the probabilities of the codes of one column for a `context` h (b, width): (b, n_coarse * n_fine).
+    def probabilities_of(self, context, column, *, never=None, **options):
+        """Return the probabilities of the codes of one column for a :meth:`context`: (b, n_coarse * n_fine).
 
         `never` is a coarse code that is not drawn, or None; options are those of
         :func:`~skvq.nn.grids.sampling.choose`.
         """
-        found = probabilities(self._logits_without(h, column, never), **options)
+        found = probabilities(self._logits_without(context, column, never), **options)
         n_fine = self.codes.n_fine[column]
         if n_fine == 1:
             return found
-        coarse = torch.arange(self.codes.n_coarse[column], device=h.device)
-        fine = self._fine_logits_of(h[:, None], coarse, self.codes.with_fine.index(column))  # (b, n_coarse, most_fine)
+        coarse = torch.arange(self.codes.n_coarse[column], device=found.device)[None]
+        fine = self._fine_logits_of(context, coarse, self.codes.with_fine.index(column))  # (b, n_coarse, most_fine)
         return (found[..., None] * probabilities(fine[..., :n_fine], **options)).flatten(1)
 
-    def _logits_without(self, h, column, never):
+    def _logits_without(self, context, column, never):
         """Return the logits of the coarse codes of one column, (b, n_coarse): of the code `never` -inf, unless None."""
-        logits = self._coarse_logits_of(h, column)
+        logits = self._coarse_logits_of(context, column)
         if never is not None:
             logits[:, never] = -torch.inf
         return logits
@@ -339,11 +416,11 @@ class OrderlessNetwork(nn.Module):
         for column in order:
             unknown = known[:, column] == 0
             if bool(unknown.any()):
-                h = self.context(rows[unknown], known[unknown])
-                logits = self._logits_without(h, column, None if never is None else never[column])
+                context = self.context(rows[unknown], known[unknown], column)
+                logits = self._logits_without(context, column, None if never is None else never[column])
                 codes = choose(logits, uniform[unknown, column, 0], **options)
                 if self.codes.n_fine[column] > 1:
-                    logits = self._fine_logits_of(h, codes, self.codes.with_fine.index(column))
+                    logits = self._fine_logits_of(context, codes[:, None], self.codes.with_fine.index(column))[:, 0]
                     fine = choose(logits, uniform[unknown, column, 1], **options)
                     codes = codes * self.codes.n_fine[column] + fine
                 rows[unknown, column] = codes

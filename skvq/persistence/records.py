@@ -8,7 +8,7 @@ depend on the file.
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from numbers import Real
 from types import MappingProxyType, NoneType, UnionType
 from typing import Literal, Union, get_args, get_origin
@@ -52,9 +52,12 @@ def from_json(kind, data, limits=None, bounds=MappingProxyType({})):
         (value, limits) → whether the value can be, by the name of a field. For other fields it is :func:`sizes`.
     """
     types = {field.name: field.type for field in fields(kind)}
-    check_keys(data, types)
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}
+    check_keys(data, set(types) - optional | optional & set(data if isinstance(data, dict) else ()))
     found = {}
     for name, part in types.items():
+        if name not in data:
+            continue
         try:
             found[name] = convert(data[name], part, limits, bounds)
         except ValueError as error:

@@ -149,9 +149,9 @@ def best_guesses(network, rows, known, values, never, options):
     for batch in batches(rows, SCORED_ROWS, "filling rows"):
         part = slice(start, start + len(batch))
         codes = fill_block(batch.clamp_min(0))
-        h = network.context(codes, fill_block(torch.from_numpy(known[part]).float().to(codes.device)))
+        context = network.context(codes, fill_block(torch.from_numpy(known[part]).float().to(codes.device)))
         for column in np.flatnonzero(~known[part].all(axis=0)):
-            likely = network.probabilities_of(h, column, never=never[column], **options)[: len(batch)]
+            likely = network.probabilities_of(context, column, never=never[column], **options)[: len(batch)]
             likely = likely.cpu().double().numpy()
             found[part, column] = likely.argmax(axis=1) if values[column] is None else likely @ values[column]
         start += len(batch)

@@ -324,6 +324,8 @@ class NADESizes:
     n_blocks, n_bins, n_units, degree : int
     dropout : float
     free_codes : bool
+    copula : bool, default=False
+        Whether the network starts from a Gaussian copula of the numbers; files of version 0.1.0 do not tell.
     """
 
     n_coarse: tuple[int, ...]
@@ -335,6 +337,7 @@ class NADESizes:
     degree: int
     dropout: float
     free_codes: bool
+    copula: bool = False
 
     @property
     def codes(self):
@@ -350,11 +353,14 @@ class NADESizes:
             embedding_dim=EMBEDDING_DIM,
             degree=self.degree,
             free_codes=self.free_codes,
+            copula=self.copula,
             dropout=self.dropout,
             generator=generator,
         )
 
 
+# Columns of numbers that have a Gaussian copula, at most: the time of a step grows with the third power.
+MOST_NUMBERS = 64
 # Rows of a table below which an orderless network overfits more than it learns, unless it is small and smooth.
 FEW_TABLE_ROWS = 2_000
 # Length of the vector that stands for a known code of a column.

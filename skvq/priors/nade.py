@@ -30,7 +30,7 @@ from ..persistence.records import from_json
 from ..training.batches import Rows, as_array, drawn_order
 from . import schema
 from .columns import best_guesses, draw_orders, draw_rows, log_probabilities
-from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
+from .defaults import COMPLETION, MOST_NUMBERS, NADE, NADESizes, automatic_nade, nade_training
 from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
@@ -281,7 +281,12 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         holds_out = self._holds_out(held_out, True)
         n_training = self._n_training(rows, holds_out)
         codes = self._table_codes
-        sizes = NADESizes(**codes.codes._asdict(), n_blocks=int(self.n_blocks), **self._sizes_for(len(rows)))
+        sizes = NADESizes(
+            **codes.codes._asdict(),
+            n_blocks=int(self.n_blocks),
+            copula=1 < len(codes.codes.numbers) <= MOST_NUMBERS,
+            **self._sizes_for(len(rows)),
+        )
         return Recipe(
             sizes,
             nade_training(n_training),

@@ -2,7 +2,9 @@
 
 import numpy as np
 import torch
+from scipy.special import ndtri
 
+from ...nn.copula import FARTHEST
 from ...nn.nade import ColumnCodes
 
 # A column of no more pieces than this has no fine codes.
@@ -76,13 +78,27 @@ class _Pieces:
 
     def values(self):
         """Return the standard-normal scores of the codes, divided by their standard deviation."""
-        mass = np.array(self.marginal.mass)
-        scores = self.marginal.scores
-        mean = mass @ scores
-        scale = np.sqrt(mass @ np.square(scores - mean)) or 1.0
         found = np.zeros(len(self.piece_of_code))
-        found[self.code_of_piece] = (scores - mean) / scale
+        found[self.code_of_piece] = self._standardised(self.marginal.scores)
         return found
+
+    def ends(self):
+        """Return where the codes begin and end on the scale of `values`, ndarray (n_coarse, n_fine + 1).
+
+        The fine codes that a coarse one lacks begin and end where its last one ends.
+        """
+        mass = np.array(self.marginal.mass)
+        ends = self._standardised(ndtri(np.cumsum(mass)[:-1] / mass.sum()))
+        ends = np.concatenate([[-FARTHEST], ends, [FARTHEST]])
+        group = self.code_of_piece // self.n_fine
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        n_pieces = np.diff(np.append(first, len(group)))
+        return ends[first[:, None] + np.minimum(np.arange(self.n_fine + 1), n_pieces[:, None])]
+
+    def _standardised(self, scores):
+        mass, own = np.array(self.marginal.mass), self.marginal.scores
+        mean = mass @ own
+        return (scores - mean) / (np.sqrt(mass @ np.square(own - mean)) or 1.0)
 
     def present(self):
         there = np.zeros(len(self.piece_of_code), dtype=bool)
@@ -197,4 +213,5 @@ class TableCodes:
             if missing:
                 there[part.n_coarse * part.n_fine] = True
             present.append(torch.from_numpy(there))
-        network.start_from(rows, values, present)
+        ends = [torch.from_numpy(part.ends()).float() if part.is_number else None for part in self.parts]
+        network.start_from(rows, values, present, ends)
