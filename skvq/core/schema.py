@@ -29,11 +29,14 @@ ROW_VALUES = TRAINED_VALUES | {
     "_dtype_in": Literal["float32", "float64", "float128", "uint8"],
     "_table_in": dict,
     "_magnitude_in": tuple[float, float] | tuple[float, float, float, float],
+    "_frame_in": Literal["pandas", "polars"],
 }
-# What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, and,
-# which files of version 0.1.0 do not tell, how a row unfolds to a series, how large its values are and their range.
+# What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, the
+# kind of frame that series or images came in, and, which files of version 0.1.0 do not tell, how a row unfolds to a
+# series, how large its values are and their range.
 SOME_ROWS = frozenset(
     {*NAMES, "columns_", "_table_in", "series_shape_", "_channels_first", "_magnitude_in", "data_min_", "data_max_"}
+    | {"_frame_in", "_frame_names"}
 )
 BOUNDS = {"dropout": share, "n_blocks": layers(20)}
 
@@ -47,7 +50,8 @@ def row_arrays(build):
     """Return the arrays of a transformer of rows whose network ``build(architecture, generator)`` returns."""
     scaling = {"shift_": one_array(per_feature), "scale_": one_array(per_feature, valid=deviations)}
     ranges = {"data_min_": one_array(per_feature), "data_max_": one_array(per_feature)}
-    return TRAINED_ARRAYS | {"weights_": network_weights(build), "columns_": COLUMNS} | scaling | ranges
+    frame = {"_frame_names": labels(lambda estimator: estimator.n_features_in_, distinct=False)}
+    return TRAINED_ARRAYS | {"weights_": network_weights(build), "columns_": COLUMNS} | scaling | ranges | frame
 
 
 def check_device_and_seed(estimator):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,10 +30,19 @@ from .._warnings import warn_user
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.frames import with_index
 from ..core.generators import fit_transform
 from ..core.inference import decode, encode
 from ..core.kinds import in_kind
-from ..core.layout import UNSCALED, check_chunk, check_components, layout_of, learn_layout, tag_rows, with_index
+from ..core.layout import (
+    LEARNED_BESIDE,
+    UNSCALED,
+    check_chunk,
+    check_components,
+    layout_of,
+    learn_layout,
+    tag_rows,
+)
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
 from ..core.parameters import (
@@ -297,7 +306,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
     _schema = schema.VAE
     fit_transform = fit_transform
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
+    _learned_beside = LEARNED_BESIDE
 
     def __init__(
         self,
@@ -555,7 +564,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features), or of images if `fit` saw images
+        X : DataFrame if `fit` saw one, else ndarray of shape (n_samples, n_features), or of images if `fit` saw images
         """
         check_is_fitted(self, "weights_")
         n_samples, observation_noise, random_state = check_arguments(
@@ -605,10 +614,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
         rows, generator = self._rows(X), _torch_generator(random_source(random_state))
         draws = [inference.posterior_draws(self._network(), rows, generator) for _ in range(n_draws)]
         decoded = self._rows_of_each(np.stack(draws, axis=1), X)
-        if not isinstance(decoded, list):
-            return decoded
-        frames: Any = [with_index(frame, X) for frame in decoded]
-        return frames[0] if n_draws == 1 else frames
+        return decoded[0] if isinstance(decoded, list) and n_draws == 1 else decoded
 
     @in_kind
     @prepared
@@ -785,15 +791,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkE
 
     def _rows_of_each(self, z, X):
         """Return E[x | z] of z (n, m, n_components): an ndarray (n, m, ...), or m frames with the index of X."""
-        layout = layout_of(self)
-        if not layout.has_columns or layout.columns.frame is None:
+        if layout_of(self).frame is None:
             decoded = np.asarray(self._rows_from(z.reshape(-1, z.shape[-1])))
             return decoded.reshape(*z.shape[:2], *decoded.shape[1:])
-        frames = [self._rows_from(z[:, position]) for position in range(z.shape[1])]
-        for frame in frames:
-            if hasattr(frame, "index") and hasattr(X, "index"):
-                frame.index = X.index
-        return frames
+        return [with_index(self._rows_from(z[:, position]), X) for position in range(z.shape[1])]
 
     def __sklearn_tags__(self):
         tags = tag_rows(super().__sklearn_tags__())

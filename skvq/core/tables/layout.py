@@ -170,6 +170,15 @@ class TableLayout:
         return cells
 
     @property
+    def frame(self):
+        """What `fit` saw the table as: "pandas", "polars", or None for arrays."""
+        return self.columns.frame
+
+    def framed(self, X, like=None):
+        """Return X as it is: a prior of rows has seen the table that `fit` saw."""
+        return X
+
+    @property
     def is_mixed(self):
         """Whether the table holds anything but numbers without missing cells."""
         return not is_numeric(self.columns)
