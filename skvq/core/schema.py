@@ -20,6 +20,8 @@ NAMES = {"feature_names_in_": labels(lambda estimator: estimator.n_features_in_,
 # Of everything that the training loop trains.
 TRAINED_VALUES = {"n_features_in_": int, "n_iter_": int, "best_iter_": int | None, "architecture_": dict}
 TRAINED_ARRAYS = NAMES | {"history_": CURVES, "loss_curve_": CURVE, "validation_loss_curve_": CURVE}
+# How large the values of `fit` are, see :func:`~skvq.core.layout.magnitude_of`.
+MAGNITUDE = tuple[float, float] | tuple[float, float, float, float]
 # Of the transformers that give rows back.
 ROW_VALUES = TRAINED_VALUES | {
     "image_shape_": tuple[int, int] | tuple[int, int, int] | None,
@@ -28,7 +30,7 @@ ROW_VALUES = TRAINED_VALUES | {
     "_images_in": bool,
     "_dtype_in": Literal["float32", "float64", "float128", "uint8"],
     "_table_in": dict,
-    "_magnitude_in": tuple[float, float] | tuple[float, float, float, float],
+    "_magnitude_in": MAGNITUDE,
     "_frame_in": Literal["pandas", "polars"],
 }
 # What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, the

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names, check_is_fitted, validate_data
 
 from .. import metrics
 from .._typing import (
@@ -822,10 +822,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         layout, drawing = layout_of(self), {"n_draws": n_draws, "strategy": strategy, **options}
-        if isinstance(prior, RowPrior) or hasattr(X, "columns"):
-            validate_data(self, as_table(X), skip_check_array=True, reset=False)
         if isinstance(prior, RowPrior):
+            validate_data(self, as_table(X), skip_check_array=True, reset=False)
             return layout.framed(prior.complete(X, mask=mask, **drawing), X)
+        if hasattr(X, "columns"):
+            _check_feature_names(self, X, reset=False)
         if self.series_shape_ is not None:
             magnitude = getattr(self, "_magnitude_in", None)
             series = SeriesCompletion(layout, self._encode, self._decode, prior, NormalSeries.of(self), magnitude)

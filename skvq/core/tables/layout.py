@@ -160,8 +160,7 @@ class TableLayout:
     @property
     def usual(self):
         """Root mean squares (p,) of the cells of numbers in `fit`; infinity for constant and for other columns."""
-        measured = [column.kind in NUMERIC and column.std > 0 for column in self.columns]
-        return np.array([np.hypot(c.mean, c.std) if each else np.inf for c, each in zip(self.columns, measured)])
+        return self.columns.usual
 
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
