@@ -29,8 +29,9 @@ from ..core import inference
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, forgets_failure
+from ..core.frames import with_index
 from ..core.generators import fit_transform
-from ..core.layout import check_chunk, check_components, layout_of, learn_layout, tag_rows, with_index
+from ..core.layout import LEARNED_BESIDE, check_chunk, check_components, layout_of, learn_layout, tag_rows
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.naming import named
 from ..core.parameters import plain
@@ -264,7 +265,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     _schema = schema.AUTOENCODER
     fit_transform = fit_transform
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
+    _learned_beside = LEARNED_BESIDE
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_array, validate_data
 from .._warnings import warn_of_unknown_names, warn_user
 from ..training.batches import Rows, as_array, evenly_spaced
 from ..training.stored import StoredRows
+from .frames import Frame, with_index
 from .inference import phase
 from .naming import about_gaps, named, no_gaps, refuse_lists
 from .parameters import is_auto
@@ -96,6 +97,11 @@ LARGEST_AS_IT_IS = 1e17
 # Of components: what a network makes of them is within float32, with weights below a million.
 LARGEST_COMPONENT = 1e30
 IMAGES = ("images", "image_shape")
+# Fitted attributes whose names have no underscore at the end.
+LEARNED_BESIDE = (
+    *("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in"),
+    *("_frame_in", "_frame_names"),
+)
 
 
 def flatten_images(X, image_shape=None, called=IMAGES):
@@ -329,6 +335,11 @@ def shared_by(image_shape, series):
     return {"per_column": per_column, "n_channels": 1 if series is None else series.n_channels}
 
 
+def known_frame(estimator):
+    """Return the Frame that an estimator has learned, None for arrays."""
+    return Frame(estimator._frame_in, estimator._frame_names) if hasattr(estimator, "_frame_in") else None
+
+
 def is_clipped(estimator, image_shape):
     """Return whether rows of numbers that come back are cut to the range that `fit` saw: "auto" cuts images alone."""
     return image_shape is not None if is_auto(estimator.clip) else bool(estimator.clip)
@@ -356,7 +367,7 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
     Parameters
     ----------
     estimator : estimator
-        Learns, or is held to, the number and the names of the columns.
+        Learns, or is held to, the number and the names of the columns; a transformer learns the kind of frame too.
     X : array-like, CSR or CSC matrix where the estimator takes sparse ones, images (n, H, W) or (n, H, W, C)
         Or what gives chunks of these, which are written to a temporary file, see :mod:`skvq.core.sources`.
     shape : tuple of int or None
@@ -379,6 +390,8 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
         return store(chunks_of(X, image_shape=shape), check, reset=reset)
     rows, found = flatten_images(X, shape, called) if series is None else series.flatten(X)
     of_codes = not hasattr(estimator, "image_shape")
+    if reset and not of_codes and hasattr(rows, "columns"):
+        vars(estimator).update(Frame.of(rows).attributes())
     accept_sparse = "csr" if get_tags(estimator).input_tags.sparse else False
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # in the sum of huge values that scikit-learn looks at
@@ -410,16 +423,6 @@ def check_rows_advised(estimator, X, shape, *, reset, series):
         from .advice import advised
 
         raise advised(error, X, shape, series) from error.__cause__
-
-
-def with_index(found, like):
-    """Return rows with the index of another pandas DataFrame of as many, where both are such; else as they are."""
-    has_index = all(
-        type(part).__module__.partition(".")[0] == "pandas" and hasattr(part, "columns") for part in (found, like)
-    )
-    if has_index and len(found) == len(like):
-        found.index = like.index
-    return found
 
 
 def largest_of_rows(X):
@@ -488,6 +491,8 @@ class RowLayout:
         The range that `fit` saw, see :func:`ranges`; None for models of older versions, whose files do not tell.
     clip : bool
         Whether values that come back are cut to that range.
+    frame : Frame or None
+        What `fit` saw the rows as; None for arrays.
     """
 
     image_shape: tuple | None
@@ -499,6 +504,7 @@ class RowLayout:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     clip: bool = False
+    frame: Frame | None = None
 
     @classmethod
     def fit(cls, estimator, X, *, standardize):
@@ -537,8 +543,8 @@ class RowLayout:
         else:
             check_scale(rows)
         low, high = ranges(rows, **sharing)
-        clip = is_clipped(estimator, image_shape)
-        return cls(image_shape, found is not None, dtype, shift, scale, series, low, high, clip), rows
+        clip, frame = is_clipped(estimator, image_shape), known_frame(estimator)
+        return cls(image_shape, found is not None, dtype, shift, scale, series, low, high, clip, frame), rows
 
     @classmethod
     def of(cls, estimator):
@@ -554,6 +560,7 @@ class RowLayout:
             getattr(estimator, "data_min_", None),
             getattr(estimator, "data_max_", None),
             is_clipped(estimator, estimator.image_shape_),
+            known_frame(estimator),
         )
 
     def attributes(self):
@@ -636,7 +643,7 @@ class RowLayout:
 
         Returns
         -------
-        X : ndarray of shape (n_rows, n_features), or of images if `fit` saw images
+        X : ndarray of shape (n_rows, n_features), of images if `fit` saw images, or a frame if it saw one
             Images of uint8 are rounded, and cut off at 0 and 255; with `clip` other values are cut to the range that
             `fit` saw.
         """
@@ -649,7 +656,13 @@ class RowLayout:
                 np.clip(values, self.low, self.high, out=values)
             X[start : start + len(rows)] = values
         X = X if self.series is None else self.series.as_passed(X)
-        return X.reshape(n_rows, *self.x_shape)
+        return self.framed(X.reshape(n_rows, *self.x_shape))
+
+    def framed(self, X, like=None):
+        """Return rows X, ndarray (n, ...), or each of a list, as a frame with the index of `like` if `fit` saw one."""
+        if isinstance(X, list):
+            return [self.framed(part, like) for part in X]
+        return X if self.frame is None else with_index(self.frame.wrap(X.reshape(len(X), -1)), like)
 
 
 def is_table(estimator, X):

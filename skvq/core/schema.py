@@ -20,6 +20,8 @@ NAMES = {"feature_names_in_": labels(lambda estimator: estimator.n_features_in_,
 # Of everything that the training loop trains.
 TRAINED_VALUES = {"n_features_in_": int, "n_iter_": int, "best_iter_": int | None, "architecture_": dict}
 TRAINED_ARRAYS = NAMES | {"history_": CURVES, "loss_curve_": CURVE, "validation_loss_curve_": CURVE}
+# How large the values of `fit` are, see :func:`~skvq.core.layout.magnitude_of`.
+MAGNITUDE = tuple[float, float] | tuple[float, float, float, float]
 # Of the transformers that give rows back.
 ROW_VALUES = TRAINED_VALUES | {
     "image_shape_": tuple[int, int] | tuple[int, int, int] | None,
@@ -28,12 +30,15 @@ ROW_VALUES = TRAINED_VALUES | {
     "_images_in": bool,
     "_dtype_in": Literal["float32", "float64", "float128", "uint8"],
     "_table_in": dict,
-    "_magnitude_in": tuple[float, float] | tuple[float, float, float, float],
+    "_magnitude_in": MAGNITUDE,
+    "_frame_in": Literal["pandas", "polars"],
 }
-# What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, and,
-# which files of version 0.1.0 do not tell, how a row unfolds to a series, how large its values are and their range.
+# What only some of them hold: names of columns, what is known of a table that is more than an array of numbers, the
+# kind of frame that series or images came in, and, which files of version 0.1.0 do not tell, how a row unfolds to a
+# series, how large its values are and their range.
 SOME_ROWS = frozenset(
     {*NAMES, "columns_", "_table_in", "series_shape_", "_channels_first", "_magnitude_in", "data_min_", "data_max_"}
+    | {"_frame_in", "_frame_names"}
 )
 BOUNDS = {"dropout": share, "n_blocks": layers(20)}
 
@@ -47,7 +52,8 @@ def row_arrays(build):
     """Return the arrays of a transformer of rows whose network ``build(architecture, generator)`` returns."""
     scaling = {"shift_": one_array(per_feature), "scale_": one_array(per_feature, valid=deviations)}
     ranges = {"data_min_": one_array(per_feature), "data_max_": one_array(per_feature)}
-    return TRAINED_ARRAYS | {"weights_": network_weights(build), "columns_": COLUMNS} | scaling | ranges
+    frame = {"_frame_names": labels(lambda estimator: estimator.n_features_in_, distinct=False)}
+    return TRAINED_ARRAYS | {"weights_": network_weights(build), "columns_": COLUMNS} | scaling | ranges | frame
 
 
 def check_device_and_seed(estimator):

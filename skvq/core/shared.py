@@ -16,8 +16,8 @@ from sklearn.utils.validation import _num_samples
 from .._typing import ArrayLike, MatrixLike
 from ..nn import ranks
 from ..training.batches import PASS_VALUES
+from .frames import with_index
 from .inference import ROW_BLOCK
-from .layout import with_index
 from .sources import chunks_of, is_source
 
 Result = TypeVar("Result")

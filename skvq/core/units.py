@@ -15,6 +15,10 @@ FEWEST_ROWS, FEWEST_FOR_NARROW, FEWEST_PIXELS = 5, 10, 16
 # column, and rows of another class stay within; tables and series times 10 or 0.1 do not.
 ROWS_BEYOND, COLUMNS_BEYOND = 1.5, 3.0
 USUAL_SIZES, MOST_ROWS = (0.05, 0.99), (0.25, 0.75)
+# Of a table with one column: the quantiles of `fit` that are kept; the least share of each sign in X where it may have
+# both, and how far beyond these ends half of it is then; how far beyond them three quarters of a column of one sign
+# are; and how far these ends may be apart for small values to mean anything.
+ENDS, LEAST_OF_A_SIGN, BEYOND_BOTH, BEYOND_ONE, MOST_APART = (0.01, 0.99), 0.1, 2.0, 10.0, 4.0
 
 
 def _roots(X, weights):
@@ -72,9 +76,41 @@ def _largest(roots):
 
 
 def usual_sizes(X, usual):
-    """Return between which sizes nearly all rows of `fit` are, a pair of float; () where no row has a size."""
-    rows, _ = sizes(X, usual)
-    return tuple(np.quantile(rows, USUAL_SIZES).tolist()) if len(rows) else ()
+    """Return between which sizes nearly all rows of `fit` are, a pair of float; () where no row has a size.
+
+    A row of one value has no size; of a table with one column it is between which values nearly all of them are.
+    """
+    found, shares = (_one_column(X, usual), ENDS) if X.shape[1] == 1 else (sizes(X, usual)[0], USUAL_SIZES)
+    return tuple(np.quantile(found, shares).tolist()) if len(found) else ()
+
+
+def _one_column(X, usual):
+    """Return up to 1,000 values of a table with one column, divided by what is usual, without 0 and missing cells."""
+    some = X[evenly_spaced(X.shape[0], MEASURED_ROWS)]
+    values = (some.toarray() if sparse.issparse(some) else some).astype(np.float64).ravel() / usual
+    return values[~np.isnan(values) & (values != 0)]
+
+
+def _is_beyond_one_column(X, fitted, usual):
+    """Return whether a table with one column has values far beyond those of `fit`.
+
+    Ten rows of one end of a skewed column are beyond the other half of it by any factor. But units change no sign, and
+    no slice of a sorted column has both signs and large values. So columns of both signs are told at ten times their
+    values, and those of one sign at about fifty times, or more where their values are far apart.
+    """
+    values, (low, high) = _one_column(X, usual), fitted[2:4]
+    if len(values) < FEWEST_FOR_NARROW:
+        return False
+    found = np.abs(values)
+    if low < 0 < high:
+        has_both = LEAST_OF_A_SIGN <= (values < 0).mean() <= 1 - LEAST_OF_A_SIGN
+        return has_both and np.median(found) > max(-low, high) * BEYOND_BOTH
+    near, far = sorted((abs(low), abs(high)))
+    if (np.sign(values) != np.sign(low + high)).any():
+        return False
+    smaller, larger = np.quantile(found, MOST_ROWS)
+    is_large = smaller > max(BEYOND_ONE, far / near) * far
+    return is_large or (far < MOST_APART * near and larger * BEYOND_ONE < near)
 
 
 def _is_beyond(X, fitted, usual):
@@ -97,6 +133,11 @@ def warn_of_other_units(X, fitted, usual=None):
     zeros are in any units, and a few rows may be as small or as large by chance. Of ten rows or more of a table or of
     series the limits are narrower: most rows beyond nearly all of `fit`, in most columns.
 
+    A table with one column tells less, since its rows may be the end of a skewed column. Of ten rows or more, values of
+    both signs are told at ten times those of `fit`, and values of one sign at about fifty times: in either direction
+    where they are alike, such as temperatures in kelvin, and at more where they are far apart. Smaller values of other
+    columns are not told: values near 0 occur in any units.
+
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
@@ -112,7 +153,11 @@ def warn_of_other_units(X, fitted, usual=None):
     if not len(filled):
         return
     found = float(filled.max())
-    if fitted[0] / FACTOR <= found and filled.min() / FACTOR <= fitted[1] and not _is_beyond(X, fitted, usual):
+    if usual is not None and X.shape[1] == 1 and len(fitted) == 4:
+        is_beyond = _is_beyond_one_column(X, fitted, usual)
+    else:
+        is_beyond = fitted[0] / FACTOR > found or filled.min() / FACTOR > fitted[1] or _is_beyond(X, fitted, usual)
+    if not is_beyond:
         return
     small = found < fitted[1]
     is_byte = 0.5 < (fitted[1] / found if small else found / fitted[1]) / BYTE_RANGE < 2.0

@@ -16,9 +16,10 @@ from .._typing import ArrayLike, Device, NDArray, Path, RandomState, Self, typed
 from ..core.callbacks import FitTask, with_callbacks
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe, Start, forgets_failure
+from ..core.frames import with_index
 from ..core.inference import phase
 from ..core.kinds import in_kind
-from ..core.layout import with_index
+from ..core.layout import magnitude_of
 from ..core.lazy import lazy, scores
 from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source, to_json
@@ -26,6 +27,7 @@ from ..core.pixels import TABLES_ONLY, warn_of_pixels
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, is_numeric, learn_columns
+from ..core.units import warn_of_other_units
 from ..persistence.records import from_json
 from ..training.batches import Rows, as_array, drawn_order
 from . import schema
@@ -162,7 +164,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
 
     _schema = schema.ORDERLESS_NADE
     _parameter_constraints = NADE
-    _learned_beside = ("_table_in",)
+    _learned_beside = ("_table_in", "_magnitude_in")
     _caches = ("_module", "_table", "_codes")
 
     def __init__(
@@ -247,6 +249,10 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             warn_of_pixels(cells, way_out=TABLES_ONLY)
         self.columns_ = [to_json(column) for column in columns]
         self._table_in = {"frame": columns.frame, "dtype": columns.dtype}
+        self._magnitude_in = magnitude_of(cells, columns.usual)
+        if held_out is not None:
+            with named(X="X_val"):
+                warn_of_other_units(held_out, self._magnitude_in, columns.usual)
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
         self._codes, self._table = (self.columns_, codes), (self.columns_, columns)
         generator = self._generator()
@@ -357,6 +363,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         check_rows_memory((self.n_features_in_,), n_samples=n_samples)
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
+        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return with_index(columns.restore(self._draw(cells, known, random_state, options)), given)
 
@@ -440,6 +447,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
                 )
             cells = np.where(mask, cells, np.nan)
         known = ~np.isnan(cells)
+        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual)
         incomplete = np.flatnonzero(~known.all(axis=1))
         if strategy == "mean":
             draws = [self._best_guesses(columns, cells[incomplete], options)]
@@ -501,6 +509,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         check_is_fitted(self, "weights_")
         columns, codes = columns_of(self), self._table_codes
         cells = check_cells(self, X, columns)
+        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual)
         rows = Rows(codes.rows(cells), dtype=torch.int64, device=resolve_device(self.device))
         unknown = np.isnan(cells) & (np.array([column.missing for column in columns]) == 0)
         found = []

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..core.loaded import check_network
-from ..core.schema import BOUNDS, NAMES, TRAINED_ARRAYS, TRAINED_VALUES, check_device_and_seed
+from ..core.schema import BOUNDS, MAGNITUDE, NAMES, TRAINED_ARRAYS, TRAINED_VALUES, check_device_and_seed
 from ..core.tables.codes import TableCodes
 from ..core.tables.saved import COLUMNS, check_columns
 from ..persistence.documents import Schema
@@ -145,7 +145,7 @@ def _orders(array):
 
 ORDERLESS_NADE = Schema(
     "OrderlessNADE",
-    TRAINED_VALUES | {"_table_in": dict},
+    TRAINED_VALUES | {"_table_in": dict, "_magnitude_in": MAGNITUDE},
     TRAINED_ARRAYS
     | {
         "weights_": network_weights(lambda sizes, generator: from_json(NADESizes, sizes).build(generator)),
@@ -155,5 +155,5 @@ ORDERLESS_NADE = Schema(
     check_nade,
     check_device_and_seed,
     check_nade_columns,
-    optional=frozenset(NAMES),
+    optional=frozenset({*NAMES, "_magnitude_in"}),
 )

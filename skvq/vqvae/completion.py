@@ -140,7 +140,9 @@ class ImageCompletion:
             raise ValueError("mask=None is for tables; images need one, True where a pixel is known")
         images = check_values(X, shapes_of_images(self.layout.image_shape))
         known = check_mask(mask, images.shape, self.layout.image_shape)
-        rows = self.check(np.where(known, images.reshape(known.shape), self.layout.shift), known=known)
+        filled = np.where(known, images.reshape(known.shape), self.layout.shift)
+        filled = self.layout.framed(filled) if hasattr(X, "columns") else filled  # of names that are known to be right
+        rows = self.check(filled, known=known)
         fill = self._by_patches if self.spec.is_image else self._as_a_whole
         random_state = random_source(random_state)
         drawn = several(lambda: fill(rows, known, random_state=random_state, **options), n_draws, strategy)
@@ -150,11 +152,15 @@ class ImageCompletion:
         drawn = [np.where(known, rows, filled).astype(dtype).reshape(images.shape) for filled in drawn]
         return drawn[0] if len(drawn) == 1 else drawn
 
+    def _decoded(self, codes):
+        """Return the rows (n, n_features) that codes stand for, in the units of X."""
+        return np.asarray(self.decode(codes)).reshape(len(codes), -1)
+
     def _by_patches(self, rows, known, **options):
         """Return rows by the codes of patches, those drawn that are not known to the last pixel."""
         codes = self.encode(rows)
         patches = known_codes(known, self.layout.row_shape, self.spec)
-        return self.decode(self.prior.complete(codes, patches, **options)).reshape(known.shape)
+        return self._decoded(self.prior.complete(codes, patches, **options))
 
     def _as_a_whole(self, rows, known, *, n_candidates, random_state, **options):
         """Return rows by codes of whole images, fitted to the known pixels from the nearest of some draws on.
@@ -163,11 +169,11 @@ class ImageCompletion:
         """
         least, nearest = np.full(len(rows), np.inf), np.empty(rows.shape)
         for _ in range(N_DRAWS):
-            drawn = self.decode(self.prior.sample(len(rows), random_state=random_state, **options)).reshape(rows.shape)
+            drawn = self._decoded(self.prior.sample(len(rows), random_state=random_state, **options))
             misfit = np.square(np.where(known, drawn - rows, 0.0)).sum(axis=1)
             better = misfit < least
             least[better], nearest[better] = misfit[better], drawn[better]
         x_hat = nearest
         for _ in range(N_ROUNDS):
-            x_hat = self.decode(self.encode(np.where(known, rows, x_hat))).reshape(rows.shape)
+            x_hat = self._decoded(self.encode(np.where(known, rows, x_hat)))
         return x_hat

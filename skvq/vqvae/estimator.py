@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names, check_is_fitted, validate_data
 
 from .. import metrics
 from .._typing import (
@@ -34,9 +34,10 @@ from ..core.callbacks import FitTask, with_callbacks
 from ..core.codes import CODE_DTYPE, check_code_rows, check_codes
 from ..core.device import prepared, resolve_device
 from ..core.estimator import NetworkEstimator, Recipe
+from ..core.frames import with_index
 from ..core.generators import fit_transform
 from ..core.kinds import in_kind
-from ..core.layout import check_chunk, check_held_out, layout_of, learn_layout, tag_rows, with_index
+from ..core.layout import LEARNED_BESIDE, check_chunk, check_held_out, layout_of, learn_layout, tag_rows
 from ..core.lazy import components, lazy, rows_back, scores
 from ..core.parameters import check_arguments, is_auto, plain
 from ..core.tables.layout import as_table
@@ -364,7 +365,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     _schema = schema.VQVAE
     fit_transform = fit_transform
     _parameter_constraints = CONSTRAINTS
-    _learned_beside = ("_channels_first", "_images_in", "_dtype_in", "_table_in", "_magnitude_in")
+    _learned_beside = LEARNED_BESIDE
     _caches = (*NetworkEstimator._caches, "_arranged")  # the arrangement of the codes, during `fit`
 
     def __init__(
@@ -694,7 +695,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         prior = self._fitted_prior()
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
         if isinstance(prior, RowPrior):
-            return prior.sample(n_samples, given=given, **options)
+            return layout_of(self).framed(prior.sample(n_samples, given=given, **options))
         if given is not None:
             raise ValueError(
                 f"given needs a prior of rows, but this one, {type(self.prior_).__name__}, is one of codes, each of "
@@ -795,8 +796,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
         Returns
         -------
-        X_complete : like X; ndarray of the shape of X, in the dtype of :meth:`inverse_transform`, for images and
-            series
+        X_complete : like X; for images and series in the dtype of :meth:`inverse_transform`, a DataFrame if `fit` saw
+            one, else ndarray of the shape of X
             Known values are those of X, in that dtype; where `fit` saw images of uint8, in the dtype of X.
 
         Raises
@@ -820,14 +821,16 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             top_p=top_p,
         )
         options = {"random_state": random_state, "temperature": temperature, "top_k": top_k, "top_p": top_p, "y": y}
+        layout, drawing = layout_of(self), {"n_draws": n_draws, "strategy": strategy, **options}
         if isinstance(prior, RowPrior):
             validate_data(self, as_table(X), skip_check_array=True, reset=False)
-            return prior.complete(X, mask=mask, n_draws=n_draws, strategy=strategy, **options)
-        layout = layout_of(self)
+            return layout.framed(prior.complete(X, mask=mask, **drawing), X)
+        if hasattr(X, "columns"):
+            _check_feature_names(self, X, reset=False)
         if self.series_shape_ is not None:
             magnitude = getattr(self, "_magnitude_in", None)
             series = SeriesCompletion(layout, self._encode, self._decode, prior, NormalSeries.of(self), magnitude)
-            return series.complete(X, mask, n_draws=n_draws, n_candidates=n_candidates, strategy=strategy, **options)
+            return layout.framed(series.complete(X, mask, n_candidates=n_candidates, **drawing), X)
         if self.image_shape_ is None:
             raise ValueError(
                 f"complete needs a prior of rows for tables, but this one, {type(self.prior_).__name__}, is one of "
@@ -835,7 +838,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             )
         check = functools.partial(layout.check, self)
         completion = ImageCompletion(layout, self._spec, check, self._encode, self._decode, prior)
-        return completion.complete(X, mask, n_draws=n_draws, strategy=strategy, n_candidates=n_candidates, **options)
+        return layout.framed(completion.complete(X, mask, n_candidates=n_candidates, **drawing), X)
 
     @typed(available_if(has_prior))
     @prepared

@@ -64,7 +64,7 @@ class SeriesCompletion:
 
     def _series(self, codes):
         """Return the rows (n, length * C) that codes stand for, time first, in the units of X."""
-        return self.layout.series.time_first(self.decode(codes).reshape(len(codes), -1)).astype(np.float64)
+        return self.layout.series.time_first(np.asarray(self.decode(codes)).reshape(len(codes), -1)).astype(np.float64)
 
     def complete(self, X, mask, *, n_draws, n_candidates, strategy, random_state, temperature, y, top_k, top_p):
         """Return X with its gaps filled: an array like X, or a list of them with several draws.

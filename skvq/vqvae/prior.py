@@ -337,7 +337,7 @@ class RowPrior:
 
         Of StoredRows it sees those that stand for all: it learns from fewer rows than these.
         """
-        with task.delegate("prior", self.estimator), self._said_once():
+        with task.delegate("prior", self.estimator), self._said_once(), _ignoring("X_val .*rows in other units"):
             return self.estimator.fit(in_memory(X), X_val=in_memory(X_val))
 
     def sample(self, n_samples, *, y, **options):

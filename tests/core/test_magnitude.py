@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
@@ -18,7 +19,7 @@ from sklearn.datasets import (
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skvq import AutoEncoderTransformer, PixelCNN, VAETransformer, VQVAETransformer, load
+from skvq import AutoEncoderTransformer, OrderlessNADE, PixelCNN, VAETransformer, VQVAETransformer, load
 from skvq.core.layout import largest_of_rows, magnitude_of
 from skvq.core.units import warn_of_other_units
 
@@ -82,6 +83,93 @@ def test_splits_and_sorted_halves_of_a_table_are_no_false_alarm(name, scaler):
         for n_rows in (1, 5, 10, 100):
             assert not warned_of_a_table(test[:n_rows], train)
             assert not warned_of_a_table(test[-n_rows:], train)
+
+
+def columns_of(X):
+    return [X[:, [index]] for index in range(X.shape[1])]
+
+
+COLUMNS = [each for name in ("wine", "diabetes", "cancer", "iris") for each in columns_of(TABLES[name])]
+SKEWED = [RANDOM.lognormal(0, 0.5, (2_000, 1)), RANDOM.exponential(size=(2_000, 1)), 3 + RANDOM.pareto(2, (2_000, 1))]
+
+
+@pytest.mark.parametrize(("factor", "share"), [(10, 0.9), (20, 1.0), (100, 1.0)])
+def test_columns_of_both_signs_in_other_units_are_warned_of(factor, share):
+    columns = [column for name in ("wine", "diabetes", "iris") for column in columns_of(TABLES[name])]
+    splits = [train_test_split(StandardScaler().fit_transform(each), random_state=0) for each in columns]
+    assert np.mean([warned_of_a_table(factor * test, train) for train, test in splits]) >= share
+
+
+@pytest.mark.parametrize("factor", [50, 0.02])
+def test_a_column_of_one_sign_whose_values_are_alike_is_warned_of_at_fifty_times(factor):
+    kelvin = RANDOM.normal(290, 8, (300, 1))
+    for column in (kelvin, -kelvin, TABLES["wine"][:, [0]], TABLES["wine"][:, [2]]):
+        assert warned_of_a_table(factor * column[:60], column[60:])
+    assert not warned_of_a_table(-50 * kelvin[:60], kelvin[60:])  # units do not change the sign
+
+
+@pytest.mark.parametrize("scaler", [None, StandardScaler()], ids=["raw", "standardised"])
+def test_splits_and_sorted_halves_of_a_column_are_no_false_alarm(scaler):
+    for column in COLUMNS + SKEWED:
+        column = column if scaler is None else scaler.fit_transform(column)
+        parts = [train_test_split(column, random_state=seed) for seed in range(3)]
+        low, high = np.array_split(np.sort(column, axis=0), 2)
+        for train, test in [*parts, (low, high), (high, low), (column, high)]:
+            for n_rows in (1, 5, 10, 100):
+                for some in (test[:n_rows], test[-n_rows:], test[len(test) // 2 :][:n_rows]):
+                    assert not warned_of_a_table(some, train)
+
+
+@pytest.mark.parametrize("dataset", [load_wine, load_iris, load_breast_cancer])
+@pytest.mark.parametrize("scaler", [None, StandardScaler()], ids=["raw", "standardised"])
+def test_other_classes_are_no_false_alarm_in_a_column(dataset, scaler):
+    X, y = dataset(return_X_y=True)
+    X = X if scaler is None else scaler.fit_transform(X)
+    for column in columns_of(X):
+        for label in np.unique(y):
+            for n_rows in (10, 1_000):
+                assert not warned_of_a_table(column[y != label][:n_rows], column[y == label])
+
+
+NADE = OrderlessNADE(n_units=4, n_blocks=1, n_orders=2, **SHORT)
+
+
+def test_rows_of_a_density_of_tables_in_other_units_draw_one_warning_of_each_method(tmp_path):
+    frame = pd.DataFrame(TABLES["wine"][:, :4], columns=list("abcd")).assign(kind=np.tile(["x", "y"], 89))
+    model = clone(NADE).fit(frame[:140])
+    tenfold = frame[140:].assign(**{name: 10 * frame[name] for name in "abcd"})
+    model.save(tmp_path / "model")
+    methods = [
+        model.score_samples,
+        model.transform,
+        lambda X: model.complete(X, random_state=0),
+        load(tmp_path / "model").score,
+    ]
+    for method in methods:
+        with pytest.warns(UserWarning, match="Bring X to the units") as found:
+            method(tenfold)
+        assert len(found) == 1
+    with pytest.warns(UserWarning, match="Bring X to the units"):
+        model.sample(38, given=tenfold[list("abc")], random_state=0)
+    with pytest.warns(UserWarning, match="X_val holds values.* rows in other units"):
+        clone(NADE).fit(frame[:140], X_val=tenfold)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clone(NADE).fit(frame[:140], X_val=frame[140:])
+        for method in (*methods, lambda X: model.sample(38, given=X[list("abc")], random_state=0)):
+            method(frame[140:])
+
+
+def test_the_prior_of_a_table_says_it_once():
+    X = TABLES["wine"][:, :4]
+    model = VQVAETransformer(4, prior=NADE, **SHORT)
+    with pytest.warns(UserWarning, match="X_val holds values") as found:
+        model.fit(X[:140], X_val=10 * X[140:])
+    assert len([each for each in found if "units" in str(each.message)]) == 1
+    for method in (model.score_samples, model.transform, model.complete):
+        with pytest.warns(UserWarning, match="Bring X to the units") as found:
+            method(10 * X[140:])
+        assert len(found) == 1
 
 
 @pytest.mark.parametrize("change", ["one cell", "one column", "few rows", "zeros", "nearly all at the mean"])

@@ -4,6 +4,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 
 import skvq
 
@@ -69,7 +71,7 @@ def models():
             ).fit(images.reshape(30, 16)),
             "VQ-VAE, series": skvq.VQVAETransformer(
                 **TABLE, series_shape=(16,), network="dense", prior=skvq.PixelCNN(**SMALL)
-            ).fit(images.reshape(30, 16)),
+            ).fit(pd.DataFrame(images.reshape(30, 16))),
             "PixelCNN": skvq.PixelCNN(**SMALL).fit(np.round(3 * images).astype(int)),
             "PixelCNN, classes": skvq.PixelCNN(**SMALL, class_conditional=True).fit(X.astype(int), names),
             "OrderlessNADE": skvq.OrderlessNADE(**NADE, random_state=0).fit(gaps),
@@ -88,10 +90,16 @@ def _with_vectors(X, images, gaps):
         "autoencoder, tied": skvq.AutoEncoderTransformer(
             **dense, tied_weights=True, loss="log_loss", sparsity="kl", image_shape=(4, 4)
         ).fit(images.reshape(30, 16)),
+        "autoencoder, frame": skvq.AutoEncoderTransformer(**dense, image_shape=(4, 4)).fit(
+            pl.DataFrame(images.reshape(30, 16))
+        ),
         "autoencoder, convolutional": skvq.AutoEncoderTransformer(**network).fit(images.astype(np.float32)),
         "autoencoder, missing cells": skvq.AutoEncoderTransformer(**dense).fit(gaps),
         "VAE, objects": skvq.VAETransformer(**dense).fit(X.astype(object)),
         "VAE": skvq.VAETransformer(**dense).fit(X),
+        "VAE, frame": skvq.VAETransformer(**dense, series_shape=(16,)).fit(
+            pd.DataFrame(images.reshape(30, 16), columns=np.linspace(0, 1.5, 16))
+        ),
         "VAE, mixture": skvq.VAETransformer(**dense, n_mixture_components=2).fit(X),
         "VAE, a variance per feature": skvq.VAETransformer(**dense, likelihood="gaussian_per_feature").fit(X),
         "VAE, counts": skvq.VAETransformer(**dense, likelihood="poisson").fit(np.floor(X)),

@@ -1,5 +1,7 @@
 """Training of a VAE where probabilistic PCA is not the end of it."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -68,3 +70,30 @@ def test_few_images_get_fewer_components_and_more_dropout_than_many():
     assert [each.sizes.dropout for each in (few, many, table)] == [0.1, 0.05, 0.05]
     given = plan(VAETransformer(48, dropout=0.0), (28, 28, 1), 4_000)
     assert (given.n_components, given.sizes.dropout) == (48, 0.0)
+
+
+def said_of_few_rows(model, X):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X)
+    return [str(each.message) for each in caught if "rows for" in str(each.message)]
+
+
+@pytest.mark.parametrize("n_rows", [12, 33])
+def test_rows_that_are_too_few_for_the_components_are_said_with_two_ways_out(n_rows):
+    X = load_digits().images
+    model = VAETransformer(16, max_iter=1, early_stopping=False, random_state=0)
+    (message,) = said_of_few_rows(model, X[:n_rows])
+    assert f"Fit to 34 rows or more, or pass n_components={n_rows // 2 - 1}" in message
+    assert not said_of_few_rows(model, X[:34])
+    assert not said_of_few_rows(model.set_params(n_components=n_rows // 2 - 1), X[:n_rows])
+
+
+def test_what_is_said_of_few_rows_is_so():
+    X = load_digits().images[np.random.default_rng(0).permutation(1_000)]
+    gaps = []
+    for n_rows in (20, 100):
+        model = VAETransformer(16, random_state=0)
+        assert len(said_of_few_rows(model, X[:n_rows])) == (n_rows == 20)
+        gaps.append(model.score(X[:n_rows]) - model.score(X[500:]))
+    assert gaps[0] > 10 * gaps[1] > 0

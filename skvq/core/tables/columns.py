@@ -491,6 +491,12 @@ class Columns:
                 cells[:, index] = part
         return cells
 
+    @property
+    def usual(self):
+        """Root mean squares (p,) of the cells of numbers in `fit`; infinity for constant and for other columns."""
+        measured = [column.kind in NUMERIC and column.std > 0 for column in self]
+        return np.array([np.hypot(c.mean, c.std) if each else np.inf for c, each in zip(self, measured)])
+
     def restore(self, cells):
         """Return cells (n, p) as a table like the one that `fit` saw: names, order, dtypes, levels, missing cells."""
         parts = [column.restore(cells[:, index], self.frame) for index, column in enumerate(self)]

@@ -160,14 +160,22 @@ class TableLayout:
     @property
     def usual(self):
         """Root mean squares (p,) of the cells of numbers in `fit`; infinity for constant and for other columns."""
-        measured = [column.kind in NUMERIC and column.std > 0 for column in self.columns]
-        return np.array([np.hypot(c.mean, c.std) if each else np.inf for c, each in zip(self.columns, measured)])
+        return self.columns.usual
 
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
         cells = check_cells(estimator, X, self.columns)
         warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None), self.usual)
         return cells
+
+    @property
+    def frame(self):
+        """What `fit` saw the table as: "pandas", "polars", or None for arrays."""
+        return self.columns.frame
+
+    def framed(self, X, like=None):
+        """Return X as it is: a prior of rows has seen the table that `fit` saw."""
+        return X
 
     @property
     def is_mixed(self):

@@ -8,6 +8,7 @@ from ...persistence.container import Info
 from ...persistence.kinds import Kind
 from ...persistence.records import check_keys, from_json, require
 from ...persistence.values import decode
+from ..layout import known_frame
 from .columns import Column, Columns
 from .layout import SCALINGS, blocks_of, is_numeric
 
@@ -74,7 +75,11 @@ def check_columns(estimator, *further):
 
 
 def check_table(estimator):
-    """Raise ValueError where the columns of a transformer that is read do not go with the rest of it."""
+    """Raise ValueError where the columns, or the frame, of a transformer that is read do not go with the rest of it."""
+    require(hasattr(estimator, "_frame_in") == hasattr(estimator, "_frame_names"), "_frame_in and _frame_names")
+    if (frame := known_frame(estimator)) is not None:
+        require(not (hasattr(estimator, "_table_in") or estimator._images_in), "_frame_in, _table_in and _images_in")
+        frame.check()
     require(hasattr(estimator, "columns_") == hasattr(estimator, "_table_in"), "columns_ and _table_in")
     if not hasattr(estimator, "columns_"):
         return
