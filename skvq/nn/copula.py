@@ -14,10 +14,8 @@ References
 import torch
 from torch import nn
 
-# Rows that the correlations are taken from, those that go together, and rounds that fill their missing cells.
-MOST_ROWS, ROWS_TOGETHER, N_ROUNDS = 5_000, 256, 5
-# Share of the variance of a score that other columns never explain.
-NUGGET = 1e-3
+# Least variance that the known columns leave of a score.
+LEAST_VARIANCE = 1e-4
 # Least probability of an interval, beside which rounding errors of float32 are small.
 LEAST_PROBABILITY = 1e-6
 # A score beyond which nothing lies.
@@ -62,7 +60,7 @@ class NormalCopula(nn.Module):
         return self.coarse_ends[:, 1:] > self.coarse_ends[:, :-1]
 
     @torch.no_grad()
-    def start_ends(self, ends, with_fine):
+    def start_from(self, ends, with_fine):
         """Set where the codes of each number begin and end, a list of Tensor (n_coarse, n_fine + 1).
 
         `with_fine` is a list of the numbers that have fine codes.
@@ -77,30 +75,21 @@ class NormalCopula(nn.Module):
             self.fine_ends[index, :n_coarse, :n_ends] = ends[number]
             self.fine_ends[index, :n_coarse, n_ends:] = ends[number][:, -1:]
 
-    @torch.no_grad()
-    def start_correlation(self, scores, known):
-        """Set the correlations from scores (n, q), 1.0 where they are known (n, q); of many rows some are taken."""
-        step = max(1, -(-len(scores) // MOST_ROWS))
-        self.correlation.copy_(correlation_of(scores[::step], known[::step]))
-
     def given(self, scores, known, number=None):
         """Return the means and standard deviations (b, q) of all scores, given those (b, q) of the known columns.
 
         Of a known column, and with `number`, an int, of all columns but this one, they have no meaning.
         """
-        masks, of_rows = known, None
-        if not self.training:  # where nearly every row has a mask of its own
-            bits = 1 << torch.arange(known.shape[1], device=known.device)
-            _, first, of_rows = _unique((known.long() * bits).sum(dim=1))
-            masks = known[first]
         targets = slice(None) if number is None else slice(number, number + 1)
-        weights, variance = regressions(self.correlation, masks, targets)
-        if of_rows is not None:
-            weights, variance = weights[of_rows], variance[of_rows]
-        found = ((weights * (scores * known)[..., None]).sum(dim=1), variance.clamp_min(NUGGET / 10).sqrt())
-        if number is None:
-            return found
-        return tuple(torch.zeros_like(scores).index_fill(1, torch.tensor(number), 1.0) * part for part in found)
+        if self.training:  # where nearly every row has known columns of its own
+            weights, variance = regressions(self.correlation, known, targets)
+        else:
+            masks, of_rows = _different(known)
+            weights, variance = (part[of_rows] for part in regressions(self.correlation, masks, targets))
+        mean, std = torch.zeros_like(scores), torch.ones_like(scores)
+        mean[:, targets] = (weights * (scores * known)[..., None]).sum(dim=1)
+        std[:, targets] = variance.clamp_min(LEAST_VARIANCE).sqrt()
+        return mean, std
 
     def coarse_terms(self, mean, std):
         """Return how the log probabilities of coarse codes differ from those when nothing is known: (b, q, C)."""
@@ -123,11 +112,12 @@ class NormalCopula(nn.Module):
         return _terms(self.fine_ends[each, coarse], mean[:, numbers], std[:, numbers])
 
 
-def _unique(keys):
-    """Return different keys (m,), where each is first among keys (n,), and which of them each of these is."""
-    found, of_keys = torch.unique(keys, return_inverse=True)
-    first = torch.empty_like(found).scatter_(0, of_keys.flip(0), torch.arange(len(keys), device=keys.device).flip(0))
-    return found, first, of_keys
+def _different(masks):
+    """Return those of the masks (b, q), 1.0 or 0.0 and q ≤ 64, that differ, and which of them each one is, (b,)."""
+    bits = 1 << torch.arange(masks.shape[1], device=masks.device)
+    keys, of_rows = torch.unique((masks.long() * bits).sum(dim=1), return_inverse=True)
+    a_row = torch.empty_like(keys).scatter_(0, of_rows, torch.arange(len(masks), device=masks.device))
+    return masks[a_row], of_rows
 
 
 def _terms(ends, mean, std):
@@ -157,31 +147,3 @@ def regressions(correlation, known, targets=slice(None)):
     half = torch.linalg.solve_triangular(factor, between, upper=False)
     weights = torch.linalg.solve_triangular(factor.mT, half, upper=True)
     return weights, 1.0 - half.square().sum(dim=1)
-
-
-def correlation_of(scores, known):
-    """Return the correlations (q, q), float32, of scores (n, q) of which some are known, shrunk towards none.
-
-    The share of the shrinkage is that of Ledoit & Wolf (2004). Missing scores are filled by their expectations, with
-    the covariance that these lack added, in a few rounds (Little & Rubin, "Statistical Analysis with Missing Data",
-    2002, section 11.2).
-    """
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    scores, known = scores.double() * known, known.double()
-    n, q = scores.shape
-    share = float(ledoit_wolf_shrinkage(scores.numpy(), assume_centered=True)) if n > 1 else 1.0
-    found = torch.eye(q, dtype=torch.float64)
-    for _ in range(N_ROUNDS if bool((known == 0).any()) else 1):
-        products = torch.zeros(q, q, dtype=torch.float64)
-        for z, mask in zip(scores.split(ROWS_TOGETHER), known.split(ROWS_TOGETHER)):
-            weights, _ = regressions(found, mask)
-            z = torch.where(mask > 0, z, (weights * z[..., None]).sum(dim=1))
-            unknown = 1.0 - mask
-            lacking = (found - found @ weights) * unknown[:, :, None] * unknown[:, None]
-            products += z.T @ z + lacking.sum(dim=0)
-        products = (1.0 - share) * products + share * products.trace() / q * torch.eye(q, dtype=torch.float64)
-        scale = products.diagonal().clamp_min(1e-12).sqrt()
-        found = products / scale[:, None] / scale
-        found = (1.0 - NUGGET) * found + NUGGET * torch.eye(q, dtype=torch.float64)
-    return found.float()

@@ -8,7 +8,8 @@ on a line; what the network says of them is smooth in their value, a polynomial 
 `free_codes` it may say something else of each code as well.
 
 Departures from [1]_. The network has residual blocks; what is known is embedded, column by column, before the first
-layer; and the network starts at the marginals, since the weights behind its outputs start at zero.
+layer; and the network starts at the marginals, since the weights behind its outputs start at zero, or at a Gaussian
+copula of the numbers with these marginals.
 
 References
 ----------
@@ -256,15 +257,14 @@ class OrderlessNetwork(nn.Module):
             self.fine_bias[index].fill_(NEVER)
             self.fine_bias[index, :n_coarse, :n_fine] = torch.where(there, (counts + 0.5).log(), NEVER)
         if self.copula is not None:
-            self.copula.start_ends([ends[column] for column in codes.numbers], self.number_with_fine.tolist())
-            self.copula.start_correlation(*self._scores(rows.clamp_min(0), (rows >= 0).float()))
+            self.copula.start_from([ends[column] for column in codes.numbers], self.number_with_fine.tolist())
 
     def _split(self, rows):
         """Return the coarse and the fine codes, (b, n_columns) each, of rows of codes."""
         coarse = torch.div(rows, self.n_fine, rounding_mode="floor")
         return coarse, rows - coarse * self.n_fine
 
-    def _scores(self, rows, known):
+    def scores(self, rows, known):
         """Return the scores of the numbers of rows of codes, and 1.0 where they are known and have one: (b, q) each."""
         coarse = torch.div(rows, self.n_fine, rounding_mode="floor")[:, self.numbers]
         has_score = self.copula.has_score[torch.arange(len(self.numbers), device=rows.device), coarse]
@@ -288,7 +288,7 @@ class OrderlessNetwork(nn.Module):
             return Context(h)
         number = None if column is None else self.codes.numbers.index(column)
         with torch.autocast(h.device.type, enabled=False):
-            return Context(h, *self.copula.given(*self._scores(rows, known), number))
+            return Context(h, *self.copula.given(*self.scores(rows, known), number))
 
     def _coarse_logits(self, context):
         """Return the logits of the coarse codes of all columns in a row, (b, n_codes), float32."""

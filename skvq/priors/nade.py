@@ -48,6 +48,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     atoms, values that many rows share, and stretches between quantiles; within a stretch its density is even. So drawn
     values are values that can occur.
 
+    Up to 64 columns of numbers start from a Gaussian copula: a normal distribution of their normal scores, which knows
+    how each depends linearly on any others. The network learns what that leaves.
+
     Parameters
     ----------
     n_bins : int or "auto", default="auto"

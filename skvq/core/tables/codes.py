@@ -6,6 +6,7 @@ from scipy.special import ndtri
 
 from ...nn.copula import FARTHEST
 from ...nn.nade import ColumnCodes
+from .correlation import correlation_of
 
 # A column of no more pieces than this has no fine codes.
 MOST_WITHOUT_FINE = 64
@@ -215,3 +216,5 @@ class TableCodes:
             present.append(torch.from_numpy(there))
         ends = [torch.from_numpy(part.ends()).float() if part.is_number else None for part in self.parts]
         network.start_from(rows, values, present, ends)
+        if network.copula is not None:
+            network.copula.correlation.copy_(correlation_of(*network.scores(rows.clamp_min(0), (rows >= 0).float())))
