@@ -438,8 +438,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         X_original : ndarray of shape (n, n_features), or of images if `fit` saw images
-            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of uint8, which are
-            rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
+            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of whole numbers, which
+            are rounded (and those of uint8 cut off at 0 and 255); else in float64. A DataFrame if `fit` saw one.
 
         Raises
         ------

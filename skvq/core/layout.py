@@ -52,6 +52,8 @@ GAPS = (
 MEASURED_ROWS, FACTOR = 1_000, 50.0
 # Share of the rows of `fit` that are no measure for small values: nearly empty images.
 SMALLEST = 0.05
+# The largest whole number that float64 tells from its neighbours.
+LARGEST_WHOLE = 2**53
 # Between the two usual ranges of pixels.
 BYTE_RANGE = 255.0
 
@@ -534,7 +536,7 @@ class RowLayout:
         if series is not None and found is not None and not series.channels_first and looks_like_series(found):
             warn_of_wide_series(*found)
         is_wide_float = rows.dtype.kind == "f" and rows.dtype.itemsize >= 4
-        is_kept = is_wide_float or (image_shape is not None and rows.dtype == np.uint8)
+        is_kept = is_wide_float or (image_shape is not None and rows.dtype.kind in "iu")
         dtype = rows.dtype.name if is_kept else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
         sharing = shared_by(image_shape, series)
@@ -586,8 +588,13 @@ class RowLayout:
 
     @property
     def is_cut(self):
-        """Whether floats that come back are cut to the range that `fit` saw."""
+        """Whether values that come back are cut to the range that `fit` saw."""
         return self.clip and self.low is not None and self.dtype != "uint8"
+
+    @property
+    def is_integer(self):
+        """Whether whole numbers come back, as images of whole numbers do."""
+        return np.dtype(self.dtype).kind in "iu"
 
     @property
     def usual(self):
@@ -644,15 +651,16 @@ class RowLayout:
         Returns
         -------
         X : ndarray of shape (n_rows, n_features), of images if `fit` saw images, or a frame if it saw one
-            Images of uint8 are rounded, and cut off at 0 and 255; with `clip` other values are cut to the range that
-            `fit` saw.
+            Images of whole numbers are rounded. Those of uint8 are cut off at 0 and 255; with `clip` other values are
+            cut to the range that `fit` saw.
         """
         X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
         for start, rows in pieces:
             values = rows * self.scale + self.shift
-            if self.dtype == "uint8":
-                values = np.clip(np.rint(values), 0, 255)
-            elif self.is_cut:
+            if self.is_integer:
+                limits = np.iinfo(self.dtype)
+                values = np.clip(np.rint(values), max(limits.min, -LARGEST_WHOLE), min(limits.max, LARGEST_WHOLE))
+            if self.is_cut:
                 np.clip(values, self.low, self.high, out=values)
             X[start : start + len(rows)] = values
         X = X if self.series is None else self.series.as_passed(X)

@@ -23,12 +23,14 @@ TRAINED_ARRAYS = NAMES | {"history_": CURVES, "loss_curve_": CURVE, "validation_
 # How large the values of `fit` are, see :func:`~skvq.core.layout.magnitude_of`.
 MAGNITUDE = tuple[float, float] | tuple[float, float, float, float]
 # Of the transformers that give rows back.
+FLOATS = Literal["float32", "float64", "float128"]
+INTEGERS = Literal["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
 ROW_VALUES = TRAINED_VALUES | {
     "image_shape_": tuple[int, int] | tuple[int, int, int] | None,
     "series_shape_": tuple[int] | tuple[int, int] | None,
     "_channels_first": bool,
     "_images_in": bool,
-    "_dtype_in": Literal["float32", "float64", "float128", "uint8"],
+    "_dtype_in": FLOATS | INTEGERS,
     "_table_in": dict,
     "_magnitude_in": MAGNITUDE,
     "_frame_in": Literal["pandas", "polars"],

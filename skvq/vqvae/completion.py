@@ -146,9 +146,8 @@ class ImageCompletion:
         fill = self._by_patches if self.spec.is_image else self._as_a_whole
         random_state = random_source(random_state)
         drawn = several(lambda: fill(rows, known, random_state=random_state, **options), n_draws, strategy)
-        is_byte = self.layout.dtype == "uint8"
-        drawn = [np.rint(filled) for filled in drawn] if is_byte else drawn
-        dtype = images.dtype if is_byte else self.layout.dtype  # which may hold NaN
+        drawn = [np.rint(filled) for filled in drawn] if self.layout.is_integer else drawn
+        dtype = images.dtype if self.layout.is_integer else self.layout.dtype  # which may hold NaN
         drawn = [np.where(known, rows, filled).astype(dtype).reshape(images.shape) for filled in drawn]
         return drawn[0] if len(drawn) == 1 else drawn
 

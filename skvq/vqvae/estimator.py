@@ -611,8 +611,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Returns
         -------
         X_original : ndarray of shape (n, n_features), or of images if `fit` saw images
-            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of uint8, which are
-            rounded and cut off at 0 and 255; else in float64. A DataFrame if `fit` saw one.
+            In the dtype of the X of `fit` if that is float32 or float64, or if X are images of whole numbers, which
+            are rounded (and those of uint8 cut off at 0 and 255); else in float64. A DataFrame if `fit` saw one.
 
         Raises
         ------
@@ -798,7 +798,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         -------
         X_complete : like X; for images and series in the dtype of :meth:`inverse_transform`, a DataFrame if `fit` saw
             one, else ndarray of the shape of X
-            Known values are those of X, in that dtype; where `fit` saw images of uint8, in the dtype of X.
+            Known values are those of X, in that dtype; where `fit` saw images of whole numbers, in the dtype of X.
 
         Raises
         ------

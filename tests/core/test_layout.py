@@ -188,6 +188,23 @@ def test_images_of_bytes_come_back_as_bytes_rounded_and_cut_off(image_shape):
     np.testing.assert_array_equal(there_and_back(Taker(image_shape).fit(X), X), X)
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int64])
+def test_images_of_whole_numbers_come_back_as_such_rounded_and_cut_to_what_was_seen(dtype):
+    X = np.random.default_rng(0).integers(0, 1000, (20, 6, 7, 3)).astype(dtype)
+    X[0, 0, 0] = 0, 1000, 500
+    for clip, ends in (("auto", (0, 1000)), (False, (max(-5, np.iinfo(dtype).min), 1003))):
+        layout = RowLayout.of(Taker(clip=clip).fit(X))
+        in_units = np.tile([-5.0, 0.4, 1002.6], 42)[None]
+        restored = layout.restore([(0, (in_units - layout.shift) / layout.scale)], 1)
+        assert restored.dtype == dtype
+        np.testing.assert_array_equal(restored.ravel(), np.tile([ends[0], 0, ends[1]], 42))
+        np.testing.assert_array_equal(there_and_back(Taker(clip=clip).fit(X), X), X)
+    unbounded = RowLayout.of(Taker(clip=False).fit(X))
+    extreme = unbounded.restore([(0, np.tile([-1e30, 0.0, 1e30], 42)[None])], 1).ravel()[:3]
+    assert extreme[0] < -5 or np.iinfo(dtype).min == 0 == extreme[0]
+    assert extreme[2] > 10_000
+
+
 # Of 16 columns: images of 2 x 8 pixels, series of eight steps with two channels, a table.
 KINDS = {"images": {"image_shape": (2, 8)}, "series": {"series_shape": (8, 2)}, "table": {}}
 
