@@ -30,6 +30,7 @@ from ..priors.nade import OrderlessNADE
 from ..priors.pixelcnn import PixelCNN
 from ..priors.transformer import CausalTransformer
 from ..training.checkpoints import checked_path, read_checkpoint
+from ..training.report import say
 from ..training.stored import in_memory
 
 PRIORS = {"pixelcnn": PixelCNN, "transformer": CausalTransformer}
@@ -242,9 +243,12 @@ def beside(checkpoint):
 def belonging_to(estimator, vqvae, limit):
     """Within the block a prior has what it shares with the fit of its VQ-VAE, unless it has its own.
 
-    This is what is left of a TimeLimit, and a checkpoint beside that of the VQ-VAE.
+    This is what is left of a TimeLimit, and a checkpoint beside that of the VQ-VAE. A VQ-VAE that prints lines says
+    that its prior is fitted, where that prints none.
     """
     known, told = estimator.get_params(deep=False), {}
+    if vqvae.verbose and not known.get("verbose"):
+        say(type(vqvae).__name__, f"fitting the prior, which prints nothing: {type(estimator).__name__}")
     if vqvae.checkpoint is not None and known.get("checkpoint", "") is None:
         interval = vqvae.checkpoint_interval
         told = {"checkpoint": beside(vqvae.checkpoint), "checkpoint_interval": interval}

@@ -267,3 +267,14 @@ def test_an_instance_for_two_grids_is_told_of_them_like_the_prior_of_that_name()
     other = HierarchicalPixelCNN(((1, 4), (3, 3)))
     with pytest.raises(ValueError, match="grid_shapes=.*, but the codes are on"):
         VQVAETransformer(**options, prior=other).fit(images)
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_a_silent_prior_of_a_talking_estimator_is_announced(verbose, capsys):
+    prior = PixelCNN(channels=4, n_layers=1, max_iter=1, verbose=verbose)
+    VQVAETransformer(4, channels=4, n_blocks=0, max_iter=1, prior=prior, verbose=1, random_state=0).fit(
+        load_digits().images[:30]
+    )
+    lines = capsys.readouterr().out
+    assert ("fitting the prior, which prints nothing: PixelCNN" in " ".join(lines.split())) == (verbose == 0)
+    assert ("[PixelCNN]" in lines) == (verbose == 1)
