@@ -325,7 +325,7 @@ class NADESizes:
     dropout : float
     free_codes : bool
     copula : bool, default=False
-        Whether the network starts from a Gaussian copula of the numbers; files of version 0.1.0 do not tell.
+        Whether the network starts from a Gaussian copula of the numbers. Older files of version 0.1.0 do not tell.
     """
 
     n_coarse: tuple[int, ...]

@@ -48,8 +48,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     atoms, values that many rows share, and stretches between quantiles; within a stretch its density is even. So drawn
     values are values that can occur.
 
-    Up to 64 columns of numbers start from a Gaussian copula: a normal distribution of their normal scores, which knows
-    how each depends linearly on any others. The network learns what that leaves.
+    A table of up to 64 columns, all of numbers, starts from a Gaussian copula: a normal distribution of their normal
+    scores, which knows how each depends linearly on any others. The network learns what that leaves; of few rows it may
+    be nothing, and then `best_iter_` is 0.
 
     Parameters
     ----------
@@ -293,7 +294,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         sizes = NADESizes(
             **codes.codes._asdict(),
             n_blocks=int(self.n_blocks),
-            copula=1 < len(codes.codes.numbers) <= MOST_NUMBERS,
+            copula=1 < len(codes.codes.numbers) <= MOST_NUMBERS and all(part.is_number for part in codes.parts),
             **self._sizes_for(len(rows)),
         )
         return Recipe(

@@ -85,6 +85,8 @@ class OrderlessObjective(Objective):
 
     def __init__(self, start, generator):
         super().__init__(start.module)
+        if start.module.copula is not None:
+            self.least_rise = math.inf  # a start that knows the correlations is no failure where it is the best
         self.generator = generator
         self.evaluated = hidden_columns(LEAST_EVALUATED, start.module.n_columns, generator)
 

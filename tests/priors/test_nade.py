@@ -3,6 +3,7 @@
 import itertools
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -321,3 +322,40 @@ def test_transform_fills_missing_cells_with_the_best_guess_and_keeps_all_others(
     assert list(model.get_feature_names_out()) == ["a", "b", "c"]
     scored = make_pipeline(OrderlessNADE(max_iter=30, random_state=0), LinearRegression()).fit(holes[["a", "c"]], first)
     assert scored.score(holes[["a", "c"]], first) > 0.8
+
+
+def correlated(n, seed=0):
+    """Return four normal columns, of which any two correlate with 0.8, one of them through a square."""
+    random = np.random.RandomState(seed)
+    X = np.sqrt(0.8) * random.normal(size=(n, 1)) + np.sqrt(0.2) * random.normal(size=(n, 4))
+    return np.column_stack([X[:, :3], np.exp(X[:, 3])])
+
+
+def test_a_table_of_numbers_starts_at_what_their_correlations_say_and_others_do_not():
+    X, test = correlated(120), correlated(200, seed=1)
+    untrained = OrderlessNADE(max_iter=1, learning_rate_init=1e-9, random_state=0).fit(X)
+    independent = np.random.default_rng(2).permuted(test, axis=0)
+    assert untrained.score(test) > untrained.score(independent) + 1.0  # nats; by closed form it would be 1.8
+    holes = np.where(np.random.RandomState(3).rand(*test.shape) < 0.2, np.nan, test)
+    gone = np.isnan(holes[:, :3])
+    errors = [np.square(found[:, :3] - test[:, :3])[gone].mean() for found in (untrained.transform(holes), 0 * test)]
+    assert errors[0] < 0.5 * errors[1]
+    assert untrained.architecture_["copula"]
+    mixed = pd.DataFrame(X).assign(kind=np.where(X[:, 0] > 0, "high", "low"))
+    assert not OrderlessNADE(max_iter=1, random_state=0).fit(mixed).architecture_["copula"]
+    many = np.random.RandomState(0).normal(size=(30, 65))
+    assert not OrderlessNADE(max_iter=1, random_state=0).fit(many).architecture_["copula"]
+
+
+def test_correlations_that_leave_nothing_to_learn_draw_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = OrderlessNADE(max_iter=60, random_state=0).fit(correlated(150))
+    assert model.best_iter_ < 10
+
+
+def test_numbers_in_files_keep_their_correlations(tmp_path):
+    X = correlated(100)
+    model = OrderlessNADE(max_iter=1, random_state=0).fit(X)
+    model.save(tmp_path / "model.skvq")
+    np.testing.assert_array_equal(skvq.load(tmp_path / "model.skvq").score_samples(X), model.score_samples(X))
