@@ -190,8 +190,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = MLPClassifier(early_stopping=True, random_state=0).fit(X_train, y_train)
-    >>> model.score(X_test, y_test) > 0.95
-    True
+    >>> model.score(X_test, y_test)
+    0.9...
     """
 
     _parameter_constraints = {

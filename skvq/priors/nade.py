@@ -159,11 +159,11 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     >>> from skvq import OrderlessNADE
     >>> pets = pd.DataFrame({"kind": ["cat", "dog"] * 100, "legs": [4] * 200, "kg": [4.5, 20.0, None, 21.5] * 50})
     >>> model = OrderlessNADE(max_iter=30, random_state=0).fit(pets)
-    >>> model.sample(2, random_state=0).dtypes.tolist() == pets.dtypes.tolist()
-    True
-    >>> drawn = model.sample(100, given={"kind": "dog"}, random_state=0)
-    >>> bool((drawn.kg > 15).mean() > 0.9)
-    True
+    >>> model.sample(2, random_state=0)[["legs", "kg"]].dtypes.astype(str).to_dict()
+    {'legs': 'int64', 'kg': 'float64'}
+    >>> dogs = model.sample(100, given={"kind": "dog"}, random_state=0)
+    >>> print(f"share of dogs above 15 kg: {(dogs.kg > 15).mean():.1f}")
+    share of dogs above 15 kg: 1.0
     """
 
     _schema = schema.ORDERLESS_NADE
