@@ -10,6 +10,11 @@ from ..persistence.records import require
 from .tables.columns import frame_of
 
 
+def is_whole(dtype):
+    """Return whether the values of a dtype, or of what has its name, are whole numbers."""
+    return np.dtype(dtype).kind in "iu"
+
+
 @dataclass(frozen=True)
 class Frame:
     """The kind of frame that the rows of `fit` came in, whose columns are the values of a series or an image.

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array, validate_data
 from .._warnings import warn_of_unknown_names, warn_user
 from ..training.batches import Rows, as_array, evenly_spaced
 from ..training.stored import StoredRows
-from .frames import Frame, with_index
+from .frames import Frame, is_whole, with_index
 from .inference import phase
 from .naming import about_gaps, named, no_gaps, refuse_lists
 from .parameters import is_auto
@@ -536,8 +536,7 @@ class RowLayout:
         if series is not None and found is not None and not series.channels_first and looks_like_series(found):
             warn_of_wide_series(*found)
         is_wide_float = rows.dtype.kind == "f" and rows.dtype.itemsize >= 4
-        is_kept = is_wide_float or (image_shape is not None and rows.dtype.kind in "iu")
-        dtype = rows.dtype.name if is_kept else "float64"
+        dtype = rows.dtype.name if is_wide_float or image_shape is not None and is_whole(rows.dtype) else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
         sharing = shared_by(image_shape, series)
         if standardize:
@@ -590,11 +589,6 @@ class RowLayout:
     def is_cut(self):
         """Whether values that come back are cut to the range that `fit` saw."""
         return self.clip and self.low is not None and self.dtype != "uint8"
-
-    @property
-    def is_integer(self):
-        """Whether whole numbers come back, as images of whole numbers do."""
-        return np.dtype(self.dtype).kind in "iu"
 
     @property
     def usual(self):
@@ -657,7 +651,7 @@ class RowLayout:
         X = np.empty((n_rows, len(self.shift)), dtype=self.dtype)
         for start, rows in pieces:
             values = rows * self.scale + self.shift
-            if self.is_integer:
+            if is_whole(self.dtype):
                 limits = np.iinfo(self.dtype)
                 values = np.clip(np.rint(values), max(limits.min, -LARGEST_WHOLE), min(limits.max, LARGEST_WHOLE))
             if self.is_cut:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..core.frames import is_whole
 from ..core.layout import with_channels
 from ..core.parameters import random_source
 from ..nn.images import PatchGrid
@@ -146,8 +147,9 @@ class ImageCompletion:
         fill = self._by_patches if self.spec.is_image else self._as_a_whole
         random_state = random_source(random_state)
         drawn = several(lambda: fill(rows, known, random_state=random_state, **options), n_draws, strategy)
-        drawn = [np.rint(filled) for filled in drawn] if self.layout.is_integer else drawn
-        dtype = images.dtype if self.layout.is_integer else self.layout.dtype  # which may hold NaN
+        whole = is_whole(self.layout.dtype)
+        drawn = [np.rint(filled) for filled in drawn] if whole else drawn
+        dtype = images.dtype if whole else self.layout.dtype  # which may hold NaN
         drawn = [np.where(known, rows, filled).astype(dtype).reshape(images.shape) for filled in drawn]
         return drawn[0] if len(drawn) == 1 else drawn
 
