@@ -96,7 +96,8 @@ def _is_beyond_one_column(X, fitted, usual):
 
     Ten rows of one end of a skewed column are beyond the other half of it by any factor. But units change no sign, and
     no slice of a sorted column has both signs and large values. So columns of both signs are told at ten times their
-    values, and those of one sign at about fifty times, or more where their values are far apart.
+    values, and those of one sign at about as many where they are alike, at fifty times and more where they are far
+    apart.
     """
     values, (low, high) = _one_column(X, usual), fitted[2:4]
     if len(values) < FEWEST_FOR_NARROW:
@@ -134,9 +135,9 @@ def warn_of_other_units(X, fitted, usual=None):
     series the limits are narrower: most rows beyond nearly all of `fit`, in most columns.
 
     A table with one column tells less, since its rows may be the end of a skewed column. Of ten rows or more, values of
-    both signs are told at ten times those of `fit`, and values of one sign at about fifty times: in either direction
-    where they are alike, such as temperatures in kelvin, and at more where they are far apart. Smaller values of other
-    columns are not told: values near 0 occur in any units.
+    both signs are told at ten times those of `fit`. So are values of one sign that are alike, such as temperatures in
+    kelvin, in either direction; where they are far apart it takes fifty times and more. Smaller values of other columns
+    are not told: values near 0 occur in any units.
 
     Parameters
     ----------

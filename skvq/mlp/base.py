@@ -49,8 +49,13 @@ def trains_in_steps(estimator):
     return True
 
 
-def refuse_dates(X):
-    """Raise ValueError for dates or durations of numpy, whose numbers depend on their unit."""
+def refuse_other_arrays(X):
+    """Raise ValueError for images and series, and for dates of numpy, whose numbers depend on their unit."""
+    if len(shape := getattr(X, "shape", ())) > 2:
+        raise ValueError(
+            f"Found array with dim {len(shape)}: X has shape {shape}, but rows are expected; flatten images and "
+            f"series, X.reshape({shape[0]}, -1)"
+        )
     first = np.asarray(X[:1]) if isinstance(X, list | tuple) else X
     dtype = getattr(first, "dtype", None)
     if getattr(dtype, "kind", "") in ("m", "M"):
@@ -233,7 +238,7 @@ class BaseMLP(NetworkEstimator):
         """Return X as an ndarray or CSR matrix of its own dtype, without a copy, and y as an ndarray."""
         X, y = as_array(X), as_array(y, "y")
         X = warn_of_unknown_names(self, X)
-        refuse_dates(X)
+        refuse_other_arrays(X)
         shape = np.shape(y[:1]) if isinstance(y, list | tuple) else getattr(y, "shape", ())
         if 0 in shape[1:]:
             raise ValueError("y has no columns; pass one value for each row, or several")
@@ -250,7 +255,7 @@ class BaseMLP(NetworkEstimator):
                 reset=reset,
             )
             X = X.astype(np.float64) if X.dtype.kind == "O" else X  # dates with a time zone
-        refuse_dates(X)  # of a frame
+        refuse_other_arrays(X)  # dates of a frame
         return X.tocsr() if hasattr(X, "tocsr") else X, targets.check(y)
 
     def _check_held_out(self, X_val, y_val, targets, n_columns):
@@ -365,11 +370,11 @@ class BaseMLP(NetworkEstimator):
                 return X
         X = as_array(X)
         X = np.asarray(X) if isinstance(X, list | tuple) else X  # of lists the missing cells would pass
-        refuse_dates(X)
+        refuse_other_arrays(X)
         with no_numbers_named(), no_gaps(GAPS, f": {ENCODED}"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
             X = X.astype(np.float64) if X.dtype.kind == "O" else X
-        refuse_dates(X)  # of a frame
+        refuse_other_arrays(X)  # dates of a frame
         return X.tocsr() if hasattr(X, "tocsr") else X
 
     def __sklearn_tags__(self):

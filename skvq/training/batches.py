@@ -101,7 +101,7 @@ def refuse_streams(X):
     raise TypeError(
         f"a {type(X).__name__} was passed where an array is expected; pass its rows as one array, such as {joined}; if "
         "they are more than memory holds, call the method with one chunk of them after the other (partial_fit in place "
-        "of fit, where there is one)"
+        "of fit; a model without partial_fit is fitted to a part of the rows)"
     )
 
 

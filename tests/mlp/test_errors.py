@@ -50,6 +50,7 @@ def with_value(value):
         (np.empty((0, 4)), r"0 sample\(s\)"),
         (np.empty((60, 0)), r"0 feature\(s\)"),
         (np.zeros(60), "1D array|2D array"),
+        (np.zeros((60, 8, 8)), r"dim 3: X has shape \(60, 8, 8\).*X.reshape\(60, -1\)"),
         (X + 1j, "Complex data not supported"),
         (X[:50], "inconsistent numbers of samples"),
     ],
