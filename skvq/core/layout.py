@@ -25,6 +25,7 @@ from .parameters import is_auto
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
 from .sources import MOST_COLOURS, chunks_of, is_source, store
+from .tables.reading import LARGEST_EXACT
 
 # Rows that are looked at together; bounds the extra memory to a few MB.
 CHUNK_VALUES = 500_000
@@ -52,8 +53,6 @@ GAPS = (
 MEASURED_ROWS, FACTOR = 1_000, 50.0
 # Share of the rows of `fit` that are no measure for small values: nearly empty images.
 SMALLEST = 0.05
-# The largest whole number that float64 tells from its neighbours.
-LARGEST_WHOLE = 2**53
 # Between the two usual ranges of pixels.
 BYTE_RANGE = 255.0
 
@@ -653,7 +652,7 @@ class RowLayout:
             values = rows * self.scale + self.shift
             if is_whole(self.dtype):
                 limits = np.iinfo(self.dtype)
-                values = np.clip(np.rint(values), max(limits.min, -LARGEST_WHOLE), min(limits.max, LARGEST_WHOLE))
+                values = np.clip(np.rint(values), max(limits.min, -LARGEST_EXACT), min(limits.max, LARGEST_EXACT))
             if self.is_cut:
                 np.clip(values, self.low, self.high, out=values)
             X[start : start + len(rows)] = values

@@ -212,7 +212,7 @@ class OrderlessNetwork(nn.Module):
         return self.codes.n_columns
 
     @torch.no_grad()
-    def start_from(self, rows, values, present, ends=None, *, prior_rows=1.0):
+    def start_from(self, rows, values, present, *, prior_rows=1.0):
         """Set the biases to the marginals of rows of codes, and tell the network the values of the codes of numbers.
 
         Parameters
@@ -222,9 +222,6 @@ class OrderlessNetwork(nn.Module):
             For each column the value of each of its codes, about standard normal; zeros where they have none.
         present : list of Tensor of bool
             For each column which of its codes there are: a coarse code may have fewer fine ones than another.
-        ends : list of Tensor or None
-            For each number where its codes begin and end, as scores (n_coarse, n_fine + 1); None for other columns.
-            For a network with a copula only.
         prior_rows : float, default=1.0
             Rows that are added to the counts of a column, equally over its coarse codes.
         """
@@ -256,8 +253,6 @@ class OrderlessNetwork(nn.Module):
             there = present[column].view(n_coarse, n_fine)
             self.fine_bias[index].fill_(NEVER)
             self.fine_bias[index, :n_coarse, :n_fine] = torch.where(there, (counts + 0.5).log(), NEVER)
-        if self.copula is not None:
-            self.copula.start_from([ends[column] for column in codes.numbers], self.number_with_fine.tolist())
 
     def _split(self, rows):
         """Return the coarse and the fine codes, (b, n_columns) each, of rows of codes."""
@@ -266,7 +261,7 @@ class OrderlessNetwork(nn.Module):
 
     def scores(self, rows, known):
         """Return the scores of the numbers of rows of codes, and 1.0 where they are known and have one: (b, q) each."""
-        coarse = torch.div(rows, self.n_fine, rounding_mode="floor")[:, self.numbers]
+        coarse = self._split(rows)[0][:, self.numbers]
         has_score = self.copula.has_score[torch.arange(len(self.numbers), device=rows.device), coarse]
         return self.values[(rows + self.token_starts)[:, self.numbers]], known[:, self.numbers] * has_score
 

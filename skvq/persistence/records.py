@@ -53,7 +53,7 @@ def from_json(kind, data, limits=None, bounds=MappingProxyType({})):
     """
     types = {field.name: field.type for field in fields(kind)}
     optional = {field.name for field in fields(kind) if field.default is not MISSING}
-    check_keys(data, set(types) - optional | optional & set(data if isinstance(data, dict) else ()))
+    check_keys(data, set(types) - optional, optional)
     found = {}
     for name, part in types.items():
         if name not in data:
@@ -100,9 +100,9 @@ def _is_plain(value, kind):
     return kind in (bool, str, dict, NoneType) and type(value) is kind
 
 
-def check_keys(data, keys):
-    """Raise ValueError unless the data are a dict with exactly these keys."""
-    if not isinstance(data, dict) or set(data) != set(keys):
+def check_keys(data, keys, optional=()):
+    """Raise ValueError unless the data are a dict with exactly these keys, and perhaps some of the optional ones."""
+    if not isinstance(data, dict) or not set(keys) <= set(data) <= {*keys, *optional}:
         raise ValueError(f"expected {', '.join(sorted(keys))}")
 
 

@@ -214,7 +214,8 @@ class TableCodes:
             if missing:
                 there[part.n_coarse * part.n_fine] = True
             present.append(torch.from_numpy(there))
-        ends = [torch.from_numpy(part.ends()).float() if part.is_number else None for part in self.parts]
-        network.start_from(rows, values, present, ends)
+        network.start_from(rows, values, present)
         if network.copula is not None:
+            ends = [torch.from_numpy(self.parts[column].ends()).float() for column in self.codes.numbers]
+            network.copula.start_from(ends, network.number_with_fine.tolist())
             network.copula.correlation.copy_(correlation_of(*network.scores(rows.clamp_min(0), (rows >= 0).float())))
