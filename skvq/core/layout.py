@@ -20,7 +20,7 @@ from ..training.batches import Rows, as_array, evenly_spaced
 from ..training.stored import StoredRows
 from .frames import Frame, is_whole, with_index
 from .inference import phase
-from .naming import about_gaps, named, no_gaps, refuse_lists
+from .naming import about_gaps, named, no_gaps
 from .parameters import is_auto
 from .pixels import warn_of_pixels
 from .series import SeriesLayout, refuse_unequal_lengths
@@ -419,7 +419,10 @@ def check_rows(estimator, X, shape, *, reset, series=None, called=IMAGES):
 def check_rows_advised(estimator, X, shape, *, reset, series):
     """Return what :func:`check_rows` does; its errors say what to pass instead of one image or series."""
     try:
-        return check_rows(estimator, X, shape, reset=reset, series=series)
+        rows, found = check_rows(estimator, X, shape, reset=reset, series=series)
+        if reset and series is None and found is None:
+            check_image_shape(shape, rows.shape[1])
+        return rows, found
     except ValueError as error:
         from .advice import advised
 
@@ -529,7 +532,7 @@ class RowLayout:
         known = check_image_shape(estimator.image_shape)
         series = None if estimator.series_shape is None else SeriesLayout.of(estimator)
         rows, found = check_rows_advised(estimator, X, known, reset=True, series=series)
-        image_shape = None if series else check_image_shape(known if found is None else found, rows.shape[1])
+        image_shape = None if series else known if found is None else found
         if series is None and known is None:
             warn_of_other_axes(X, found)
         if series is not None and found is not None and not series.channels_first and looks_like_series(found):
@@ -671,14 +674,12 @@ def is_table(estimator, X):
 
     Images, series, sparse matrices, arrays of numbers and what comes in chunks are rows of numbers.
     """
-    if estimator.image_shape is not None or estimator.series_shape is not None or sparse.issparse(X):
-        return False
-    if gives_chunks(X):
+    has_shape = estimator.image_shape is not None or estimator.series_shape is not None
+    if has_shape or sparse.issparse(X) or gives_chunks(X):
         return False
     if _is_frame(X):
         return not any(str(dtype).startswith("Sparse") for dtype in X.dtypes)
-    array = as_array(X)
-    array = array if isinstance(array, np.ndarray) else np.asarray(array)
+    array = np.asarray(as_array(X))
     if array.ndim != 2 or array.size == 0:
         return False
     chosen = estimator.categorical_features
@@ -713,7 +714,6 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     """
     if not (gives_chunks(X) or isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
         X = as_array(X)
-        refuse_lists(X)
         refuse_unequal_lengths(X, may_be_images=estimator.series_shape is None)
     is_matrix = len(getattr(X, "shape", ())) == 2 and not gives_chunks(X)
     if estimator.image_shape is None and estimator.series_shape is None and is_matrix:

@@ -1,6 +1,5 @@
 """Say the faults of data in the words of the user: the name that it was passed under, and what to do about gaps."""
 
-import os
 import re
 from contextlib import contextmanager
 
@@ -89,25 +88,3 @@ def no_gaps(way_out, no_words="", name="X"):
         if told is error:
             raise
         raise told from None
-
-
-def refuse_lists(X):
-    """Raise ValueError for a list of names of files, of data frames, and of images of PIL that differ in size."""
-    if not isinstance(X, (list, tuple)) or not X:
-        return
-    if hasattr(X[0], "columns"):
-        raise ValueError(
-            "X is a list of data frames; pass one frame, pandas.concat(X), or, for numbers that are more than memory "
-            "holds, what gives one chunk after the other, such as iter(X)"
-        )
-    if isinstance(X[0], (str, os.PathLike)):
-        raise ValueError(
-            f"X holds strings or paths, such as {X[0]!r:.80}; read the files first: "
-            "np.stack([np.asarray(PIL.Image.open(path)) for path in X])"
-        )
-    sizes = {getattr(image, "size", None) for image in X} if hasattr(X[0], "getbands") else ()
-    if len(sizes) > 1:
-        raise ValueError(
-            f"X holds images of {len(sizes)} different sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}; "
-            "bring them to one size first: np.stack([np.asarray(image.resize((32, 32))) for image in X])"
-        )

@@ -51,12 +51,14 @@ def trains_in_steps(estimator):
 
 def refuse_other_arrays(X):
     """Raise ValueError for images and series, and for dates of numpy, whose numbers depend on their unit."""
-    if len(shape := getattr(X, "shape", ())) > 2:
+    first = np.asarray(X[:1]) if isinstance(X, list | tuple) else X
+    shape = getattr(first, "shape", ())
+    if len(shape) > 2:
+        shape = len(X), *shape[1:]
         raise ValueError(
             f"Found array with dim {len(shape)}: X has shape {shape}, but rows are expected; flatten images and "
             f"series, X.reshape({shape[0]}, -1)"
         )
-    first = np.asarray(X[:1]) if isinstance(X, list | tuple) else X
     dtype = getattr(first, "dtype", None)
     if getattr(dtype, "kind", "") in ("m", "M"):
         what = "dates" if dtype.kind == "M" else "durations"

@@ -32,16 +32,15 @@ def as_array(X, name="X"):
         For tensors that are not dense, and for those on the device "meta", which have no values. For generators, and
         torch's data sets and loaders, dicts, strings and paths, which are no arrays.
     ValueError
-        For complex numbers.
+        For complex numbers. For images of PIL that are no array, and lists of names of files.
     """
+    if name.startswith("X"):  # labels may be strings
+        refuse_files(X, name)
     if not isinstance(X, np.ndarray | torch.Tensor):
         refuse_streams(X)
         X = framed(X)
         if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "columns"):
             return X.compute()
-    if isinstance(X, (str, os.PathLike)) and name.startswith("X"):  # a label may be a string
-        advice = f"if that is a file, read it first, such as pandas.read_csv({str(X)!r:.80})"
-        raise TypeError(f"{name} is {X!r:.80}; {advice}")
     if isinstance(X, dict | set) and not sparse.issparse(X):  # the dictionary of keys is a sparse matrix
         raise TypeError(f"{name} is a {type(X).__name__}; pass rows and columns, such as pandas.DataFrame({name})")
     if isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], dict):
@@ -86,6 +85,52 @@ def _holds_tensors(X):
     while isinstance(X, (list, tuple)) and X:
         X = X[0]
     return isinstance(X, torch.Tensor)
+
+
+def refuse_files(X, name):
+    """Raise an error for names of files, images of PIL that are no array, and lists of data frames."""
+    if isinstance(X, (str, os.PathLike)):
+        advice = f"if that is a file, read it first, such as pandas.read_csv({str(X)!r:.80})"
+        raise TypeError(f"{name} is {X!r:.80}; {advice}")
+    if hasattr(X, "getbands"):  # of PIL
+        raise ValueError(
+            f"{name} is one image of PIL; pass an array of images of shape (n, height, "
+            f"width), np.stack([np.asarray(image) for image in images]). One image is np.asarray({name})[None]"
+        )
+    is_array = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "OUS"
+    if not (is_array or isinstance(X, (list, tuple))) or not len(X):
+        return
+    if isinstance(X[0], (str, os.PathLike)):
+        raise ValueError(
+            f"{name} holds strings or paths, such as {str(X[0])!r:.80}. If they are names of images, read these first: "
+            f"np.stack([np.asarray(PIL.Image.open(path)) for path in {name}]). If they are one column of a table, pass "
+            f"np.reshape({name}, (-1, 1))"
+        )
+    if hasattr(X[0], "columns"):
+        raise ValueError(
+            f"{name} is a list of data frames; pass one frame, pandas.concat({name}). A transformer takes iter({name}) "
+            "too, for numbers that are more than memory holds"
+        )
+    if all(hasattr(image, "getbands") for image in X):
+        _refuse_unequal_images(X, name)
+
+
+def _refuse_unequal_images(images, name):
+    """Raise ValueError for images of PIL that make no array, and for those whose numbers stand for any colours."""
+    sizes, kinds = {image.size for image in images}, {image.getbands() for image in images}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"{name} holds images of {len(sizes)} different sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}"
+            f"; bring them to one size first: np.stack([np.asarray(image.resize((32, 32))) for image in {name}])"
+        )
+    convert = f"np.stack([np.asarray(image.convert('RGB')) for image in {name}]), or 'L' for grey ones"
+    if len(kinds) > 1:
+        told = " and ".join(sorted(map("".join, kinds))[:2])
+        raise ValueError(f"{name} holds images of {len(kinds)} different kinds, such as {told}; pass {convert}")
+    if "P" in min(kinds):
+        raise ValueError(
+            f"{name} holds images with a palette, whose pixels are numbers of colours and not colours; pass {convert}"
+        )
 
 
 def refuse_streams(X):

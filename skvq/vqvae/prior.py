@@ -20,7 +20,7 @@ from ..core.device import resolve_device
 from ..core.estimator import NetworkEstimator
 from ..core.layout import gives_chunks
 from ..core.naming import named
-from ..core.parameters import is_auto
+from ..core.parameters import DRAWS, check_arguments, is_auto
 from ..core.sources import chunks_of
 from ..core.tables.layout import as_table
 from ..priors.arguments import check_grid_shape, class_indices, learn_classes
@@ -278,6 +278,11 @@ def given_options(**options):
     return {name: value for name, value in options.items() if is_given(name, value)}
 
 
+def check_draws(n_samples, options):
+    """Raise an error for wrong arguments of a draw, which names the method that the user called."""
+    check_arguments("VQVAETransformer.sample", DRAWS, n_samples=n_samples, **options)
+
+
 def _is(estimator, name, value):
     """Return whether a parameter is a string, and that one."""
     found = getattr(estimator, name)
@@ -346,6 +351,7 @@ class RowPrior:
 
     def sample(self, n_samples, *, y, **options):
         """Return drawn rows, like the X of `fit`."""
+        check_draws(n_samples, options)
         self._refuse_classes(y)
         return self.estimator.sample(n_samples, **options)
 
@@ -442,6 +448,7 @@ class CodePrior:
 
     def sample(self, n_samples, *, random_state, **options):
         """Return codes (n_samples, codes_per_row), drawn with the options that were given."""
+        check_draws(n_samples, {"random_state": random_state, **options})
         drawn = self.estimator.sample(n_samples, random_state=random_state, **given_options(**options))
         codes, expected = np.asarray(drawn), (n_samples, self.spec.codes_per_row)
         if codes.shape != expected:

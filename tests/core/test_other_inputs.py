@@ -6,22 +6,26 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from PIL import Image
 
-from skvq import AutoEncoderTransformer, MLPRegressor, OrderlessNADE, PixelCNN, VAETransformer, VQVAETransformer
+from skvq import (
+    AutoEncoderTransformer,
+    MLPClassifier,
+    MLPRegressor,
+    OrderlessNADE,
+    PixelCNN,
+    VAETransformer,
+    VQVAETransformer,
+)
 
 ROWS = np.random.default_rng(0).random((20, 6))
 DATA = torch.utils.data.TensorDataset(torch.from_numpy(ROWS))
-ESTIMATORS = [AutoEncoderTransformer, VAETransformer, VQVAETransformer, PixelCNN, OrderlessNADE, MLPRegressor]
+TRANSFORMERS = [AutoEncoderTransformer, VAETransformer, VQVAETransformer]
+ESTIMATORS = [*TRANSFORMERS, PixelCNN, OrderlessNADE, MLPRegressor, MLPClassifier]
 
 
-class Picture:
-    """What an image of PIL tells of itself."""
-
-    def __init__(self, size):
-        self.size = size
-
-    def getbands(self):
-        return ("L",)
+GREY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16)).astype(np.uint8))
+LABELLED = {MLPRegressor: ROWS[:, 0], MLPClassifier: np.arange(20) % 2}
 
 
 @pytest.mark.parametrize("kind", [OrderlessNADE, MLPRegressor])
@@ -47,17 +51,71 @@ def test_the_advice_gives_an_array():
     np.testing.assert_array_equal(np.concatenate([batch for batch, *_ in X]), ROWS)
 
 
-@pytest.mark.parametrize("kind", ESTIMATORS[:3])
-@pytest.mark.parametrize("X", [["a.png", "b.png"], [Path("a.png"), Path("b.png")]])
+NAMES = [["a.png", "b.png"], [Path("a.png"), Path("b.png")], np.array(["a.png", "b.png"])]
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+@pytest.mark.parametrize("X", NAMES, ids=["strings", "paths", "array"])
 def test_names_of_files_are_told_from_what_is_in_them(kind, X):
-    with pytest.raises(ValueError, match=r"X holds strings or paths, such as .*a\.png.*read the files first"):
-        kind().fit(X)
+    with pytest.raises(ValueError, match=r"X holds strings or paths, such as .a\.png.*read these first: np\.stack"):
+        kind().fit(X, LABELLED.get(kind))
 
 
-@pytest.mark.parametrize("kind", ESTIMATORS[:3])
-def test_pictures_of_several_sizes_are_to_be_resized(kind):
-    with pytest.raises(ValueError, match=r"2 different sizes, such as \(3, 4\) and \(5, 6\); bring them to one size"):
-        kind().fit([Picture((3, 4)), Picture((5, 6)), Picture((3, 4))])
+def test_words_of_one_column_are_a_table_once_they_are_a_column():
+    words = ["cat", "dog"] * 20
+    with pytest.raises(ValueError, match=r"one column of a table, pass np\.reshape\(X, \(-1, 1\)\)"):
+        OrderlessNADE().fit(words)
+    OrderlessNADE(max_iter=1).fit(np.reshape(words, (-1, 1)))
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (GREY, r"X is one image of PIL; .*np\.stack.*np\.asarray\(X\)\[None\]"),
+        (GREY.convert("RGB"), "X is one image of PIL"),
+        (
+            [GREY, GREY.resize((12, 16))],
+            r"2 different sizes, such as \(12, 16\) and \(16, 12\); bring them to one",
+        ),
+        ([GREY, GREY.convert("RGB")], r"2 different kinds, such as L and RGB; pass np\.stack.*convert\('RGB'\)"),
+        ([GREY.convert("P")] * 2, "images with a palette, whose pixels are numbers of colours.*convert"),
+    ],
+    ids=["grey", "colours", "sizes", "kinds", "palette"],
+)
+def test_images_of_pil_that_make_no_array_of_images_are_refused_with_what_to_pass(kind, images, message):
+    with pytest.raises(ValueError, match=message):
+        kind().fit(images, LABELLED.get(kind))
+
+
+@pytest.mark.parametrize("kind", [OrderlessNADE, MLPRegressor])
+def test_held_out_images_and_new_ones_are_named_as_they_were_passed(kind):
+    y, of_mlp = LABELLED.get(kind), kind is MLPRegressor
+    with pytest.raises(ValueError, match="^X_val is one image of PIL"):
+        kind(max_iter=1).fit(ROWS, y, X_val=GREY, **({"y_val": y} if of_mlp else {}))
+    model = kind(max_iter=1).fit(ROWS, y)
+    with pytest.raises(ValueError, match="^X is one image of PIL"):
+        model.predict(GREY) if of_mlp else model.transform(GREY)
+
+
+def test_images_of_pil_of_one_size_are_images():
+    model = AutoEncoderTransformer(2, max_iter=1).fit([GREY] * 20)
+    assert model.image_shape_ == (12, 16)
+    with pytest.raises(ValueError, match=r"X has shape \(20, 12, 16\).*flatten images.*X\.reshape\(20, -1\)"):
+        MLPClassifier().fit([GREY] * 20, LABELLED[MLPClassifier])
+
+
+def test_the_advice_about_images_of_pil_gives_an_array_of_images():
+    images = [GREY, GREY.resize((30, 30)).convert("RGB")]
+    stacked = np.stack([np.asarray(image.convert("RGB").resize((32, 32))) for image in images])
+    assert stacked.shape == (2, 32, 32, 3)
+    np.testing.assert_array_equal(np.asarray(GREY)[None][0], np.stack([np.asarray(image) for image in [GREY]])[0])
+
+
+@pytest.mark.parametrize("kind", TRANSFORMERS)
+def test_one_image_as_an_array_is_to_have_an_axis_more(kind):
+    with pytest.raises(ValueError, match=r"image_shape=\(12, 16\) stands for 192.*; one image is X\[None\] here"):
+        kind(image_shape=(12, 16)).fit(np.asarray(GREY))
 
 
 @pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer, OrderlessNADE])

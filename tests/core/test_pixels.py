@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
 from skvq import AutoEncoderTransformer, OrderlessNADE, VAETransformer, VQVAETransformer
-from skvq.core.pixels import image_shape_of, warn_of_pixels
+from skvq.core.pixels import image_shape_of, is_one_image, warn_of_pixels
 
 PHOTOGRAPH = load_sample_images().images[0]
 CORNERS = np.random.default_rng(0).integers(0, 380, (100, 2))
@@ -76,3 +76,34 @@ def test_a_prior_of_rows_does_not_say_again_what_the_transformer_has_said():
     with pytest.warns(UserWarning, match="image_shape=") as found:
         VQVAETransformer(max_iter=1, prior=prior).fit(PATCHES[..., 0].reshape(100, -1))
     assert sum("taken for a table" in str(warning.message) for warning in found) == 1
+
+
+SERIES = np.rint(100 + 50 * np.sin(2 * np.pi * (np.arange(40) / 13 + PHASES))).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("X", "is_one"),
+    [
+        (PHOTOGRAPH.mean(axis=2).astype(np.uint8), True),
+        (PHOTOGRAPH[::8, ::8, 1], True),
+        (PATCHES[..., 0].reshape(100, -1), False),
+        (SERIES, False),
+        (np.random.default_rng(0).integers(0, 256, (100, 40)).astype(np.uint8), False),
+        (PHOTOGRAPH.mean(axis=2), False),
+    ],
+    ids=["photograph", "small photograph", "rows of pixels", "series", "noise", "no bytes"],
+)
+def test_one_grey_photograph_is_told_from_rows(X, is_one):
+    assert is_one_image(X) == is_one
+
+
+@pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer])
+def test_one_photograph_without_an_axis_of_images_draws_one_warning_with_the_way_out(kind):
+    photograph = PHOTOGRAPH[::8, ::8, 0]
+    quick = {VQVAETransformer: {"prior": None}}.get(kind, {"n_components": 2})
+    with pytest.warns(UserWarning, match=r"one image of 54 x 80 pixels.*\(n, 54, 80\), X\[None\].*patches") as found:
+        kind(max_iter=1, **quick).fit(photograph)
+    assert sum("taken for a table" in str(warning.message) for warning in found) == 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*taken for a table")
+        kind(max_iter=1, **quick).fit(np.stack([photograph] * 8))

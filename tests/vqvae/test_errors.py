@@ -5,7 +5,15 @@ import pytest
 from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
 
-from skvq import FiniteScalarCodes, ProductCodes, ResidualCodes, VectorCodes, VQVAETransformer
+from skvq import (
+    FiniteScalarCodes,
+    OrderlessNADE,
+    PixelCNN,
+    ProductCodes,
+    ResidualCodes,
+    VectorCodes,
+    VQVAETransformer,
+)
 
 FAST = {"n_codes": 4, "max_iter": 1, "prior": None, "hidden_layer_sizes": (8,), "channels": 8, "n_blocks": 1}
 WINE = load_wine().data
@@ -202,3 +210,31 @@ def test_an_error_of_far_too_much_noise_names_it():
     model = VQVAETransformer(4, hidden_layer_sizes=(4,), input_noise=2**63, max_iter=2, prior=None, random_state=0)
     with pytest.raises(ValueError, match="input_noise"):
         model.fit(X)
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    """Models that draw rows through a prior of rows and through one of codes, and images."""
+    sizes = FAST | {"prior": OrderlessNADE(max_iter=1, n_units=4)}
+    of_codes = FAST | {"prior": PixelCNN(channels=4, n_layers=1, max_iter=1)}
+    images = np.random.default_rng(0).random((40, 8, 8))
+    return {
+        "rows": (VQVAETransformer(**sizes).fit(WINE), WINE[:2]),
+        "codes": (VQVAETransformer(**of_codes).fit(WINE), None),
+        "images": (VQVAETransformer(**of_codes).fit(images), images[:2]),
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["rows", "codes", "images"])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("n_samples", 0), ("n_samples", 2.5), ("temperature", 0), ("top_k", 0), ("top_p", 1.5), ("random_state", "a")],
+)
+def test_the_error_of_a_wrong_argument_names_the_method_that_was_called(drawing, name, argument, value):
+    model, X = drawing[name]
+    with pytest.raises(ValueError, match=rf"'{argument}' parameter of VQVAETransformer\.sample must be"):
+        model.sample(**{argument: value})
+    if X is not None and argument != "n_samples":
+        with pytest.raises(ValueError, match=rf"'{argument}' parameter of VQVAETransformer\.complete must be"):
+            model.complete(X, np.ones(X.shape, dtype=bool), **{argument: value})
