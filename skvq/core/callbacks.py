@@ -88,6 +88,20 @@ class FitTask:
             yield
             self._call("end", context, dict)
 
+    @contextmanager
+    def part(self, name):
+        """Within the block comes a part of the task that has no epochs, and of which nobody knows how long it takes.
+
+        It counts among the tasks within this one. A progress bar shows its name.
+        """
+        if self.context is None:
+            yield
+            return
+        context = self.context.subcontext(task_name=name, max_subtasks=None)  # a leaf would have no bar
+        self._call("begin", context)
+        yield
+        self._call("end", context)
+
     def epochs(self, record, fitted, name="epoch"):
         """Return the observer of a training loop, None if nobody watches.
 

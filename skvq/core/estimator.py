@@ -354,7 +354,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             Those that the user passed.
         generator : torch.Generator
         task : FitTask
-            Begun here, with the epochs as its tasks; the caller ends it.
+            Begun here, with the start and the epochs as its tasks; the caller ends it.
         """
         check_same_rows(rows, held_out)
         if held_out is not None:
@@ -368,8 +368,8 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
             held_out_text = "none" if held_out is None else digest_of_rows(held_out)
             checkpoint = self._open_checkpoint(training_rows=digest_of_rows(rows), held_out_rows=held_out_text)
         settings = self._settings(recipe, judged=held_out is not None)
-        task.begin(settings.n_epochs)
-        with phase(self, recipe.starting):
+        task.begin(1 + settings.n_epochs)
+        with phase(self, recipe.starting), task.part(recipe.starting):
             start = recipe.start(recipe.architecture, rows, generator)
         objective = recipe.objective(start, generator)
         fitting = Fitting(

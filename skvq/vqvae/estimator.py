@@ -473,6 +473,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             self._check_parameters()
             layout, X, held_out = learn_layout(self, X, X_val, standardize=self.standardize)
             tables = tables if layout.has_columns else (X, held_out)
+            task.begin(1 if self.prior is None else 2)
             self._arrange(layout.rows(X, "cpu"))
             if self.prior is not None:
                 of_rows = layout.row_shape, X.shape[0], X.shape[1], self.network_
@@ -480,7 +481,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
                 prior = named_prior(self.prior, layout, X, spec)
                 self._check_prior(prior, spec, (X, y), (held_out, y_val), tables)
             generator = self._generator()
-            task.begin(1 if self.prior is None else 2)
             stage.limit = task.limit.left(1.0 if self.prior is None else AUTOENCODER_SHARE)
             fitting = self._fit_autoencoder(layout, X, held_out, generator, stage)
             del self._arranged

@@ -225,12 +225,15 @@ def test_both_stages_of_a_vqvae_are_tasks():
     recorder = Recorder()
     prior = PixelCNN(max_iter=1, **SMALL)
     VQVAETransformer(8, max_iter=2, prior=prior, **HIDDEN).set_callbacks(recorder).fit(TABLE)
-    fit, first = ("VQVAETransformer", "fit", (0,), 2), ("VQVAETransformer", "autoencoder", (0, 0), 2)
-    epochs = [("VQVAETransformer", "epoch", (0, 0, n), 0) for n in (0, 1)]
-    second, last = ("PixelCNN", "fit", (0, 1), 1), ("PixelCNN", "epoch", (0, 1, 0), 0)
+    fit, first = ("VQVAETransformer", "fit", (0,), 2), ("VQVAETransformer", "autoencoder", (0, 0), 3)
+    start = ("VQVAETransformer", "starting codebooks", (0, 0, 0), None)
+    epochs = [("VQVAETransformer", "epoch", (0, 0, n), 0) for n in (1, 2)]
+    second = ("PixelCNN", "fit", (0, 1), 2)
+    inner = [("PixelCNN", "starting the network", (0, 1, 0), None), ("PixelCNN", "epoch", (0, 1, 1), 0)]
     opened = [("begin", *fit), ("begin", *first)]
-    middle = [(moment, *epoch) for epoch in epochs for moment in ("begin", "end")]
-    rest = [("end", *first), ("begin", *second), ("begin", *last), ("end", *last), ("end", *second), ("end", *fit)]
+    middle = [(moment, *part) for part in (start, *epochs) for moment in ("begin", "end")]
+    last = [(moment, *part) for part in inner for moment in ("begin", "end")]
+    rest = [("end", *first), ("begin", *second), *last, ("end", *second), ("end", *fit)]
     assert recorder.seen == ["setup", *opened, *middle, *rest, "teardown"]
 
 
@@ -239,12 +242,34 @@ def test_a_vqvae_without_prior_has_one_stage():
     VQVAETransformer(8, max_iter=1, prior=None, **HIDDEN).set_callbacks(recorder).fit(TABLE)
     assert recorder.seen[1:3] == [
         ("begin", "VQVAETransformer", "fit", (0,), 1),
-        ("begin", "VQVAETransformer", "autoencoder", (0, 0), 1),
+        ("begin", "VQVAETransformer", "autoencoder", (0, 0), 2),
     ]
 
 
+@pytest.mark.parametrize("model", [VQVAETransformer(8, max_iter=1, prior=None), AutoEncoderTransformer(2, max_iter=1)])
+def test_a_progress_bar_has_a_word_for_the_start_which_no_score_is_asked_of(model, capsys):
+    callback = monitor()
+    clone(model).set_callbacks(ProgressBar(), callback).fit(TABLE)
+    shown = " ".join(capsys.readouterr().out.split())
+    word = "starting codebooks" if isinstance(model, VQVAETransformer) else "starting the network"
+    assert f"{type(model).__name__} - {word} #0" in shown
+    assert word not in {row["task_name"] for row in callback.get_logs().data}
+
+
+def test_the_bar_of_a_fit_is_there_before_codes_are_arranged(monkeypatch):
+    recorder, seen, arrange = Recorder(), [], VQVAETransformer._arrange
+
+    def observed(self, rows):
+        seen.extend(recorder.seen)
+        return arrange(self, rows)
+
+    monkeypatch.setattr(VQVAETransformer, "_arrange", observed)
+    VQVAETransformer(8, max_iter=1, prior=None, **HIDDEN).set_callbacks(recorder).fit(TABLE)
+    assert seen == ["setup", ("begin", "VQVAETransformer", "fit", (0,), 1)]
+
+
 def test_a_stage_that_is_stopped_is_followed_by_the_next():
-    recorder = Recorder(stop_at=[("VQVAETransformer", "epoch", (0, 0, 1)), ("VQVAETransformer", "autoencoder", (0, 0))])
+    recorder = Recorder(stop_at=[("VQVAETransformer", "epoch", (0, 0, 2)), ("VQVAETransformer", "autoencoder", (0, 0))])
     estimator = VQVAETransformer(8, max_iter=9, prior=PixelCNN(max_iter=2, **SMALL), **HIDDEN)
     estimator.set_callbacks(recorder).fit(TABLE)
     assert (estimator.n_iter_, estimator.prior_.n_iter_) == (2, 2)
@@ -257,7 +282,7 @@ def test_a_new_prior_is_a_task_of_its_own():
     estimator.set_callbacks(recorder, callback).fit_prior(TABLE)
     assert recorder.seen[1:3] == [
         ("begin", "VQVAETransformer", "fit-prior", (0,), 1),
-        ("begin", "PixelCNN", "fit", (0, 0), 1),
+        ("begin", "PixelCNN", "fit", (0, 0), 2),
     ]
     assert recorder.seen[-2:] == [("end", "VQVAETransformer", "fit-prior", (0,), 1), "teardown"]
     assert callback.get_logs().data[0]["score"] == pytest.approx(estimator.score(TABLE))
@@ -290,7 +315,7 @@ def test_a_prior_brings_callbacks_of_its_own():
     prior = PixelCNN(max_iter=2, **SMALL).set_callbacks(callback)
     estimator = VQVAETransformer(8, max_iter=1, prior=prior, **HIDDEN).fit(TABLE)
     rows = callback.get_logs().data
-    assert [row["task_id_path"] for row in rows] == [(0, 1), (0, 1, 0), (0, 1, 1)]
+    assert [row["task_id_path"] for row in rows] == [(0, 1), (0, 1, 1), (0, 1, 2)]
     codes = estimator.transform(TABLE)
     assert rows[0]["score"] == pytest.approx(estimator.prior_.score(codes), rel=1e-6)
 
