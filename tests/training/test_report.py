@@ -122,3 +122,12 @@ def test_a_start_that_is_kept_and_good_is_said_but_no_warning(capsys):
         model = AutoEncoderTransformer(2, early_stopping=True, **SHORT).fit(X)
     assert model.best_iter_ == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("kept epoch 0 of 3, the start: R² 1.")
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 3])
+def test_a_short_fit_that_keeps_a_good_start_says_so_at_its_end_and_warns_of_nothing(max_iter, capsys, recwarn):
+    model = VQVAETransformer(prior=None, max_iter=max_iter, early_stopping=True, verbose=1, random_state=0)
+    model.fit(WINE)
+    assert model.best_iter_ == 0
+    assert f"\nkept epoch 0 of {max_iter}, the start: R² 0." in capsys.readouterr().out
+    assert not recwarn
