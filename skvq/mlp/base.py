@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._warnings import warn_of_unknown_names
+from ..core.advice import refuse_images_of_unequal_sizes
 from ..core.callbacks import FitTask
 from ..core.device import is_forked, prepared, resolve_device
 from ..core.estimator import NetworkEstimator, torch_generator
@@ -54,6 +55,7 @@ def refuse_other_arrays(X):
     first = np.asarray(X[:1]) if isinstance(X, list | tuple) else X
     shape = getattr(first, "shape", ())
     if len(shape) > 2:
+        refuse_images_of_unequal_sizes(X)
         shape = len(X), *shape[1:]
         raise ValueError(
             f"Found array with dim {len(shape)}: X has shape {shape}, but rows are expected; flatten images and "

@@ -88,7 +88,7 @@ def _holds_tensors(X):
 
 
 def refuse_files(X, name):
-    """Raise an error for names of files, images of PIL that are no array, and lists of data frames."""
+    """Raise an error for names of files, images of PIL that are no array, lists of data frames, and single columns."""
     if isinstance(X, (str, os.PathLike)):
         advice = f"if that is a file, read it first, such as pandas.read_csv({str(X)!r:.80})"
         raise TypeError(f"{name} is {X!r:.80}; {advice}")
@@ -97,6 +97,10 @@ def refuse_files(X, name):
             f"{name} is one image of PIL; pass an array of images of shape (n, height, "
             f"width), np.stack([np.asarray(image) for image in images]). One image is np.asarray({name})[None]"
         )
+    is_series = hasattr(X, "to_frame") and hasattr(X, "to_numpy") and not hasattr(X, "columns")
+    if is_series and not (len(X) and isinstance(X.to_numpy()[0], (str, os.PathLike))):
+        raise ValueError(f"{name} is a {type(X).__name__}, one column; pass a frame, {name}.to_frame()")
+    X = X.to_numpy() if is_series else X
     is_array = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "OUS"
     if not (is_array or isinstance(X, (list, tuple))) or not len(X):
         return

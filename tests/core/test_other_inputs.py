@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import torch
@@ -52,10 +53,11 @@ def test_the_advice_gives_an_array():
 
 
 NAMES = [["a.png", "b.png"], [Path("a.png"), Path("b.png")], np.array(["a.png", "b.png"])]
+NAMES += [pd.Series(["a.png", "b.png"]), pl.Series(["a.png", "b.png"])]
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
-@pytest.mark.parametrize("X", NAMES, ids=["strings", "paths", "array"])
+@pytest.mark.parametrize("X", NAMES, ids=["strings", "paths", "array", "pandas", "polars"])
 def test_names_of_files_are_told_from_what_is_in_them(kind, X):
     with pytest.raises(ValueError, match=r"X holds strings or paths, such as .a\.png.*read these first: np\.stack"):
         kind().fit(X, LABELLED.get(kind))
@@ -66,6 +68,20 @@ def test_words_of_one_column_are_a_table_once_they_are_a_column():
     with pytest.raises(ValueError, match=r"one column of a table, pass np\.reshape\(X, \(-1, 1\)\)"):
         OrderlessNADE().fit(words)
     OrderlessNADE(max_iter=1).fit(np.reshape(words, (-1, 1)))
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+@pytest.mark.parametrize("series", [pd.Series, pl.Series], ids=["pandas", "polars"])
+def test_a_single_column_is_to_be_a_frame(kind, series):
+    with pytest.raises(ValueError, match=r"X is a Series, one column; pass a frame, X\.to_frame\(\)"):
+        kind().fit(series(ROWS[:, 0]), LABELLED.get(kind))
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS[-3:])
+def test_arrays_that_are_images_of_several_sizes_are_to_be_resized(kind):
+    images = [np.zeros((20, 30)), np.zeros((30, 40))] * 10
+    with pytest.raises(ValueError, match=r"2 different sizes, such as \(20, 30\) and \(30, 40\); bring them to one"):
+        kind().fit(images, LABELLED.get(kind))
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)

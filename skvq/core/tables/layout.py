@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from ..._warnings import warn_of_unknown_names
 from ...training.batches import Rows, as_array
 from ...training.on_device import OnDevice
+from ..advice import refuse_images_of_unequal_sizes
 from ..layout import UNSCALED, gives_chunks, standardisation
 from ..parameters import to_json
 from ..sources import chunks_of
@@ -421,6 +422,8 @@ def as_table(X):
         raise TypeError("Sparse data was passed, but sparse input is not supported here; pass X.toarray()")
     if isinstance(X, np.matrix):
         raise TypeError("X is a matrix of numpy, which is not supported; pass np.asarray(X)")
+    if isinstance(X, (list, tuple)) and X and getattr(X[0], "ndim", 0) > 1:
+        refuse_images_of_unequal_sizes(X)
     if not isinstance(X, np.ndarray):
         array = np.asarray(X)
         X = np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
