@@ -25,7 +25,7 @@ from .defaults import (
     plan,
     plan_codes,
 )
-from .network import start_from_data
+from .network import squared_error_of_start, start_from_data
 
 # Series of more values have their principal components never taken as a whole, which takes the cube of their number.
 MOST_DENSE_VALUES = 2_000
@@ -192,9 +192,8 @@ def _split(rows, generator):
     return some.restrict(training), some.restrict(held_out)
 
 
-@torch.no_grad()
 def _held_out_error(estimator, network, training, held_out, generator, width=None):
     """Return the squared error, summed over held-out rows, of a network that was started on training rows."""
     architecture = plan(estimator, training.shape, len(training), training.n_columns, network, width)
     module = start_from_data(architecture, training, generator, warn=False).module
-    return float(sum((module(batch)[0] - batch).square().sum() for batch in held_out.in_order(held_out.pass_size)))
+    return squared_error_of_start(module, held_out.in_order(held_out.pass_size))

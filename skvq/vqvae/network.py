@@ -21,6 +21,7 @@ from __future__ import annotations
 import functools
 import math
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -167,19 +168,39 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
     encoder.to(rows.device), decoder.to(rows.device)
     positions_per_codebook = codes.n_positions // codes.n_groups
     n_rows = math.ceil(sample_size(codes.n_codes) / positions_per_codebook)
-    z = encoded_sample(encoder, rows, n_rows, generator)
+    with linear_alone(encoder):
+        z = encoded_sample(encoder, rows, n_rows, generator)
     codes = within_data(codes, z, warn=warn)
     quantizer = codes.build(generator, codebook_weight)
     quantizer.start_from(z, functools.partial(cluster, generator=generator))
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
-    notes = {} if architecture.is_convolutional else {"error": _error(module, sample)}
+    notes = (
+        {}
+        if architecture.is_convolutional
+        else {"error": math.sqrt(squared_error_of_start(module, sample.split(256)) / sample.numel())}
+    )
     return Start(module, replace(architecture, codes=codes), notes)
 
 
+@contextmanager
+def linear_alone(module):
+    """Within the block the linear paths of a module stand alone: before its training, networks beside them add zero."""
+    paths = [part for part in module.modules() if getattr(part, "network", None) is not None]
+    networks = [path.network for path in paths]
+    try:
+        for path in paths:
+            path.network = None
+        yield
+    finally:
+        for path, network in zip(paths, networks):
+            path.network = network
+
+
 @torch.no_grad()
-def _error(module, rows):
-    """Return the root mean squared error of the reconstruction of rows (n, n_features), a float."""
-    return math.sqrt(sum(float((module(x)[0] - x).square().sum()) for x in rows.split(256)) / rows.numel())
+def squared_error_of_start(module, batches):
+    """Return the squared error of the reconstruction of batches of rows by a module before its training, summed."""
+    with linear_alone(module):
+        return sum(float((module(x)[0] - x).square().sum()) for x in batches)
 
 
 def start_sample(rows, generator):
@@ -202,10 +223,11 @@ def within_data(codes, z, *, warn):
     vectors = codes.clustered(z)
     if vectors is None:
         return codes
-    vectors = vectors.numpy()
-    n_distinct = max(len(distinct_vectors(vectors[:, group])[0]) for group in range(vectors.shape[1]))
-    if n_distinct >= codes.n_codes:
-        return codes
+    n_distinct = 0
+    for group in vectors.numpy().swapaxes(0, 1):
+        n_distinct = max(n_distinct, len(distinct_vectors(group)[0]))
+        if n_distinct >= codes.n_codes:
+            return codes
     if warn:
         warn_user(
             f"n_codes={codes.n_codes} is more than the {n_distinct} different vectors that the training rows are "

@@ -1,6 +1,7 @@
 """The start of a VQ-VAE, what its objective does beside the gradient step, and what is read off it."""
 
 import pickle
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +47,40 @@ def test_the_start_reconstructs_much_better_than_the_mean(architecture):
     assert error < 0.75  # 1 is the mean
     of_tables = {"error": pytest.approx(error, rel=1e-5)}
     assert start.notes == (of_tables if architecture is TABLE else {})
+
+
+@pytest.mark.parametrize("architecture", [replace(TABLE, hidden_layer_sizes=(8,)), IMAGE])
+def test_the_start_passes_no_network_that_adds_nothing_yet(architecture, monkeypatch):
+    rows = torch.randn(300, *architecture.row_shape, generator=generator())
+    found = []
+    for linear_alone in (network.linear_alone, lambda module: nullcontext()):
+        monkeypatch.setattr(network, "linear_alone", linear_alone)
+        with counted_layers() as calls:
+            start = start_from_data(
+                architecture, Rows(rows.flatten(1).numpy(), shape=rows.shape[1:]), generator(), warn=False
+            )
+        found.append((calls[0], start))
+    (calls, start), (more_calls, expected) = found
+    assert calls < more_calls / 2
+    assert start.notes == expected.notes
+    for name, tensor in expected.module.state_dict().items():
+        torch.testing.assert_close(start.module.state_dict()[name], tensor, rtol=0, atol=0)
+    torch.testing.assert_close(start.module(rows)[0], expected.module(rows)[0], rtol=0, atol=0)  # nothing is left out
+
+
+@contextmanager
+def counted_layers():
+    """Within the block counts the linear layers that are passed, in a list."""
+    calls = [0]
+
+    def count(module, *_):
+        calls[0] += isinstance(module, torch.nn.Linear)
+
+    handle = torch.nn.modules.module.register_module_forward_hook(count)
+    try:
+        yield calls
+    finally:
+        handle.remove()
 
 
 @pytest.mark.parametrize("warn", [True, False])
