@@ -101,21 +101,32 @@ def encode(network, rows, n_columns, dtype):
     return encoded
 
 
+def _sent(encoded, device):
+    """Return what rows were encoded to as the tensor on a device that a network decodes."""
+    return torch.from_numpy(encoded.astype(np.int64 if encoded.dtype.kind in "iu" else np.float32)).to(device)
+
+
 def decode(network, encoded, device, row_shape):
     """Yield (start, rows) for what rows were encoded to, (n, n_columns): codes if integer, else real values.
 
     The rows are standardised, from `start` on, float64 (b, n_features). `row_shape` is that of a row of the network.
     """
-    dtype = np.int64 if encoded.dtype.kind in "iu" else np.float32
     size = pass_size(row_shape)
     for start in starts(len(encoded), size, "decoding"):
-        batch = torch.from_numpy(encoded[start : start + size].astype(dtype)).to(device)
+        batch = _sent(encoded[start : start + size], device)
         rows = network.decode(fill_block(batch))[: len(batch)]
         yield start, rows.flatten(1).cpu().numpy().astype(np.float64)
 
 
-def reconstruct(network, rows, n_columns, dtype):
+def reconstruct(network, rows, n_columns, dtype, known=None):
     """Encode and decode all rows.
+
+    Parameters
+    ----------
+    network, rows, n_columns, dtype
+        As in :func:`encode`.
+    known : ndarray, default=None
+        What :func:`encode` has returned for these rows, where it has.
 
     Returns
     -------
@@ -131,7 +142,10 @@ def reconstruct(network, rows, n_columns, dtype):
     first, start, total, total_of_squares = None, 0, 0.0, 0.0
     for batch in batches(rows, rows.pass_size, "reconstructing"):
         n = len(batch)
-        found = network.encode(fill_block(batch))
+        if known is None:
+            found = network.encode(fill_block(batch))
+        else:
+            found = fill_block(_sent(known[start : start + n], batch.device))
         error = network.decode(found)[:n] - batch
         encoded[start : start + n] = found[:n].cpu().numpy()
         squared_error[start : start + n] = np.square(error.flatten(1).cpu().numpy(), dtype=np.float64).sum(axis=1)

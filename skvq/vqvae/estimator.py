@@ -491,7 +491,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
             elif prior is not None:
-                self._fit_prior(prior, codes_of_rows(fitting), X, y, held_out, y_val, generator, task)
+                held_out_codes = None if held_out is None else fitting.notes["codes_of_judged"]
+                self._fit_prior(prior, codes_of_rows(fitting), held_out_codes, X, y, y_val, generator, task)
             fitting.end()
             task.end()
         return self
@@ -534,7 +535,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         if models_rows(prior):
             self._fit_row_prior(prior, *tables, self._generator(), task)
         else:
-            self._fit_prior(prior, self._encode(X), X, y, held_out, y_val, self._generator(), task)
+            held_out_codes = None if held_out is None else self._encode(held_out)
+            self._fit_prior(prior, self._encode(X), held_out_codes, X, y, y_val, self._generator(), task)
         task.end()
         return self
 
@@ -977,10 +979,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         if models_rows(prior) and not isinstance(prior, str):  # by name it takes what this estimator takes
             RowPrior.check(prior, *tables, tables=self._of_tables)
 
-    def _fit_prior(self, prior, codes, X, y, held_out, y_val, generator, task):
-        """Fit a prior to codes, and the normal distribution of rows X that are series."""
+    def _fit_prior(self, prior, codes, held_out, X, y, y_val, generator, task):
+        """Fit a prior to codes, with held-out ones or None, and the normal distribution of rows X that are series."""
         code_prior = CodePrior.new(prior, self._spec, generator, **self._shared_with_prior(len(codes)))
-        held_out = None if held_out is None else self._encode(held_out)
         with belonging_to(code_prior.estimator, self, task.limit):
             self.prior_ = code_prior.fit(codes, y, held_out, y_val, self.codebook_, task)
         if self.series_shape_ is not None:

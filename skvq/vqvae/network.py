@@ -39,7 +39,7 @@ from ..core.estimator import Start
 from ..nn import images, ranks, series, tables
 from ..nn.draws import normal
 from ..nn.quantizers.nearest import nearest_codes, removal_costs
-from ..training.batches import drawn_order
+from ..training.batches import drawn_order, evenly_spaced
 from ..training.loop import Objective
 
 # Dead codes are revived during this share of the training; the rest lets the codebook settle.
@@ -253,17 +253,20 @@ def trainable_again(start, codebook_weight, error):
 def look_at_codes(fitting):
     """Return the fitted attributes that tell of the codes of the rows of a Fitting, a dict; its notes keep these codes.
 
-    Of more than `COUNTED_ROWS` rows, so many evenly spaced ones are counted, and no codes are kept. `noise_variance_`,
-    the mean squared error of their values, is that of held-out rows where there are some, else of `JUDGED_ROWS` rows at
-    most; it is not 0, which would make likelihoods infinite.
+    Of more than `COUNTED_ROWS` rows, so many evenly spaced ones are counted. `noise_variance_`, the mean squared error
+    of their values, is that of held-out rows where there are some, else of `JUDGED_ROWS` rows at most; it is not 0,
+    which would make likelihoods infinite. No row is encoded twice.
     """
     network, all_rows, spec = fitting.module, fitting.rows.unrestricted(), fitting.architecture.codes
     counted = all_rows.spread(COUNTED_ROWS)
-    judged = all_rows.spread(JUDGED_ROWS) if fitting.held_out is None else fitting.held_out
-    codes, squared_error, _ = inference.reconstruct(network, judged, spec.codes_per_row, CODE_DTYPE)
+    judged = counted.spread(JUDGED_ROWS) if fitting.held_out is None else fitting.held_out
+    codes = known = None
     if judged is not counted:
         codes = inference.encode(network, counted, spec.codes_per_row, CODE_DTYPE)
-    fitting.notes["codes"] = codes if counted is all_rows else None
+        known = codes_among(codes, counted, judged)
+    of_judged, squared_error, _ = inference.reconstruct(network, judged, spec.codes_per_row, CODE_DTYPE, known)
+    codes = of_judged if codes is None else codes
+    fitting.notes |= {"codes": codes, "codes_of_judged": of_judged}
     smallest = float(np.finfo(np.float32).eps)
     return {
         "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
@@ -271,12 +274,30 @@ def look_at_codes(fitting):
     }
 
 
+def codes_among(codes, counted, judged):
+    """Return the codes of Rows that are judged, if all of them are among the counted ones, which have `codes`; or None.
+
+    Both are in the order of X.
+    """
+    if judged.X is not counted.X:
+        return None
+    n_rows = len(counted.unrestricted())
+    wanted, found = (np.arange(n_rows) if rows.subset is None else rows.subset for rows in (judged, counted))
+    positions = np.minimum(np.searchsorted(found, wanted), len(found) - 1)
+    return codes[positions] if np.array_equal(found[positions], wanted) else None
+
+
 def codes_of_rows(fitting):
-    """Return the codes of all rows of a Fitting, (n, codes_per_row): those in its notes, or of many rows new ones."""
-    if fitting.notes["codes"] is not None:
-        return fitting.notes["codes"]
-    n_columns = fitting.architecture.codes.codes_per_row
-    return inference.encode(fitting.module, fitting.rows.unrestricted(), n_columns, CODE_DTYPE)
+    """Return the codes of all rows of a Fitting, (n, codes_per_row): those in its notes, and new ones of the others."""
+    known, all_rows = fitting.notes["codes"], fitting.rows.unrestricted()
+    if len(known) == len(all_rows):
+        return known
+    codes = np.empty((len(all_rows), known.shape[1]), dtype=known.dtype)
+    counted = evenly_spaced(len(all_rows), len(known))
+    others = np.delete(np.arange(len(all_rows)), counted)
+    codes[counted] = known
+    codes[others] = inference.encode(fitting.module, all_rows.restrict(others), known.shape[1], CODE_DTYPE)
+    return codes
 
 
 def use_of_codes(spec, quantizer, codes):

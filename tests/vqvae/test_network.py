@@ -247,3 +247,34 @@ def test_codes_of_some_rows_are_counted_where_there_are_many_and_the_prior_sees_
     assert np.abs(counted.code_counts_ / counted.code_counts_.sum() - counts / counts.sum()).max() < 0.05
     for name, weight in counted.prior_.weights_.items():
         np.testing.assert_array_equal(weight, network_of_codes[name])
+
+
+@pytest.mark.parametrize("counted_rows", [1000, 160])
+@pytest.mark.parametrize("held_out", ["none", "a part", "X_val"])
+def test_no_row_is_encoded_twice_after_training(held_out, counted_rows, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(400, 6, 6))
+    X_val = X[:64] + 1 if held_out == "X_val" else None
+    n_encoded, encode = [0], network.VQVAE.encode
+
+    def counting(module, x):
+        n_encoded[0] += len(x)
+        return encode(module, x)
+
+    monkeypatch.setattr(network, "COUNTED_ROWS", counted_rows)
+    monkeypatch.setattr(network, "JUDGED_ROWS", 64)
+    monkeypatch.setattr(network.VQVAE, "encode", counting)
+    prior = PixelCNN(max_iter=1, channels=8)
+    model = VQVAETransformer(8, max_iter=1, channels=8, prior=prior, random_state=0)
+    model.set_params(early_stopping=held_out == "a part").fit(X, X_val=X_val)
+    judged_apart = {"none": 0, "a part": 0 if counted_rows == 1000 else 40, "X_val": 64}[held_out]
+    # Passes are filled up to a multiple of 32 rows.
+    assert len(X) + judged_apart <= n_encoded[0] < len(X) + judged_apart + 3 * 32
+
+
+def test_the_noise_variance_is_the_error_of_evenly_spaced_rows_where_none_are_held_out(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(400, 6, 6)) * np.linspace(1, 3, 400)[:, None, None]
+    monkeypatch.setattr(network, "JUDGED_ROWS", 50)
+    model = VQVAETransformer(8, max_iter=1, channels=8, prior=None, early_stopping=False, clip=False, random_state=0)
+    rows = X[np.linspace(0, 399, 50).astype(int)]
+    error = (rows - model.fit(X).inverse_transform(model.transform(rows))) / model.scale_[0]
+    assert model.noise_variance_ == pytest.approx(np.square(error).mean(), rel=1e-5)
