@@ -9,6 +9,8 @@ from .._warnings import warn_user
 GOOD = 0.9
 # The highest learning rate that "auto" ever stands for.
 HIGHEST_USUAL_RATE = 5e-3
+# Rows that the closing line of a training is told of, at most.
+TOLD_ROWS = 10_000
 # Training rows by which the end of a training is compared with its start. A loss that rises by more than this share of
 # what it was, and by so much at least, is that of a fit that diverged.
 COMPARED_ROWS, WORSE, LEAST_WORSE = 256, 0.5, 0.2
@@ -104,16 +106,17 @@ def warn_of_little_time(name, seen, n_rows, epoch):
 
 
 def look_back(loop, nothing):
-    """Say how a training ended, and warn if it has taught the network `nothing`."""
+    """Say how a training ended, and warn if it has taught the network `nothing`; of many rows some are looked at."""
     history, judged, term = loop.history, loop.best is not None, loop.objective.squared_error
-    rows = loop.validation_rows if judged else loop.rows
+    all_rows = loop.validation_rows if judged else loop.rows
+    rows = all_rows.spread(TOLD_ROWS)
     values = loop.pass_over(rows)
     r_squared = None if term is None else explained(values[term], rows)
     if loop.report is not None:
-        if "usage" in values and rows is not loop.rows:  # held-out rows are too few to use all codes
+        if "usage" in values and rows is not loop.rows:  # held-out rows, or some, are too few to use all codes
             kept = history.n_iter if history.best_iter is None else history.best_iter
             values["usage"] = history.terms["usage"][kept - 1] if kept > 0 else loop.pass_over(loop.rows)["usage"]
-        loop.report.end(history, values, r_squared)
+        loop.report.end(history, values, r_squared, None if rows is all_rows else len(rows))
     if nothing:
         warn_of_nothing_learned(history, loop.settings, loop.objective.way_out, r_squared)
 

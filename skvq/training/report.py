@@ -135,7 +135,7 @@ class Report:
         cells = [f"{epoch}/{self.settings.n_epochs}", *(shown(name, values[name]) for name in self.columns)]
         self._show_row([*cells, duration(0 if last else left)])
 
-    def end(self, history, values, r_squared):
+    def end(self, history, values, r_squared, n_rows=None):
         """Say what was kept, and why the training ended.
 
         Parameters
@@ -145,6 +145,8 @@ class Report:
             The terms of the kept epoch.
         r_squared : float or None
             Of the network that is kept, None where its loss is no squared error.
+        n_rows : int, default=None
+            The number of rows that it, or else the monitored term, is of; None for all.
         """
         epoch = history.n_iter if history.best_iter is None else history.best_iter
         kept = f"kept epoch {epoch} of {history.n_iter}"
@@ -155,6 +157,8 @@ class Report:
         said = [] if r_squared is None else [f"R² {r_squared:.3f}"]
         if not said and watched is not None:
             said = [f"{monitor} {shown(monitor, watched)}"]
+        if n_rows is not None and said:
+            said[0] += f" (of {n_rows:,} rows)"
         said += [f"usage {shown('usage', values['usage'])}"] if "usage" in values else []
         seconds = duration(time.perf_counter() - self.begun)
         said.append(f"{REASONS.get(history.stopped, history.stopped)} after {seconds}")

@@ -491,8 +491,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
             if prior is not None and models_rows(prior):
                 self._fit_row_prior(prior, *tables, generator, task)
             elif prior is not None:
-                held_out_codes = None if held_out is None else fitting.notes["codes_of_judged"]
-                self._fit_prior(prior, codes_of_rows(fitting), held_out_codes, X, y, y_val, generator, task)
+                self._fit_prior(prior, *codes_of_rows(fitting, held_out), X, y, y_val, generator, task)
             fitting.end()
             task.end()
         return self
@@ -535,8 +534,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         if models_rows(prior):
             self._fit_row_prior(prior, *tables, self._generator(), task)
         else:
-            held_out_codes = None if held_out is None else self._encode(held_out)
-            self._fit_prior(prior, self._encode(X), held_out_codes, X, y, y_val, self._generator(), task)
+            codes = (None if part is None else self._encode(part) for part in (X, held_out))
+            self._fit_prior(prior, *codes, X, y, y_val, self._generator(), task)
         task.end()
         return self
 

@@ -287,17 +287,21 @@ def codes_among(codes, counted, judged):
     return codes[positions] if np.array_equal(found[positions], wanted) else None
 
 
-def codes_of_rows(fitting):
-    """Return the codes of all rows of a Fitting, (n, codes_per_row): those in its notes, and new ones of the others."""
+def codes_of_rows(fitting, X_val):
+    """Return the codes of all rows of a Fitting, (n, codes_per_row), and those of `X_val`, None where that is None.
+
+    They are in the notes of the Fitting, but for rows that were not counted.
+    """
     known, all_rows = fitting.notes["codes"], fitting.rows.unrestricted()
+    of_held_out = None if X_val is None else fitting.notes["codes_of_judged"]
     if len(known) == len(all_rows):
-        return known
+        return known, of_held_out
     codes = np.empty((len(all_rows), known.shape[1]), dtype=known.dtype)
     counted = evenly_spaced(len(all_rows), len(known))
     others = np.delete(np.arange(len(all_rows)), counted)
     codes[counted] = known
     codes[others] = inference.encode(fitting.module, all_rows.restrict(others), known.shape[1], CODE_DTYPE)
-    return codes
+    return codes, of_held_out
 
 
 def use_of_codes(spec, quantizer, codes):

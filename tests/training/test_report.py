@@ -5,9 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 
 from skvq import AutoEncoderTransformer, CausalTransformer, OrderlessNADE, PixelCNN, VAETransformer, VQVAETransformer
+from skvq.training import outcome
 
 WINE = load_wine().data
 IMAGES = load_digits().data[:200].reshape(-1, 8, 8)
@@ -55,6 +57,30 @@ def test_the_closing_line_has_the_score_of_the_held_out_rows_and_the_kept_epoch(
     model = estimator.set_params(**SHORT).fit(np.delete(WINE, np.s_[::4], axis=0), X_val=X_val)
     closing = capsys.readouterr().out.splitlines()[-1]
     assert closing.startswith(f"kept epoch {model.best_iter_} of 3: R² {model.score(X_val):.3f}")
+
+
+def closing_line(text):
+    """Return the last line, which may go on in a second one."""
+    return " ".join(line.strip() for line in text.splitlines()[-2:])
+
+
+@pytest.mark.parametrize("estimator", [VQVAETransformer(4, prior=None), AutoEncoderTransformer(2)], ids=["vq", "ae"])
+def test_the_closing_line_looks_at_some_of_many_rows_and_says_of_how_many(estimator, capsys, monkeypatch):
+    monkeypatch.setattr(outcome, "TOLD_ROWS", 100)
+    model = estimator.set_params(**SHORT, early_stopping=False).fit(WINE)
+    closing = closing_line(capsys.readouterr().out)
+    score = model.score(WINE[np.linspace(0, len(WINE) - 1, 100).astype(int)])
+    assert f"kept epoch 3 of 3: R² {score:.3f} (of 100 rows), " in closing
+    assert ("usage 100%" in closing) == ("usage" in model.history_)
+    silent = clone(model).set_params(verbose=0).fit(WINE)
+    for name, weight in model.weights_.items():
+        np.testing.assert_array_equal(silent.weights_[name], weight)
+
+
+def test_the_loss_of_a_density_is_of_some_of_many_rows_too(capsys, monkeypatch):
+    monkeypatch.setattr(outcome, "TOLD_ROWS", 10)
+    PixelCNN(channels=4, early_stopping=False, **SHORT).fit(CODES)
+    assert re.search(r"loss [\d.]+ \(of 10 rows\), stopped", closing_line(capsys.readouterr().out))
 
 
 def test_a_fit_that_goes_on_from_a_checkpoint_says_where(tmp_path, capsys):
