@@ -8,6 +8,9 @@ from torch import nn
 
 from . import ranks
 
+# torch.multinomial draws from fewer categories than these.
+MOST_CATEGORIES = 2**24
+
 
 def uniform(shape, fan_in, generator):
     """Return a parameter drawn from U(-b, b) with variance 1 / `fan_in`."""
@@ -71,6 +74,18 @@ def normal(shape, device, generator):
 def uniform_numbers(shape, device, generator):
     """Return numbers from U(0, 1) on a device, float32, drawn by :func:`generator_for` it."""
     return torch.rand(shape, device=device, generator=generator_for(device, generator))
+
+
+def weighted_draw(weights, n_draws, generator):
+    """Return up to `n_draws` distinct indices drawn by `weights` (n,), in proportion; never one of weight 0."""
+    n_draws = min(n_draws, int((weights > 0).sum()))
+    if n_draws == 0:
+        return torch.empty(0, dtype=torch.int64, device=weights.device)
+    weights, device = weights.to(generator.device), weights.device
+    if len(weights) < MOST_CATEGORIES:
+        return torch.multinomial(weights, n_draws, generator=generator).to(device)
+    # As multinomial does it: the largest of weights divided by exponential numbers.
+    return (weights / torch.empty_like(weights).exponential_(generator=generator)).topk(n_draws).indices.to(device)
 
 
 class Dropout(nn.Module):

@@ -37,7 +37,7 @@ from ..core import inference
 from ..core.codes import CODE_DTYPE
 from ..core.estimator import Start
 from ..nn import images, ranks, series, tables
-from ..nn.draws import normal
+from ..nn.draws import normal, weighted_draw
 from ..nn.quantizers.nearest import nearest_codes, removal_costs
 from ..training.batches import drawn_order, evenly_spaced
 from ..training.loop import Objective
@@ -384,43 +384,47 @@ def _exact_centres(vectors, counts, n_codes, generator):
 def grown_centres(vectors, counts, n_codes, generator):
     """Return `n_codes` centres of `vectors` (n, d) float32 that occur `counts` (n,) times: ndarray (n_codes, d)."""
     x, weights = torch.from_numpy(vectors), torch.from_numpy(counts.astype(np.float32))
+    weighted = x if bool((weights == 1).all()) else weights[:, None] * x
     n_doublings = math.ceil(math.log2(n_codes))
     n_full = max(LEAST_PASSES, min(MOST_PASSES, DISTANCES // (len(x) * n_codes)))
     centres = x[:1]
     for full in range(-n_doublings, n_full):  # number of passes at full size so far
-        centres, masses, errors = lloyd_pass(x, weights, centres)
+        codes, means, masses = lloyd_pass(x, weighted, weights, centres)
         if 0 <= full < n_full - 2 and full % 2 == 0:
-            centres = without_cheapest(centres, masses, int(MOVED_SHARE * (1 - full / n_full) * len(centres)))
-        n_new = min(n_codes - len(centres), len(centres), int((errors > 0).sum()))
+            means = without_cheapest(means, masses, int(MOVED_SHARE * (1 - full / n_full) * len(means)))
+        n_new = min(n_codes - len(means), len(means))
         if n_new > 0 and full < n_full - 1:
-            centres = torch.cat([centres, x[torch.multinomial(errors, n_new, generator=generator)]])
+            errors = weights * (x - centres[codes]).square_().sum(dim=1)
+            means = torch.cat([means, x[weighted_draw(errors, n_new, generator)]])
+        centres = means
     return np.resize(centres.numpy(), (n_codes, x.shape[1]))
 
 
-def lloyd_pass(x, weights, centres):
-    """Give each vector to its nearest centre, and move the centres to the means of theirs.
+def lloyd_pass(x, weighted, weights, centres):
+    """Give each vector to its nearest centre, and take the means of those that each centre was given.
 
     Parameters
     ----------
     x : Tensor of shape (n, d), float32
+    weighted : Tensor of shape (n, d), float32
+        x times its weights.
     weights : Tensor of shape (n,), float32
     centres : Tensor of shape (k, d), float32
 
     Returns
     -------
+    codes : Tensor of shape (n,), int64
+        Which centre is the nearest.
     means : Tensor of shape (m, d)
         Of the m centres that were given anything.
     masses : Tensor of shape (m,)
         Weights that they were given.
-    errors : Tensor of shape (n,)
-        weight · ||x - centre||², before the centres moved.
     """
     codes = nearest_codes(x[:, None], centres[None])[:, 0]
-    errors = weights * (x - centres[codes]).square_().sum(dim=1)
     masses = torch.zeros(len(centres)).scatter_add_(0, codes, weights)
-    sums = torch.zeros_like(centres).scatter_add_(0, codes[:, None].expand_as(x), weights[:, None] * x)
+    sums = torch.zeros_like(centres).scatter_add_(0, codes[:, None].expand_as(x), weighted)
     given = masses > 0
-    return sums[given] / masses[given, None], masses[given], errors
+    return codes, sums[given] / masses[given, None], masses[given]
 
 
 def without_cheapest(centres, masses, n_most):

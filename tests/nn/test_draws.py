@@ -65,3 +65,15 @@ def test_noise_of_the_processor_is_what_the_generator_draws():
     assert torch.equal(found, torch.randn(3, 2, generator=torch.Generator().manual_seed(0)))
     found = uniform_numbers((3, 2), torch.device("cpu"), torch.Generator().manual_seed(0))
     assert torch.equal(found, torch.rand(3, 2, generator=torch.Generator().manual_seed(0)))
+
+
+def test_from_more_vectors_than_torch_draws_from_the_draw_has_the_same_distribution():
+    weights, source = torch.tensor([0.0, 1.0, 2.0, 5.0, 0.0]), torch.Generator().manual_seed(0)
+    with mock.patch.object(draws, "MOST_CATEGORIES", 2):
+        pairs = torch.stack([draws.weighted_draw(weights, 2, source) for _ in range(4000)])
+        assert draws.weighted_draw(weights, 5, source).sort().values.tolist() == [1, 2, 3]
+    shares = weights / weights.sum()
+    for i, j in [(1, 2), (3, 1), (2, 3)]:
+        expected = float(shares[i] * shares[j] / (1 - shares[i]))
+        found = float(((pairs[:, 0] == i) & (pairs[:, 1] == j)).float().mean())
+        assert found == pytest.approx(expected, abs=0.04)  # five standard deviations

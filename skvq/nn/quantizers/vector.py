@@ -51,14 +51,12 @@ import torch
 import torch.nn.functional as F
 
 from .. import ranks
-from ..draws import default_generator
+from ..draws import default_generator, weighted_draw
 from .base import Cluster, Quantized, Quantizer, estimator_named
 from .nearest import nearest_codes, removal_costs
 
 # Squared length beside which an affine map of the codebook is not fitted: of codes that are all alike there is none.
 _NO_LENGTH = 1e-12
-# torch.multinomial draws from fewer categories than these.
-_MOST_CATEGORIES = 2**24
 
 
 def count_codes(codes: torch.Tensor, n_codes: int, n_groups: int = 1) -> torch.Tensor:
@@ -323,7 +321,7 @@ class CodebookQuantizer(Quantizer):
             costs, _ = removal_costs(self.codebook[group], self.mass[group], slots)
             recent = self.idle[group, slots] * (1.0 - self.decay) <= 1.0
             slots = slots[~(recent & (costs > errors[group]))]
-            rows = _draw(distances[:, group], len(slots), generator)
+            rows = weighted_draw(distances[:, group], len(slots), generator)
             if len(rows) > 0:
                 self._place(group, slots[: len(rows)], z[rows, group], average[group])
             n_revived += len(rows)
@@ -381,18 +379,6 @@ class CodebookQuantizer(Quantizer):
 def move(state: torch.Tensor, value: torch.Tensor, where: torch.Tensor) -> None:
     """Give a state its new value, in place, where a mask that broadcasts is true."""
     state.copy_(torch.where(where, value, state))
-
-
-def _draw(weights: torch.Tensor, n_draws: int, generator: torch.Generator) -> torch.Tensor:
-    """Up to n_draws distinct indices with probability proportional to weights (n,); never one of weight 0."""
-    n_draws = min(n_draws, int((weights > 0).sum()))
-    if n_draws == 0:
-        return torch.empty(0, dtype=torch.int64, device=weights.device)
-    weights, device = weights.to(generator.device), weights.device
-    if len(weights) < _MOST_CATEGORIES:
-        return torch.multinomial(weights, n_draws, generator=generator).to(device)
-    # As multinomial does it: the largest of weights divided by exponential numbers.
-    return (weights / torch.empty_like(weights).exponential_(generator=generator)).topk(n_draws).indices.to(device)
 
 
 class VectorQuantizer(CodebookQuantizer):

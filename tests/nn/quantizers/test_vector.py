@@ -1,5 +1,4 @@
 import json
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -498,18 +497,6 @@ def test_wrong_arguments_and_shapes_are_named(quantizer_class):
         quantizer_class(8, 2)(normal(4, 3, 5))
     with pytest.raises(ValueError, match=r"z must have shape \(b, 3, 2\)"):
         quantizer_class(8, 2, n_groups=3)(normal(4, 2, 2))
-
-
-def test_from_more_vectors_than_torch_draws_from_the_draw_has_the_same_distribution():
-    weights, source = torch.tensor([0.0, 1.0, 2.0, 5.0, 0.0]), generator()
-    with mock.patch.object(vector, "_MOST_CATEGORIES", 2):
-        pairs = torch.stack([vector._draw(weights, 2, source) for _ in range(4000)])
-        assert vector._draw(weights, 5, source).sort().values.tolist() == [1, 2, 3]
-    shares = weights / weights.sum()
-    for i, j in [(1, 2), (3, 1), (2, 3)]:
-        expected = float(shares[i] * shares[j] / (1 - shares[i]))
-        found = float(((pairs[:, 0] == i) & (pairs[:, 1] == j)).float().mean())
-        assert found == pytest.approx(expected, abs=0.04)  # five standard deviations
 
 
 @pytest.mark.parametrize("n_groups", [1, 3])
