@@ -14,12 +14,54 @@ LONGEST_PAIRED_ROW = 32
 MANY_CODES = 1024
 # Values of the products of all codes that an accelerator makes: else its host would wait for the codes of the batch.
 LARGEST_TABLE = 2**26
+# Offsets whose gradient is made at once, so that its memory is bounded.
+OFFSETS_AT_ONCE = 16
 
 
 def shares_offsets(grid_shape):
     """Whether pairs of positions at the same offset share their weights, in grids and long rows (h, w)."""
     height, width = grid_shape
     return height > 1 or width > LONGEST_PAIRED_ROW
+
+
+class _SumsAtOffsets(torch.autograd.Function):
+    """The sums of :meth:`EarlierCodes.lookup` at all positions of a grid, with a gradient that sorts the codes once.
+
+    A row of the table is added at the targets that lie at its offset from the sources that have its code. In the order
+    of codes these sources lie side by side, whatever the offset, so the gradient of the table is made of sums over
+    neighbours. That of an embedding bag would sort all pairs of a source and a target. Both add in the same order.
+    """
+
+    @staticmethod
+    def forward(ctx, table, sums, codes, weights, n_codes):
+        ctx.sums, ctx.n_codes = sums, n_codes
+        ctx.save_for_backward(codes, weights)
+        return sums.lookup(table, codes, 0, codes.shape[1], weights, n_codes)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        sums, (codes, weights) = ctx.sums, ctx.saved_tensors
+        n_codes = sums.n_codes if ctx.n_codes is None else ctx.n_codes
+        (height, width), c = sums.grid_shape, gradient.shape[-1]
+        flat = codes.flatten()
+        order = flat.argsort(stable=True)
+        weights = None if weights is None else weights.flatten()[order]
+        counts = torch.bincount(flat, minlength=n_codes)
+        starts = (counts.cumsum(0) - counts).int()
+        sources = order.int()
+        i, j = sources // width % height, sources % width
+        padded = F.pad(gradient.reshape(-1, c), (0, 0, 0, 1))  # the last row, of zeros, is that of targets outside
+        found = []
+        for down, right in (shifts.unsqueeze(2).unbind(1) for shifts in sums.shifts.split(OFFSETS_AT_ONCE)):
+            column = j + right  # (offsets, b * h * w)
+            outside = (i + down >= height) | (column < 0) | (column >= width)
+            targets = (sources + (down * width + right)).masked_fill_(outside, len(flat))
+            bags = starts + len(flat) * torch.arange(len(down), dtype=torch.int32)[:, None]
+            repeated = None if weights is None else weights.expand(len(down), -1).flatten()
+            found.append(
+                F.embedding_bag(targets.flatten(), padded, bags.flatten(), mode="sum", per_sample_weights=repeated)
+            )
+        return torch.cat(found), None, None, None, None
 
 
 class EarlierCodes(nn.Module):
@@ -51,7 +93,7 @@ class EarlierCodes(nn.Module):
 
     def __init__(self, n_codes, grid_shape, embedding_dim, channels, reach, *, whole_rows_only, shared):
         super().__init__()
-        self.n_codes, self.channels = n_codes, channels
+        self.n_codes, self.channels, self.grid_shape = n_codes, channels, grid_shape
         sources, offsets, self.starts, numbers = [], [], [0], {}
         height, width = grid_shape
         for target in range(height * width):
@@ -67,6 +109,8 @@ class EarlierCodes(nn.Module):
         self.register_buffer("sources", torch.tensor(sources, dtype=torch.int64), persistent=False)
         self.register_buffer("offsets", torch.tensor(offsets, dtype=torch.int64) * n_codes, persistent=False)
         self.register_buffer("bounds", torch.tensor(self.starts, dtype=torch.int64), persistent=False)
+        shifts = torch.tensor(list(numbers), dtype=torch.int32) if shared else None  # (R, 2): rows down, columns right
+        self.register_buffer("shifts", shifts, persistent=False)
         self.fan_in = embedding_dim * max(1.0, len(sources) / (height * width))
         self.weight = nn.Parameter(torch.empty(len(numbers) * channels, embedding_dim))
 
@@ -103,7 +147,11 @@ class EarlierCodes(nn.Module):
         if self.n_codes > MANY_CODES and not fits:  # a table of those that are there is smaller
             used, codes = codes.unique(return_inverse=True)
             embedding, n_used = embedding[used], len(used)
-        sums = self.lookup(self.table(embedding), codes.flatten(1), 0, codes[0].numel(), weights, n_used)
+        table, codes = self.table(embedding), codes.flatten(1)
+        if table.requires_grad and codes.is_cpu and self.shifts is not None:
+            sums = _SumsAtOffsets.apply(table, self, codes, weights, n_used)
+        else:
+            sums = self.lookup(table, codes, 0, codes.shape[1], weights, n_used)
         return sums.view(*shape, self.channels)
 
 
