@@ -534,8 +534,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         if models_rows(prior):
             self._fit_row_prior(prior, *tables, self._generator(), task)
         else:
-            codes = (None if part is None else self._encode(part) for part in (X, held_out))
-            self._fit_prior(prior, *codes, X, y, y_val, self._generator(), task)
+            codes, of_held_out = (None if part is None else self._encode(part) for part in (X, held_out))
+            self._fit_prior(prior, codes, of_held_out, X, y, y_val, self._generator(), task)
         task.end()
         return self
 

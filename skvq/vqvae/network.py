@@ -287,7 +287,7 @@ def codes_among(codes, counted, judged):
     return codes[positions] if np.array_equal(found[positions], wanted) else None
 
 
-def codes_of_rows(fitting, X_val):
+def codes_of_rows(fitting, X_val) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the codes of all rows of a Fitting, (n, codes_per_row), and those of `X_val`, None where that is None.
 
     They are in the notes of the Fitting, but for rows that were not counted.
