@@ -1,9 +1,12 @@
-"""A normal distribution of the scores of numeric columns: what the known ones say of each of the others.
+"""A normal distribution of the scores of the columns of a table: what the known ones say of each of the others.
 
 Each number stands for its score, the point of N(0, 1) below which the same share of all rows lies. The scores of a row
 are taken for multivariate normal, which is a Gaussian copula of the columns [1]_. Given any known columns, each other
 one is then normal as well, with a mean and a standard deviation in closed form. An orderless network starts from the
 probabilities that its codes have under it, and learns what they leave.
+
+A level of a category, or that a number is missing, is a score as well: 1 where a cell has the level and 0 where not,
+standardised. The mean of such a score given the known ones is the best linear prediction of the level's probability.
 
 References
 ----------
@@ -20,6 +23,87 @@ LEAST_VARIANCE = 1e-4
 LEAST_PROBABILITY = 1e-6
 # A score beyond which nothing lies.
 FARTHEST = 30.0
+# Least part of its share among all rows that a level has as its probability, however little the known columns predict.
+LEAST_PART = 0.1
+
+
+class LevelScores(nn.Module):
+    """Levels of columns as scores: 1 where a cell has the level, 0 where not, standardised.
+
+    Parameters
+    ----------
+    n_levels : int
+        Number of scores, d.
+
+    Attributes
+    ----------
+    column, code : Tensor of shape (d,), int64
+        The column and the coarse code of each level; columns ascend.
+    share : Tensor of shape (d,), float32
+        Of the rows that have the level, in (0, 1).
+    """
+
+    column: torch.Tensor
+    code: torch.Tensor
+    share: torch.Tensor
+
+    def __init__(self, n_levels):
+        super().__init__()
+        self.register_buffer("column", torch.zeros(n_levels, dtype=torch.int64))
+        self.register_buffer("code", torch.zeros(n_levels, dtype=torch.int64))
+        self.register_buffer("share", torch.full((n_levels,), 0.5))
+
+    @property
+    def _std(self):
+        return (self.share * (1.0 - self.share)).sqrt()
+
+    @torch.no_grad()
+    def start_from(self, levels, coarse):
+        """Set the levels, pairs of column and code, and their shares among coarse codes (n, n_columns), -1 for none."""
+        self.column.copy_(torch.tensor([column for column, _ in levels]))
+        self.code.copy_(torch.tensor([code for _, code in levels]))
+        of_level = coarse[:, self.column]
+        counts, n_rows = (of_level == self.code).sum(dim=0), (of_level >= 0).sum(dim=0)
+        self.share.copy_((counts + 0.5) / (n_rows + 1.0))
+
+    def scores(self, coarse):
+        """Return the scores of coarse codes (b, n_columns): (b, d)."""
+        return ((coarse[:, self.column] == self.code).float() - self.share) / self._std
+
+    def of(self, column):
+        """Return which of the levels are those of one column."""
+        return torch.nonzero(self.column == column)[:, 0]
+
+    def terms(self, mean, column_of, starts):
+        """Return how the log probabilities of coarse codes differ from those when nothing is known: (b, n_codes).
+
+        Parameters
+        ----------
+        mean : Tensor of shape (b, d)
+            Of the scores.
+        column_of : Tensor of shape (n_codes,), int64
+            The column of each code.
+        starts : Tensor of shape (n_columns,), int64
+            Where the codes of each column start.
+        """
+        found = self.share + self._std * mean
+        rest, rest_share = mean.new_ones(len(mean), len(starts)), mean.new_ones(len(starts))
+        rest = rest.index_add(1, self.column, -found)
+        rest_share = rest_share.index_add(0, self.column, -self.share)
+        rest = _log_parts(rest, rest_share.clamp_min(LEAST_PROBABILITY))
+        return rest[:, column_of].index_copy(1, starts[self.column] + self.code, _log_parts(found, self.share))
+
+    def terms_of(self, mean, column, n_codes):
+        """Return :meth:`terms` of one column, (b, n_codes)."""
+        levels = self.of(column)
+        found = self.share[levels] + self._std[levels] * mean[:, levels]
+        rest, rest_share = 1.0 - found.sum(dim=1), 1.0 - self.share[levels].sum()
+        terms = _log_parts(rest, rest_share.clamp_min(LEAST_PROBABILITY))[:, None].repeat(1, n_codes)
+        return terms.index_copy(1, self.code[levels], _log_parts(found, self.share[levels]))
+
+
+def _log_parts(found, share):
+    return (found / share).clamp_min(LEAST_PART).log()
 
 
 class NormalCopula(nn.Module):
@@ -33,10 +117,13 @@ class NormalCopula(nn.Module):
         Most coarse codes that one of them has, C.
     n_with_fine, n_fine : int
         Columns with fine codes, and most fine codes F that a coarse one of them has.
+    n_levels : int, default=0
+        Levels that have a score, d, which stand behind the numbers: there are v = q + d scores.
 
     Attributes
     ----------
-    correlation : Tensor of shape (q, q), float32
+    levels : LevelScores or None
+    correlation : Tensor of shape (v, v), float32
         Of the scores.
     coarse_ends : Tensor of shape (q, C + 1), float32
         Where the coarse codes of a column begin and end, as scores; codes that are not there begin where they end.
@@ -48,9 +135,10 @@ class NormalCopula(nn.Module):
     coarse_ends: torch.Tensor
     fine_ends: torch.Tensor
 
-    def __init__(self, n_numbers, n_coarse, n_with_fine, n_fine):
+    def __init__(self, n_numbers, n_coarse, n_with_fine, n_fine, n_levels=0):
         super().__init__()
-        self.register_buffer("correlation", torch.eye(n_numbers))
+        self.levels = LevelScores(n_levels) if n_levels else None
+        self.register_buffer("correlation", torch.eye(n_numbers + n_levels))
         self.register_buffer("coarse_ends", torch.zeros(n_numbers, n_coarse + 1))
         self.register_buffer("fine_ends", torch.zeros(n_with_fine, n_coarse, n_fine + 1))
 
@@ -75,12 +163,11 @@ class NormalCopula(nn.Module):
             self.fine_ends[index, :n_coarse, :n_ends] = ends[number]
             self.fine_ends[index, :n_coarse, n_ends:] = ends[number][:, -1:]
 
-    def given(self, scores, known, number=None):
-        """Return the means and standard deviations (b, q) of all scores, given those (b, q) of the known columns.
+    def given(self, scores, known, targets=slice(None)):
+        """Return the means and standard deviations (b, v) of all scores, given those (b, v) of the known columns.
 
-        Of a known column, and with `number`, an int, of all columns but this one, they have no meaning.
+        Of known columns, and of scores that are none of the `targets`, a slice or list of int, they have no meaning.
         """
-        targets = slice(None) if number is None else slice(number, number + 1)
         if self.training:  # where nearly every row has known columns of its own
             weights, variance = regressions(self.correlation, known, targets)
         else:
@@ -93,7 +180,8 @@ class NormalCopula(nn.Module):
 
     def coarse_terms(self, mean, std):
         """Return how the log probabilities of coarse codes differ from those when nothing is known: (b, q, C)."""
-        return _terms(self.coarse_ends, mean, std)
+        n_numbers = len(self.coarse_ends)
+        return _terms(self.coarse_ends, mean[:, :n_numbers], std[:, :n_numbers])
 
     def coarse_terms_of(self, mean, std, number):
         """Return :meth:`coarse_terms` of one column, (b, C)."""
@@ -104,7 +192,7 @@ class NormalCopula(nn.Module):
 
         Parameters
         ----------
-        mean, std : Tensor of shape (b, q)
+        mean, std : Tensor of shape (b, v)
         each, numbers : Tensor of shape (...), or int
             Columns, as their places among those with fine codes, and among the numbers.
         coarse : Tensor of shape (b, ...), int64
@@ -113,7 +201,7 @@ class NormalCopula(nn.Module):
 
 
 def _different(masks):
-    """Return those of the masks (b, q), 1.0 or 0.0 and q ≤ 64, that differ, and which of them each one is, (b,)."""
+    """Return those of the masks (b, v), 1.0 or 0.0 and v ≤ 64, that differ, and which of them each one is, (b,)."""
     bits = 1 << torch.arange(masks.shape[1], device=masks.device)
     keys, of_rows = torch.unique((masks.long() * bits).sum(dim=1), return_inverse=True)
     a_row = torch.empty_like(keys).scatter_(0, of_rows, torch.arange(len(masks), device=masks.device))

@@ -9,7 +9,7 @@ on a line; what the network says of them is smooth in their value, a polynomial 
 
 Departures from [1]_. The network has residual blocks; what is known is embedded, column by column, before the first
 layer; and the network starts at the marginals, since the weights behind its outputs start at zero, or at a Gaussian
-copula of the numbers with these marginals.
+copula of the columns with these marginals.
 
 References
 ----------
@@ -81,8 +81,8 @@ class Context(NamedTuple):
     ----------
     h : Tensor of shape (b, width)
         What the network makes of them.
-    mean, std : Tensor of shape (b, n_numbers), or None
-        Of the scores of the numbers given the known ones; None without a copula.
+    mean, std : Tensor of shape (b, n_scores), or None
+        Of the scores of a copula given the known ones; None without a copula.
     """
 
     h: torch.Tensor
@@ -129,10 +129,12 @@ class OrderlessNetwork(nn.Module):
     free_codes : bool
         Whether codes of numbers have embeddings and logits of their own as well.
     copula : bool
-        Whether the logits of numbers are those of a :class:`~skvq.nn.copula.NormalCopula` at the start.
+        Whether the logits are those of a :class:`~skvq.nn.copula.NormalCopula` at the start.
     dropout : float in [0, 1)
     generator : torch.Generator
         Draws the starting weights.
+    n_levels : int, default=0
+        Levels of categories that have a score in the copula.
     """
 
     starts: torch.Tensor
@@ -144,7 +146,7 @@ class OrderlessNetwork(nn.Module):
     values: torch.Tensor
     own: torch.Tensor
 
-    def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, copula, dropout, generator):
+    def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, copula, dropout, generator, n_levels=0):
         super().__init__()
         self.codes = codes
         n_columns, n_codes, with_fine = codes.n_columns, codes.starts[-1], codes.with_fine
@@ -170,14 +172,14 @@ class OrderlessNetwork(nn.Module):
         self.fine_given = uniform((len(with_fine), most_coarse, FINE_WIDTH), 10, generator)
         self.fine_head = nn.Parameter(torch.zeros(len(with_fine), FINE_WIDTH, most_fine))
         self.fine_bias = nn.Parameter(torch.zeros(len(with_fine), most_coarse, most_fine))
-        self.copula = self._copula() if copula else None
+        self.copula = self._copula(n_levels) if copula else None
         self._index()
 
-    def _copula(self):
+    def _copula(self, n_levels):
         codes = self.codes
-        n_coarse = max(codes.n_coarse[column] for column in codes.numbers)
+        n_coarse = max((codes.n_coarse[column] for column in codes.numbers), default=1)
         n_fine = max((codes.n_fine[column] for column in codes.with_fine), default=1)
-        return NormalCopula(len(codes.numbers), n_coarse, len(codes.with_fine), n_fine)
+        return NormalCopula(len(codes.numbers), n_coarse, len(codes.with_fine), n_fine, n_levels)
 
     def _index(self):
         """Keep where things are: of no use in a file."""
@@ -260,10 +262,23 @@ class OrderlessNetwork(nn.Module):
         return coarse, rows - coarse * self.n_fine
 
     def scores(self, rows, known):
-        """Return the scores of the numbers of rows of codes, and 1.0 where they are known and have one: (b, q) each."""
-        coarse = self._split(rows)[0][:, self.numbers]
-        has_score = self.copula.has_score[torch.arange(len(self.numbers), device=rows.device), coarse]
-        return self.values[(rows + self.token_starts)[:, self.numbers]], known[:, self.numbers] * has_score
+        """Return the scores of rows of codes, and 1.0 where they are known and have one: (b, n_scores) each."""
+        coarse, levels = self._split(rows)[0], self.copula.levels
+        has_score = self.copula.has_score[torch.arange(len(self.numbers), device=rows.device), coarse[:, self.numbers]]
+        scores = self.values[(rows + self.token_starts)[:, self.numbers]]
+        has_score = known[:, self.numbers] * has_score
+        if levels is None:
+            return scores, has_score
+        return torch.cat([scores, levels.scores(coarse)], dim=1), torch.cat([has_score, known[:, levels.column]], dim=1)
+
+    def _scores_of(self, column):
+        """Return which scores are those of one column, or of all where it is None."""
+        if column is None:
+            return slice(None)
+        found = [self.codes.numbers.index(column)] if self.codes.is_number[column] else []
+        if self.copula.levels is not None:
+            found += [len(self.numbers) + level for level in self.copula.levels.of(column).tolist()]
+        return found
 
     def context(self, rows, known, column=None):
         """Return what the known columns say of all others, or, with `column`, of this one: a Context.
@@ -279,11 +294,10 @@ class OrderlessNetwork(nn.Module):
         x = torch.cat([x, value, value.square(), torch.ones_like(value)], dim=-1) * known[..., None]
         h = self.blocks(self.dropout(self.first(x.flatten(1))))
         h = F.silu(self.norm(h))
-        if self.copula is None or column is not None and not self.codes.is_number[column]:
+        if self.copula is None:
             return Context(h)
-        number = None if column is None else self.codes.numbers.index(column)
         with torch.autocast(h.device.type, enabled=False):
-            return Context(h, *self.copula.given(*self.scores(rows, known), number))
+            return Context(h, *self.copula.given(*self.scores(rows, known), self._scores_of(column)))
 
     def _coarse_logits(self, context):
         """Return the logits of the coarse codes of all columns in a row, (b, n_codes), float32."""
@@ -293,7 +307,10 @@ class OrderlessNetwork(nn.Module):
         if self.copula is None:
             return logits
         number, code, place = self.number_codes
-        return logits.index_add(1, place, self.copula.coarse_terms(context.mean, context.std)[:, number, code])
+        logits = logits.index_add(1, place, self.copula.coarse_terms(context.mean, context.std)[:, number, code])
+        if self.copula.levels is None:
+            return logits
+        return logits + self.copula.levels.terms(context.mean[:, len(self.numbers) :], self.column_of, self.starts)
 
     def _log_sums(self, logits):
         """Return log Σ exp(logit) over the codes of each column: (b, n_codes) → (b, n_columns).
@@ -311,11 +328,15 @@ class OrderlessNetwork(nn.Module):
         h, part = context.h, slice(self.codes.starts[column], self.codes.starts[column + 1])
         logits = F.linear(h, self.head.weight[part] * self.own[part], self.head.bias[part])
         logits = logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials[:, part]
-        if self.copula is None or not self.codes.is_number[column]:
+        if self.copula is None:
             return logits
-        number = self.codes.numbers.index(column)
-        terms = self.copula.coarse_terms_of(context.mean, context.std, number)
-        return logits + terms[:, : self.codes.n_coarse[column]]
+        n_coarse = self.codes.n_coarse[column]
+        if self.codes.is_number[column]:
+            number = self.codes.numbers.index(column)
+            logits = logits + self.copula.coarse_terms_of(context.mean, context.std, number)[:, :n_coarse]
+        if self.copula.levels is None:
+            return logits
+        return logits + self.copula.levels.terms_of(context.mean[:, len(self.numbers) :], column, n_coarse)
 
     def _fine_logits(self, context, coarse):
         """Return the logits of the fine codes given the coarse ones (b, n_with_fine): (b, n_with_fine, most_fine)."""

@@ -325,7 +325,9 @@ class NADESizes:
     dropout : float
     free_codes : bool
     copula : bool, default=False
-        Whether the network starts from a Gaussian copula of the numbers. Older files of version 0.1.0 do not tell.
+        Whether the network starts from a Gaussian copula of the columns. Older files of version 0.1.0 do not tell.
+    n_levels : int, default=0
+        Levels of categories that have a score in the copula. Older files do not tell.
     """
 
     n_coarse: tuple[int, ...]
@@ -338,6 +340,7 @@ class NADESizes:
     dropout: float
     free_codes: bool
     copula: bool = False
+    n_levels: int = 0
 
     @property
     def codes(self):
@@ -354,13 +357,14 @@ class NADESizes:
             degree=self.degree,
             free_codes=self.free_codes,
             copula=self.copula,
+            n_levels=self.n_levels,
             dropout=self.dropout,
             generator=generator,
         )
 
 
-# Columns of numbers that have a Gaussian copula, at most: the time of a step grows with the third power.
-MOST_NUMBERS = 64
+# Scores of a Gaussian copula, at most, of numbers and of levels: the time of a step grows with the third power.
+MOST_SCORES = 64
 # Rows of a table below which an orderless network overfits more than it learns, unless it is small and smooth.
 FEW_TABLE_ROWS = 2_000
 # Length of the vector that stands for a known code of a column.

@@ -32,7 +32,7 @@ from ..persistence.records import from_json
 from ..training.batches import Rows, as_array, drawn_order
 from . import schema
 from .columns import best_guesses, draw_orders, draw_rows, log_probabilities
-from .defaults import COMPLETION, MOST_NUMBERS, NADE, NADESizes, automatic_nade, nade_training
+from .defaults import COMPLETION, MOST_SCORES, NADE, NADESizes, automatic_nade, nade_training
 from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
@@ -291,10 +291,13 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         holds_out = self._holds_out(held_out, True)
         n_training = self._n_training(rows, holds_out)
         codes = self._table_codes
+        n_numbers = len(codes.codes.numbers)
+        n_levels = min(codes.n_levels(n_training), MOST_SCORES - n_numbers)
         sizes = NADESizes(
             **codes.codes._asdict(),
             n_blocks=int(self.n_blocks),
-            copula=1 < len(codes.codes.numbers) <= MOST_NUMBERS and all(part.is_number for part in codes.parts),
+            copula=n_levels >= 0 and n_numbers + n_levels > 1,
+            n_levels=max(0, n_levels),
             **self._sizes_for(len(rows)),
         )
         return Recipe(

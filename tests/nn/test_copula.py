@@ -45,7 +45,7 @@ def test_the_normal_given_the_known_columns_is_the_closed_form(copula, mode):
             expected = conditional(z[row], known[row], target)
             np.testing.assert_allclose((mean[row, target], std[row, target]), expected, atol=1e-5)
     for number in range(4):
-        of_one = copula.given(*given, number)
+        of_one = copula.given(*given, [number])
         torch.testing.assert_close(of_one[0][:, number], mean[:, number])
         torch.testing.assert_close(of_one[1][:, number], std[:, number])
 

@@ -10,6 +10,8 @@ from .correlation import correlation_of
 
 # A column of no more pieces than this has no fine codes.
 MOST_WITHOUT_FINE = 64
+# Rows that a level needs for a score of its own in a copula.
+LEAST_LEVEL_ROWS = 5
 # Cells of a code that its mean is taken over.
 MEAN_CELLS = 16
 
@@ -157,6 +159,27 @@ class TableCodes:
         """Return for each column the coarse code of its missing cells, None where it has none."""
         return [part.n_coarse if missing else None for part, missing in zip(self.parts, self.has_missing)]
 
+    def _level_shares(self):
+        """Return levels as triples of the lesser share of rows, with it or without it, the column and the coarse code.
+
+        That a number or a level is missing is a level as well.
+        """
+        found = []
+        for column, (part, of_column) in enumerate(zip(self.parts, self.columns)):
+            shares = [*(() if part.is_number else of_column.frequencies), of_column.missing]
+            codes = [*range(len(shares) - 1), part.n_coarse]
+            found += [(min(share, 1.0 - share), column, code) for code, share in zip(codes, shares)]
+        return found
+
+    def n_levels(self, n_rows):
+        """Return how many levels at least `LEAST_LEVEL_ROWS` of so many rows have, and as many have not."""
+        return sum(share * n_rows >= LEAST_LEVEL_ROWS for share, _, _ in self._level_shares())
+
+    def _levels(self, n_levels):
+        """Return the levels that tell rows apart most evenly, pairs of column and coarse code; columns ascend."""
+        most_even = sorted(self._level_shares(), key=lambda level: -level[0])[:n_levels]
+        return sorted((column, code) for _, column, code in most_even)
+
     def rows(self, cells):
         """Return the codes of cells (n, n_columns): ndarray of int32.
 
@@ -218,4 +241,7 @@ class TableCodes:
         if network.copula is not None:
             ends = [torch.from_numpy(self.parts[column].ends()).float() for column in self.codes.numbers]
             network.copula.start_from(ends, network.number_with_fine.tolist())
+            if network.copula.levels is not None:
+                coarse = torch.div(rows, torch.tensor(self.codes.n_fine), rounding_mode="floor")
+                network.copula.levels.start_from(self._levels(len(network.copula.levels.code)), coarse)
             network.copula.correlation.copy_(correlation_of(*network.scores(rows.clamp_min(0), (rows >= 0).float())))
