@@ -6,12 +6,15 @@ one is then normal as well, with a mean and a standard deviation in closed form.
 probabilities that its codes have under it, and learns what they leave.
 
 A level of a category, or that a number is missing, is a score as well: 1 where a cell has the level and 0 where not,
-standardised. The mean of such a score given the known ones is the best linear prediction of the level's probability.
+standardised. What the known columns say of a level is the linear discriminant of the rows that have it and of those
+that have it not, which follows from the mean and the standard deviation of its score [2]_.
 
 References
 ----------
 .. [1] A. Sklar, "Fonctions de répartition à n dimensions et leurs marges", 1959; for normal scores H. Liu, J. Lafferty,
    L. Wasserman, "The Nonparanormal", JMLR 10, 2009.
+.. [2] T. Hastie, R. Tibshirani, J. Friedman, "The Elements of Statistical Learning", 2nd edition, 2009, equation 4.9 and
+   exercise 4.2.
 """
 
 import torch
@@ -23,7 +26,10 @@ LEAST_VARIANCE = 1e-4
 LEAST_PROBABILITY = 1e-6
 # A score beyond which nothing lies.
 FARTHEST = 30.0
-# Least part of its share among all rows that a level has as its probability, however little the known columns predict.
+# Least variance of a level's score beside which it is told apart, and the most by which its logit may change: rows that
+# are known to have a level by others of their cells are no normal distribution, for which the discriminant is made.
+LEAST_LEVEL_VARIANCE, MOST_LOGIT_CHANGE = 0.1, 4.0
+# Least part of its share among all rows that remains of the levels without a score.
 LEAST_PART = 0.1
 
 
@@ -74,36 +80,47 @@ class LevelScores(nn.Module):
         """Return which of the levels are those of one column."""
         return torch.nonzero(self.column == column)[:, 0]
 
-    def terms(self, mean, column_of, starts):
+    def probabilities(self, mean, std, levels=slice(None)):
+        """Return the probabilities (b, n) of some levels, all by default, from the moments (b, d) of their scores.
+
+        With the share π of the rows that have a level, the mean p of its indicator given the known columns, and the
+        part R² of its variance that these explain, the linear discriminant is
+        (p - π - (1/2 - π) R²) / (π (1 - π) (1 - R²)), which is added to the logit of π.
+        """
+        share, left = self.share[levels], std[:, levels].square().clamp(LEAST_LEVEL_VARIANCE, 1.0)
+        change = self._std[levels] * mean[:, levels] - (0.5 - share) * (1.0 - left)
+        change = change / (share * (1.0 - share) * left)
+        return torch.sigmoid(torch.logit(share) + change.clamp(-MOST_LOGIT_CHANGE, MOST_LOGIT_CHANGE))
+
+    def terms(self, mean, std, column_of, starts):
         """Return how the log probabilities of coarse codes differ from those when nothing is known: (b, n_codes).
 
         Parameters
         ----------
-        mean : Tensor of shape (b, d)
+        mean, std : Tensor of shape (b, d)
             Of the scores.
         column_of : Tensor of shape (n_codes,), int64
             The column of each code.
         starts : Tensor of shape (n_columns,), int64
             Where the codes of each column start.
         """
-        found = self.share + self._std * mean
+        found = self.probabilities(mean, std)
         rest, rest_share = mean.new_ones(len(mean), len(starts)), mean.new_ones(len(starts))
         rest = rest.index_add(1, self.column, -found)
         rest_share = rest_share.index_add(0, self.column, -self.share)
-        rest = _log_parts(rest, rest_share.clamp_min(LEAST_PROBABILITY))
-        return rest[:, column_of].index_copy(1, starts[self.column] + self.code, _log_parts(found, self.share))
+        terms = _log_parts(rest, rest_share)[:, column_of]
+        return terms.index_copy(1, starts[self.column] + self.code, _log_parts(found, self.share))
 
-    def terms_of(self, mean, column, n_codes):
+    def terms_of(self, mean, std, column, n_codes):
         """Return :meth:`terms` of one column, (b, n_codes)."""
         levels = self.of(column)
-        found = self.share[levels] + self._std[levels] * mean[:, levels]
-        rest, rest_share = 1.0 - found.sum(dim=1), 1.0 - self.share[levels].sum()
-        terms = _log_parts(rest, rest_share.clamp_min(LEAST_PROBABILITY))[:, None].repeat(1, n_codes)
-        return terms.index_copy(1, self.code[levels], _log_parts(found, self.share[levels]))
+        found, share = self.probabilities(mean, std, levels), self.share[levels]
+        terms = _log_parts(1.0 - found.sum(dim=1), 1.0 - share.sum())[:, None].repeat(1, n_codes)
+        return terms.index_copy(1, self.code[levels], _log_parts(found, share))
 
 
 def _log_parts(found, share):
-    return (found / share).clamp_min(LEAST_PART).log()
+    return (found / share.clamp_min(LEAST_PROBABILITY)).clamp_min(LEAST_PART).log()
 
 
 class NormalCopula(nn.Module):
@@ -168,13 +185,15 @@ class NormalCopula(nn.Module):
 
         Of known columns, and of scores that are none of the `targets`, a slice or list of int, they have no meaning.
         """
+        mean, std, z = torch.zeros_like(scores), torch.ones_like(scores), (scores * known)[..., None]
         if self.training:  # where nearly every row has known columns of its own
-            weights, variance = regressions(self.correlation, known, targets)
+            factor, half = _factors(self.correlation, known, targets)
+            of_known = torch.linalg.solve_triangular(factor, z, upper=False)
+            mean[:, targets], variance = (half * of_known).sum(dim=1), 1.0 - half.square().sum(dim=1)
         else:
             masks, of_rows = _different(known)
             weights, variance = (part[of_rows] for part in regressions(self.correlation, masks, targets))
-        mean, std = torch.zeros_like(scores), torch.ones_like(scores)
-        mean[:, targets] = (weights * (scores * known)[..., None]).sum(dim=1)
+            mean[:, targets] = (weights * z).sum(dim=1)
         std[:, targets] = variance.clamp_min(LEAST_VARIANCE).sqrt()
         return mean, std
 
@@ -229,9 +248,14 @@ def regressions(correlation, known, targets=slice(None)):
     variance : Tensor of shape (b, n_targets)
         That they leave of each target.
     """
-    between = correlation * known[:, :, None]  # of known columns with all
-    among = between * known[:, None] + torch.diag_embed(1.0 - known)
-    factor, between = torch.linalg.cholesky_ex(among).L, between[:, :, targets]
-    half = torch.linalg.solve_triangular(factor, between, upper=False)
+    factor, half = _factors(correlation, known, targets)
     weights = torch.linalg.solve_triangular(factor.mT, half, upper=True)
     return weights, 1.0 - half.square().sum(dim=1)
+
+
+def _factors(correlation, known, targets):
+    """Return L (b, v, v), where L L^T are the correlations of the known columns, and L^-1 times those with targets."""
+    between = correlation * known[:, :, None]  # of known columns with all
+    among = between * known[:, None] + torch.diag_embed(1.0 - known)
+    factor = torch.linalg.cholesky_ex(among).L
+    return factor, torch.linalg.solve_triangular(factor, between[:, :, targets], upper=False)

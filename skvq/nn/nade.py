@@ -310,7 +310,8 @@ class OrderlessNetwork(nn.Module):
         logits = logits.index_add(1, place, self.copula.coarse_terms(context.mean, context.std)[:, number, code])
         if self.copula.levels is None:
             return logits
-        return logits + self.copula.levels.terms(context.mean[:, len(self.numbers) :], self.column_of, self.starts)
+        of_levels = (part[:, len(self.numbers) :] for part in context[1:])
+        return logits + self.copula.levels.terms(*of_levels, self.column_of, self.starts)
 
     def _log_sums(self, logits):
         """Return log Σ exp(logit) over the codes of each column: (b, n_codes) → (b, n_columns).
@@ -336,7 +337,8 @@ class OrderlessNetwork(nn.Module):
             logits = logits + self.copula.coarse_terms_of(context.mean, context.std, number)[:, :n_coarse]
         if self.copula.levels is None:
             return logits
-        return logits + self.copula.levels.terms_of(context.mean[:, len(self.numbers) :], column, n_coarse)
+        of_levels = (part[:, len(self.numbers) :] for part in context[1:])
+        return logits + self.copula.levels.terms_of(*of_levels, column, n_coarse)
 
     def _fine_logits(self, context, coarse):
         """Return the logits of the fine codes given the coarse ones (b, n_with_fine): (b, n_with_fine, most_fine)."""
