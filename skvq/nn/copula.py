@@ -6,7 +6,7 @@ one is then normal as well, with a mean and a standard deviation in closed form.
 probabilities that its codes have under it, and learns what they leave.
 
 A level of a category, or that a number is missing, is a score as well: 1 where a cell has the level and 0 where not,
-standardised. What the known columns say of a level is the linear discriminant of the rows that have it and of those
+standardised. So is a value that many cells of a number have, such as 0, but only to predict other columns. What the known columns say of a level is the linear discriminant of the rows that have it and of those
 that have it not, which follows from the mean and the standard deviation of its score [2]_.
 
 References
@@ -38,14 +38,14 @@ class LevelScores(nn.Module):
 
     Parameters
     ----------
-    n_levels : int
-        Number of scores, d.
+    levels : sequence of (int, int)
+        The column and the coarse code of each of the d levels.
+    atoms : sequence of (int, int)
+        The same of values of numbers, which stand behind the levels and only predict.
 
     Attributes
     ----------
-    column, code : Tensor of shape (d,), int64
-        The column and the coarse code of each level; columns ascend.
-    share : Tensor of shape (d,), float32
+    share : Tensor of shape (d + n_atoms,), float32
         Of the rows that have the level, in (0, 1).
     """
 
@@ -53,42 +53,42 @@ class LevelScores(nn.Module):
     code: torch.Tensor
     share: torch.Tensor
 
-    def __init__(self, n_levels):
+    def __init__(self, levels, atoms):
         super().__init__()
-        self.register_buffer("column", torch.zeros(n_levels, dtype=torch.int64))
-        self.register_buffer("code", torch.zeros(n_levels, dtype=torch.int64))
-        self.register_buffer("share", torch.full((n_levels,), 0.5))
+        self.n_levels = len(levels)
+        column, code = torch.tensor([*levels, *atoms]).T
+        self.register_buffer("column", column, persistent=False)
+        self.register_buffer("code", code, persistent=False)
+        self.register_buffer("share", torch.full((len(column),), 0.5))
 
     @property
     def _std(self):
         return (self.share * (1.0 - self.share)).sqrt()
 
     @torch.no_grad()
-    def start_from(self, levels, coarse):
-        """Set the levels, pairs of column and code, and their shares among coarse codes (n, n_columns), -1 for none."""
-        self.column.copy_(torch.tensor([column for column, _ in levels]))
-        self.code.copy_(torch.tensor([code for _, code in levels]))
+    def start_from(self, coarse):
+        """Set the shares to those among coarse codes (n, n_columns), -1 for none."""
         of_level = coarse[:, self.column]
         counts, n_rows = (of_level == self.code).sum(dim=0), (of_level >= 0).sum(dim=0)
         self.share.copy_((counts + 0.5) / (n_rows + 1.0))
 
     def scores(self, coarse):
-        """Return the scores of coarse codes (b, n_columns): (b, d)."""
+        """Return the scores of coarse codes (b, n_columns): (b, d + n_atoms)."""
         return ((coarse[:, self.column] == self.code).float() - self.share) / self._std
 
     def of(self, column):
-        """Return which of the levels are those of one column."""
-        return torch.nonzero(self.column == column)[:, 0]
+        """Return which of the predicted levels are those of one column."""
+        return torch.nonzero(self.column[: self.n_levels] == column)[:, 0]
 
-    def probabilities(self, mean, std, levels=slice(None)):
-        """Return the probabilities (b, n) of some levels, all by default, from the moments (b, d) of their scores.
+    def probabilities(self, mean, std, levels):
+        """Return the probabilities (b, n) of some levels, given the moments (b, n) of their scores.
 
         With the share π of the rows that have a level, the mean p of its indicator given the known columns, and the
         part R² of its variance that these explain, the linear discriminant is
         (p - π - (1/2 - π) R²) / (π (1 - π) (1 - R²)), which is added to the logit of π.
         """
-        share, left = self.share[levels], std[:, levels].square().clamp(LEAST_LEVEL_VARIANCE, 1.0)
-        change = self._std[levels] * mean[:, levels] - (0.5 - share) * (1.0 - left)
+        share, left = self.share[levels], std.square().clamp(LEAST_LEVEL_VARIANCE, 1.0)
+        change = self._std[levels] * mean - (0.5 - share) * (1.0 - left)
         change = change / (share * (1.0 - share) * left)
         return torch.sigmoid(torch.logit(share) + change.clamp(-MOST_LOGIT_CHANGE, MOST_LOGIT_CHANGE))
 
@@ -97,24 +97,26 @@ class LevelScores(nn.Module):
 
         Parameters
         ----------
-        mean, std : Tensor of shape (b, d)
+        mean, std : Tensor of shape (b, d + n_atoms)
             Of the scores.
         column_of : Tensor of shape (n_codes,), int64
             The column of each code.
         starts : Tensor of shape (n_columns,), int64
             Where the codes of each column start.
         """
-        found = self.probabilities(mean, std)
+        part = slice(self.n_levels)
+        column, share = self.column[part], self.share[part]
+        found = self.probabilities(mean[:, part], std[:, part], part)
         rest, rest_share = mean.new_ones(len(mean), len(starts)), mean.new_ones(len(starts))
-        rest = rest.index_add(1, self.column, -found)
-        rest_share = rest_share.index_add(0, self.column, -self.share)
+        rest = rest.index_add(1, column, -found)
+        rest_share = rest_share.index_add(0, column, -share)
         terms = _log_parts(rest, rest_share)[:, column_of]
-        return terms.index_copy(1, starts[self.column] + self.code, _log_parts(found, self.share))
+        return terms.index_copy(1, starts[column] + self.code[part], _log_parts(found, share))
 
     def terms_of(self, mean, std, column, n_codes):
         """Return :meth:`terms` of one column, (b, n_codes)."""
         levels = self.of(column)
-        found, share = self.probabilities(mean, std, levels), self.share[levels]
+        found, share = self.probabilities(mean[:, levels], std[:, levels], levels), self.share[levels]
         terms = _log_parts(1.0 - found.sum(dim=1), 1.0 - share.sum())[:, None].repeat(1, n_codes)
         return terms.index_copy(1, self.code[levels], _log_parts(found, share))
 
@@ -134,8 +136,8 @@ class NormalCopula(nn.Module):
         Most coarse codes that one of them has, C.
     n_with_fine, n_fine : int
         Columns with fine codes, and most fine codes F that a coarse one of them has.
-    n_levels : int, default=0
-        Levels that have a score, d, which stand behind the numbers: there are v = q + d scores.
+    levels, atoms : sequence of (int, int), default=()
+        Other scores, which stand behind the numbers: see :class:`LevelScores`. There are v scores in all.
 
     Attributes
     ----------
@@ -152,10 +154,10 @@ class NormalCopula(nn.Module):
     coarse_ends: torch.Tensor
     fine_ends: torch.Tensor
 
-    def __init__(self, n_numbers, n_coarse, n_with_fine, n_fine, n_levels=0):
+    def __init__(self, n_numbers, n_coarse, n_with_fine, n_fine, levels=(), atoms=()):
         super().__init__()
-        self.levels = LevelScores(n_levels) if n_levels else None
-        self.register_buffer("correlation", torch.eye(n_numbers + n_levels))
+        self.levels = LevelScores(levels, atoms) if levels or atoms else None
+        self.register_buffer("correlation", torch.eye(n_numbers + len(levels) + len(atoms)))
         self.register_buffer("coarse_ends", torch.zeros(n_numbers, n_coarse + 1))
         self.register_buffer("fine_ends", torch.zeros(n_with_fine, n_coarse, n_fine + 1))
 

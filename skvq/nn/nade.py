@@ -133,8 +133,8 @@ class OrderlessNetwork(nn.Module):
     dropout : float in [0, 1)
     generator : torch.Generator
         Draws the starting weights.
-    n_levels : int, default=0
-        Levels of categories that have a score in the copula.
+    levels, atoms : tuple of (int, int), default=()
+        Levels, and values of numbers, that have scores in the copula: the column and the coarse code of each.
     """
 
     starts: torch.Tensor
@@ -146,7 +146,7 @@ class OrderlessNetwork(nn.Module):
     values: torch.Tensor
     own: torch.Tensor
 
-    def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, copula, dropout, generator, n_levels=0):
+    def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, copula, dropout, generator, levels=(), atoms=()):
         super().__init__()
         self.codes = codes
         n_columns, n_codes, with_fine = codes.n_columns, codes.starts[-1], codes.with_fine
@@ -172,14 +172,14 @@ class OrderlessNetwork(nn.Module):
         self.fine_given = uniform((len(with_fine), most_coarse, FINE_WIDTH), 10, generator)
         self.fine_head = nn.Parameter(torch.zeros(len(with_fine), FINE_WIDTH, most_fine))
         self.fine_bias = nn.Parameter(torch.zeros(len(with_fine), most_coarse, most_fine))
-        self.copula = self._copula(n_levels) if copula else None
+        self.copula = self._copula(levels, atoms) if copula else None
         self._index()
 
-    def _copula(self, n_levels):
+    def _copula(self, *n_others):
         codes = self.codes
         n_coarse = max((codes.n_coarse[column] for column in codes.numbers), default=1)
         n_fine = max((codes.n_fine[column] for column in codes.with_fine), default=1)
-        return NormalCopula(len(codes.numbers), n_coarse, len(codes.with_fine), n_fine, n_levels)
+        return NormalCopula(len(codes.numbers), n_coarse, len(codes.with_fine), n_fine, *n_others)
 
     def _index(self):
         """Keep where things are: of no use in a file."""

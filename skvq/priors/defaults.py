@@ -326,8 +326,9 @@ class NADESizes:
     free_codes : bool
     copula : bool, default=False
         Whether the network starts from a Gaussian copula of the columns. Older files of version 0.1.0 do not tell.
-    n_levels : int, default=0
-        Levels of categories that have a score in the copula. Older files do not tell.
+    levels, atoms : tuple of (int, int), default=()
+        Levels of categories, and values of numbers, that have scores in the copula: the column and the coarse code of
+        each. Older files do not tell.
     """
 
     n_coarse: tuple[int, ...]
@@ -340,7 +341,8 @@ class NADESizes:
     dropout: float
     free_codes: bool
     copula: bool = False
-    n_levels: int = 0
+    levels: tuple[tuple[int, int], ...] = ()
+    atoms: tuple[tuple[int, int], ...] = ()
 
     @property
     def codes(self):
@@ -357,7 +359,8 @@ class NADESizes:
             degree=self.degree,
             free_codes=self.free_codes,
             copula=self.copula,
-            n_levels=self.n_levels,
+            levels=self.levels,
+            atoms=self.atoms,
             dropout=self.dropout,
             generator=generator,
         )

@@ -292,12 +292,13 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         n_training = self._n_training(rows, holds_out)
         codes = self._table_codes
         n_numbers = len(codes.codes.numbers)
-        n_levels = min(codes.n_levels(n_training), MOST_SCORES - n_numbers)
+        levels, atoms = codes.scored(n_training, MOST_SCORES - n_numbers) if n_numbers < MOST_SCORES else ((), ())
         sizes = NADESizes(
             **codes.codes._asdict(),
             n_blocks=int(self.n_blocks),
-            copula=n_levels >= 0 and n_numbers + n_levels > 1,
-            n_levels=max(0, n_levels),
+            copula=n_numbers <= MOST_SCORES and n_numbers + len(levels) > 1,
+            levels=levels,
+            atoms=atoms,
             **self._sizes_for(len(rows)),
         )
         return Recipe(

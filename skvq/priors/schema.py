@@ -112,6 +112,8 @@ BOUNDS_OF_NADE = BOUNDS | {
     "n_blocks": layers(6),
     "n_bins": from_zero,
     "degree": between(1, 64),
+    "levels": _of_columns,
+    "atoms": _of_columns,
 }
 
 
@@ -120,6 +122,8 @@ def check_nade(estimator, limits):
     sizes = from_json(NADESizes, estimator.architecture_, limits, BOUNDS_OF_NADE)
     require(len(sizes.n_coarse) == len(sizes.n_fine) == len(sizes.is_number), "the columns in architecture_")
     require(len(sizes.n_coarse) == estimator.n_features_in_, "n_features_in_ and architecture_")
+    for column, code in (*sizes.levels, *sizes.atoms):
+        require(column < len(sizes.n_coarse) and code < sizes.n_coarse[column], "the levels in architecture_")
 
 
 def check_nade_columns(estimator):

@@ -10,8 +10,8 @@ from .correlation import correlation_of
 
 # A column of no more pieces than this has no fine codes.
 MOST_WITHOUT_FINE = 64
-# Rows that a level needs for a score of its own in a copula.
-LEAST_LEVEL_ROWS = 5
+# Rows that a level needs for a score in a copula, and the share of rows that a value of a number needs.
+LEAST_SCORED, LEAST_ATOM = 5, 0.1
 # Cells of a code that its mean is taken over.
 MEAN_CELLS = 16
 
@@ -111,6 +111,12 @@ class _Pieces:
     def cells(self, codes, uniform):
         return self.marginal.draw_in(self.piece_of_code[codes], uniform)
 
+    def atoms(self):
+        """Return the coarse codes of single pieces, with the share of observed cells that lies there, as pairs."""
+        mass, group = np.array(self.marginal.mass), self.code_of_piece // self.n_fine
+        alone = np.bincount(group)[group] == 1
+        return list(zip(group[alone].tolist(), (mass[alone] / mass.sum()).tolist()))
+
     def means(self):
         """Return the mean of the cells of each code, from `MEAN_CELLS` that are evenly spread."""
         places = (np.arange(MEAN_CELLS) + 0.5) / MEAN_CELLS
@@ -129,6 +135,11 @@ class _Pieces:
             + marginal.log_within(cells, discrete=self.discrete)
         )
         return np.logaddexp(known, marginal.log_stray(cells, discrete=self.discrete))
+
+
+def _most_even(levels, most):
+    """Return the column and code of those levels, at most so many, whose share is nearest to a half."""
+    return tuple(level[:2] for level in sorted(levels, key=lambda level: abs(level[2] - 0.5))[:most])
 
 
 class TableCodes:
@@ -159,26 +170,30 @@ class TableCodes:
         """Return for each column the coarse code of its missing cells, None where it has none."""
         return [part.n_coarse if missing else None for part, missing in zip(self.parts, self.has_missing)]
 
-    def _level_shares(self):
-        """Return levels as triples of the lesser share of rows, with it or without it, the column and the coarse code.
-
-        That a number or a level is missing is a level as well.
-        """
-        found = []
+    def _levels(self):
+        """Return levels as triples of column, coarse code and share of rows. A missing cell has a level as well."""
         for column, (part, of_column) in enumerate(zip(self.parts, self.columns)):
-            shares = [*(() if part.is_number else of_column.frequencies), of_column.missing]
-            codes = [*range(len(shares) - 1), part.n_coarse]
-            found += [(min(share, 1.0 - share), column, code) for code, share in zip(codes, shares)]
-        return found
+            for code, share in enumerate(of_column.frequencies):
+                yield column, code, share
+            yield column, part.n_coarse, of_column.missing
 
-    def n_levels(self, n_rows):
-        """Return how many levels at least `LEAST_LEVEL_ROWS` of so many rows have, and as many have not."""
-        return sum(share * n_rows >= LEAST_LEVEL_ROWS for share, _, _ in self._level_shares())
+    def _atoms(self):
+        """Return the values of numbers with a coarse code of their own, as triples like levels."""
+        for column, (part, of_column) in enumerate(zip(self.parts, self.columns)):
+            if self.codes.is_number[column]:
+                for code, mass in part.atoms():
+                    yield column, code, mass * (1.0 - of_column.missing)
 
-    def _levels(self, n_levels):
-        """Return the levels that tell rows apart most evenly, pairs of column and coarse code; columns ascend."""
-        most_even = sorted(self._level_shares(), key=lambda level: -level[0])[:n_levels]
-        return sorted((column, code) for _, column, code in most_even)
+    def scored(self, n_rows, most):
+        """Return the levels, and the values of numbers, that have scores in a copula: two tuples of (column, code).
+
+        A level needs `LEAST_SCORED` of `n_rows` rows with it, and as many without; a value `LEAST_ATOM` of all. Where
+        there are more than `most` in all, it is the levels, and then the values, that part the rows most evenly.
+        """
+        least = LEAST_SCORED / n_rows
+        levels = _most_even([level for level in self._levels() if least <= level[2] <= 1.0 - least], most)
+        atoms = [atom for atom in self._atoms() if LEAST_ATOM <= atom[2] <= 1.0 - LEAST_ATOM]
+        return levels, _most_even(atoms, most - len(levels))
 
     def rows(self, cells):
         """Return the codes of cells (n, n_columns): ndarray of int32.
@@ -243,5 +258,5 @@ class TableCodes:
             network.copula.start_from(ends, network.number_with_fine.tolist())
             if network.copula.levels is not None:
                 coarse = torch.div(rows, torch.tensor(self.codes.n_fine), rounding_mode="floor")
-                network.copula.levels.start_from(self._levels(len(network.copula.levels.code)), coarse)
+                network.copula.levels.start_from(coarse)
             network.copula.correlation.copy_(correlation_of(*network.scores(rows.clamp_min(0), (rows >= 0).float())))
