@@ -5,12 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import norm
+from scipy.special import expit, logit
+from scipy.stats import multivariate_normal, norm
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from skvq.core.tables.codes import TableCodes
 from skvq.core.tables.columns import Columns
 from skvq.core.tables.correlation import NUGGET, correlation_of
-from skvq.nn.copula import LEAST_PROBABILITY, NormalCopula
+from skvq.nn.copula import LEAST_PROBABILITY, MOST_LOGIT_CHANGE, LevelScores, NormalCopula
 from skvq.priors.defaults import NADESizes, automatic_nade
 
 CORRELATION = np.array([[1.0, 0.8, 0.5, -0.3], [0.8, 1.0, 0.4, 0.1], [0.5, 0.4, 1.0, 0.2], [-0.3, 0.1, 0.2, 1.0]])
@@ -95,11 +97,64 @@ def test_terms_are_the_logarithms_of_how_much_likelier_intervals_become(copula):
     assert (copula.has_score[0].numpy() == [True, True, True, False, False, False]).all()
 
 
+def labelled(n):
+    """Return scores (n, 4), of which the first depends on a label, and the label, 0 or 1."""
+    label = (np.random.RandomState(3).rand(n) < 0.3).astype(int)
+    return scores(n) + 0.8 * label[:, None] * np.array([1, 0.5, 0, -0.2]), label
+
+
+def test_a_level_has_the_probability_of_linear_discriminant_analysis():
+    z, label = labelled(400)
+    z = (z - z.mean(axis=0)) / z.std(axis=0)
+    found = NormalCopula(4, 6, 0, 1, levels=[(4, 1)]).eval()
+    coarse = torch.cat([torch.zeros(400, 4), torch.from_numpy(label)[:, None]], dim=1).long()
+    found.levels.start_from(coarse)
+    found.levels.share.fill_(label.mean())
+    all_scores = torch.cat([torch.from_numpy(z).float(), found.levels.scores(coarse)], dim=1)
+    found.correlation.copy_(torch.from_numpy(np.corrcoef(all_scores.numpy().T)))
+    for known in ([0, 1, 2, 3], [0, 3], [2]):
+        mask = torch.zeros(400, 5)
+        mask[:, known] = 1.0
+        mean, std = (part[:, 4:] for part in found.given(all_scores, mask))
+        expected = LinearDiscriminantAnalysis(solver="lsqr").fit(z[:, known], label).predict_proba(z[:, known])[:, 1]
+        change = np.clip(logit(expected) - logit(label.mean()), -MOST_LOGIT_CHANGE, MOST_LOGIT_CHANGE)
+        expected = expit(logit(label.mean()) + change)
+        np.testing.assert_allclose(found.levels.probabilities(mean, std, [0])[:, 0], expected, atol=2e-5)
+
+
+def test_levels_without_a_score_share_what_the_others_leave():
+    found = LevelScores([(1, 0), (1, 2)], [(0, 1)])
+    found.share.copy_(torch.tensor([0.5, 0.2, 0.4]))
+    mean, std = torch.tensor([[0.3, -0.3, 0.9], [0.0, 0.0, 0.0]]), torch.tensor([[0.7, 0.9, 0.0], [1.0, 1.0, 1.0]])
+    starts, column_of = torch.tensor([0, 2]), torch.tensor([0, 0, 1, 1, 1, 1])
+    terms = found.terms(mean, std, column_of, starts)
+    of_levels = found.probabilities(mean[:, :2], std[:, :2], [0, 1])
+    parts = (of_levels / found.share[:2]).numpy()
+    rest = (1 - of_levels.sum(dim=1)).numpy() / 0.3
+    expected = np.log(np.stack([0 * rest + 1, 0 * rest + 1, parts[:, 0], rest, parts[:, 1], rest], axis=1))
+    np.testing.assert_allclose(terms, expected, atol=1e-6)
+    np.testing.assert_allclose(terms[1], 0, atol=1e-6)  # nothing is known
+    for column, part in ((0, slice(0, 2)), (1, slice(2, 6))):
+        alone = found.terms_of(mean, std, column, part.stop - part.start)
+        torch.testing.assert_close(alone, terms[:, part])
+
+
+def test_a_level_keeps_some_probability_whatever_is_known():
+    found = LevelScores([(0, 0), (0, 1)], [])
+    found.share.copy_(torch.tensor([0.5, 0.5]))
+    certain = torch.tensor([[1.0, -1.0]]), torch.full((1, 2), 1e-3)
+    of_levels = found.probabilities(*certain, [0, 1])[0]
+    np.testing.assert_allclose(of_levels, 1 / (1 + np.exp([-MOST_LOGIT_CHANGE, MOST_LOGIT_CHANGE])), rtol=1e-5)
+
+
 def started(X, copula):
     """Return the network as it starts, and the codes (n, q) of X."""
     columns, cells = Columns.fit(X)
     codes = TableCodes(columns, 16)
-    sizes = NADESizes(**codes.codes._asdict(), n_blocks=1, copula=copula, **automatic_nade(len(X)))
+    levels, atoms = codes.scored(len(X), 64) if copula else ((), ())
+    sizes = NADESizes(
+        **codes.codes._asdict(), n_blocks=1, copula=copula, levels=levels, atoms=atoms, **automatic_nade(len(X))
+    )
     network = sizes.build(torch.Generator().manual_seed(0)).eval()
     rows = torch.from_numpy(codes.rows(cells)).long()
     codes.start(network, rows)
@@ -121,6 +176,23 @@ def test_a_network_starts_at_the_likelihood_of_the_normal_distribution():
     gain = log_prob(network, rows) - log_prob(without, rows)
     mutual_information = -0.5 * np.linalg.slogdet(CORRELATION)[1]
     # Of values that are known to a part of 1/16 of all, and finer ones within, nearly all of it is left.
+    assert 0.93 * mutual_information < gain < 1.03 * mutual_information
+
+
+def test_a_network_of_categories_and_numbers_starts_near_their_likelihood():
+    z, label = labelled(3_000)
+    frame = np.column_stack([z, np.where(label, "yes", "no")]).astype(object)
+    frame[:, :4] = z
+    (without, rows), (network, _) = (started(frame, copula) for copula in (False, True))
+    gain = log_prob(network, rows) - log_prob(without, rows)
+    # Of normal scores given the label, beside marginals that are mixtures of two normal distributions.
+    within = sum(np.cov(z[label == k].T) * (label == k).mean() for k in (0, 1))
+    joint = multivariate_normal(np.zeros(4), within)
+    means = np.stack([z[label == k].mean(axis=0) for k in (0, 1)])
+    marginals = np.log(sum((label == k).mean() * norm.pdf(z, means[k], np.sqrt(np.diag(within))) for k in (0, 1))).sum(
+        axis=1
+    )
+    mutual_information = (joint.logpdf(z - means[label]) - marginals).mean()
     assert 0.93 * mutual_information < gain < 1.03 * mutual_information
 
 

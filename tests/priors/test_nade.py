@@ -154,7 +154,7 @@ def test_the_best_guess_is_what_the_means_of_many_draws_come_to(model):
     assert (np.abs(incomes.mean(axis=0) - guess) < 5 * standard_error + 1.0).all()  # incomes are whole numbers
     women = np.stack([draw.sex == "f" for draw in model.complete(no_sex, n_draws=300, random_state=0)]).mean(axis=0)
     sure = np.abs(women - 0.5) > 0.15  # five standard errors
-    assert sure.mean() > 0.9
+    assert sure.mean() > 0.75
     guess = model.complete(no_sex, strategy="mean").sex
     np.testing.assert_array_equal((guess == "f")[sure], women[sure] > 0.5)
 
@@ -341,10 +341,49 @@ def test_a_table_of_numbers_starts_at_what_their_correlations_say_and_others_do_
     errors = [np.square(found[:, :3] - test[:, :3])[gone].mean() for found in (untrained.transform(holes), 0 * test)]
     assert errors[0] < 0.5 * errors[1]
     assert untrained.architecture_["copula"]
-    mixed = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.where(X[:, 0] > 0, "high", "low"))
-    assert not OrderlessNADE(max_iter=1, random_state=0).fit(mixed).architecture_["copula"]
     many = np.random.RandomState(0).normal(size=(30, 65))
     assert not OrderlessNADE(max_iter=1, random_state=0).fit(many).architecture_["copula"]
+
+
+def mixed_columns(n):
+    """Return a frame whose category says much of a number, a flag that says whether another is 0, and noise."""
+    random = np.random.RandomState(1)
+    kind = random.choice(["low", "middle", "high"], size=n, p=[0.5, 0.3, 0.2])
+    size = np.select([kind == "low", kind == "middle"], [0.0, 2.0], 4.0) + random.normal(size=n)
+    spends = random.rand(n) < 0.6
+    amount = np.where(spends, random.lognormal(size=n), 0.0)
+    return pd.DataFrame(
+        {"kind": kind, "size": size, "spends": spends, "amount": amount, "noise": random.normal(size=n)}
+    )
+
+
+def test_mixed_columns_know_each_other_from_the_start():
+    frame, test = mixed_columns(400), mixed_columns(1_000).iloc[400:]
+    untrained = OrderlessNADE(max_iter=1, learning_rate_init=1e-9, random_state=0).fit(frame)
+    low, high = (untrained.sample(300, given={"kind": kind}, random_state=0)["size"] for kind in ("low", "high"))
+    assert high.mean() - low.mean() > 3.0  # 4 in truth
+    kinds = untrained.transform(test.assign(kind=None))["kind"]
+    assert (
+        kinds.to_numpy() == test["kind"].to_numpy()
+    ).mean() > 0.75  # the best there is has 0.79, the likeliest level 0.5
+    spends = untrained.transform(test.assign(spends=pd.array([None] * len(test), dtype="boolean")))["spends"]
+    assert (spends.to_numpy(dtype=bool) == test["spends"].to_numpy()).mean() > 0.95
+    amounts = untrained.sample(300, given={"spends": True}, random_state=0)["amount"]
+    assert (amounts > 0).mean() > 0.75  # 1 in truth, 0.6 where nothing is known
+
+
+def test_few_rows_of_a_level_and_too_many_levels_have_no_score():
+    frame = mixed_columns(60)
+    frame.loc[:3, "kind"] = "rare"
+    frame["name"] = [f"name {i % 12}" for i in range(60)]
+    found = OrderlessNADE(max_iter=1, validation_fraction=0.5, random_state=0).fit(frame).architecture_
+    assert [0, 3] not in found["levels"] and [0, 0] in found["levels"]  # ascending: high, low, middle, rare
+    numbers = np.random.RandomState(0).normal(size=(60, 62)).round(3)
+    frame = pd.concat([frame, pd.DataFrame(numbers).add_prefix("n")], axis=1)
+    found = OrderlessNADE(max_iter=1, random_state=0).fit(frame).architecture_
+    assert not found["copula"] and not found["levels"]  # 65 numbers
+    found = OrderlessNADE(max_iter=1, random_state=0).fit(frame.drop(columns=["n0", "n1", "n2"])).architecture_
+    assert found["copula"] and len(found["levels"]) == 2 and not found["atoms"]  # 64 scores in all
 
 
 def test_correlations_that_leave_nothing_to_learn_draw_no_warning():
@@ -357,8 +396,9 @@ def test_correlations_that_leave_nothing_to_learn_draw_no_warning():
     assert model.validation_loss_curve_[-1] > 1.01 * model.validation_loss_curve_[0]
 
 
-def test_numbers_in_files_keep_their_correlations(tmp_path):
-    X = correlated(100)
+@pytest.mark.parametrize("make", [correlated, mixed_columns])
+def test_columns_in_files_keep_their_correlations(make, tmp_path):
+    X = make(100)
     model = OrderlessNADE(max_iter=1, random_state=0).fit(X)
     model.save(tmp_path / "model.skvq")
     np.testing.assert_array_equal(skvq.load(tmp_path / "model.skvq").score_samples(X), model.score_samples(X))
