@@ -6,15 +6,16 @@ one is then normal as well, with a mean and a standard deviation in closed form.
 probabilities that its codes have under it, and learns what they leave.
 
 A level of a category, or that a number is missing, is a score as well: 1 where a cell has the level and 0 where not,
-standardised. So is a value that many cells of a number have, such as 0, but only to predict other columns. What the known columns say of a level is the linear discriminant of the rows that have it and of those
-that have it not, which follows from the mean and the standard deviation of its score [2]_.
+standardised. So is a value that many cells of a number have, such as 0, but only to predict other columns. What the
+known columns say of a level is the linear discriminant of the rows that have it and of those that have it not, which
+follows from the mean and the standard deviation of its score [2]_.
 
 References
 ----------
 .. [1] A. Sklar, "Fonctions de répartition à n dimensions et leurs marges", 1959; for normal scores H. Liu, J. Lafferty,
    L. Wasserman, "The Nonparanormal", JMLR 10, 2009.
-.. [2] T. Hastie, R. Tibshirani, J. Friedman, "The Elements of Statistical Learning", 2nd edition, 2009, equation 4.9 and
-   exercise 4.2.
+.. [2] T. Hastie, R. Tibshirani, J. Friedman, "The Elements of Statistical Learning", 2nd edition, 2009, equation 4.9
+   and exercise 4.2.
 """
 
 import torch

@@ -146,7 +146,21 @@ class OrderlessNetwork(nn.Module):
     values: torch.Tensor
     own: torch.Tensor
 
-    def __init__(self, codes, *, width, n_blocks, embedding_dim, degree, free_codes, copula, dropout, generator, levels=(), atoms=()):
+    def __init__(
+        self,
+        codes,
+        *,
+        width,
+        n_blocks,
+        embedding_dim,
+        degree,
+        free_codes,
+        copula,
+        dropout,
+        generator,
+        levels=(),
+        atoms=(),
+    ):
         super().__init__()
         self.codes = codes
         n_columns, n_codes, with_fine = codes.n_columns, codes.starts[-1], codes.with_fine
