@@ -73,6 +73,7 @@ NADE = TRAINING | {
     "n_blocks": [COUNT],
     "dropout": [AUTO, FRACTION],
     "n_orders": [POSITIVE_INTEGER],
+    "n_iter_no_change": [AUTO, None, POSITIVE_INTEGER],
     "categorical_features": "no_validation",  # its messages say more: `core.tables.columns`
     "handle_unknown": [StrOptions({"error", "ignore"})],
 }

@@ -48,9 +48,10 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     atoms, values that many rows share, and stretches between quantiles; within a stretch its density is even. So drawn
     values are values that can occur.
 
-    A table of up to 64 columns, all of numbers, starts from a Gaussian copula: a normal distribution of their normal
-    scores, which knows how each depends linearly on any others. The network learns what that leaves; of few rows it may
-    be nothing, and then `best_iter_` is 0.
+    The network starts from a Gaussian copula: a normal distribution of the normal scores of numbers and of the levels
+    of categories, which knows how each column depends linearly on any others. There are 64 scores at most: all numbers,
+    and the levels that most rows have; a table of more numbers starts without. The network learns what that leaves; of
+    few rows it may be nothing, and then `best_iter_` is 0.
 
     Parameters
     ----------
@@ -87,8 +88,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         Share of the rows that is held out where `fit` is given no `X_val`.
     tol : float, default=1e-4
         Smallest improvement that counts, in nats per column.
-    n_iter_no_change : int or None, default=None
-        Epochs in a row without improvement after which training ends; None runs them all.
+    n_iter_no_change : int, "auto" or None, default="auto"
+        Epochs in a row without improvement after which training ends; None runs them all. "auto": a quarter of
+        `max_iter`, at least 10, where rows are held out, and None otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of training. "auto" is bfloat16 from 10,000 rows on, on processors that multiply in it, else float32.
         Everything else is always computed in float32.
@@ -188,7 +190,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         tol: float = 1e-4,
-        n_iter_no_change: int | None = None,
+        n_iter_no_change: int | Literal["auto"] | None = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         device: Device = "cpu",
         random_state: RandomState = None,

@@ -395,9 +395,15 @@ def test_correlations_that_leave_nothing_to_learn_draw_no_warning():
     X = np.sqrt(0.8) * random.normal(size=(40, 1)) + np.sqrt(0.2) * random.normal(size=(40, 6))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = OrderlessNADE(max_iter=100, random_state=0).fit(X)
+        model = OrderlessNADE(max_iter=100, n_iter_no_change=None, random_state=0).fit(X)
     assert model.best_iter_ == 0
     assert model.validation_loss_curve_[-1] > 1.01 * model.validation_loss_curve_[0]
+
+
+def test_training_ends_where_a_quarter_of_its_epochs_brought_nothing():
+    X = np.random.RandomState(0).normal(size=(60, 3))
+    fits = [OrderlessNADE(max_iter=60, n_iter_no_change=n, random_state=0).fit(X) for n in ("auto", None)]
+    assert fits[0].n_iter_ == fits[0].best_iter_ + 15 < fits[1].n_iter_ == 60
 
 
 @pytest.mark.parametrize("make", [correlated, mixed_columns])
