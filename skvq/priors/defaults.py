@@ -367,8 +367,6 @@ class NADESizes:
         )
 
 
-# Scores of a Gaussian copula, at most, of numbers and of levels: the time of a step grows with the third power.
-MOST_SCORES = 64
 # Rows of a table below which an orderless network overfits more than it learns, unless it is small and smooth.
 FEW_TABLE_ROWS = 2_000
 # Length of the vector that stands for a known code of a column.

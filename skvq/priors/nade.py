@@ -32,7 +32,7 @@ from ..persistence.records import from_json
 from ..training.batches import Rows, as_array, drawn_order
 from . import schema
 from .columns import best_guesses, draw_orders, draw_rows, log_probabilities
-from .defaults import COMPLETION, MOST_SCORES, NADE, NADESizes, automatic_nade, nade_training
+from .defaults import COMPLETION, NADE, NADESizes, automatic_nade, nade_training
 from .defaults import check_columns as check_sizes
 from .passes import OrderlessObjective
 
@@ -48,10 +48,11 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     atoms, values that many rows share, and stretches between quantiles; within a stretch its density is even. So drawn
     values are values that can occur.
 
-    The network starts from a Gaussian copula: a normal distribution of the normal scores of numbers and of the levels
-    of categories, which knows how each column depends linearly on any others. There are 64 scores at most: all numbers,
-    and the levels that most rows have; a table of more numbers starts without. The network learns what that leaves; of
-    few rows it may be nothing, and then `best_iter_` is 0.
+    Below 2,000 rows the network starts from a Gaussian copula: a normal distribution of the normal scores of numbers
+    and of the levels of categories, which knows how each column depends linearly on any others. There are 64 scores at
+    most: all numbers, and the levels that part the rows most evenly. Tables of numbers alone start from one whatever
+    their rows, and tables of more than 64 numbers never. The network learns what that leaves; of few rows it may be
+    nothing, and then `best_iter_` is 0.
 
     Parameters
     ----------
@@ -293,14 +294,10 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         holds_out = self._holds_out(held_out, True)
         n_training = self._n_training(rows, holds_out)
         codes = self._table_codes
-        n_numbers = len(codes.codes.numbers)
-        levels, atoms = codes.scored(n_training, MOST_SCORES - n_numbers) if n_numbers < MOST_SCORES else ((), ())
         sizes = NADESizes(
             **codes.codes._asdict(),
             n_blocks=int(self.n_blocks),
-            copula=n_numbers <= MOST_SCORES and n_numbers + len(levels) > 1,
-            levels=levels,
-            atoms=atoms,
+            **codes.copula(n_training),
             **self._sizes_for(len(rows)),
         )
         return Recipe(

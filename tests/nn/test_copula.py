@@ -151,10 +151,8 @@ def started(X, copula):
     """Return the network as it starts, and the codes (n, q) of X."""
     columns, cells = Columns.fit(X)
     codes = TableCodes(columns, 16)
-    levels, atoms = codes.scored(len(X), 64) if copula else ((), ())
-    sizes = NADESizes(
-        **codes.codes._asdict(), n_blocks=1, copula=copula, levels=levels, atoms=atoms, **automatic_nade(len(X))
-    )
+    scores = codes.copula(1_999) if copula else {}
+    sizes = NADESizes(**codes.codes._asdict(), n_blocks=1, **scores, **automatic_nade(len(X)))
     network = sizes.build(torch.Generator().manual_seed(0)).eval()
     rows = torch.from_numpy(codes.rows(cells)).long()
     codes.start(network, rows)

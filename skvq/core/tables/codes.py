@@ -12,6 +12,9 @@ from .correlation import correlation_of
 MOST_WITHOUT_FINE = 64
 # Rows that a level needs for a score in a copula, and the share of rows that a value of a number needs.
 LEAST_SCORED, LEAST_ATOM = 5, 0.1
+# Scores of a copula, at most: the time of a step grows with the third power. Rows of a mixed table below which it has
+# one: more rows teach a network what a copula knows, in less time.
+MOST_SCORES, FEW_ROWS = 64, 2_000
 # Cells of a code that its mean is taken over.
 MEAN_CELLS = 16
 
@@ -184,16 +187,23 @@ class TableCodes:
                 for code, mass in part.atoms():
                     yield column, code, mass * (1.0 - of_column.missing)
 
-    def scored(self, n_rows, most):
-        """Return the levels, and the values of numbers, that have scores in a copula: two tuples of (column, code).
+    def copula(self, n_rows):
+        """Return whether a network of so many rows starts from a copula, and which levels and atoms have scores there.
 
-        A level needs `LEAST_SCORED` of `n_rows` rows with it, and as many without; a value `LEAST_ATOM` of all. Where
-        there are more than `most` in all, it is the levels, and then the values, that part the rows most evenly.
+        They are the `copula`, `levels` and `atoms` of an OrderlessNetwork. A level needs `LEAST_SCORED` rows with it,
+        and as many without; an atom, a value of a number with a coarse code of its own, `LEAST_ATOM` of all. Where
+        there are more than `MOST_SCORES`, it is the levels, and then the atoms, that part the rows most evenly.
         """
-        least = LEAST_SCORED / n_rows
-        levels = _most_even([level for level in self._levels() if least <= level[2] <= 1.0 - least], most)
-        atoms = [atom for atom in self._atoms() if LEAST_ATOM <= atom[2] <= 1.0 - LEAST_ATOM]
-        return levels, _most_even(atoms, most - len(levels))
+        left, levels, atoms = MOST_SCORES - len(self.codes.numbers), (), ()
+        few = n_rows < FEW_ROWS
+        if left >= 0 and few:
+            least = LEAST_SCORED / n_rows
+            levels = _most_even([level for level in self._levels() if least <= level[2] <= 1.0 - least], left)
+            atoms = [atom for atom in self._atoms() if LEAST_ATOM <= atom[2] <= 1.0 - LEAST_ATOM]
+            atoms = _most_even(atoms, left - len(levels))
+        has_scores = left >= 0 and len(self.codes.numbers) + len(levels) > 1
+        has_copula = has_scores and (few or all(part.is_number for part in self.parts))
+        return {"copula": has_copula, "levels": levels, "atoms": atoms}
 
     def rows(self, cells):
         """Return the codes of cells (n, n_columns): ndarray of int32.
