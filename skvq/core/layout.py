@@ -604,13 +604,13 @@ class RowLayout:
 
         Where `known` (n, n_features) is False, a value tells nothing about the units.
         """
-        from .units import warn_of_other_units
+        from .units import warn_of_rows
 
         rows, found = check_rows_advised(estimator, X, self.image_shape, reset=False, series=self.series)
         if self.image_shape is None and self.series is None and found is not None:
             raise ValueError(f"X holds images of shape {found}, but fit saw the rows of a table")
         measured = rows if known is None else np.where(known, rows, np.nan)
-        warn_of_other_units(measured, getattr(estimator, "_magnitude_in", None), self.usual)
+        warn_of_rows(measured, self, estimator)
         return rows
 
     # Whether a table holds anything but numbers without missing cells, and whether its columns are known one by one.

@@ -19,6 +19,11 @@ USUAL_SIZES, MOST_ROWS = (0.05, 0.99), (0.25, 0.75)
 # both, and how far beyond these ends half of it is then; how far beyond them three quarters of a column of one sign
 # are; and how far these ends may be apart for small values to mean anything.
 ENDS, LEAST_OF_A_SIGN, BEYOND_BOTH, BEYOND_ONE, MOST_APART = (0.01, 0.99), 0.1, 2.0, 10.0, 4.0
+# Three cells of four of one column are so many times its root mean square in `fit`, of whose cells one in a hundred at
+# most can be.
+COLUMN_BEYOND = 10.0
+# Images from which on they are told at this many times the values of `fit`, or that part of them.
+FEWEST_IMAGES, IMAGES_FACTOR = 30, 10.0
 
 
 def _roots(X, weights):
@@ -126,13 +131,49 @@ def _is_beyond(X, fitted, usual):
     return is_large or (large_rows * ROWS_BEYOND < fitted[2] and large * COLUMNS_BEYOND < 1)
 
 
-def warn_of_other_units(X, fitted, usual=None):
+def _column_beyond(X, usual):
+    """Return the first column of a table whose cells are far beyond those of `fit`, None if there is none.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 30.0]] * 10)
+    >>> _column_beyond(X, np.array([1.0, 2.0])), _column_beyond(X, np.array([1.0, 4.0]))
+    (1, None)
+    """
+    if sparse.issparse(X) or X.shape[0] < FEWEST_FOR_NARROW:
+        return None
+    chosen, step = evenly_spaced(X.shape[0], MEASURED_ROWS), max(1, CHUNK_VALUES // X.shape[1])
+    counts, beyond = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for start in range(0, len(chosen), step):
+        some = np.abs(X[chosen[start : start + step]].astype(np.float64))
+        counts += (~np.isnan(some)).sum(axis=0)
+        beyond += (some > COLUMN_BEYOND * usual).sum(axis=0)
+    found = np.flatnonzero((counts >= FEWEST_FOR_NARROW) & (beyond >= MOST_ROWS[1] * counts))
+    return int(found[0]) if len(found) else None
+
+
+def _warn_of_a_column(X, usual, names):
+    column = _column_beyond(X, usual)
+    if column is None:
+        return
+    named = len(names) and names[column] is not None
+    name = f"column {str(names[column])!r}" if named else f"column {column}"
+    median = float(np.nanmedian(np.abs(X[:, column].astype(np.float64))))
+    warn_user(
+        f"{name} of X holds values around {median:.3g}, but those that fit saw were around {usual[column]:.3g}: values "
+        "in other units mean something else to the model. Bring it to the units of the X of fit"
+    )
+
+
+def warn_of_other_units(X, fitted, usual=None, names=None):
     """Warn where the rows of X are out of all proportion to those of `fit`.
 
     That is where even the largest value of X is less than a fiftieth of the largest of a nearly empty row of `fit`, or
     where even the row with the smallest values has one that is more than fifty times as large as all of `fit`. Rows of
     zeros are in any units, and a few rows may be as small or as large by chance. Of ten rows or more of a table or of
-    series the limits are narrower: most rows beyond nearly all of `fit`, in most columns.
+    series the limits are narrower: most rows beyond nearly all of `fit`, in most columns. So they are for thirty images
+    or more, a factor of ten in place of fifty. A single column of a table, of ten rows or more, is told by its name
+    where most of its cells are ten times as large as usual.
 
     A table with one column tells less, since its rows may be the end of a skewed column. Of ten rows or more, values of
     both signs are told at ten times those of `fit`. So are values of one sign that are alike, such as temperatures in
@@ -145,7 +186,10 @@ def warn_of_other_units(X, fitted, usual=None):
     fitted : tuple of float, or None
         What :func:`~skvq.core.layout.magnitude_of` returned for the X of `fit`; None where nobody knows.
     usual : ndarray of shape (n_features,), default=None
-        Root mean squares of the columns in `fit`; None for images, for which the limits are wide.
+        Root mean squares of the columns in `fit`; None for images.
+    names : sequence of str or None, default=None
+        Of the columns of a table, empty or of None for those without; None for images and series, whose columns are not
+        told one by one.
     """
     if fitted is None or fitted[1] == 0 or X.shape[0] < FEWEST_ROWS:
         return
@@ -157,7 +201,10 @@ def warn_of_other_units(X, fitted, usual=None):
     if usual is not None and X.shape[1] == 1 and len(fitted) == 4:
         is_beyond = _is_beyond_one_column(X, fitted, usual)
     else:
-        is_beyond = fitted[0] / FACTOR > found or filled.min() / FACTOR > fitted[1] or _is_beyond(X, fitted, usual)
+        factor = IMAGES_FACTOR if usual is None and len(filled) >= FEWEST_IMAGES else FACTOR
+        is_beyond = fitted[0] / factor > found or filled.min() / factor > fitted[1] or _is_beyond(X, fitted, usual)
+        if not is_beyond and names is not None and usual is not None:
+            _warn_of_a_column(X, usual, names)
     if not is_beyond:
         return
     small = found < fitted[1]
@@ -168,3 +215,10 @@ def warn_of_other_units(X, fitted, usual=None):
         f"X holds values up to {found:.3g}, but those that fit saw are up to {fitted[1]:.3g}: rows in other units mean "
         f"something else to the model. Bring X to the units of the X of fit{example}"
     )
+
+
+def warn_of_rows(X, layout, estimator):
+    """Warn as :func:`warn_of_other_units` does of rows X that go with the RowLayout of a fitted estimator."""
+    is_table = layout.image_shape is None and layout.series is None
+    names = getattr(estimator, "feature_names_in_", ()) if is_table else None
+    warn_of_other_units(X, getattr(estimator, "_magnitude_in", None), layout.usual, names)

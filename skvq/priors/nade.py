@@ -259,7 +259,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         self._magnitude_in = magnitude_of(cells, columns.usual)
         if held_out is not None:
             with named(X="X_val"):
-                warn_of_other_units(held_out, self._magnitude_in, columns.usual)
+                warn_of_other_units(held_out, self._magnitude_in, columns.usual, columns.names)
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
         self._codes, self._table = (self.columns_, codes), (self.columns_, columns)
         generator = self._generator()
@@ -370,7 +370,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         check_rows_memory((self.n_features_in_,), n_samples=n_samples)
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
-        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual)
+        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual, columns.names)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return with_index(columns.restore(self._draw(cells, known, random_state, options)), given)
 
@@ -454,7 +454,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
                 )
             cells = np.where(mask, cells, np.nan)
         known = ~np.isnan(cells)
-        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual)
+        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual, columns.names)
         incomplete = np.flatnonzero(~known.all(axis=1))
         if strategy == "mean":
             draws = [self._best_guesses(columns, cells[incomplete], options)]
@@ -516,7 +516,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         check_is_fitted(self, "weights_")
         columns, codes = columns_of(self), self._table_codes
         cells = check_cells(self, X, columns)
-        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual)
+        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual, columns.names)
         rows = Rows(codes.rows(cells), dtype=torch.int64, device=resolve_device(self.device))
         unknown = np.isnan(cells) & (np.array([column.missing for column in columns]) == 0)
         found = []

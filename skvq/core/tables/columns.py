@@ -492,6 +492,11 @@ class Columns:
         return cells
 
     @property
+    def names(self):
+        """The names of the columns, each None where they came in an array."""
+        return [column.name for column in self]
+
+    @property
     def usual(self):
         """Root mean squares (p,) of the cells of numbers in `fit`; infinity for constant and for other columns."""
         measured = [column.kind in NUMERIC and column.std > 0 for column in self]

@@ -166,7 +166,7 @@ class TableLayout:
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
         cells = check_cells(estimator, X, self.columns)
-        warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None), self.usual)
+        warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None), self.usual, self.columns.names)
         return cells
 
     @property
