@@ -30,11 +30,15 @@ def score_method(estimator, method):
         raise TypeError(f"estimator={estimator.__name__} is a class; pass an instance, as in {estimator.__name__}()")
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     names = list(SIGNS) if is_auto(method) else [method]
+    usable = [name for name, needed in NEEDED.items() if all(hasattr(last, each) for each in needed)]
     for name in reversed(names):  # an error comes before the score that has its sign changed
-        if all(hasattr(last, needed) for needed in NEEDED[name]):
+        if name in usable:
             return name
     accepted = " or ".join(" and ".join(NEEDED[name]) for name in names)
-    raise TypeError(f"estimator must have {accepted}, got {estimator!r}")
+    way_out = f"; it can be judged by method={' or '.join(map(repr, usable))}" if usable else ""
+    if "score_samples" in names and getattr(last, "prior", "") is None:
+        way_out += ", and has score_samples with a prior in place of prior=None"
+    raise TypeError(f"estimator must have {accepted}, got {estimator!r}{way_out}")
 
 
 def unfrozen(estimator):

@@ -26,6 +26,8 @@ except ImportError:  # Windows
 # A header with more than this is refused before it is parsed: it cannot take more than some thirty megabytes of memory
 # then. An array takes about 130 bytes of it.
 LARGEST_HEADER, MOST_TENSORS = 2**19, 2048
+# First byte of a pickle.
+PICKLE = b"\x80"
 DTYPES = {"BOOL": "bool"} | {
     f"{kind[0].upper()}{bits}": f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)
 }
@@ -67,7 +69,10 @@ def open_saved(path):
     Anything odd is a ValueError or an error of safetensors, another digest when the arrays are read.
     """
     with open(path, "rb") as file:
-        n = int.from_bytes(file.read(8), "little")
+        start = file.read(8)
+        n = int.from_bytes(start, "little")
+        if n > LARGEST_HEADER and start[:1] == PICKLE:
+            raise ValueError("it is a pickle, which joblib.load or pickle.load reads, and no file of save")
         if n > LARGEST_HEADER:
             raise ValueError(
                 f"it is not a file of save, or damaged: as one, it has a header of {n} bytes; at most {LARGEST_HEADER} "

@@ -1,5 +1,6 @@
 """Errors and warnings for X of another shape say what to pass instead."""
 
+import pickle
 import re
 import warnings
 
@@ -87,6 +88,8 @@ def test_one_photograph_is_thought_of(n_channels):
 def test_what_save_did_not_write_is_called_so(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.zeros(30))
     assert "cannot be loaded: it is not a file of save" in said(load, tmp_path / "x.npz")
+    (tmp_path / "x.joblib").write_bytes(pickle.dumps(np.arange(9)))
+    assert "cannot be loaded: it is a pickle, which joblib.load" in said(load, tmp_path / "x.joblib")
 
 
 @pytest.fixture(

@@ -14,7 +14,7 @@ import numpy as np
 from ..._warnings import warn_user
 from ...persistence.records import from_json
 from .marginal import Marginal
-from .reading import UNITS, Observed, advice_for_dates, read
+from .reading import UNITS, Observed, advice_for_texts, read
 from .writing import as_array, as_categories, as_pandas, as_polars, dates_of, large_integers
 from .zones import from_local, is_rather_local, to_local, zone_of
 
@@ -109,7 +109,7 @@ class Column:
         if len(levels) > MOST_LEVELS:
             raise ValueError(
                 f"{where} has {len(levels)} levels, more than the {MOST_LEVELS} that a category can have. "
-                + (advice_for_dates(levels) or "Drop it, or group rare levels")
+                + (advice_for_texts(levels) or "Drop it, or group rare levels")
             )
         cells = _counts(times, unit, origin) if observed.base else observed.values
         seen = cells[~observed.missing] if n_missing else cells
@@ -444,7 +444,7 @@ class Columns:
         return cls(tuple(found), frame, dtype), cells
 
     def warn_of_names(self, n_rows):
-        """Warn of columns of strings that are dates, or whose cells are nearly all different, as names are.
+        """Warn of columns of strings that are dates or numbers, or whose cells are nearly all different, as names are.
 
         There are `n_rows` cells. A level that occurs once tells nothing of other rows, and what is drawn are levels of
         `fit`.
@@ -455,8 +455,8 @@ class Columns:
             if column.kind != "category" or chosen or not all(isinstance(each, str) for each in column.levels):
                 continue
             where, n_levels = call(column.name, index), sum(each > 0 for each in column.frequencies)
-            if advice := advice_for_dates(column.levels):
-                warn_user(f"{where} is taken for a category, which knows no order in time. {advice}")
+            if advice := advice_for_texts(column.levels):
+                warn_user(f"{where} is taken for a category, which knows no order of its levels. {advice}")
             elif n_seen >= LEAST_NAMES and n_levels > NAMES_SHARE * n_seen:
                 warn_user(
                     f"{where} has {len(column.levels)} levels in {n_seen} rows, nearly all of them different, as names "

@@ -27,17 +27,26 @@ OBJECTS = {
 LARGEST_EXACT = 2**53
 
 
-# A date as text, 2024-05-31 or 31/5/2024, with or without a time; and the texts that are looked at.
+# A date as text, 2024-05-31 or 31/5/2024, with or without a time; a number as text; and the texts that are looked at.
 DATE = re.compile(r"\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4})([ T]\d{1,2}:\d{2}.*)?\s*")
-LEAST_DATES, MOST_DATES = 10, 100
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+LEAST_TEXTS, MOST_TEXTS = 10, 100
 
 
-def advice_for_dates(levels):
-    """Return how to turn levels into dates, if they are many texts that all look like these; else an empty string."""
-    looked_at = levels[:MOST_DATES]
-    if len(levels) < LEAST_DATES or not all(isinstance(each, str) and DATE.fullmatch(each) for each in looked_at):
+def advice_for_texts(levels):
+    """Return how to turn levels into dates or numbers, if they are many texts that all look so; else an empty string.
+
+    Whole numbers may well be codes, such as those of postal districts, and are left alone.
+    """
+    looked_at = [each for each in levels[:MOST_TEXTS] if isinstance(each, str)]
+    if len(levels) < LEAST_TEXTS or len(looked_at) < min(len(levels), MOST_TEXTS):
         return ""
-    return f"Its levels look like dates ({levels[0]!r}): convert it first, as pandas.to_datetime does"
+    if all(map(DATE.fullmatch, looked_at)):
+        return f"Its levels look like dates ({levels[0]!r}): convert it first, as pandas.to_datetime does"
+    fractions = [each for each in looked_at if "." in each]
+    if fractions and all(map(NUMBER.fullmatch, looked_at)):
+        return f"Its levels look like numbers ({fractions[0]!r}): convert it first, as pandas.to_numeric does"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -256,9 +256,21 @@ def test_dates_that_are_text_are_told_to_be_converted(form):
         Columns.fit(pd.DataFrame({"day": days}))
 
 
-def test_other_text_is_not_taken_for_dates():
+def test_numbers_that_are_text_are_told_to_be_converted():
+    prices = pd.DataFrame({"price": [f"{-i / 8:.5g}" for i in range(1500)]})
+    with pytest.warns(UserWarning, match=r'column "price" is .*look like numbers \(.*\): .* pandas.to_numeric'):
+        Columns.fit(prices[:40])[0].warn_of_names(40)
+    with pytest.raises(ValueError, match=r"levels.*look like numbers .* pandas.to_numeric"):
+        Columns.fit(prices)
+
+
+def test_other_text_is_taken_for_neither_dates_nor_numbers():
     words = pd.DataFrame(
-        {"size": [f"{i}-{i + 1} m" for i in range(12)] * 9, "part": [f"1.{i}.2" for i in range(12)] * 9}
+        {
+            "size": [f"{i}-{i + 1} m" for i in range(12)] * 9,
+            "part": [f"1.{i}.2" for i in range(12)] * 9,
+            "district": [f"0{i}11" for i in range(12)] * 9,
+        }
     )
     columns, _ = Columns.fit(words)
     with warnings.catch_warnings():
