@@ -56,7 +56,9 @@ class LevelScores(nn.Module):
 
     def __init__(self, levels, atoms):
         super().__init__()
-        self.n_levels = len(levels)
+        self.n_levels, self._of_columns = len(levels), {}
+        for level, (of_column, _) in enumerate(levels):
+            self._of_columns.setdefault(of_column, []).append(level)
         column, code = torch.tensor([*levels, *atoms]).T
         self.register_buffer("column", column, persistent=False)
         self.register_buffer("code", code, persistent=False)
@@ -78,8 +80,8 @@ class LevelScores(nn.Module):
         return ((coarse[:, self.column] == self.code).float() - self.share) / self._std
 
     def of(self, column):
-        """Return which of the predicted levels are those of one column."""
-        return torch.nonzero(self.column[: self.n_levels] == column)[:, 0]
+        """Return which of the predicted levels are those of one column, a list of int."""
+        return self._of_columns.get(column, [])
 
     def probabilities(self, mean, std, levels):
         """Return the probabilities (b, n) of some levels, given the moments (b, n) of their scores.
@@ -183,22 +185,26 @@ class NormalCopula(nn.Module):
             self.fine_ends[index, :n_coarse, :n_ends] = ends[number]
             self.fine_ends[index, :n_coarse, n_ends:] = ends[number][:, -1:]
 
-    def given(self, scores, known, targets=slice(None)):
+    def given(self, scores, known, targets=None):
         """Return the means and standard deviations (b, v) of all scores, given those (b, v) of the known columns.
 
-        Of known columns, and of scores that are none of the `targets`, a slice or list of int, they have no meaning.
+        Of known columns, and of scores that are none of the `targets`, a list of int, they have no meaning.
         """
-        mean, std, z = torch.zeros_like(scores), torch.ones_like(scores), (scores * known)[..., None]
+        z = (scores * known)[..., None]
+        targets = None if targets is None else torch.tensor(targets, dtype=torch.int64, device=scores.device)
         if self.training:  # where nearly every row has known columns of its own
             factor, half = _factors(self.correlation, known, targets)
             of_known = torch.linalg.solve_triangular(factor, z, upper=False)
-            mean[:, targets], variance = (half * of_known).sum(dim=1), 1.0 - half.square().sum(dim=1)
+            mean, variance = (half * of_known).sum(dim=1), 1.0 - half.square().sum(dim=1)
         else:
             masks, of_rows = _different(known)
             weights, variance = (part[of_rows] for part in regressions(self.correlation, masks, targets))
-            mean[:, targets] = (weights * z).sum(dim=1)
-        std[:, targets] = variance.clamp_min(LEAST_VARIANCE).sqrt()
-        return mean, std
+            mean = (weights * z).sum(dim=1)
+        std = variance.clamp_min(LEAST_VARIANCE).sqrt()
+        if targets is None:
+            return mean, std
+        nothing = torch.zeros_like(scores)
+        return nothing.index_copy(1, targets, mean), nothing.index_copy(1, targets, std)
 
     def coarse_terms(self, mean, std):
         """Return how the log probabilities of coarse codes differ from those when nothing is known: (b, q, C)."""
@@ -241,7 +247,7 @@ def _log_shares(ends):
     return torch.where(ends[..., 1:] > ends[..., :-1], (shares + LEAST_PROBABILITY).log(), 0.0)
 
 
-def regressions(correlation, known, targets=slice(None)):
+def regressions(correlation, known, targets=None):
     """Return how columns depend on the known ones, for masks (b, q), 1.0 or 0.0.
 
     Returns
@@ -261,4 +267,5 @@ def _factors(correlation, known, targets):
     between = correlation * known[:, :, None]  # of known columns with all
     among = between * known[:, None] + torch.diag_embed(1.0 - known)
     factor = torch.linalg.cholesky_ex(among).L
-    return factor, torch.linalg.solve_triangular(factor, between[:, :, targets], upper=False)
+    between = between if targets is None else between.index_select(2, targets)
+    return factor, torch.linalg.solve_triangular(factor, between, upper=False)

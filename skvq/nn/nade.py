@@ -286,12 +286,12 @@ class OrderlessNetwork(nn.Module):
         return torch.cat([scores, levels.scores(coarse)], dim=1), torch.cat([has_score, known[:, levels.column]], dim=1)
 
     def _scores_of(self, column):
-        """Return which scores are those of one column, or of all where it is None."""
+        """Return which scores are those of one column, a list of int, None for all where it is None."""
         if column is None:
-            return slice(None)
+            return None
         found = [self.codes.numbers.index(column)] if self.codes.is_number[column] else []
         if self.copula.levels is not None:
-            found += [len(self.numbers) + level for level in self.copula.levels.of(column).tolist()]
+            found += [len(self.numbers) + level for level in self.copula.levels.of(column)]
         return found
 
     def context(self, rows, known, column=None):
