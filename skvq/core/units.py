@@ -222,3 +222,8 @@ def warn_of_rows(X, layout, estimator):
     is_table = layout.image_shape is None and layout.series is None
     names = getattr(estimator, "feature_names_in_", ()) if is_table else None
     warn_of_other_units(X, getattr(estimator, "_magnitude_in", None), layout.usual, names)
+
+
+def warn_of_cells(cells, columns, estimator):
+    """Warn as :func:`warn_of_other_units` does of cells (n, p) of the Columns of a fitted estimator."""
+    warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None), columns.usual, columns.names)

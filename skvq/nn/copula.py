@@ -250,6 +250,8 @@ def _log_shares(ends):
 def regressions(correlation, known, targets=None):
     """Return how columns depend on the known ones, for masks (b, q), 1.0 or 0.0.
 
+    The `targets` are a Tensor of int64 (n_targets,), None for all columns.
+
     Returns
     -------
     weights : Tensor of shape (b, q, n_targets)

@@ -27,7 +27,7 @@ from ..core.pixels import TABLES_ONLY, warn_of_pixels
 from ..core.tables.codes import TableCodes
 from ..core.tables.completion import given_cells, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, is_numeric, learn_columns
-from ..core.units import warn_of_other_units
+from ..core.units import warn_of_cells
 from ..persistence.records import from_json
 from ..training.batches import Rows, as_array, drawn_order
 from . import schema
@@ -259,7 +259,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         self._magnitude_in = magnitude_of(cells, columns.usual)
         if held_out is not None:
             with named(X="X_val"):
-                warn_of_other_units(held_out, self._magnitude_in, columns.usual, columns.names)
+                warn_of_cells(held_out, columns, self)
         codes = TableCodes(columns, self._sizes_for(len(cells))["n_bins"])
         self._codes, self._table = (self.columns_, codes), (self.columns_, columns)
         generator = self._generator()
@@ -370,7 +370,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         check_rows_memory((self.n_features_in_,), n_samples=n_samples)
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
-        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual, columns.names)
+        warn_of_cells(cells, columns, self)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return with_index(columns.restore(self._draw(cells, known, random_state, options)), given)
 
@@ -454,7 +454,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
                 )
             cells = np.where(mask, cells, np.nan)
         known = ~np.isnan(cells)
-        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual, columns.names)
+        warn_of_cells(cells, columns, self)
         incomplete = np.flatnonzero(~known.all(axis=1))
         if strategy == "mean":
             draws = [self._best_guesses(columns, cells[incomplete], options)]
@@ -516,7 +516,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         check_is_fitted(self, "weights_")
         columns, codes = columns_of(self), self._table_codes
         cells = check_cells(self, X, columns)
-        warn_of_other_units(cells, getattr(self, "_magnitude_in", None), columns.usual, columns.names)
+        warn_of_cells(cells, columns, self)
         rows = Rows(codes.rows(cells), dtype=torch.int64, device=resolve_device(self.device))
         unknown = np.isnan(cells) & (np.array([column.missing for column in columns]) == 0)
         found = []

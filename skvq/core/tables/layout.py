@@ -16,7 +16,7 @@ from ..advice import refuse_images_of_unequal_sizes
 from ..layout import UNSCALED, gives_chunks, standardisation
 from ..parameters import to_json
 from ..sources import chunks_of
-from ..units import warn_of_other_units
+from ..units import warn_of_cells
 from .columns import NUMERIC, Columns, call, frame_of
 
 SCALINGS = ("standard", "none", "normal")
@@ -166,7 +166,7 @@ class TableLayout:
     def check(self, estimator, X):
         """Return the cells (n, p) of X, validated against what `fit` saw."""
         cells = check_cells(estimator, X, self.columns)
-        warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None), self.usual, self.columns.names)
+        warn_of_cells(cells, self.columns, estimator)
         return cells
 
     @property
