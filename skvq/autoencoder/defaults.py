@@ -6,6 +6,7 @@ from typing import Literal
 
 from scipy import sparse
 
+from .._warnings import warn_user
 from ..core.bottleneck import automatic_epochs, automatic_n_components, bottleneck_sizes
 from ..core.estimator import GROWTH, Budget, epochs_for
 from ..core.parameters import (
@@ -143,6 +144,18 @@ def plan(estimator, row_shape, n_rows, n_columns=None):
     return Architecture(
         sizes, int(n_components), CODE_ACTIVATIONS[estimator.sparsity], estimator.loss, bool(estimator.tied_weights)
     )
+
+
+def warn_of_width(estimator, architecture):
+    """Warn of an encoding that has more components than a row has values, unless something else limits it."""
+    n_values, n_components = math.prod(architecture.sizes.row_shape), architecture.n_components
+    limits = estimator.noise, estimator.sparsity, estimator.contractive_weight or None
+    if n_components > n_values and limits == (None, None, None):
+        warn_user(
+            f"n_components={n_components} is more than the {n_values} values of a row, so that nothing is compressed "
+            f"and rows can be copied. Pass fewer than {n_values}, or limit the encoding by noise, sparsity or "
+            "contractive_weight"
+        )
 
 
 def starts_at_optimum(estimator, architecture):

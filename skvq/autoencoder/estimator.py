@@ -47,6 +47,7 @@ from .defaults import (
     plan,
     starts_at_optimum,
     stops_early,
+    warn_of_width,
 )
 from .network import AutoEncoderObjective, build_autoencoder, start_from_data
 
@@ -534,6 +535,7 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _recipe(self, rows, held_out):
         architecture = plan(self, rows.shape, len(rows), rows.n_columns)
+        warn_of_width(self, architecture)
         sizes = architecture.sizes
         holds_out = self._holds_out(held_out, stops_early(sizes, len(rows)))
         at_optimum = starts_at_optimum(self, architecture)

@@ -251,7 +251,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         task = FitTask(self, X, y)
         with phase(self, "reading X"):
             columns, cells, held_out = self._check_rows(X, X_val)
-        columns.warn_of_names(len(cells))
+        columns.warn_of_names(cells)
         if is_numeric(columns):
             warn_of_pixels(cells, way_out=TABLES_ONLY)
         self.columns_ = [to_json(column) for column in columns]

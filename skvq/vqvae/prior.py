@@ -369,7 +369,7 @@ class RowPrior:
 
     def _said_once(self):
         """Within the block the estimator leaves out what the VQ-VAE around it has said of the same table."""
-        names = f".*feature names, but {type(self.estimator).__name__}", ".*as names have"
+        names = f".*feature names, but {type(self.estimator).__name__}", ".*(as names have|as row numbers do)"
         return _ignoring(*names, "X is taken for a table")
 
     @staticmethod

@@ -137,10 +137,20 @@ def test_codes_have_the_shape_and_dtype_that_the_docs_say(on_digits, digits, on_
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 3])
-def test_more_components_than_columns_reconstruct_exactly(n_features):
+def test_more_components_than_columns_reconstruct_exactly_and_are_told(n_features):
     X = np.random.default_rng(0).normal(size=(60, n_features))
-    model = AutoEncoderTransformer(5, random_state=0).fit(X)
+    with pytest.warns(UserWarning, match=f"n_components=5 is more than the {n_features} values of a row"):
+        model = AutoEncoderTransformer(5, random_state=0).fit(X)
     assert model.score(X) > 0.9999
+
+
+def test_more_components_than_columns_are_not_told_where_something_else_limits_them():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for limit in ({"noise": "masking"}, {"sparsity": "l1"}, {"contractive_weight": 0.1}):
+            AutoEncoderTransformer(5, max_iter=1, random_state=0, **limit).fit(X)
+        AutoEncoderTransformer(3, max_iter=1, random_state=0).fit(X)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 12])

@@ -21,6 +21,9 @@ from .zones import from_local, is_rather_local, to_local, zone_of
 MOST_LEVELS = 1000
 # Strings are taken for names where so many cells or more are observed, and this share of them are different.
 LEAST_NAMES, NAMES_SHARE = 20, 0.8
+# Integers are taken for numbers of rows where so many or more are all different, and lie as close as these are after
+# half of the rows has gone.
+LEAST_NUMBERS, NUMBERS_RANGE = 100, 2
 MOST_SHOWN, MOST_KNOWN_SHOWN = 5, 8
 NUMERIC = ("real", "integer")
 # The squares of larger values, times the number of rows, are beyond float64.
@@ -443,14 +446,19 @@ class Columns:
             dtype = X.dtype.name if X.dtype.kind == "f" and X.dtype.itemsize >= 4 else dtype
         return cls(tuple(found), frame, dtype), cells
 
-    def warn_of_names(self, n_rows):
-        """Warn of columns of strings that are dates or numbers, or whose cells are nearly all different, as names are.
+    def warn_of_names(self, cells):
+        """Warn of columns of strings that are dates or numbers, or that name or number the rows of the cells (n, p).
 
-        There are `n_rows` cells. A level that occurs once tells nothing of other rows, and what is drawn are levels of
-        `fit`.
+        A level that occurs once tells nothing of other rows, and what is drawn are levels of `fit`.
         """
         for index, column in enumerate(self):
-            n_seen = round(n_rows * (1 - column.missing))
+            if column.kind == "integer" and _numbers_rows(cells[:, index]):
+                warn_user(
+                    f"{call(column.name, index)} holds another whole number in each of the {len(cells)} rows, from "
+                    f"{column.origin + cells[:, index].min():.0f} to {column.origin + cells[:, index].max():.0f}, as "
+                    "row numbers do. If it only numbers the rows, drop it: nothing can be learned of it"
+                )
+            n_seen = round(len(cells) * (1 - column.missing))
             chosen = column.dtype in ("category", "Categorical", "Enum")  # by a user who knows that it is a category
             if column.kind != "category" or chosen or not all(isinstance(each, str) for each in column.levels):
                 continue
@@ -535,6 +543,13 @@ def frame_of(X):
     if nw.dependencies.is_pandas_dataframe(X):
         return "pandas"
     return "polars" if nw.dependencies.is_polars_dataframe(X) else None
+
+
+def _numbers_rows(cells):
+    """Return whether integers (n,) are all different and close to each other, as the numbers of rows are."""
+    n = len(cells)
+    is_close = n >= LEAST_NUMBERS and n - 1 <= np.ptp(cells) < NUMBERS_RANGE * n
+    return is_close and len(np.unique(cells)) == n
 
 
 def call(name, index):

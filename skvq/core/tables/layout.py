@@ -119,7 +119,7 @@ class TableLayout:
         cells : ndarray of shape (n, p)
         """
         columns, cells = learn_columns(estimator, X)
-        columns.warn_of_names(len(cells))
+        columns.warn_of_names(cells)
         scaling = _scaling(columns, standardize, why)
         if scaling == "normal":
             shift, scale = _normal_moments(columns, cells)

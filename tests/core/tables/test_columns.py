@@ -248,18 +248,19 @@ def test_integers_as_names_come_back():
 @pytest.mark.parametrize("form", ["%Y-%m-%d", "%d/%m/%Y", "%Y-%m-%dT%H:%M:%S"])
 def test_dates_that_are_text_are_told_to_be_converted(form):
     days = pd.date_range("2020-01-01", periods=1500).strftime(form)
-    few, _ = Columns.fit(pd.DataFrame({"day": np.repeat(days[:15], 4)}))
+    few, cells = Columns.fit(pd.DataFrame({"day": np.repeat(days[:15], 4)}))
     said = r'column "day" is taken for a category.*look like dates \(.*2020.*\): .* pandas.to_datetime'
     with pytest.warns(UserWarning, match=said):
-        few.warn_of_names(60)
+        few.warn_of_names(cells)
     with pytest.raises(ValueError, match=r"1500 levels.*look like dates .* pandas.to_datetime"):
         Columns.fit(pd.DataFrame({"day": days}))
 
 
 def test_numbers_that_are_text_are_told_to_be_converted():
     prices = pd.DataFrame({"price": [f"{-i / 8:.5g}" for i in range(1500)]})
+    few, cells = Columns.fit(prices[:40])
     with pytest.warns(UserWarning, match=r'column "price" is .*look like numbers \(.*\): .* pandas.to_numeric'):
-        Columns.fit(prices[:40])[0].warn_of_names(40)
+        few.warn_of_names(cells)
     with pytest.raises(ValueError, match=r"levels.*look like numbers .* pandas.to_numeric"):
         Columns.fit(prices)
 
@@ -272,10 +273,31 @@ def test_other_text_is_taken_for_neither_dates_nor_numbers():
             "district": [f"0{i}11" for i in range(12)] * 9,
         }
     )
-    columns, _ = Columns.fit(words)
+    columns, cells = Columns.fit(words)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        columns.warn_of_names(len(words))
+        columns.warn_of_names(cells)
+
+
+def test_a_column_that_numbers_the_rows_is_told(subtests):
+    rng = np.random.default_rng(0)
+    numbers = np.sort(rng.permutation(500)[:300]) + 1  # what a split leaves of 500 numbered rows
+    columns, cells = Columns.fit(pd.DataFrame({"patient": numbers, "age": rng.integers(0, 90, 300)}))
+    with pytest.warns(
+        UserWarning, match=r'^column "patient" holds another whole number .* from \d+ to \d+, as row numb'
+    ):
+        columns.warn_of_names(cells)
+    others = {
+        "real": numbers.astype(float),
+        "twice": np.append(numbers[:-1], numbers[0]),
+        "far apart": numbers * 3,
+        "few": numbers[:60],
+    }
+    for name, values in others.items():
+        with subtests.test(name), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            columns, cells = Columns.fit(pd.DataFrame({"a": values}))
+            columns.warn_of_names(cells)
 
 
 def test_unknown_levels_are_an_error_or_missing():
