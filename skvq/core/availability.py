@@ -1,7 +1,15 @@
-"""Methods that an estimator has only for some of its parameters."""
+"""Methods that an estimator has only for some of its parameters, and advice for those that it does not have."""
 
 import functools
 from types import MethodType
+
+# What other libraries call a method, and who has one that others lack.
+SYNONYMS = {"encode": "transform", "decode": "inverse_transform", "generate": "sample", "impute": "complete"}
+ELSEWHERE = {
+    "sample": "VAETransformer, VQVAETransformer and OrderlessNADE draw new rows",
+    "complete": "VQVAETransformer and OrderlessNADE fill in what is missing",
+    "predict": "it predicts no target: put a predictor behind it in a Pipeline, or an OutlierDetector around it",
+}
 
 
 def available_if(check):
@@ -60,3 +68,19 @@ class AvailableIf:
     def _require(self, instance):
         if not self.check(instance):
             raise AttributeError(f"this {type(instance).__name__} has no {self.__name__!r}")
+
+
+def without_attribute(estimator, name):
+    """Return the AttributeError for an attribute that the class of an estimator does not have, with what to do.
+
+    Examples
+    --------
+    >>> from skvq import AutoEncoderTransformer
+    >>> without_attribute(AutoEncoderTransformer(), "encode").args[0]
+    "'AutoEncoderTransformer' object has no attribute 'encode'; it is called transform here"
+    """
+    synonym = SYNONYMS.get(name)
+    advice = f"it is called {synonym} here" if hasattr(type(estimator), synonym or "") else None
+    advice = advice or ELSEWHERE.get(synonym or name)
+    text = f"{type(estimator).__name__!r} object has no attribute {name!r}" + (f"; {advice}" if advice else "")
+    return AttributeError(text, name=name, obj=estimator)

@@ -24,6 +24,7 @@ from ..training.checkpoints import Checkpoint, seed_in
 from ..training.interrupts import end_all
 from ..training.loop import Loop, Settings, TimeLimit
 from ..training.stream import Stream
+from .availability import without_attribute
 from .callbacks import CallbackSupport
 from .device import prepared, resolve_device, resolve_precision, threads_for
 from .fingerprint import digest_of_rows, digest_of_some, fingerprint
@@ -273,6 +274,12 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     _recipe: Callable[..., Recipe]
     _known_architecture: Callable[[], object]
     _build: Callable[..., torch.nn.Module]
+
+    def __getattr__(self, name):
+        is_method_of_others = "_" not in (name[0], name[-1]) and not hasattr(type(self), name)
+        if is_method_of_others:
+            raise without_attribute(self, name)
+        return object.__getattribute__(self, name)  # which raises the error once more
 
     @prepared
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from skvq import MLPClassifier, MLPRegressor, PixelCNN, VQVAETransformer
+from skvq import (
+    AutoEncoderTransformer,
+    MLPClassifier,
+    MLPRegressor,
+    OrderlessNADE,
+    PixelCNN,
+    VAETransformer,
+    VQVAETransformer,
+)
 
 CASES = {
     "sample": (VQVAETransformer(prior=None), "fit one with fit_prior"),
@@ -34,3 +42,34 @@ def test_the_method_of_the_class_has_its_name_and_its_docstring():
     assert VQVAETransformer.sample.__name__ == "sample"
     assert VQVAETransformer.sample.__doc__.startswith("Draw new rows")
     assert hasattr(VQVAETransformer(), "sample")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name", "advice"),
+    [
+        (VAETransformer(), "encode", "; it is called transform here"),
+        (VAETransformer(), "generate", "; it is called sample here"),
+        (AutoEncoderTransformer(), "generate", "; VAETransformer, VQVAETransformer and OrderlessNADE draw new rows"),
+        (AutoEncoderTransformer(), "sample", "; VAETransformer, VQVAETransformer and OrderlessNADE draw new rows"),
+        (VAETransformer(), "complete", "; VQVAETransformer and OrderlessNADE fill in what is missing"),
+        (OrderlessNADE(), "predict", "; it predicts no target.*"),
+        (OrderlessNADE(), "decode", ""),
+        (OrderlessNADE(), "columns_", ""),
+    ],
+)
+def test_methods_that_others_have_are_told_with_the_way_out(estimator, name, advice):
+    with pytest.raises(
+        AttributeError, match=f"^'{type(estimator).__name__}' object has no attribute '{name}'{advice}$"
+    ):
+        getattr(estimator, name)
+    assert not hasattr(estimator, name)
+
+
+def test_a_property_that_fails_says_so_itself():
+    class Failing(AutoEncoderTransformer):
+        @property
+        def sample(self):
+            raise AttributeError("draws nothing on Sundays")
+
+    with pytest.raises(AttributeError, match="^draws nothing on Sundays$"):
+        Failing().sample  # noqa: B018
