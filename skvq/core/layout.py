@@ -429,17 +429,21 @@ def check_rows_advised(estimator, X, shape, *, reset, series):
         raise advised(error, X, shape, series) from error.__cause__
 
 
-def largest_of_rows(X):
+def largest_of_rows(X, usual=None):
     """Return the largest absolute value of up to 1,000 rows, evenly spaced, ndarray (m,); missing cells are left out.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
+    usual : ndarray of shape (n_features,), default=None
+        Root mean squares of the columns; those of which it is infinite do not count.
     """
     chosen = evenly_spaced(X.shape[0], MEASURED_ROWS)
+    if usual is not None and np.isinf(usual).any():
+        X, chosen = X[chosen][:, np.isfinite(usual)], np.arange(len(chosen))
     if sparse.issparse(X):
         return abs(X[chosen]).max(axis=1).toarray().ravel().astype(np.float64)
-    largest, chunk = np.empty(len(chosen)), max(1, CHUNK_VALUES // X.shape[1])
+    largest, chunk = np.empty(len(chosen)), max(1, CHUNK_VALUES // max(1, X.shape[1]))
     for start in range(0, len(chosen), chunk):
         some = X[chosen[start : start + chunk]].astype(np.float64)
         largest[start : start + chunk] = np.nanmax(np.abs(some, out=some), axis=1, initial=0.0)
@@ -456,14 +460,14 @@ def magnitude_of(X, usual=None):
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
     usual : ndarray of shape (n_features,), default=None
-        Root mean squares of the columns; None leaves the sizes out.
+        Root mean squares of the columns, infinity for those that do not count; None leaves the sizes out.
 
     Examples
     --------
     >>> magnitude_of(np.array([[0.0, 0.0], [3.0, -4.0], [4.0, 1.0], [0.0, 9.0]]))
     (4.0, 9.0)
     """
-    largest = largest_of_rows(X)
+    largest = largest_of_rows(X, usual)
     filled = largest[largest > 0]
     if not len(filled):
         return 0.0, 0.0

@@ -119,6 +119,16 @@ def _is_beyond_one_column(X, fitted, usual):
     return is_large or (far < MOST_APART * near and larger * BEYOND_ONE < near)
 
 
+def _is_far(X, fitted, usual):
+    """Return whether every row of X is beyond the wide limits, in the same direction."""
+    largest = largest_of_rows(X, usual)
+    filled = largest[largest > 0]
+    if X.shape[0] < FEWEST_ROWS or not len(filled):
+        return False
+    factor = IMAGES_FACTOR if usual is None and len(filled) >= FEWEST_IMAGES else FACTOR
+    return fitted[0] / factor > filled.max() or filled.min() / factor > fitted[1]
+
+
 def _is_beyond(X, fitted, usual):
     """Return whether most rows and columns of X are beyond the narrow limits, all of them in the same direction."""
     if usual is None or len(fitted) < 4 or X.shape[0] < FEWEST_FOR_NARROW:
@@ -165,7 +175,7 @@ def _warn_of_a_column(X, usual, names):
     )
 
 
-def warn_of_other_units(X, fitted, usual=None, names=None):
+def warn_of_other_units(X, fitted, usual=None, names=None, *, whole=None):
     """Warn where the rows of X are out of all proportion to those of `fit`.
 
     That is where even the largest value of X is less than a fiftieth of the largest of a nearly empty row of `fit`, or
@@ -186,23 +196,22 @@ def warn_of_other_units(X, fitted, usual=None, names=None):
     fitted : tuple of float, or None
         What :func:`~skvq.core.layout.magnitude_of` returned for the X of `fit`; None where nobody knows.
     usual : ndarray of shape (n_features,), default=None
-        Root mean squares of the columns in `fit`; None for images.
+        Root mean squares of the columns in `fit`, infinity for those that do not count; None for images.
     names : sequence of str or None, default=None
         Of the columns of a table, empty or of None for those without; None for images and series, whose columns are not
         told one by one.
+    whole : ndarray of shape (n,), bool, default=None
+        The rows that have as many values as those of `fit`: the largest values of others say nothing. None for all.
     """
     if fitted is None or fitted[1] == 0 or X.shape[0] < FEWEST_ROWS:
         return
-    largest = largest_of_rows(X)
-    filled = largest[largest > 0]
-    if not len(filled):
+    found = float(largest_of_rows(X, usual).max(initial=0.0))
+    if found == 0:
         return
-    found = float(filled.max())
     if usual is not None and X.shape[1] == 1 and len(fitted) == 4:
         is_beyond = _is_beyond_one_column(X, fitted, usual)
     else:
-        factor = IMAGES_FACTOR if usual is None and len(filled) >= FEWEST_IMAGES else FACTOR
-        is_beyond = fitted[0] / factor > found or filled.min() / factor > fitted[1] or _is_beyond(X, fitted, usual)
+        is_beyond = _is_far(X if whole is None else X[whole], fitted, usual) or _is_beyond(X, fitted, usual)
         if not is_beyond and names is not None and usual is not None:
             _warn_of_a_column(X, usual, names)
     if not is_beyond:
@@ -224,6 +233,11 @@ def warn_of_rows(X, layout, estimator):
     warn_of_other_units(X, getattr(estimator, "_magnitude_in", None), layout.usual, names)
 
 
-def warn_of_cells(cells, columns, estimator):
-    """Warn as :func:`warn_of_other_units` does of cells (n, p) of the Columns of a fitted estimator."""
-    warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None), columns.usual, columns.names)
+def warn_of_cells(cells, columns, estimator, *, with_holes=False):
+    """Warn as :func:`warn_of_other_units` does of cells (n, p) of the Columns of a fitted estimator.
+
+    With `with_holes` cells are missing that are to be filled in, whether `fit` saw such rows or not.
+    """
+    usual = columns.usual
+    whole = ~np.isnan(cells[:, np.isfinite(usual)]).any(axis=1) if with_holes else None
+    warn_of_other_units(cells, getattr(estimator, "_magnitude_in", None), usual, columns.names, whole=whole)

@@ -370,7 +370,6 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         check_rows_memory((self.n_features_in_,), n_samples=n_samples)
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
-        warn_of_cells(cells, columns, self)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return with_index(columns.restore(self._draw(cells, known, random_state, options)), given)
 
@@ -454,7 +453,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
                 )
             cells = np.where(mask, cells, np.nan)
         known = ~np.isnan(cells)
-        warn_of_cells(cells, columns, self)
+        warn_of_cells(cells, columns, self, with_holes=True)
         incomplete = np.flatnonzero(~known.all(axis=1))
         if strategy == "mean":
             draws = [self._best_guesses(columns, cells[incomplete], options)]

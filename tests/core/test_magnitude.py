@@ -186,8 +186,9 @@ def test_rows_of_a_density_of_tables_in_other_units_draw_one_warning_of_each_met
         with pytest.warns(UserWarning, match="Bring X to the units") as found:
             method(tenfold)
         assert len(found) == 1
-    with pytest.warns(UserWarning, match="Bring X to the units"):
+    with pytest.warns(UserWarning, match="lies beyond the range that fit saw") as found:
         model.sample(38, given=tenfold[list("abc")], random_state=0)
+    assert [str(each.message)[:10] for each in found] == ["given['a']", "given['b']", "given['c']"]
     with pytest.warns(UserWarning, match="X_val holds values.* rows in other units"):
         clone(NADE).fit(frame[:140], X_val=tenfold)
     with warnings.catch_warnings():
@@ -195,6 +196,30 @@ def test_rows_of_a_density_of_tables_in_other_units_draw_one_warning_of_each_met
         clone(NADE).fit(frame[:140], X_val=frame[140:])
         for method in (*methods, lambda X: model.sample(38, given=X[list("abc")], random_state=0)):
             method(frame[140:])
+
+
+def test_levels_dates_and_rows_that_are_given_in_part_have_no_units():
+    rng = np.random.default_rng(0)
+    people = pd.DataFrame(
+        {
+            "sex": rng.choice(["female", "male"], 200),
+            "age": rng.integers(18, 80, 200),
+            "born": rng.integers(1940, 2010, 200),
+            "vip": rng.random(200) < 0.3,
+            "visit": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 7, 200), unit="D"),
+        }
+    )
+    model = clone(NADE).fit(people)
+    later = people[:40].assign(visit=people.visit + pd.Timedelta("9000D"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for given in ({"sex": "male"}, {"vip": True}, {"age": 30}, {"sex": "male", "age": 39, "vip": True}):
+            model.sample(10, given=given, random_state=0)
+        model.sample(given=people[["age", "vip"]][:40], random_state=0)
+        model.complete(people[:40].assign(born=pd.array([pd.NA] * 40, dtype="Int64")), random_state=0)
+        model.score_samples(later)
+    with pytest.warns(UserWarning, match="Bring X to the units"):
+        model.complete(people[:40].assign(age=people.age * 100, born=people.born * 100), random_state=0)
 
 
 def test_the_prior_of_a_table_says_it_once():
