@@ -418,8 +418,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             Number of completions, for multiple imputation. With ``strategy="mean"`` there is one, whatever this is.
         strategy : {"draw", "mean"}, default="draw"
             "draw": a draw from the distribution of the missing cells given the rest, which keeps their variance and
-            what they have to do with each other. "mean": the mean of numbers, on the grid of their column, and the
-            likeliest level of categories, which is nearest to the truth. Nothing is drawn for it: the network gives the
+            what they have to do with each other. "mean": the mean of numbers and the likeliest level of categories,
+            which is nearest to the truth. On the grid of its column a mean is the nearest value that a draw can have: a
+            whole number of integers, a full hour where all are. Nothing is drawn for it: the network gives the
             distribution of each missing cell given the known ones.
         random_state, temperature, top_k, top_p
             As in :meth:`sample`.
@@ -485,13 +486,13 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         return self.complete(X, strategy="mean")
 
     def _best_guesses(self, columns, cells, options):
-        """Return cells whose missing ones are means of numbers, on the grid of their column, or the likeliest level."""
+        """Return cells whose missing ones are means of numbers, as draws on a grid can be, or the likeliest level."""
         codes, known = self._table_codes, ~np.isnan(cells)
         rows = Rows(codes.rows(cells), dtype=torch.int64, device=resolve_device(self.device))
         found = best_guesses(self._network(), rows, known, codes.means(), codes.missing_codes(), options)
         for index, column in enumerate(columns):
             if not column.is_discrete:
-                found[:, index] = column.marginal.snap(found[:, index])
+                found[:, index] = column.marginal.nearest(found[:, index])
         return np.where(known, cells, found)
 
     @prepared

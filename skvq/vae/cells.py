@@ -77,7 +77,7 @@ def bounds_of(column, cells):
     """Return the bounds (4, n) of the cells (n,) of a Column with a marginal; scores are not standardised."""
     marginal, discrete = column.marginal, column.kind != "real"
     missing = np.isnan(cells)
-    values = np.where(missing, marginal.low, cells).astype(np.float64)
+    values = column.settled(np.where(missing, marginal.low, cells).astype(np.float64))
     lower, upper, log_unit = marginal.normal_bounds(values, discrete=discrete)
     log_unit = log_unit + np.log1p(-marginal.stray(discrete=discrete))
     found = np.stack([lower, upper, log_unit, marginal.log_stray(values, discrete=discrete)])

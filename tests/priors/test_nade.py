@@ -290,6 +290,21 @@ def test_orders_of_columns_are_different_ones_and_all_where_there_are_few(n_colu
     np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(n_columns), (len(orders), 1)))
 
 
+@pytest.mark.parametrize("n_hours", [40, 9000])
+def test_the_mean_of_full_hours_is_one_that_a_draw_can_have(n_hours):
+    random = np.random.RandomState(0)
+    hour = random.randint(n_hours, size=600)
+    start = pd.Timestamp("2024-03-01", tz="Asia/Kathmandu")  # 5 hours and 45 minutes before UTC
+    X = pd.DataFrame({"at": start + pd.to_timedelta(hour, unit="h"), "load": hour + random.randn(600)})
+    model, holes = OrderlessNADE(**FAST).fit(X), X.assign(at=X["at"].mask(random.rand(600) < 0.3))
+    for strategy in ("draw", "mean"):
+        found = model.complete(holes, strategy=strategy, random_state=0)["at"]
+        assert found.notna().all()
+        assert (found.dt.minute == 0).all()
+    error = (found - X["at"])[holes["at"].isna()].abs().mean()
+    assert error < (X["at"] - X["at"].mean()).abs().mean() / 3  # it still is the mean that the other column tells
+
+
 def test_the_likelihood_of_two_columns_is_the_mean_over_both_orders(tmp_path):
     X = people(100)[["age", "sex"]]
     model = OrderlessNADE(**FAST, n_orders=5).fit(X)

@@ -59,7 +59,7 @@ class _Pieces:
     is_number = True
 
     def __init__(self, column, n_bins):
-        self.marginal, self.discrete = column.marginal, column.kind != "real"
+        self.column, self.marginal, self.discrete = column, column.marginal, column.kind != "real"
         mass = np.array(column.marginal.mass)
         n_pieces = len(mass)
         if n_pieces <= MOST_WITHOUT_FINE:
@@ -131,7 +131,7 @@ class _Pieces:
 
         Values that are in no piece have the density that the marginal spares for them.
         """
-        marginal = self.marginal
+        marginal, cells = self.marginal, self.column.settled(cells)
         known = (
             np.log1p(-marginal.stray(discrete=self.discrete))
             + log_prob

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..._warnings import warn_user
 from ...persistence.records import from_json
+from .decimals import settled
+from .dtypes import float_of
 from .marginal import Marginal
 from .reading import UNITS, Observed, advice_for_texts, read
 from .writing import as_array, as_categories, as_pandas, as_polars, dates_of, large_integers
@@ -122,7 +124,8 @@ class Column:
             frequencies = tuple((counts / len(cells)).tolist())
         else:
             _check_size(seen, where)
-            marginal, mean, std = Marginal.fit(seen, _periods(unit)), float(seen.mean()), float(seen.std())
+            marginal = Marginal.fit(seen, _periods(unit), float_of(observed.dtype))
+            mean, std = float(seen.mean()), float(seen.std())
         column = cls(
             name=name,
             kind=kind,
@@ -145,6 +148,16 @@ class Column:
     def is_discrete(self):
         """Whether cells are indices of levels."""
         return self.marginal is None
+
+    def settled(self, cells):
+        """Return cells, float64 (n,), those that float32 or the column's dtype blurs on their points of the grid.
+
+        So is 0.1 as float32 in a column of one decimal, which is 0.10000000149011612.
+        """
+        step = self.marginal.step
+        if self.kind != "real" or step is None or step == 1:
+            return cells
+        return settled(cells, float_of(self.dtype, "float32"), most=round(-np.log10(step)))
 
     def cells(self, observed, where, handle_unknown):
         """Return the cells of a later Observed of this column, float64 (n,).

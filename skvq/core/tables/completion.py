@@ -104,6 +104,7 @@ def _warn_beyond(column, cells, where):
     """Warn of numbers that lie beyond all that `fit` saw: the others are drawn as if they were the nearest."""
     if column.marginal is None or not len(cells):
         return
+    cells = column.settled(cells)
     if cells.min() < column.marginal.low or cells.max() > column.marginal.high:
         warn_user(
             f"{where} lies beyond the range that fit saw; it is kept, and other columns are drawn as for the end of "

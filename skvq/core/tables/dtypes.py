@@ -3,6 +3,7 @@
 import re
 
 import narwhals as nw
+import numpy as np
 
 DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)\[pyarrow\]")
 DICTIONARY = re.compile(r"dictionary<values=(string|large_string), indices=(\w+), ordered=([01])>\[pyarrow\]")
@@ -18,6 +19,13 @@ REMEDIES = {
     "float128": "convert it by .astype('float64')",
     "datetime64": "convert it by .dt.tz_convert('UTC'), or to the zone of a name such as 'Europe/Berlin'",
 }
+# Float dtypes that hold fewer digits than float64, by their names in numpy, pandas, polars and pyarrow, in lower case.
+NARROW = {
+    "float16": np.float16,
+    "halffloat[pyarrow]": np.float16,
+    "float32": np.float32,
+    "float[pyarrow]": np.float32,
+}
 KINDS = "columns can hold numbers, booleans, strings, categories, dates and durations"
 
 
@@ -25,6 +33,11 @@ def remedy(name):
     """Return what to do about a column of a dtype that no column can have."""
     found = [text for start, text in REMEDIES.items() if name.startswith(start)]
     return found[0] if found else "convert it or drop it"
+
+
+def float_of(*names):
+    """Return the type of numpy that has the digits of the narrowest of some dtypes; float64 for others than floats."""
+    return min((NARROW.get(name.lower(), np.float64) for name in names), key=lambda kind: np.finfo(kind).nmant)
 
 
 def name_of(dtype, where):

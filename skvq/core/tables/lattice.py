@@ -118,6 +118,13 @@ class Lattice:
         positions, cumulative = self._knots
         return (turns_left + turns) * self.period + np.interp(target - turns, cumulative, positions) - 0.5
 
+    def nearest(self, points):
+        """Return the nearest point to each, float, that has one of the residues."""
+        turns = np.floor(points / self.period)
+        around = np.array([self.residues[-1] - self.period, *self.residues, self.residues[0] + self.period])
+        middle = (around[:-1] + around[1:]) / 2
+        return turns * self.period + around[np.searchsorted(middle, points - turns * self.period)]
+
     def _below(self, points):
         """Return the whole periods below points, and the weight of the points of the broken one."""
         shifted = np.asarray(points, dtype=np.float64) + 0.5

@@ -255,6 +255,7 @@ class TableLayout:
         absent = missing.T[numeric]
         scores = np.empty(values.shape)
         for position, marginal in enumerate(marginals):
+            values[position] = self.columns[numeric[position]].settled(values[position])
             scores[position] = marginal.share_below(values[position])
         ndtri(scores, out=scores)
         for position in np.flatnonzero(((values < low) | (values > high)).any(axis=1)):
@@ -470,7 +471,8 @@ def _normal_moments(columns, cells):
             spread = np.sqrt(shares @ (1 - shares))
         else:
             values = cells[:, index]
-            scores = column.marginal.to_normal(np.asarray(values[~np.isnan(values)], dtype=np.float64))
+            seen = column.settled(np.asarray(values[~np.isnan(values)], dtype=np.float64))
+            scores = column.marginal.to_normal(seen)
             shift[index], spread = scores.mean(), scores.std()
         scale[index] = spread if spread > 1e-12 else 1.0
     return shift, scale

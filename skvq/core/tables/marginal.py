@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from .lattice import Lattice
+from .decimals import DECIMALS_OF_MOST, FEW_DIGITS, FINEST_DECIMALS, MOST_DECIMALS, decimals_of, fine_decimals, settled
+from .lattice import LEAST_SHARE, Lattice
 
 # A column of so few distinct values is made of atoms alone.
 FEW_VALUES = 64
@@ -18,29 +19,8 @@ MOST_STRETCHES, CELLS_OF_A_STRETCH = 256, 5
 MOST_SEEN, SHARE_OF_SINGLE = 2048, 0.5
 # Larger columns are represented by a sample of their cells.
 MOST_CELLS = 200_000
-MOST_DECIMALS = 6
-# Values that need more decimals are taken as rounded to six of them where most values lie on a grid of so few.
-DECIMALS_OF_MOST = 3
-# Beyond it float64 holds no halves, so that a cell of a grid has no edges.
-LARGEST_ON_A_GRID = 2.0**51
 # A log density is not lower, so that many of them add up to a finite number.
 LARGEST_FALL = 1e290
-
-
-def decimals_of(values):
-    """Return the fewest decimals, up to 6, that represent all values exactly; None if more are needed.
-
-    Examples
-    --------
-    >>> decimals_of(np.array([1.0, 2.0])), decimals_of(np.array([0.5, 0.07])), decimals_of(np.array([1 / 3]))
-    (0, 2, None)
-    """
-    if np.abs(values).max() >= LARGEST_ON_A_GRID:
-        return None
-    for decimals in range(MOST_DECIMALS + 1):
-        if np.abs(values).max() * 10.0**decimals < LARGEST_ON_A_GRID and (np.round(values, decimals) == values).all():
-            return decimals
-    return None
 
 
 def _sample(values):
@@ -63,14 +43,18 @@ def _are_kept(counts):
     return len(counts) <= MOST_SEEN and (counts == 1).sum() < SHARE_OF_SINGLE * counts.sum()
 
 
-def _is_mostly_on_a_grid(values):
-    """Return whether three decimals represent more than half of many distinct values, and six all frequent ones."""
+def _decimals_of_mixture(values):
+    """Return the decimals of many distinct values more than half of which need three; None for other columns.
+
+    Frequent values need no more than six.
+    """
     distinct, counts = np.unique(values, return_counts=True)
-    is_large = np.abs(distinct).max() * 10.0**MOST_DECIMALS > LARGEST_ON_A_GRID
-    if is_large or len(distinct) <= FEW_VALUES or _are_kept(counts):
-        return False
+    if len(distinct) <= FEW_VALUES or _are_kept(counts):
+        return None
     fine = np.round(distinct, MOST_DECIMALS) != distinct
-    return (np.round(distinct, DECIMALS_OF_MOST) == distinct).mean() > 0.5 and (counts[fine] < ATOM_CELLS).all()
+    if (np.round(distinct, DECIMALS_OF_MOST) == distinct).mean() <= 0.5 or (counts[fine] >= ATOM_CELLS).any():
+        return None
+    return fine_decimals(distinct)
 
 
 def _levels(n_cells):
@@ -100,7 +84,7 @@ class Marginal:
         Share of each piece; they sum to 1.
     step : float or None
         All values are multiples of it: 1 for integers, 0.01 for prices. None if six decimals do not represent them,
-        unless three represent most of them: then the others are rounded to six when they come back.
+        unless three represent most of them: then it is so fine that the others keep their digits (`fine_decimals`).
     n : int
         Number of cells seen.
     seen, counts : tuple of float and of int
@@ -129,19 +113,24 @@ class Marginal:
     lattice: Lattice | None = None
 
     @classmethod
-    def fit(cls, values, periods=()):
+    def fit(cls, values, periods=(), dtype=np.float64):
         """Return the marginal of values, ndarray (n,) of float64, finite, n > 0.
 
         Of more than 200,000 values a sample is taken, and the smallest and the largest. A lattice may have one of the
-        `periods`, in the unit of the values, or some number of steps of the grid.
+        `periods`, in the unit of the values, or some number of steps of the grid. The grid is that of decimals to which
+        the values are nearest in the float `dtype` that they came in: 0.1 as float32 has one decimal.
         """
         sample, n = _sample(values) + 0.0, len(values)  # + 0.0 makes -0.0 a zero
-        decimals = decimals_of(sample)
-        if decimals is None and _is_mostly_on_a_grid(sample):
-            rounded = cls._fit(np.round(sample, MOST_DECIMALS), n, 10.0**-MOST_DECIMALS, periods)
+        decimals = decimals_of(sample, dtype)
+        if decimals is not None:
+            return cls._fit(np.round(sample, decimals), n, 10.0**-decimals, periods)
+        mixture = settled(sample, dtype)
+        decimals = _decimals_of_mixture(mixture)
+        if decimals is not None:
+            rounded = cls._fit(np.round(mixture, decimals), n, 10.0**-decimals, periods)
             if rounded.lattice is not None:
                 return rounded
-        return cls._fit(sample, n, None if decimals is None else 10.0**-decimals, periods)
+        return cls._fit(sample, n, None, periods)
 
     @classmethod
     def _fit(cls, sample, n, step, periods):
@@ -176,7 +165,7 @@ class Marginal:
             raise ValueError("a marginal's pieces do not ascend")
         if not (mass > 0).all() or abs(mass.sum() - 1) > 1e-6 or self.n < 1:
             raise ValueError("a marginal's masses are no shares")
-        if self.step is not None and self.step not in [10.0**-decimals for decimals in range(MOST_DECIMALS + 1)]:
+        if self.step is not None and self.step not in [10.0**-decimals for decimals in range(FINEST_DECIMALS + 1)]:
             raise ValueError("a marginal's step is no power of ten")
         if not len(self.seen) == len(self.counts) <= MOST_SEEN or not (np.diff(self._seen) > 0).all():
             raise ValueError("a marginal's values do not ascend, or are too many")
@@ -219,7 +208,7 @@ class Marginal:
             left, right = self._left[piece], self._right[piece]
             inside = (values > left) & (values < right)
             left, right = left[inside], right[inside]
-            share = self.lattice.share_below(values[inside] / self.step, left / self.step, right / self.step)
+            share = self.lattice.share_below(values[inside] / self.step, self._in_steps(left), self._in_steps(right))
             values = values.copy()
             values[inside] = left + share * (right - left)
         return np.interp(values, *self.knots)
@@ -318,7 +307,7 @@ class Marginal:
         """Return the log of how much likelier values are than if all points of their stretches were alike."""
         if self.lattice is None:
             return 0.0
-        left, right = self._left[pieces] / self.step, self._right[pieces] / self.step
+        left, right = self._in_steps(self._left[pieces]), self._in_steps(self._right[pieces])
         weight = self.lattice.weight(np.round(values / self.step))
         return np.log(weight * (right - left) / self.lattice.total(left, right))
 
@@ -365,9 +354,36 @@ class Marginal:
         return ndtri((self._edges[:-1] + self._edges[1:]) / 2)
 
     def snap(self, values, *, clip=True):
-        """Return values on the grid, if there is one, and by default cut to the range that was seen."""
-        values = self._on_grid(values)
-        return np.clip(values, *self._ends) if clip else values
+        """Return values on the grid, if there is one, and by default cut to the range that was seen.
+
+        What a network gives is no finer than six decimals, so on a finer grid six are kept but of small values.
+        """
+        on_grid = self._on_grid(values)
+        if self.step is not None and self.step < 10.0**-MOST_DECIMALS:
+            rounded = np.round(values, MOST_DECIMALS)
+            on_grid = np.where(np.abs(rounded - values) <= 10.0**-FEW_DIGITS * np.abs(values), rounded, on_grid)
+        return self._within(on_grid) if clip else on_grid
+
+    def _within(self, values):
+        """Return values cut to the range that was seen."""
+        return np.clip(values, *self._ends)
+
+    def nearest(self, values):
+        """Return the value nearest to each, within the range that was seen, that draws on a grid or lattice can have.
+
+        That is one of the values that occur, where they are kept; a multiple of what the distances of atoms have in
+        common, such as a full hour; and a point of the lattice that all but few values lie on.
+        """
+        if self.lattice is not None and 1.0 - sum(self.lattice.weights) < LEAST_SHARE:
+            values = self.lattice.nearest(values / self.step) * self.step
+        elif self.step is not None and len(self.left) > 1 and self.is_atom.all():
+            between = np.gcd.reduce(np.round(np.diff(self._left) / self.step).astype(np.int64)) * self.step
+            values = self._left[0] + np.round((values - self._left[0]) / between) * between
+        return self._nearest(self.snap(values))
+
+    def _in_steps(self, edges):
+        """Return the ends of stretches in steps of the grid: half way between points, which float64 only is near to."""
+        return np.floor(edges / self.step) + 0.5
 
     def _at(self, pieces, within):
         """Return the values at shares `within` of pieces, on the grid if there is one."""
@@ -375,9 +391,9 @@ class Marginal:
         values = left + within * (right - left)
         if self.lattice is not None:
             wide = right > left
-            left, right = left[wide] / self.step, right[wide] / self.step
-            values[wide] = self.lattice.at(within[wide], left, right) * self.step
-        return self.snap(values)
+            left, right = self._in_steps(left[wide]), self._in_steps(right[wide])
+            values[wide] = np.round(self.lattice.at(within[wide], left, right)) * self.step
+        return self._within(self._on_grid(values))
 
     def _nearest(self, values):
         """Return the nearest of the values that occur, where they are kept, else the values themselves."""
@@ -491,7 +507,7 @@ def _edges(distinct, counts, is_atom, first, last, step):
         # between points.
         for_both = stretch[:-1] & stretch[1:]
         low, high = right[:-1][for_both], left[1:][for_both]
-        middle = low + np.floor((high - low) / step / 2 + 1e-6) * step
+        middle = low + np.round((high - low) / step) // 2 * step
         right[:-1][for_both] = middle
         left[1:][for_both] = middle
         return left, right

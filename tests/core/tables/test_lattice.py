@@ -40,6 +40,13 @@ def test_points_are_the_inverse_of_shares():
     np.testing.assert_allclose(LATTICE.at(shares, -10.5, 31.5), points, atol=1e-9)
 
 
+def test_the_nearest_point_with_a_residue_is_nearest_among_all():
+    points = np.arange(-20, 20) + 0.3
+    with_residue = np.array([point for point in range(-60, 60) if point % 7 in (0, 3, 4)])
+    expected = with_residue[np.abs(points[:, None] - with_residue).argmin(axis=1)]
+    np.testing.assert_array_equal(LATTICE.nearest(points), expected)
+
+
 @pytest.mark.parametrize(
     ("period", "residues", "share"),
     [(2, [1], 0.95), (5, [0], 0.6), (100, [99], 0.9), (100, [0, 49, 99], 0.8), (360, [0], 0.98), (1000, [0], 0.2)],

@@ -9,7 +9,8 @@ from scipy.stats import norm
 
 from skvq.core.parameters import to_json
 from skvq.core.tables import marginal as marginal_module
-from skvq.core.tables.marginal import Marginal, decimals_of
+from skvq.core.tables.decimals import decimals_of
+from skvq.core.tables.marginal import Marginal
 from skvq.persistence.records import from_json
 
 RNG = np.random.default_rng(0)
@@ -39,14 +40,6 @@ def log_density(marginal, values, *, discrete=False):
     share = np.log(np.array(marginal.mass)[marginal.piece_of(values)]) + np.log1p(-marginal.stray(discrete=discrete))
     within = share + marginal.log_within(values, discrete=discrete)
     return np.logaddexp(within, marginal.log_stray(values, discrete=discrete))
-
-
-def test_decimals_are_the_fewest_that_represent_all_values():
-    assert decimals_of(np.array([3.0, -20.0])) == 0
-    assert decimals_of(np.array([3.0, 0.07, -1.1])) == 2
-    assert decimals_of(np.array([1e-6])) == 6
-    assert decimals_of(np.array([np.pi])) is None
-    assert decimals_of(np.array([1e300])) is None
 
 
 def test_few_distinct_values_are_atoms_with_their_shares():
@@ -280,3 +273,27 @@ def test_columns_whose_values_are_mostly_their_own_give_new_ones():
     assert marginal.seen == ()
     drawn = marginal.draw_in(marginal.piece_of(values), np.full(500, 0.3))
     assert not set(drawn) & set(values)
+
+
+def test_the_nearest_value_that_draws_can_have():
+    hours = 60.0 * np.random.RandomState(0).permutation(9000)[:1500] + 15  # a lattice among minutes
+    found = Marginal.fit(hours).nearest(np.array([0.0, 3000.0, 3046.0, 1e9, np.nan]))
+    np.testing.assert_array_equal(found, [hours.min(), 3015.0, 3075.0, hours.max(), np.nan])
+    few = Marginal.fit(np.array([0.5, 3.0, 8.0, 10.5]))  # all of them a multiple of 2.5 above the first
+    np.testing.assert_array_equal(few.nearest(np.array([1.0, 2.0, 4.0, 5.6, 99.0])), [0.5, 3.0, 3.0, 5.5, 10.5])
+    ages = Marginal.fit(np.array([20.0, 31.0, 47.0]))  # integers that have nothing in common
+    np.testing.assert_array_equal(ages.nearest(np.array([24.4, 35.6])), [24.0, 36.0])
+    seen = np.repeat(np.random.RandomState(0).permutation(2000)[:300], 5) * 1.0
+    between = np.setdiff1d(np.arange(seen.min(), seen.max()), seen)
+    assert set(Marginal.fit(seen).nearest(between)) <= set(seen)
+    free = Marginal.fit(np.array([0.1234567891, 1 / 3, np.pi]))
+    np.testing.assert_array_equal(free.nearest(np.array([0.5, 4.0])), [0.5, np.pi])
+    alone = Marginal.fit(np.array([7.0, 7.0]))
+    np.testing.assert_array_equal(alone.nearest(np.array([3.0, 8.0])), [7.0, 7.0])
+
+
+def test_a_lattice_that_not_all_values_lie_on_leaves_a_mean_where_it_is():
+    values = COLUMNS["mostly .99"]
+    marginal = Marginal.fit(np.round(values + np.arange(len(values)) * 10, 2))
+    assert marginal.lattice is not None
+    assert marginal.nearest(np.array([1234.5678]))[0] == 1234.57
