@@ -164,7 +164,7 @@ def forest_diffusion(train, n, seed):
     model = ForestDiffusionModel(
         codes, bin_indexes=binary, cat_indexes=many, int_indexes=whole, diffusion_type="flow", n_jobs=1, seed=seed
     )
-    drawn = model.generate(batch_size=n)
+    drawn = np.array(model.generate(batch_size=n))  # a copy: it may be of memory that cannot be written
     for j, values in seen.items():
         drawn[:, j] = values[drawn[:, j].astype(int)]
     return from_codes(drawn, train)

@@ -259,7 +259,7 @@ class Column:
 
     def _labels(self, cells, missing):
         """Return levels as objects with None for missing cells, or as numbers where all levels are some."""
-        numeric = all(isinstance(level, (int, float)) for level in self.levels)
+        numeric = all(isinstance(level, (int, float)) and float(level) == level for level in self.levels)
         if numeric and self.kind == "category" and self.dtype not in ("object", "Object"):
             return np.array([*self.levels, np.nan])[np.where(missing, len(self.levels), cells).astype(np.int64)]
         levels = np.empty(len(self.levels) + 1, dtype=object)
@@ -317,10 +317,11 @@ def as_levels(observed):
     distinct, inverse = np.unique(seen, return_inverse=True)
     codes = np.full(len(observed.values), np.nan)
     codes[~observed.missing] = inverse
-    whole = (distinct == np.round(distinct)).all()
-    levels = distinct.astype(np.int64).tolist() if whole else distinct.tolist()
+    levels = distinct.tolist()
     if observed.kind == "boolean":
         levels = [bool(level) for level in levels]
+    elif observed.kind == "integer" or (distinct == np.round(distinct)).all() and np.abs(distinct).max() < 2**53:
+        levels = [int(level) + observed.origin for level in levels]
     return codes, tuple(levels)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from skvq.core.parameters import to_json
-from skvq.core.tables.columns import Columns
+from skvq.core.tables.columns import Column, Columns
 from skvq.persistence.records import from_json
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -407,3 +407,29 @@ def test_a_column_of_objects_of_polars_comes_back_as_it_was(values):
     assert back.schema == frame.schema
     assert back["a"].to_list() == values
     assert [type(value) for value in back["a"].to_list()] == [type(value) for value in values]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "uint64", object])
+def test_large_integers_that_are_categories_keep_their_last_digit(dtype):
+    ids = [2**60 + 1, 2**60 + 7, 2**60 + 9, 2**60 + 7]
+    frame = pd.DataFrame({"id": pd.Series(ids, dtype=dtype), "x": [0.5, 1.5, 2.5, 3.5]})
+    columns, cells = Columns.fit(frame, categorical_features=["id"])
+    assert columns[0].levels == (2**60 + 1, 2**60 + 7, 2**60 + 9)
+    assert cells[:, 0].tolist() == [0, 1, 2, 1]
+    assert columns.restore(cells).id.tolist() == ids
+    assert columns.restore(cells).dtypes.equals(frame.dtypes)
+    later = frame[::-1][:2]
+    assert columns.cells(later)[:, 0].tolist() == [1, 2]
+    assert from_json(Column, to_json(columns[0])).levels == columns[0].levels
+
+
+def test_large_floats_that_are_categories_stay_floats():
+    frame = pd.DataFrame({"mass": [1e20, 3e20, 1e20], "x": [0.5, 1.5, 2.5]})
+    columns, cells = Columns.fit(frame, categorical_features=["mass"])
+    assert columns[0].levels == (1e20, 3e20)
+    assert columns.restore(cells).mass.tolist() == [1e20, 3e20, 1e20]
+
+
+def test_text_among_numbers_is_told_to_be_converted_or_named():
+    with pytest.raises(ValueError, match=r'column "bp" mixes .* float, str; .*pandas.to_numeric\(column, errors=.coerce.\)'):
+        Columns.fit(pd.DataFrame({"bp": np.array([1.5, "?", 2.5], dtype=object)}))
