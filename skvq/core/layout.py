@@ -173,9 +173,8 @@ def warn_of_other_axes(X, found):
         return
     if looks_like_series(found):
         length, n_channels = max(found), min(found)
-        one = ""
-        if found[1] in (3, 4):
-            one = f". If X is one image of {len(X)} x {length} pixels, pass X[None], or cut it into patches"
+        of_one = f". If X is one image of {len(X)} x {length} pixels, pass X[None], or cut it into patches"
+        one = of_one if found[1] in (3, 4) else ""
         layout = "" if found == (length, n_channels) else ", series_layout='channels_first'"
         warn_user(
             f"X is taken for grey images of {found[0]} x {found[1]} pixels; if they are series of {length} time steps "
@@ -430,7 +429,9 @@ def check_rows_advised(estimator, X, shape, *, reset, series):
 
 
 def largest_of_rows(X, usual=None):
-    """Return the largest absolute value of up to 1,000 rows, evenly spaced, ndarray (m,); missing cells are left out.
+    """Return the largest absolute value of up to 1,000 rows, evenly spaced, without rows of zeros: ndarray (m,).
+
+    Missing cells are left out.
 
     Parameters
     ----------
@@ -439,15 +440,15 @@ def largest_of_rows(X, usual=None):
         Root mean squares of the columns; those of which it is infinite do not count.
     """
     chosen = evenly_spaced(X.shape[0], MEASURED_ROWS)
-    if usual is not None and np.isinf(usual).any():
-        X, chosen = X[chosen][:, np.isfinite(usual)], np.arange(len(chosen))
+    counts = slice(None) if usual is None else np.isfinite(usual)
+    largest, chunk = np.empty(len(chosen)), max(1, CHUNK_VALUES // X.shape[1])
     if sparse.issparse(X):
-        return abs(X[chosen]).max(axis=1).toarray().ravel().astype(np.float64)
-    largest, chunk = np.empty(len(chosen)), max(1, CHUNK_VALUES // max(1, X.shape[1]))
+        largest = abs(X[chosen][:, counts]).max(axis=1).toarray().ravel().astype(np.float64)
+        return largest[largest > 0]
     for start in range(0, len(chosen), chunk):
-        some = X[chosen[start : start + chunk]].astype(np.float64)
+        some = X[chosen[start : start + chunk]][:, counts].astype(np.float64)
         largest[start : start + chunk] = np.nanmax(np.abs(some, out=some), axis=1, initial=0.0)
-    return largest
+    return largest[largest > 0]
 
 
 def magnitude_of(X, usual=None):
@@ -467,8 +468,7 @@ def magnitude_of(X, usual=None):
     >>> magnitude_of(np.array([[0.0, 0.0], [3.0, -4.0], [4.0, 1.0], [0.0, 9.0]]))
     (4.0, 9.0)
     """
-    largest = largest_of_rows(X, usual)
-    filled = largest[largest > 0]
+    filled = largest_of_rows(X, usual)
     if not len(filled):
         return 0.0, 0.0
     found = float(np.quantile(filled, SMALLEST, method="lower")), float(filled.max())

@@ -121,8 +121,7 @@ def _is_beyond_one_column(X, fitted, usual):
 
 def _is_far(X, fitted, usual):
     """Return whether every row of X is beyond the wide limits, in the same direction."""
-    largest = largest_of_rows(X, usual)
-    filled = largest[largest > 0]
+    filled = largest_of_rows(X, usual)
     if X.shape[0] < FEWEST_ROWS or not len(filled):
         return False
     factor = IMAGES_FACTOR if usual is None and len(filled) >= FEWEST_IMAGES else FACTOR

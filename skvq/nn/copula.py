@@ -5,10 +5,11 @@ are taken for multivariate normal, which is a Gaussian copula of the columns [1]
 one is then normal as well, with a mean and a standard deviation in closed form. An orderless network starts from the
 probabilities that its codes have under it, and learns what they leave.
 
-A level of a category, or that a number is missing, is a score as well: 1 where a cell has the level and 0 where not,
-standardised. So is a value that many cells of a number have, such as 0, but only to predict other columns. What the
-known columns say of a level is the linear discriminant of the rows that have it and of those that have it not, which
-follows from the mean and the standard deviation of its score [2]_.
+A level of a category is a score as well: 1 where a cell has the level and 0 where not, standardised. So is a value that
+many cells of a number have, such as 0, but only to predict other columns. That a cell is missing is no score: where
+cells are missing by chance it is noise, which hides what the others say. What the known columns say of a level is the
+linear discriminant of the rows that have it and of those that have it not, which follows from the mean and the standard
+deviation of its score [2]_.
 
 References
 ----------

@@ -174,11 +174,10 @@ class TableCodes:
         return [part.n_coarse if missing else None for part, missing in zip(self.parts, self.has_missing)]
 
     def _levels(self):
-        """Return levels as triples of column, coarse code and share of rows. A missing cell has a level as well."""
-        for column, (part, of_column) in enumerate(zip(self.parts, self.columns)):
+        """Return the levels of categories and booleans as triples of column, coarse code and share of rows."""
+        for column, of_column in enumerate(self.columns):
             for code, share in enumerate(of_column.frequencies):
                 yield column, code, share
-            yield column, part.n_coarse, of_column.missing
 
     def _atoms(self):
         """Return the values of numbers with a coarse code of their own, as triples like levels."""

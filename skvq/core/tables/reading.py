@@ -289,10 +289,10 @@ def _kind_of_objects(seen, where):
     if kinds <= {"integer", "real"}:
         return "integer" if kinds == {"integer"} else "real"
     if len(kinds) > 1:
-        holes = kinds <= {"integer", "real", "label"}
+        names = ", ".join(sorted(kind.__name__ for kind in types))
+        way_out = "by pandas.to_numeric(column, errors='coerce') if a text stands for a missing number, or "
         raise ValueError(
-            f"{where} mixes values of type {', '.join(sorted(kind.__name__ for kind in types))}; make them one type, "
-            + ("by pandas.to_numeric(column, errors='coerce') if a text stands for a missing number, or " if holes else "")
-            + "for example by .astype(str)"
+            f"{where} mixes values of type {names}; make them one type, "
+            f"{way_out if kinds <= {'integer', 'real', 'label'} else ''}for example by .astype(str)"
         )
     return kinds.pop()

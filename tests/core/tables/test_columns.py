@@ -431,5 +431,7 @@ def test_large_floats_that_are_categories_stay_floats():
 
 
 def test_text_among_numbers_is_told_to_be_converted_or_named():
-    with pytest.raises(ValueError, match=r'column "bp" mixes .* float, str; .*pandas.to_numeric\(column, errors=.coerce.\)'):
+    with pytest.raises(
+        ValueError, match=r'column "bp" mixes .* float, str; .*pandas.to_numeric\(column, errors=.coerce.\)'
+    ):
         Columns.fit(pd.DataFrame({"bp": np.array([1.5, "?", 2.5], dtype=object)}))
