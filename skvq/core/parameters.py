@@ -209,14 +209,17 @@ def _plain(value):
 def described(estimator):
     """Return an estimator as one line of text: its class and the parameters that are not at their defaults.
 
+    A seed and a limit of time tell nothing of it, and are often those of the estimator around it, so they are left out.
+
     Examples
     --------
     >>> from sklearn.decomposition import PCA
-    >>> described(PCA(2, svd_solver="full"))
+    >>> described(PCA(2, svd_solver="full", random_state=0))
     "PCA(n_components=2, svd_solver='full')"
     """
+    parameters = {k: v for k, v in estimator.get_params(deep=False).items() if k not in ("random_state", "max_seconds")}
     with config_context(print_changed_only=True):
-        return " ".join(estimator.__repr__(N_CHAR_MAX=MOST_CHARACTERS).split())
+        return " ".join(type(estimator)(**parameters).__repr__(N_CHAR_MAX=MOST_CHARACTERS).split())
 
 
 def random_source(random_state):

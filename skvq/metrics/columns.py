@@ -89,6 +89,11 @@ def encode_tables(**tables: Any) -> EncodedTables:
 
 def _columns(table, name):
     """Return the columns of a table by name: series of a frame, or arrays (n_rows,); numbered ones have int names."""
+    if hasattr(getattr(table, "columns", None), "duplicated"):  # those of pandas may be 1 and "1", or the same
+        names = table.columns.map(str)
+        if not names.is_unique:
+            twice = names[names.duplicated()][0]
+            raise ValueError(f"{name} has several columns named {twice!r}; names must be distinct, as text too")
     frame = nw.from_native(table, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         columns = {str(series.name): series for series in frame.iter_columns()}

@@ -25,6 +25,8 @@ BLOCK_VALUES = 2**22
 MOST_DEVIATIONS = 5
 # Histogram-based boosting has a bin for each level of a category, and so many at most.
 MOST_LEVELS = 255
+# Whole numbers that are taken for classes, at most.
+MOST_CLASSES = 100
 
 
 def two_sample_auc(
@@ -127,7 +129,7 @@ def train_on_synthetic(
     estimator : predictor, default=None
         It sees a float64 matrix: numbers as they are, categories as positions of their levels, NaN for missing cells.
         None takes scikit-learn's histogram-based gradient boosting, which knows the categories: a regressor where
-        `y_test` has decimals, else a classifier.
+        `y_test` has decimals, else a classifier of up to 100 whole numbers, or of any labels.
     scoring : str or callable, default=None
         As in scikit-learn's ``check_scoring``. None takes the score of the predictor, which is accuracy or R².
     random_state : int, RandomState instance or None, default=None
@@ -136,6 +138,11 @@ def train_on_synthetic(
     Returns
     -------
     float
+
+    Raises
+    ------
+    ValueError
+        For missing labels, a single label, and, without an estimator, more than 100 whole numbers in `y_drawn`.
 
     References
     ----------
@@ -165,6 +172,11 @@ def train_on_synthetic(
         boosting = HistGradientBoostingClassifier
         if type_of_target(y_test).startswith("continuous"):
             boosting = HistGradientBoostingRegressor
+        elif y_drawn.dtype.kind in "iuf" and (n_classes := len(np.unique(y_drawn))) > MOST_CLASSES:
+            raise ValueError(
+                f"y_drawn holds {n_classes} different whole numbers, too many to be classes; pass "
+                "estimator=HistGradientBoostingRegressor() if they are quantities, or a classifier of your own"
+            )
         few = [levels is not None and len(levels) <= MOST_LEVELS for levels in encoded.levels]
         seed = _seed(_random(random_state, "train_on_synthetic"))
         estimator = boosting(categorical_features=np.array(few), random_state=seed)

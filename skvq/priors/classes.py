@@ -53,8 +53,8 @@ def warn_of_useless_classes(name, gains, which, optimism=0.0):
         return
     expected = f", where classes without a meaning gain {optimism:.3f}" if optimism > 0 else ""
     warn_user(
-        f"{name}: the class makes no difference that chance would not make: y changes the log-likelihood of "
-        f"{len(gains)} {which} rows by {gains.mean():+.3f} ± {error:.3f} nats a row{expected}. So draws of different "
-        "classes are alike. If the classes do differ, let every code occur more often (more rows, or fewer codes: "
+        f"{name}: whether the class makes a difference cannot be told from chance: y changes the log-likelihood of "
+        f"{len(gains)} {which} rows by {gains.mean():+.3f} ± {error:.3f} nats a row{expected}. Draws of different "
+        "classes may be alike: compare them. If they are, let every code occur more often (more rows, or fewer codes: "
         "n_codes, code_shape or max_bits of a VQVAETransformer), or make the label a column of X"
     )

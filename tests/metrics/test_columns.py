@@ -161,3 +161,13 @@ def test_only_text_is_to_be_read_as_dates(other):
 def test_what_is_no_table_is_refused(empty):
     with pytest.raises(ValueError, match="X must"):
         encode_tables(X=empty)
+
+
+def test_columns_whose_names_are_alike_are_refused():
+    rng = np.random.default_rng(0)
+    first, second = (pd.DataFrame({1: rng.normal(size=9), "1": rng.normal(size=9)}) for _ in range(2))
+    with pytest.raises(ValueError, match="X_real has several columns named '1'; names must be distinct"):
+        encode_tables(X_real=first, X_drawn=second)
+    twice = pd.DataFrame(rng.normal(size=(9, 2)), columns=["a", "a"])
+    with pytest.raises(ValueError, match="X_drawn has several columns named 'a'"):
+        encode_tables(X_real=twice.iloc[:, :1], X_drawn=twice)

@@ -212,3 +212,17 @@ def test_dates_of_a_frame_are_the_same_to_a_classifier_as_cells_that_are_dates()
     expected = two_sample_auc(real, drawn, cv=2, random_state=0)
     assert two_sample_auc(real, drawn.assign(d=drawn.d.dt.date), cv=2, random_state=0) == expected
     assert two_sample_auc(real.assign(d=real.d.dt.date), drawn, cv=2, random_state=0) == expected
+
+
+def test_many_whole_numbers_are_no_classes():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    price = (1000 * X[:, 0] + 5000).astype(int)
+    with pytest.raises(
+        ValueError, match="different whole numbers, too many to be classes.*HistGradientBoostingRegressor"
+    ):
+        train_on_synthetic(X[:200], price[:200], X[200:], price[200:], random_state=0)
+    boosting = HistGradientBoostingRegressor(random_state=0)
+    assert train_on_synthetic(X[:200], price[:200], X[200:], price[200:], estimator=boosting) > 0.9
+    labels = [f"customer {number}" for number in rng.integers(0, 120, 400)]
+    assert train_on_synthetic(X[:200], labels[:200], X[200:], labels[200:], estimator=LogisticRegression()) < 0.1

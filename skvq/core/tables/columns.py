@@ -202,8 +202,8 @@ class Column:
             found = [repr(levels[int(code)]) for code in np.unique(values[unknown])]
             shown = ", ".join(found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
             way_out = (
-                "pass handle_unknown='ignore' to the estimator before fit to take them for missing cells, and in "
-                "cross-validation shuffle the rows of the folds"
+                "pass handle_unknown='ignore' to the estimator before fit to take them for missing cells, or give the "
+                "column a category dtype with all of its levels before fit; in cross-validation shuffle the rows"
             )
             if handle_unknown == "given":
                 way_out = f"it must be {self._known_levels()}"
@@ -221,8 +221,14 @@ class Column:
         kind = "category" if observed.kind == "label" else observed.kind
         raise ValueError(
             f"{where} was of kind {self.kind} ({self.dtype}) in fit, and is now of kind {kind} ({observed.dtype}); "
-            f"pass {'True or False' if self.kind == 'boolean' else 'columns of the same kinds'}"
+            f"{self._way_back(kind)}"
         )
+
+    def _way_back(self, kind):
+        """Return what to do with a column that now is of another kind."""
+        if self.unit is not None and kind == "category":
+            return f"convert it by pandas.to_{'datetime' if self.kind == 'date' else 'timedelta'}"
+        return f"pass {'True or False' if self.kind == 'boolean' else 'columns of the same kinds'}"
 
     def restore(self, cells, frame):
         """Return cells (n,) as a column of the frame that `fit` saw, or as an array.

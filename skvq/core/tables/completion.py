@@ -81,6 +81,8 @@ def _places(columns):
 def _table_parts(columns, given):
     """Return (name, column) pairs of a table."""
     if frame_of(given) == "pandas":
+        if not given.columns.is_unique:
+            raise ValueError(f"given has the column {given.columns[given.columns.duplicated()][0]!r} twice")
         return list(given.items())
     if frame_of(given) == "polars":
         return [(series.name, series) for series in given.get_columns()]
@@ -173,13 +175,24 @@ def keep_known(X, table, known):
     return table
 
 
+def _has_nanoseconds(value):
+    """Return whether a date or duration of numpy is no whole number of microseconds."""
+    if not isinstance(value, (np.datetime64, np.timedelta64)):
+        return False
+    return bool(value.astype(value.dtype.str[:2] + "8[us]") != value)
+
+
 def _as_time(value, column):
     """Return a date or duration as Python's, None for a missing one; times with a zone as those of UTC."""
     if is_missing(value):
         return None
     if isinstance(value, (bool, int, float, np.number)) and not isinstance(value, np.timedelta64):
         raise TypeError("it is a number")
+    if getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0) or _has_nanoseconds(value):
+        raise ValueError("it has nanoseconds, which a dict does not keep; pass given as a data frame")
     if column.kind == "duration":
+        if isinstance(value, str):
+            raise TypeError(f"it is text; pass pandas.Timedelta({value!r}) or a datetime.timedelta")
         return value.to_pytimedelta() if hasattr(value, "to_pytimedelta") else np.timedelta64(value, "us").item()
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()

@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from skvq import OrderlessNADE, VQVAETransformer
+from skvq.core.tables.columns import Columns
+from skvq.core.tables.completion import given_cells
 
 N_ROWS = 60
 SMALL = {"n_units": 4, "n_blocks": 1, "max_iter": 1}
@@ -78,3 +80,39 @@ def test_what_is_known_is_kept_in_every_dtype(make):
         pairs = list(zip(list(frame[name]), list(completed[name])))
         assert all(after == before for before, after in pairs if not pd.isna(before))
         assert not any(pd.isna(after) for _, after in pairs)
+
+
+OF_TIMES = pd.DataFrame(
+    {
+        "at": pd.to_datetime([1_700_000_000_000_000_001, 1_700_000_000_000_000_123], unit="ns"),
+        "took": pd.to_timedelta([5, 7], unit="h"),
+        "day": pd.to_datetime(["2020-01-01", "2020-01-03"]),
+    }
+)
+
+
+@pytest.mark.parametrize("value", [OF_TIMES["at"][1], OF_TIMES["at"].to_numpy()[1]])
+def test_nanoseconds_are_kept_in_a_frame_and_refused_in_a_dict(value):
+    columns, _ = Columns.fit(OF_TIMES)
+    frame = pd.DataFrame({"at": OF_TIMES["at"][1:]})
+    cells, _ = given_cells(columns, frame, 1)
+    assert columns.restore(cells).loc[0, "at"] == OF_TIMES["at"][1]
+    with pytest.raises(ValueError, match="it has nanoseconds.*pass given as a data frame"):
+        given_cells(columns, {"at": value}, 1)
+
+
+def test_times_that_are_text_are_told_what_makes_them_times():
+    columns, _ = Columns.fit(OF_TIMES)
+    with pytest.raises(ValueError, match=r"is no duration: it is text; pass pandas.Timedelta\('5h'\)"):
+        given_cells(columns, {"took": "5h"}, 1)
+    with pytest.raises(ValueError, match="of kind category.*convert it by pandas.to_datetime"):
+        given_cells(columns, pd.DataFrame({"day": ["2020-01-03"]}), 1)
+    with pytest.raises(ValueError, match="of kind category.*convert it by pandas.to_timedelta"):
+        given_cells(columns, pd.DataFrame({"took": ["5h"]}), 1)
+
+
+def test_a_column_that_is_given_twice_is_refused():
+    columns, _ = Columns.fit(OF_TIMES)
+    twice = pd.DataFrame([[1, 2]], columns=["day", "day"])
+    with pytest.raises(ValueError, match="given has the column 'day' twice"):
+        given_cells(columns, twice, 1)
