@@ -50,6 +50,9 @@ FEW_EPOCHS, FEW_EPOCHS_OF_A_NETWORK, FEW_EPOCHS_OF_IMAGES = 3, 20, 1
 # At the rate of the others, residual codes of wide tables end worse than they started: with 16 codes R² 0.63 in place
 # of 0.67 on 294 series of 427 steps, and with 64 codes 0.985 in place of 0.992 on 133 series of 150 steps.
 OF_RESIDUAL_CODES, OF_OTHER_CODES = (100, 5e-4), (300, 5e-3)
+# Learning rate of images that have few for codebooks of their own. With 64 codes for each of 16 positions 300 digits
+# have R² 0.9399 of other digits with it, 0.9401 as they start, and 0.9351 at the rate of more images.
+OF_FEW_IMAGES = 2e-4
 # Share of the variation of pixels that the mean image explains from which on images count as aligned, and the images,
 # and values, that this is judged by.
 ALIGNED_SHARE, ALIGNMENT_ROWS, ALIGNMENT_VALUES = 0.1, 1000, 10_000_000
@@ -276,8 +279,8 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
         least = AUGMENTED_STEPS if augments else LEAST_STEPS
         usual = epochs_for(300_000, n_rows, n_rows)
         epochs = max(1, min(20, usual), round(least / math.ceil(n_rows / batch_size)))
-        epochs = FEW_EPOCHS_OF_IMAGES if few_rows else epochs
-        return Budget(epochs, batch_size, 4e-3, bfloat16_pays=True)
+        epochs, rate = (FEW_EPOCHS_OF_IMAGES, OF_FEW_IMAGES) if few_rows else (epochs, 4e-3)
+        return Budget(epochs, batch_size, rate, bfloat16_pays=True)
     n_steps, batch_size, rate = (750, 64, 2e-3) if n_rows < 10_000 else (4_000, 256, 1e-3)
     steps_of_epoch = math.ceil(n_rows / batch_size)
     few_epochs = FEW_EPOCHS_OF_A_NETWORK

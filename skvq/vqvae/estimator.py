@@ -186,8 +186,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         from 10,000 rows on.
     learning_rate_init : float or "auto", default="auto"
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. Muon, which moves the matrices of the
-        networks of images [4]_, has three times that rate. "auto": 0.004 for images, 0.001 for tables, 0.005 for tables
-        below 500 training rows.
+        networks of images [4]_, has three times that rate. "auto": 0.004 for images, 0.001 for tables, 0.002 for those
+        below 10,000 training rows. Below 500 training rows 0.0005 for the residual codes of a table, 0.005 for others.
+        Where images have few rows for codebooks of their own (see Notes) 0.0002.
     max_iter : int or "auto", default="auto"
         Epochs. "auto" adapts to the number of rows, see Notes.
     early_stopping : bool or "auto", default="auto"
