@@ -113,3 +113,17 @@ def test_a_table_of_one_row_gives_that_row(prior):
     model = VQVAETransformer(prior=prior, max_iter=2, random_state=0).fit(frame)
     pd.testing.assert_frame_equal(model.sample(1, random_state=0), frame)
     pd.testing.assert_frame_equal(model.inverse_transform(model.transform(frame)), frame)
+
+
+def test_few_wide_rows_stay_near_their_start():
+    random = np.random.default_rng(0)
+    steps = np.arange(300) / 300
+    phase, width = random.uniform(0, 0.2, (200, 1)), random.uniform(0.05, 0.2, (200, 1))
+    X = np.exp(-np.square((steps - 0.4 - phase) / width)) + 0.05 * random.normal(size=(200, 300))
+
+    def score(n_codes, **options):
+        return VQVAETransformer(n_codes, 6, prior=None, random_state=0, **options).fit(X[:130]).score(X[130:])
+
+    assert score(64) > score(64, learning_rate_init=1e-9, max_iter=1) - 0.002
+    assert score(64) > score(64, learning_rate_init=5e-3, max_iter=3) + 0.005
+    assert score(16) > score(16, learning_rate_init=5e-3, max_iter=100) + 0.02

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.integrate import quad
 
+from skvq import OrderlessNADE
 from skvq.core.tables.codes import MOST_WITHOUT_FINE, TableCodes
 from skvq.core.tables.columns import Columns
 
@@ -97,3 +98,32 @@ def test_a_missing_cell_has_the_probability_of_its_code(table):
     found = TableCodes(columns, 16).log_density(cells, log_probs)
     assert (found[np.isnan(cells)] == -1.25).all()
     assert (found[:, 1] == -1.25).all()
+
+
+def test_levels_and_atoms_have_scores_in_a_copula_and_missing_cells_have_none(table):
+    holes = table.astype({"children": "Int64", "member": "boolean"})[:1000].mask(
+        np.random.default_rng(0).random((1000, 4)) < 0.2
+    )
+    columns, cells = Columns.fit(holes)
+    codes = TableCodes(columns, 16)
+    found = codes.copula(len(cells))
+    assert found["copula"]
+    assert {column for column, _ in found["levels"]} == {1, 3}
+    assert all(code in (0, 1) for _, code in found["levels"])
+    assert {column for column, _ in found["atoms"]} == {0, 2}
+
+
+def test_holes_by_chance_hide_nothing_of_correlated_numbers():
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(2, 12))
+    X = random.normal(size=(360, 2)) @ mixing + 0.5 * random.normal(size=(360, 12))
+    known = random.random(X.shape) > 0.2
+    holes = np.where(known, X, np.nan)
+    filled = OrderlessNADE(max_iter=1, random_state=0).fit(holes[:180]).transform(holes[180:])
+    covariance = mixing.T @ mixing + 0.25 * np.eye(12)
+    best = X.copy()
+    for row, is_known in zip(best[180:], known[180:]):
+        of_known = np.linalg.solve(covariance[np.ix_(is_known, is_known)], row[is_known])
+        row[~is_known] = covariance[np.ix_(~is_known, is_known)] @ of_known
+    errors = [np.square(guess - X[180:])[~known[180:]].mean() ** 0.5 for guess in (filled, best[180:])]
+    assert errors[0] < 1.2 * errors[1]
