@@ -437,10 +437,10 @@ def largest_of_rows(X, usual=None):
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
     usual : ndarray of shape (n_features,), default=None
-        Root mean squares of the columns; those of which it is infinite do not count.
+        Root mean squares of the columns; those of which it is infinite do not count, unless it is of all.
     """
     chosen = evenly_spaced(X.shape[0], MEASURED_ROWS)
-    counts = slice(None) if usual is None else np.isfinite(usual)
+    counts = slice(None) if usual is None or np.isinf(usual).all() else np.isfinite(usual)
     largest, chunk = np.empty(len(chosen)), max(1, CHUNK_VALUES // X.shape[1])
     if sparse.issparse(X):
         largest = abs(X[chosen][:, counts]).max(axis=1).toarray().ravel().astype(np.float64)

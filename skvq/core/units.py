@@ -202,7 +202,7 @@ def warn_of_other_units(X, fitted, usual=None, names=None, *, whole=None):
     whole : ndarray of shape (n,), bool, default=None
         The rows that have as many values as those of `fit`: the largest values of others say nothing. None for all.
     """
-    if fitted is None or fitted[1] == 0 or X.shape[0] < FEWEST_ROWS:
+    if fitted is None or fitted[1] == 0 or X.shape[0] < FEWEST_ROWS or (usual is not None and np.isinf(usual).all()):
         return
     found = float(largest_of_rows(X, usual).max(initial=0.0))
     if found == 0:

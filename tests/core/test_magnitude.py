@@ -366,3 +366,13 @@ def test_large_images_are_measured_in_little_memory():
     chosen = np.linspace(0, 1_199, 1_000).astype(np.int64)
     assert np.array_equal(largest, [X[i].max() for i in chosen])
     assert peak < 10e6  # all of the chosen rows in float64 are 320 MB
+
+
+def test_a_table_without_numbers_has_no_units():
+    random = np.random.default_rng(0)
+    visits = pd.DataFrame({"day": pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 7, 100), unit="D")})
+    visits["ward"] = random.choice(list("abc"), 100)
+    model = clone(NADE).fit(visits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.score_samples(visits.assign(day=visits.day + pd.Timedelta("9000D")))

@@ -152,7 +152,8 @@ def test_a_start_that_is_kept_and_good_is_said_but_no_warning(capsys):
 
 @pytest.mark.parametrize("max_iter", [1, 2, 3])
 def test_a_short_fit_that_keeps_a_good_start_says_so_at_its_end_and_warns_of_nothing(max_iter, capsys, recwarn):
-    model = VQVAETransformer(prior=None, max_iter=max_iter, early_stopping=True, verbose=1, random_state=0)
+    training = {"max_iter": max_iter, "early_stopping": True, "learning_rate_init": 5e-3}
+    model = VQVAETransformer(prior=None, verbose=1, random_state=0, **training)
     model.fit(WINE)
     assert model.best_iter_ == 0
     assert f"\nkept epoch 0 of {max_iter}, the start: R² 0." in capsys.readouterr().out
