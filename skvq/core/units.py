@@ -119,13 +119,12 @@ def _is_beyond_one_column(X, fitted, usual):
     return is_large or (far < MOST_APART * near and larger * BEYOND_ONE < near)
 
 
-def _is_far(X, fitted, usual):
-    """Return whether every row of X is beyond the wide limits, in the same direction."""
-    filled = largest_of_rows(X, usual)
-    if X.shape[0] < FEWEST_ROWS or not len(filled):
+def _is_far(largest, fitted, usual):
+    """Return whether the largest values of rows are all beyond the wide limits, in the same direction."""
+    if not len(largest):
         return False
-    factor = IMAGES_FACTOR if usual is None and len(filled) >= FEWEST_IMAGES else FACTOR
-    return fitted[0] / factor > filled.max() or filled.min() / factor > fitted[1]
+    factor = IMAGES_FACTOR if usual is None and len(largest) >= FEWEST_IMAGES else FACTOR
+    return fitted[0] / factor > largest.max() or largest.min() / factor > fitted[1]
 
 
 def _is_beyond(X, fitted, usual):
@@ -204,13 +203,16 @@ def warn_of_other_units(X, fitted, usual=None, names=None, *, whole=None):
     """
     if fitted is None or fitted[1] == 0 or X.shape[0] < FEWEST_ROWS or (usual is not None and np.isinf(usual).all()):
         return
-    found = float(largest_of_rows(X, usual).max(initial=0.0))
-    if found == 0:
+    largest = largest_of_rows(X, usual)
+    if not len(largest):
         return
+    found = float(largest.max())
     if usual is not None and X.shape[1] == 1 and len(fitted) == 4:
         is_beyond = _is_beyond_one_column(X, fitted, usual)
     else:
-        is_beyond = _is_far(X if whole is None else X[whole], fitted, usual) or _is_beyond(X, fitted, usual)
+        if whole is not None:
+            largest = largest_of_rows(X[whole], usual) if whole.sum() >= FEWEST_ROWS else largest[:0]
+        is_beyond = _is_far(largest, fitted, usual) or _is_beyond(X, fitted, usual)
         if not is_beyond and names is not None and usual is not None:
             _warn_of_a_column(X, usual, names)
     if not is_beyond:

@@ -39,7 +39,7 @@ class CausalTransformer(GridDensity):
         of several rows and without classes, one for every 60 training rows, from 8 to 64, from 100 rows on; else 0.
     class_conditional : bool, default=False
         Learn log p(x | y) from the labels y of `fit`, which are ignored otherwise. In a row of codes each
-        class starts at the frequencies of its own codes. A warning tells where it makes no difference.
+        class starts at the frequencies of its own codes. A warning tells where the gain cannot be told from chance.
     dropout : float in [0, 1) or "auto", default="auto"
         Share of the input, and of what each half of a block adds, that is dropped in training. "auto": 0.2 below 10,000
         rows, where the model overfits, else 0.
