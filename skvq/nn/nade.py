@@ -16,6 +16,8 @@ References
 .. [1] B. Uria, I. Murray, H. Larochelle, "A Deep and Tractable Density Estimator", ICML 2014.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -29,11 +31,14 @@ from .grids.sampling import choose, probabilities
 CPU = torch.device("cpu")
 # Width of what the prediction of fine codes is made from, for each column.
 FINE_WIDTH = 32
+# Numbers whose polynomials are multiplied together: among more of them nearly all products would be with zeros.
+NUMBERS_TOGETHER = 16
 # Logit of codes that do not occur.
 NEVER = -30.0
 
 
-class ColumnCodes(NamedTuple):
+@dataclass(frozen=True)
+class ColumnCodes:
     """The codes of the columns of a table.
 
     Attributes
@@ -53,25 +58,40 @@ class ColumnCodes(NamedTuple):
         """Number of columns."""
         return len(self.n_coarse)
 
-    @property
+    @cached_property
     def starts(self):
         """Where the coarse codes of each column start, all columns in a row, and at the end their number."""
         return _starts(self.n_coarse)
 
-    @property
+    @cached_property
     def token_starts(self):
         """Where the codes of each column start, all columns in a row, and at the end their number."""
         return _starts([coarse * fine for coarse, fine in zip(self.n_coarse, self.n_fine)])
 
-    @property
+    @cached_property
     def with_fine(self):
         """Columns that have fine codes."""
         return [column for column, n_fine in enumerate(self.n_fine) if n_fine > 1]
 
-    @property
+    @cached_property
     def numbers(self):
         """Columns of numbers."""
         return [column for column, is_number in enumerate(self.is_number) if is_number]
+
+
+class CopulaTerms(NamedTuple):
+    """How the log probabilities of codes under a copula differ from the marginals, given the known columns.
+
+    Attributes
+    ----------
+    coarse : Tensor of shape (b, n_codes)
+        Of the coarse codes of all columns in a row.
+    fine : Tensor of shape (b, n_with_fine, most_fine), or None
+        Of the fine codes in the coarse code that each row has; None where no column has any.
+    """
+
+    coarse: torch.Tensor
+    fine: torch.Tensor | None
 
 
 class Context(NamedTuple):
@@ -221,6 +241,14 @@ class OrderlessNetwork(nn.Module):
             "number_with_fine": torch.tensor([codes.numbers.index(column) for column in codes.with_fine]).long(),
         }.items():
             self.register_buffer(name, value, persistent=False)
+        # Numbers that go together, as the rows and the columns of `polynomials` that are theirs.
+        degree = len(self.polynomials) // max(1, len(codes.numbers))
+        firsts = range(0, len(codes.numbers), NUMBERS_TOGETHER)
+        ends = [0, *(starts[codes.numbers[first]] for first in firsts[1:]), starts[-1]]
+        size = NUMBERS_TOGETHER * degree
+        self.together = [
+            (slice(part * size, (part + 1) * size), slice(*ends[part : part + 2])) for part in range(len(firsts))
+        ]
 
     @property
     def n_columns(self):
@@ -294,11 +322,17 @@ class OrderlessNetwork(nn.Module):
             found += [len(self.numbers) + level for level in self.copula.levels.of(column)]
         return found
 
-    def context(self, rows, known, column=None):
+    def context(self, rows, known, column=None, entry=None):
         """Return what the known columns say of all others, or, with `column`, of this one: a Context.
 
-        `rows` (b, n_columns) are codes, int64, `known` (b, n_columns) is 1.0 where they are known.
+        `rows` (b, n_columns) are codes, int64, `known` (b, n_columns) is 1.0 where they are known, `entry` (b, width)
+        is what :meth:`entry` returns for them, None to compute it.
         """
+        h = self._hidden(self.entry(rows, known) if entry is None else entry)
+        return Context(h) if self.copula is None else Context(h, *self._moments(rows, known, column))
+
+    def entry(self, rows, known):
+        """Return what the first layer makes of the known columns, (b, width)."""
         coarse, fine = self._split(rows)
         x = F.embedding(coarse + self.starts, self.embedding * self.own)  # (b, n_columns, embedding_dim)
         if len(self.with_fine) and self.fine_own:
@@ -306,26 +340,54 @@ class OrderlessNetwork(nn.Module):
             x = x.index_add(1, self.with_fine, self.fine_embedding[each, fine[:, self.with_fine]])
         value = self.values[rows + self.token_starts][..., None]
         x = torch.cat([x, value, value.square(), torch.ones_like(value)], dim=-1) * known[..., None]
-        h = self.blocks(self.dropout(self.first(x.flatten(1))))
-        h = F.silu(self.norm(h))
-        if self.copula is None:
-            return Context(h)
-        with torch.autocast(h.device.type, enabled=False):
-            return Context(h, *self.copula.given(*self.scores(rows, known), self._scores_of(column)))
+        return self.first(x.flatten(1))
 
-    def _coarse_logits(self, context):
-        """Return the logits of the coarse codes of all columns in a row, (b, n_codes), float32."""
-        h = context.h
-        logits = F.linear(h, self.head.weight * self.own, self.head.bias)
-        logits = (logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials).float()
+    def entry_of(self, codes, column):
+        """Return what codes (b,) of one column add to :meth:`entry` when they become known, (b, width)."""
+        n_fine, place = self.codes.n_fine[column], self.codes.starts[column]
+        coarse = torch.div(codes, n_fine, rounding_mode="floor")
+        x = F.embedding(coarse + place, self.embedding) * self.own[place + coarse]
+        if n_fine > 1 and self.fine_own:
+            x = x + self.fine_embedding[self.codes.with_fine.index(column), codes - coarse * n_fine]
+        value = self.values[codes + self.codes.token_starts[column]][:, None]
+        x = torch.cat([x, value, value.square(), torch.ones_like(value)], dim=1)
+        size = x.shape[1]
+        return F.linear(x, self.first.weight[:, column * size : (column + 1) * size])
+
+    def _hidden(self, entry):
+        """Return what the network makes of the output of its first layer, (b, width)."""
+        return F.silu(self.norm(self.blocks(self.dropout(entry))))
+
+    def _moments(self, rows, known, column=None):
+        """Return the means and standard deviations of the scores given the known ones, (b, n_scores) each, float32."""
+        with torch.autocast(rows.device.type, enabled=False):
+            return self.copula.given(*self.scores(rows, known), self._scores_of(column))
+
+    def copula_terms(self, rows, known):
+        """Return the CopulaTerms of rows of codes, None without a copula. Training does not change them."""
         if self.copula is None:
-            return logits
+            return None
+        mean, std = self._moments(rows, known)
         number, code, place = self.number_codes
-        logits = logits.index_add(1, place, self.copula.coarse_terms(context.mean, context.std)[:, number, code])
-        if self.copula.levels is None:
-            return logits
-        of_levels = (part[:, len(self.numbers) :] for part in context[1:])
-        return logits + self.copula.levels.terms(*of_levels, self.column_of, self.starts)
+        coarse = mean.new_zeros(len(rows), self.codes.starts[-1])
+        coarse = coarse.index_copy(1, place, self.copula.coarse_terms(mean, std)[:, number, code])
+        if self.copula.levels is not None:
+            of_levels = (part[:, len(self.numbers) :] for part in (mean, std))
+            coarse = coarse + self.copula.levels.terms(*of_levels, self.column_of, self.starts)
+        if not len(self.with_fine):
+            return CopulaTerms(coarse, None)
+        each = torch.arange(len(self.with_fine), device=rows.device)
+        given = self._split(rows)[0][:, self.with_fine]
+        return CopulaTerms(coarse, self.copula.fine_terms(mean, std, each, self.number_with_fine, given))
+
+    def _coarse_logits(self, h):
+        """Return what the network adds to the logits of the coarse codes of all columns in a row, (b, n_codes)."""
+        logits = F.linear(h, self.head.weight * self.own, self.head.bias)
+        if self.smooth is not None:
+            of_numbers = self.smooth(h)
+            parts = [of_numbers[:, part] @ self.polynomials[part, codes] for part, codes in self.together]
+            logits = logits + torch.cat(parts, dim=1)
+        return logits.float()
 
     def _log_sums(self, logits):
         """Return log Σ exp(logit) over the codes of each column: (b, n_codes) → (b, n_columns).
@@ -342,28 +404,28 @@ class OrderlessNetwork(nn.Module):
         """Return the logits of the coarse codes of one column, (b, n_coarse)."""
         h, part = context.h, slice(self.codes.starts[column], self.codes.starts[column + 1])
         logits = F.linear(h, self.head.weight[part] * self.own[part], self.head.bias[part])
-        logits = logits if self.smooth is None else logits + self.smooth(h) @ self.polynomials[:, part]
+        number = self.codes.numbers.index(column) if self.codes.is_number[column] else None
+        if number is not None:
+            degree = len(self.polynomials) // len(self.numbers)
+            its = slice(number * degree, (number + 1) * degree)
+            of_number = F.linear(h, self.smooth.weight[its], self.smooth.bias[its])
+            logits = logits + of_number @ self.polynomials[its, part]
         if self.copula is None:
             return logits
         n_coarse = self.codes.n_coarse[column]
-        if self.codes.is_number[column]:
-            number = self.codes.numbers.index(column)
+        if number is not None:
             logits = logits + self.copula.coarse_terms_of(context.mean, context.std, number)[:, :n_coarse]
         if self.copula.levels is None:
             return logits
         of_levels = (part[:, len(self.numbers) :] for part in context[1:])
         return logits + self.copula.levels.terms_of(*of_levels, column, n_coarse)
 
-    def _fine_logits(self, context, coarse):
-        """Return the logits of the fine codes given the coarse ones (b, n_with_fine): (b, n_with_fine, most_fine)."""
-        h = context.h
+    def _fine_logits(self, h, coarse):
+        """Return the same of fine codes given the coarse ones (b, n_with_fine): (b, n_with_fine, most_fine)."""
         each = torch.arange(len(self.with_fine), device=h.device)
         g = self.fine_hidden(h).view(len(h), len(each), FINE_WIDTH)
         g = F.silu(g + self.fine_given[each, coarse])
-        logits = torch.einsum("bjw,jwf->bjf", g, self.fine_head).float() + self.fine_bias[each, coarse]
-        if self.copula is None:
-            return logits
-        return logits + self.copula.fine_terms(context.mean, context.std, each, self.number_with_fine, coarse)
+        return torch.einsum("bjw,jwf->bjf", g, self.fine_head).float() + self.fine_bias[each, coarse]
 
     def _fine_logits_of(self, context, coarse, index):
         """Return the logits (b, n, most_fine) of the fine codes of the column ``with_fine[index]``, coarse ones (b, n).
@@ -379,25 +441,29 @@ class OrderlessNetwork(nn.Module):
         number = self.number_with_fine[index : index + 1]
         return logits + self.copula.fine_terms(context.mean, context.std, index, number, coarse)
 
-    def log_prob_terms(self, rows, known):
+    def log_prob_terms(self, rows, known, terms=None):
         """Return log p(code of the column | known columns), in nats, for every column: (b, n_columns).
 
-        Of a column that is itself known the value has no meaning.
+        Of a column that is itself known the value has no meaning. `terms` are the :meth:`copula_terms`, None to compute
+        them.
         """
         coarse, fine = self._split(rows)
-        context = self.context(rows, known)
-        logits = self._coarse_logits(context)
-        terms = logits.gather(1, coarse + self.starts) - self._log_sums(logits)
+        h = self._hidden(self.entry(rows, known))
+        terms = self.copula_terms(rows, known) if terms is None else terms
+        logits = self._coarse_logits(h)
+        logits = logits if terms is None else logits + terms.coarse
+        found = logits.gather(1, coarse + self.starts) - self._log_sums(logits)
         if not len(self.with_fine):
-            return terms
-        logits = self._fine_logits(context, coarse[:, self.with_fine])
-        fine_terms = logits.log_softmax(dim=-1).gather(-1, fine[:, self.with_fine, None])[..., 0]
-        return terms.index_add(1, self.with_fine, fine_terms)
+            return found
+        logits = self._fine_logits(h, coarse[:, self.with_fine])
+        logits = logits if terms is None else logits + terms.fine
+        of_fine = logits.log_softmax(dim=-1).gather(-1, fine[:, self.with_fine, None])[..., 0]
+        return found.index_add(1, self.with_fine, of_fine)
 
-    def log_prob_of(self, rows, known, column):
-        """Return log p(code of one column | known columns), in nats: (b,)."""
+    def log_prob_of(self, rows, known, column, entry=None):
+        """Return log p(code of one column | known columns), in nats: (b,). `entry` is that of :meth:`context`."""
         coarse, fine = (part[:, column] for part in self._split(rows))
-        context = self.context(rows, known, column)
+        context = self.context(rows, known, column, entry)
         terms = self._coarse_logits_of(context, column).log_softmax(dim=-1).gather(1, coarse[:, None])[:, 0]
         if self.codes.n_fine[column] > 1:
             logits = self._fine_logits_of(context, coarse[:, None], self.codes.with_fine.index(column))[:, 0]
@@ -444,11 +510,11 @@ class OrderlessNetwork(nn.Module):
         temperature, top_k, top_p
             As in :func:`~skvq.nn.grids.sampling.choose`.
         """
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options, entry = {"temperature": temperature, "top_k": top_k, "top_p": top_p}, self.entry(rows, known)
         for column in order:
             unknown = known[:, column] == 0
             if bool(unknown.any()):
-                context = self.context(rows[unknown], known[unknown], column)
+                context = self.context(rows[unknown], known[unknown], column, entry[unknown])
                 logits = self._logits_without(context, column, None if never is None else never[column])
                 codes = choose(logits, uniform[unknown, column, 0], **options)
                 if self.codes.n_fine[column] > 1:
@@ -456,6 +522,7 @@ class OrderlessNetwork(nn.Module):
                     fine = choose(logits, uniform[unknown, column, 1], **options)
                     codes = codes * self.codes.n_fine[column] + fine
                 rows[unknown, column] = codes
+                entry[unknown] += self.entry_of(codes, column)
             known[:, column] = 1.0
         return rows
 
@@ -468,16 +535,21 @@ def hidden_columns(n_rows, n_columns, generator, device=CPU):
     return (rank < n_known).float()
 
 
-def orderless_loss(network, rows, known):
+def orderless_loss(network, rows, known, terms=None):
     """Return the negative log-likelihood of rows, in nats per column, estimated from the columns that are not known.
 
     A code of -1 is none: it is neither known nor predicted.
 
     It is the mean over rows of the mean over their unknown columns; with known columns drawn by
     :func:`hidden_columns` its expectation is that over all orders of columns ([1]_, equation 11, divided by the number
-    of columns).
+    of columns). `terms` are those of :func:`known_terms`, None to compute them.
     """
     there = (rows >= 0).float()
     unknown = (1.0 - known) * there
-    terms = network.log_prob_terms(rows.clamp_min(0), known * there) * unknown
-    return -(terms.sum(dim=1) / unknown.sum(dim=1).clamp_min(1.0)).mean()
+    found = network.log_prob_terms(rows.clamp_min(0), known * there, terms) * unknown
+    return -(found.sum(dim=1) / unknown.sum(dim=1).clamp_min(1.0)).mean()
+
+
+def known_terms(network, rows, known):
+    """Return the CopulaTerms of rows for :func:`orderless_loss`, None without a copula."""
+    return network.copula_terms(rows.clamp_min(0), known * (rows >= 0).float())

@@ -116,9 +116,12 @@ def log_probabilities(network, rows, counted, order):
         codes = fill_block(batch.clamp_min(0))
         there = fill_block(torch.from_numpy(counted[start:stop]).float().to(codes.device))
         known = torch.zeros_like(there)
+        entry = network.entry(codes, known)
         for column in order.tolist():
-            found[start:stop, column] = network.log_prob_of(codes, known, column)[: len(batch)].cpu().double().numpy()
+            log_prob = network.log_prob_of(codes, known, column, entry)[: len(batch)]
+            found[start:stop, column] = log_prob.cpu().double().numpy()
             known[:, column] = there[:, column]
+            entry += there[:, [column]] * network.entry_of(codes[:, column], column)
         start = stop
     return found
 

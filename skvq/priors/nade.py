@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -295,7 +296,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         n_training = self._n_training(rows, holds_out)
         codes = self._table_codes
         sizes = NADESizes(
-            **codes.codes._asdict(),
+            **dataclasses.asdict(codes.codes),
             n_blocks=int(self.n_blocks),
             **codes.copula(n_training),
             **self._sizes_for(len(rows)),

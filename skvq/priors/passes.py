@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from ..core.inference import batches, fill_block, job
 from ..nn import ranks
 from ..nn.grids.sampling import draw
-from ..nn.nade import hidden_columns, orderless_loss
+from ..nn.nade import hidden_columns, known_terms, orderless_loss
 from ..training.loop import Objective
 
 # A share of the held-out loss by which training has made it worse for no chance. It is small, since training starts at
@@ -89,15 +89,21 @@ class OrderlessObjective(Objective):
             self.least_rise = math.inf  # a start that knows the correlations is no failure where it is the best
         self.generator = generator
         self.evaluated = hidden_columns(LEAST_EVALUATED, start.module.n_columns, generator)
+        self._last = None  # rows that were evaluated, and what the copula says of them, which stays the same
 
     def terms(self, batch):
         """Return the loss of rows (b, n_columns) of codes, int64."""
         if self.module.training:
             known = ranks.drawn(lambda shape: hidden_columns(*shape, self.generator, batch.device), batch.shape)
-        else:
-            batch = batch.repeat(math.ceil(LEAST_EVALUATED / len(batch)), 1)
-            known = self.evaluated.repeat(math.ceil(len(batch) / LEAST_EVALUATED), 1)[: len(batch)]
-        return {"loss": orderless_loss(self.module, batch, known.to(batch.device))}
+            return {"loss": orderless_loss(self.module, batch, known.to(batch.device))}
+        batch = batch.repeat(math.ceil(LEAST_EVALUATED / len(batch)), 1)
+        known = self.evaluated.repeat(math.ceil(len(batch) / LEAST_EVALUATED), 1)[: len(batch)].to(batch.device)
+        return {"loss": orderless_loss(self.module, batch, known, self._evaluated_terms(batch, known))}
+
+    def _evaluated_terms(self, rows, known):
+        if self._last is None or not torch.equal(self._last[0], rows):
+            self._last = rows, known_terms(self.module, rows, known)
+        return self._last[1]
 
 
 @torch.no_grad()

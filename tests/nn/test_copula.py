@@ -1,5 +1,6 @@
 """The Gaussian copula behind an orderless network, against closed forms."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,11 +10,14 @@ from scipy.special import expit, logit
 from scipy.stats import multivariate_normal, norm
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from skvq.core.estimator import Start
 from skvq.core.tables.codes import TableCodes
 from skvq.core.tables.columns import Columns
 from skvq.core.tables.correlation import NUGGET, correlation_of
 from skvq.nn.copula import LEAST_PROBABILITY, MOST_LOGIT_CHANGE, LevelScores, NormalCopula
+from skvq.nn.nade import orderless_loss
 from skvq.priors.defaults import NADESizes, automatic_nade
+from skvq.priors.passes import LEAST_EVALUATED, OrderlessObjective
 
 CORRELATION = np.array([[1.0, 0.8, 0.5, -0.3], [0.8, 1.0, 0.4, 0.1], [0.5, 0.4, 1.0, 0.2], [-0.3, 0.1, 0.2, 1.0]])
 
@@ -152,7 +156,7 @@ def started(X, copula):
     columns, cells = Columns.fit(X)
     codes = TableCodes(columns, 16)
     scores = codes.copula(1_999) if copula else {}
-    sizes = NADESizes(**codes.codes._asdict(), n_blocks=1, **scores, **automatic_nade(len(X)))
+    sizes = NADESizes(**dataclasses.asdict(codes.codes), n_blocks=1, **scores, **automatic_nade(len(X)))
     network = sizes.build(torch.Generator().manual_seed(0)).eval()
     rows = torch.from_numpy(codes.rows(cells)).long()
     codes.start(network, rows)
@@ -207,3 +211,16 @@ def test_missing_cells_and_categories_leave_the_probabilities_sums_of_1():
         torch.testing.assert_close(sums, torch.ones(len(rows)))
     missing = network.codes.n_coarse[0] - 1
     assert not network.copula.has_score[0, missing]
+
+
+@pytest.mark.parametrize("n_held_out", [40, 700])
+@torch.no_grad()
+def test_what_a_copula_says_of_held_out_rows_is_kept_from_epoch_to_epoch_and_for_no_others(n_held_out):
+    network, rows = started(scores(3_000), True)
+    objective = OrderlessObjective(Start(network, None), torch.Generator().manual_seed(0))
+    ours, others = rows[:n_held_out], rows[n_held_out : 2 * n_held_out]
+    repeats = math.ceil(LEAST_EVALUATED / n_held_out)
+    known = objective.evaluated.repeat(2, 1)[: repeats * n_held_out]
+    for part in (ours, ours, others, ours):
+        expected = orderless_loss(network, part.repeat(repeats, 1), known)
+        torch.testing.assert_close(objective.terms(part)["loss"], expected)

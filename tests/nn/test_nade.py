@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skvq.nn.nade import ColumnCodes, OrderlessNetwork, hidden_columns, orderless_loss
+from skvq.nn.nade import NUMBERS_TOGETHER, ColumnCodes, OrderlessNetwork, hidden_columns, orderless_loss
 
 # A category of 3 levels, a boolean, and a number of 2 coarse codes with 2 fine ones each.
 CODES = ColumnCodes((3, 2, 2), (1, 1, 2), (False, False, True))
@@ -176,3 +176,34 @@ def test_a_code_can_be_ruled_out(network):
         empty = torch.zeros(1000, 3, dtype=torch.int64), torch.zeros(1000, 3)
         drawn = network.draw(*empty, (0, 1, 2), uniform, never=never)
         assert (2 in drawn[:, 0].tolist()) == there
+
+
+def test_columns_that_become_known_one_by_one_add_up_to_what_all_of_them_say(network):
+    known = torch.zeros(len(ALL_ROWS), 3)
+    entry = network.entry(ALL_ROWS, known)
+    for column in (2, 0, 1):
+        known[:, column] = 1.0
+        entry = entry + network.entry_of(ALL_ROWS[:, column], column)
+        torch.testing.assert_close(entry, network.entry(ALL_ROWS, known))
+
+
+def test_more_numbers_than_are_multiplied_together_say_what_each_says_alone():
+    n = 2 * NUMBERS_TOGETHER + 3  # numbers, with a category before and among them
+    is_number = (False, *(column != n // 2 for column in range(n + 1)))
+    codes = ColumnCodes(tuple(3 + column % 3 for column in range(n + 2)), (1,) * (n + 2), is_number)
+    generator = torch.Generator().manual_seed(0)
+    options = {"width": 8, "n_blocks": 1, "embedding_dim": 4, "degree": 2, "free_codes": False, "copula": False}
+    network = OrderlessNetwork(codes, **options, dropout=0.0, generator=generator).eval()
+    rows = torch.stack([torch.arange(60) % size for size in codes.n_coarse], dim=1)
+    values = [
+        torch.linspace(-1, 1, size) if number else torch.full((size,), torch.nan)
+        for size, number in zip(codes.n_coarse, is_number)
+    ]
+    network.start_from(rows, values, [torch.ones(size, dtype=torch.bool) for size in codes.n_coarse])
+    for parameter in network.parameters():
+        parameter.data += torch.empty_like(parameter).normal_(generator=generator)
+    assert len(network.together) == 3
+    known = hidden_columns(len(rows), n + 2, generator)
+    terms = network.log_prob_terms(rows, known)
+    for column in range(n + 2):
+        torch.testing.assert_close(terms[:, column], network.log_prob_of(rows, known, column))
