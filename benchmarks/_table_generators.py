@@ -177,6 +177,14 @@ def nade(train, n, seed):
     return skvq.OrderlessNADE(random_state=seed).fit(train).sample(n, random_state=seed)
 
 
+def quick_nade(train, n, seed):
+    """Return rows of an OrderlessNADE that has about a tenth of the seconds that mostlyai-engine takes."""
+    import skvq
+
+    seconds = 1.0 if len(train) < 2_000 else 2.0
+    return skvq.OrderlessNADE(max_seconds=seconds, random_state=seed).fit(train).sample(n, random_state=seed)
+
+
 def vqvae(train, n, seed):
     """Return rows of a VQVAETransformer at its defaults: its codes are fitted too."""
     import skvq
@@ -200,6 +208,7 @@ def code_pixelcnn(train, n, seed):
 
 GENERATORS = {
     "OrderlessNADE": nade,
+    "OrderlessNADE, max_seconds": quick_nade,
     "VQVAETransformer": vqvae,
     "codes, transformer": code_transformer,
     "codes, PixelCNN": code_pixelcnn,
@@ -216,6 +225,7 @@ GENERATORS = {
 
 PACKAGES = {
     "OrderlessNADE": ["skvq"],
+    "OrderlessNADE, max_seconds": ["skvq"],
     "VQVAETransformer": ["skvq"],
     "codes, transformer": ["skvq"],
     "codes, PixelCNN": ["skvq"],
