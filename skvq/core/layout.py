@@ -23,6 +23,7 @@ from .inference import phase
 from .naming import about_gaps, named, no_gaps
 from .parameters import is_auto
 from .pixels import warn_of_pixels
+from .rare import rare_factor
 from .series import SeriesLayout, refuse_unequal_lengths
 from .sources import MOST_COLOURS, chunks_of, is_source, store
 from .tables.reading import LARGEST_EXACT
@@ -245,8 +246,8 @@ def _factors(X, channels):
             np.maximum(largest, np.abs(X[start : start + step]).max(axis=0), out=largest)
     for channel in channels:
         largest[channel] = largest[channel].max()
-    exponents = np.where((largest > 0) & (largest < SMALLEST_VARIANCE**0.5), -np.frexp(largest)[1], 0)
-    return np.ldexp(1.0, np.minimum(exponents, 1000))
+    is_small = (largest > 0) & (largest < SMALLEST_VARIANCE**0.5)
+    return np.ldexp(1.0, np.minimum(np.where(is_small, -np.frexp(largest)[1], 0), 1000))
 
 
 def _rescaled(X, factor):
@@ -299,9 +300,7 @@ def standardisation(X, *, per_column, n_channels=1):
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise ValueError("X holds values so large that its variance overflows float64; rescale it")
     varies = variance > np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
-    scale = np.ones_like(mean)
-    scale[varies] = np.sqrt(variance[varies])
-    return mean, scale
+    return mean, np.where(varies, np.sqrt(variance), 1.0)
 
 
 def ranges(X, *, per_column, n_channels=1):
@@ -547,11 +546,11 @@ class RowLayout:
         sharing = shared_by(image_shape, series)
         if standardize:
             shift, scale = standardisation(rows, **sharing)
+            scale = scale * rare_factor(rows) if sharing["per_column"] else scale
         else:
             check_scale(rows)
-        low, high = ranges(rows, **sharing)
-        clip, frame = is_clipped(estimator, image_shape), known_frame(estimator)
-        return cls(image_shape, found is not None, dtype, shift, scale, series, low, high, clip, frame), rows
+        clip, frame, bounds = is_clipped(estimator, image_shape), known_frame(estimator), ranges(rows, **sharing)
+        return cls(image_shape, found is not None, dtype, shift, scale, series, *bounds, clip, frame), rows
 
     @classmethod
     def of(cls, estimator):

@@ -15,6 +15,7 @@ from ...training.on_device import OnDevice
 from ..advice import refuse_images_of_unequal_sizes
 from ..layout import UNSCALED, gives_chunks, standardisation
 from ..parameters import to_json
+from ..rare import rare_factor
 from ..sources import chunks_of
 from ..units import warn_of_cells
 from .columns import NUMERIC, Columns, call, frame_of
@@ -125,6 +126,7 @@ class TableLayout:
             shift, scale = _normal_moments(columns, cells)
         elif scaling == "standard":
             shift, scale = standardisation(cells, per_column=True)
+            scale = scale * rare_factor(cells)
         else:
             shift, scale = np.zeros(len(columns)), np.ones(len(columns))
         return cls(columns, scaling, shift, scale, bool(estimator.clip), estimator.handle_unknown), cells
