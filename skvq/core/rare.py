@@ -9,7 +9,7 @@ from ..training.batches import evenly_spaced
 # compared with none, a 100th, a 20th and a 10th on digits as they are and moved about, and on ten columns that are 0 in
 # 997 of 1,000 rows: what all rows leave in their own units falls with each of these, and from a 20th on codes of the
 # common columns of mixed numbers change.
-RARE = 0.02
+RARE = 0.005
 # Rows whose median is the most frequent value, if more than half of all rows have one; and values of one look.
 ROWS, CHUNK_VALUES = 1_001, 2**18
 
@@ -32,8 +32,8 @@ def rare_factor(X):
     Examples
     --------
     >>> import numpy as np
-    >>> flags = np.zeros((400, 2))
-    >>> flags[:2, 0] = flags[:40, 1] = 1
+    >>> flags = np.zeros((800, 2))
+    >>> flags[:1, 0] = flags[:40, 1] = 1
     >>> rare_factor(flags).tolist()
     [2.0, 1.0]
     """

@@ -11,17 +11,17 @@ from skvq.core.rare import RARE, ROWS, rare_factor
 
 
 def table(n=600, n_rare=12, seed=0):
-    """Return rows of six columns that two numbers make, and of flags that one row in 200 has."""
+    """Return rows of six columns that two numbers make, and of flags that one row in 300 has."""
     rng, weights = np.random.default_rng(seed), np.random.default_rng(0).normal(size=(2, 6))
     common = rng.normal(size=(n, 2)) @ weights + 0.1 * rng.normal(size=(n, 6))
-    return np.column_stack([common, rng.random((n, n_rare)).argsort(axis=0) < n // 200])
+    return np.column_stack([common, rng.random((n, n_rare)).argsort(axis=0) < n // 300])
 
 
-@pytest.mark.parametrize("n_rows", [400, 5 * ROWS])
+@pytest.mark.parametrize("n_rows", [500, 5 * ROWS])
 @pytest.mark.parametrize("usual", [0.0, -3.5, 7.0])
 def test_a_column_weighs_by_the_share_of_rows_that_differ(n_rows, usual):
     X = np.full((n_rows, 5), usual)
-    shares = [0.0, 2 / n_rows, 0.015, 0.03, 0.5]
+    shares = [0.0, 1 / n_rows, 0.004, 0.03, 0.5]
     for column, share in enumerate(shares):
         X[: round(share * n_rows), column] += np.arange(1, round(share * n_rows) + 1)
     expected = [1, *(np.sqrt(RARE * n_rows / round(share * n_rows)) for share in shares[1:3]), 1, 1]
