@@ -79,9 +79,8 @@ class AutoEncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         a value for each feature, such as `scale_`, have the channels last.
     standardize : bool, default=True
         Subtract the mean and divide by the standard deviation first, and undo it at the end: of each column for tables,
-        of each channel for series, one of each for images. Of numbers, a column in which a share q < 0.005 of the
-        rows differs from the most frequent value has the weight q / 0.005 in place of 1: its few rows do not outweigh
-        all others. Tables that hold more than numbers need it.
+        of each channel for series, one of each for images. Columns that look like pixels are standardised
+        together, as images are. Tables that hold more than numbers need it.
     categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
         The columns of a table that are categories, as in scikit-learn's HistGradientBoosting. "from_dtype": those of
         dtype category, string or enumeration, and columns of objects that are strings. None: none, and strings are an

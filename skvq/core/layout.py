@@ -23,7 +23,6 @@ from .inference import phase
 from .naming import about_gaps, named, no_gaps
 from .parameters import is_auto
 from .pixels import warn_of_pixels
-from .rare import rare_factor
 from .series import SeriesLayout, refuse_unequal_lengths
 from .sources import MOST_COLOURS, chunks_of, is_source, store
 from .tables.reading import LARGEST_EXACT
@@ -328,9 +327,12 @@ def ranges(X, *, per_column, n_channels=1):
     return low.astype(np.float64), high.astype(np.float64)
 
 
-def shared_by(image_shape, series):
-    """Return which columns share their scale and range, as arguments of :func:`standardisation` and :func:`ranges`."""
-    per_column = image_shape is None and series is None
+def shared_by(image_shape, series, one_unit=False):
+    """Return which columns share their scale and range, as arguments of :func:`standardisation` and :func:`ranges`.
+
+    `one_unit` is that of :meth:`RowLayout.fit`.
+    """
+    per_column = image_shape is None and series is None and not one_unit
     return {"per_column": per_column, "n_channels": 1 if series is None else series.n_channels}
 
 
@@ -514,7 +516,7 @@ class RowLayout:
     frame: Frame | None = None
 
     @classmethod
-    def fit(cls, estimator, X, *, standardize):
+    def fit(cls, estimator, X, *, standardize, one_unit=False):
         """Learn the layout of X for an estimator with `image_shape`, `series_shape`, `series_layout` and `clip`.
 
         Parameters
@@ -525,6 +527,8 @@ class RowLayout:
             As the user passed it.
         standardize : bool
             Whether columns (of a table), channels (of series) or all values (of images) get mean 0 and variance 1.
+        one_unit : bool, default=False
+            Whether all columns of a table are standardised together, as the values of images are.
 
         Returns
         -------
@@ -543,10 +547,9 @@ class RowLayout:
         is_wide_float = rows.dtype.kind == "f" and rows.dtype.itemsize >= 4
         dtype = rows.dtype.name if is_wide_float or image_shape is not None and is_whole(rows.dtype) else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
-        sharing = shared_by(image_shape, series)
+        sharing = shared_by(image_shape, series, one_unit)
         if standardize:
             shift, scale = standardisation(rows, **sharing)
-            scale = scale * rare_factor(rows) if sharing["per_column"] else scale
         else:
             check_scale(rows)
         clip, frame, bounds = is_clipped(estimator, image_shape), known_frame(estimator), ranges(rows, **sharing)
@@ -719,8 +722,7 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
         X = as_array(X)
         refuse_unequal_lengths(X, may_be_images=estimator.series_shape is None)
     is_matrix = len(getattr(X, "shape", ())) == 2 and not gives_chunks(X)
-    if estimator.image_shape is None and estimator.series_shape is None and is_matrix:
-        warn_of_pixels(X)
+    are_pixels = estimator.image_shape is None and estimator.series_shape is None and is_matrix and warn_of_pixels(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features
         if not (chosen is None or isinstance(chosen, str)):
@@ -728,10 +730,10 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
                 f"categorical_features={chosen!r} chooses columns of a table, but X holds images or series, or is "
                 "sparse; leave it at 'from_dtype'"
             )
-        return RowLayout.fit(estimator, X, standardize=standardize)
+        return RowLayout.fit(estimator, X, standardize=standardize, one_unit=are_pixels)
     from .tables.layout import TableLayout
 
-    return TableLayout.fit(estimator, X, standardize=standardize, why=why)
+    return TableLayout.fit(estimator, X, standardize=standardize, one_unit=are_pixels, why=why)
 
 
 def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):

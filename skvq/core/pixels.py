@@ -136,9 +136,15 @@ def warn_of_pixels(X, *, way_out=IMAGES):
     ----------
     X : array-like, frame or sparse matrix of shape (n, n_features)
     way_out : WayOut, default=IMAGES
+
+    Returns
+    -------
+    are_pixels : bool
+        Whether the rows look like rows of pixels.
     """
     found = _rows_of_pixels(X, way_out) if LEAST_SIDE**2 <= X.shape[1] <= MOST_PIXELS and X.shape[0] > 1 else None
-    if found is None and is_one_image(as_array(X)):
+    are_pixels = found is not None
+    if not are_pixels and is_one_image(as_array(X)):
         height, width = X.shape
         found = (
             f"looks like one image of {height} x {width} pixels. A model learns from many: pass an array of shape "
@@ -147,6 +153,7 @@ def warn_of_pixels(X, *, way_out=IMAGES):
         )
     if found is not None:
         warn_user(f"X is taken for a table, but {found}")
+    return are_pixels
 
 
 def _rows_of_pixels(X, way_out):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.datasets import load_breast_cancer, load_sample_images
+from sklearn.datasets import load_breast_cancer, load_digits, load_sample_images
 
 from skvq import AutoEncoderTransformer, OrderlessNADE, VAETransformer, VQVAETransformer
 from skvq.core.pixels import image_shape_of, is_one_image, warn_of_pixels
@@ -47,6 +47,41 @@ def test_channels_that_come_first_are_to_be_moved():
     X = PATCHES.transpose(0, 3, 1, 2).reshape(100, -1)
     with pytest.warns(UserWarning, match=r"20 x 16 pixels.*X.reshape\(-1, 3, 20, 16\).transpose\(0, 2, 3, 1\)"):
         warn_of_pixels(X)
+
+
+def moved(images):
+    """Return 8 × 8 images twice as large and moved about in 20 × 20 pixels, a row each."""
+    rng, found = np.random.default_rng(0), np.zeros((len(images), 20, 20))
+    for row, image in zip(found, images):
+        top, left = rng.integers(0, 5, 2)
+        row[top : top + 16, left : left + 16] = np.kron(image, np.ones((2, 2)))
+    return found.reshape(len(images), 400)
+
+
+@pytest.mark.filterwarnings("ignore:X is taken for a table")
+@pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer])
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_matrix])
+def test_rows_of_pixels_are_standardised_together_and_other_tables_are_not(kind, form):
+    quick = {"max_iter": 1, "random_state": 0} | ({} if kind is AutoEncoderTransformer else {"prior": None})
+    quick = quick | {"prior": "normal"} if kind is VAETransformer else quick
+    pixels, table = moved(load_digits().images[:300]), load_breast_cancer().data[:300]
+    model = kind(**quick).fit(form(pixels))
+    np.testing.assert_allclose(model.scale_, pixels.std())
+    np.testing.assert_allclose(model.shift_, pixels.mean())
+    np.testing.assert_allclose(kind(**quick).fit(form(table)).scale_, table.std(axis=0))
+
+
+@pytest.mark.filterwarnings("ignore:X is taken for a table")
+def test_pixels_at_the_rim_do_not_outweigh_those_in_the_middle(monkeypatch):
+    train, test = np.split(moved(load_digits().images[:1200]), 2)
+
+    def left():
+        model = AutoEncoderTransformer(8, max_iter=30, random_state=0).fit(train)
+        return np.square(model.inverse_transform(model.transform(test)) - test).mean()
+
+    together = left()
+    monkeypatch.setattr("skvq.core.layout.warn_of_pixels", lambda X: False)
+    assert together < 0.9 * left()
 
 
 @pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer])

@@ -15,7 +15,6 @@ from ...training.on_device import OnDevice
 from ..advice import refuse_images_of_unequal_sizes
 from ..layout import UNSCALED, gives_chunks, standardisation
 from ..parameters import to_json
-from ..rare import rare_factor
 from ..sources import chunks_of
 from ..units import warn_of_cells
 from .columns import NUMERIC, Columns, call, frame_of
@@ -101,7 +100,7 @@ class TableLayout:
     has_columns = True
 
     @classmethod
-    def fit(cls, estimator, X, *, standardize, why=UNSCALED):
+    def fit(cls, estimator, X, *, standardize, one_unit=False, why=UNSCALED):
         """Learn the layout of X for an estimator with `categorical_features`, `handle_unknown` and `clip`.
 
         Parameters
@@ -111,6 +110,8 @@ class TableLayout:
         X : pandas or polars DataFrame, or array-like of shape (n, p) of numbers, strings or objects
         standardize : bool
             False takes numbers as they are; an error for other tables.
+        one_unit : bool, default=False
+            Whether the columns of a table of numbers are standardised together, as the values of images are.
         why : tuple of str (what, instead)
             The parameter that has numbers taken as they are, and what to pass instead of it, for that error.
 
@@ -125,8 +126,7 @@ class TableLayout:
         if scaling == "normal":
             shift, scale = _normal_moments(columns, cells)
         elif scaling == "standard":
-            shift, scale = standardisation(cells, per_column=True)
-            scale = scale * rare_factor(cells)
+            shift, scale = standardisation(cells, per_column=not one_unit)
         else:
             shift, scale = np.zeros(len(columns)), np.ones(len(columns))
         return cls(columns, scaling, shift, scale, bool(estimator.clip), estimator.handle_unknown), cells
