@@ -460,15 +460,22 @@ class OrderlessNetwork(nn.Module):
         of_fine = logits.log_softmax(dim=-1).gather(-1, fine[:, self.with_fine, None])[..., 0]
         return found.index_add(1, self.with_fine, of_fine)
 
-    def log_prob_of(self, rows, known, column, entry=None):
-        """Return log p(code of one column | known columns), in nats: (b,). `entry` is that of :meth:`context`."""
+    def log_prob_of(self, rows, known, column, entry=None, never=None):
+        """Return log p(code of one column | known columns), and that the coarse code is not `never`, in nats: (b,) each.
+
+        `entry` is that of :meth:`context`. Where `never` is None the second is 0.
+        """
         coarse, fine = (part[:, column] for part in self._split(rows))
         context = self.context(rows, known, column, entry)
-        terms = self._coarse_logits_of(context, column).log_softmax(dim=-1).gather(1, coarse[:, None])[:, 0]
+        log_prob = self._coarse_logits_of(context, column).log_softmax(dim=-1)
+        terms, log_rest = log_prob.gather(1, coarse[:, None])[:, 0], torch.zeros_like(log_prob[:, 0])
+        if never is not None:
+            log_prob[:, never] = -torch.inf
+            log_rest = log_prob.logsumexp(dim=-1)
         if self.codes.n_fine[column] > 1:
             logits = self._fine_logits_of(context, coarse[:, None], self.codes.with_fine.index(column))[:, 0]
             terms = terms + logits.log_softmax(dim=-1).gather(1, fine[:, None])[:, 0]
-        return terms
+        return terms, log_rest
 
     def probabilities_of(self, context, column, *, never=None, **options):
         """Return the probabilities of the codes of one column for a :meth:`context`: (b, n_coarse * n_fine).

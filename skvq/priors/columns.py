@@ -93,8 +93,10 @@ def _pieces(indices, size):
 
 
 @torch.no_grad()
-def log_probabilities(network, rows, counted, order):
+def log_probabilities(network, rows, counted, order, never):
     """Return the log probability of each code given those of its row that come before it in an order of the columns.
+
+    And, given the same, the log probability that it is not `never`.
 
     Parameters
     ----------
@@ -105,12 +107,14 @@ def log_probabilities(network, rows, counted, order):
         The others are unknown: nothing is predicted from them.
     order : ndarray of shape (n_columns,), int
         All columns.
+    never : list of int or None
+        For each column a coarse code, such as that of a missing cell, or None.
 
     Returns
     -------
-    ndarray of shape (n, n_columns), float64
+    found, rest : ndarray of shape (n, n_columns), float64
     """
-    found, start = np.empty(counted.shape), 0
+    found, rest, start = np.empty(counted.shape), np.empty(counted.shape), 0
     for batch in batches(rows, SCORED_ROWS, "scoring rows"):
         stop = start + len(batch)
         codes = fill_block(batch.clamp_min(0))
@@ -118,12 +122,13 @@ def log_probabilities(network, rows, counted, order):
         known = torch.zeros_like(there)
         entry = network.entry(codes, known)
         for column in order.tolist():
-            log_prob = network.log_prob_of(codes, known, column, entry)[: len(batch)]
-            found[start:stop, column] = log_prob.cpu().double().numpy()
+            parts = network.log_prob_of(codes, known, column, entry, never[column])
+            for table, part in zip((found, rest), parts):
+                table[start:stop, column] = part[: len(batch)].cpu().double().numpy()
             known[:, column] = there[:, column]
             entry += there[:, [column]] * network.entry_of(codes[:, column], column)
         start = stop
-    return found
+    return found, rest
 
 
 @torch.no_grad()

@@ -522,8 +522,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         unknown = np.isnan(cells) & (np.array([column.missing for column in columns]) == 0)
         found = []
         for order in self.orders_:
-            log_probs = log_probabilities(self._network(), rows, ~unknown, order)
-            found.append(np.where(unknown, 0.0, codes.log_density(cells, log_probs)).sum(axis=1))
+            log_probs = log_probabilities(self._network(), rows, ~unknown, order, codes.missing_codes())
+            found.append(np.where(unknown, 0.0, codes.log_density(cells, *log_probs)).sum(axis=1))
         return logsumexp(found, axis=0) - np.log(len(found))
 
     @prepared

@@ -167,7 +167,7 @@ def started(X, copula):
 def log_prob(network, rows):
     known, total = torch.zeros(rows.shape), 0.0
     for column in range(rows.shape[1]):
-        total += network.log_prob_of(rows, known, column).mean()
+        total += network.log_prob_of(rows, known, column)[0].mean()
         known[:, column] = 1.0
     return float(total)
 

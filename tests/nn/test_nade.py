@@ -79,7 +79,7 @@ def log_prob(network, rows, order):
     """Return log p(row), in nats, with its columns in one order: (b,), float64."""
     known, total = torch.zeros(len(rows), 3), torch.zeros(len(rows), dtype=torch.float64)
     for column in order:
-        total += network.log_prob_of(rows, known, column)
+        total += network.log_prob_of(rows, known, column)[0]
         known[:, column] = 1.0
     return total
 
@@ -107,7 +107,7 @@ def test_one_column_alone_has_the_probability_that_it_has_among_all(network):
     known = hidden_columns(len(ALL_ROWS), 3, torch.Generator().manual_seed(1))
     terms = network.log_prob_terms(ALL_ROWS, known)
     for column in range(3):
-        torch.testing.assert_close(network.log_prob_of(ALL_ROWS, known, column), terms[:, column])
+        torch.testing.assert_close(network.log_prob_of(ALL_ROWS, known, column)[0], terms[:, column])
 
 
 @pytest.mark.parametrize("column", range(3))
@@ -121,7 +121,7 @@ def test_the_probabilities_of_one_column_are_those_of_its_codes(network, column)
     assert found.shape == (len(rows), SIZES[column])
     for code in range(SIZES[column]):
         asked = torch.where(torch.arange(3) == column, code, rows)
-        torch.testing.assert_close(found[:, code], network.log_prob_of(asked, known, column).exp())
+        torch.testing.assert_close(found[:, code], network.log_prob_of(asked, known, column)[0].exp())
     n_fine = network.codes.n_fine[column]
     without = network.probabilities_of(context, column, never=0)
     assert (without[:, :n_fine] == 0).all()
@@ -206,4 +206,16 @@ def test_more_numbers_than_are_multiplied_together_say_what_each_says_alone():
     known = hidden_columns(len(rows), n + 2, generator)
     terms = network.log_prob_terms(rows, known)
     for column in range(n + 2):
-        torch.testing.assert_close(terms[:, column], network.log_prob_of(rows, known, column))
+        torch.testing.assert_close(terms[:, column], network.log_prob_of(rows, known, column)[0])
+
+
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_what_a_column_is_not_has_the_probability_of_all_other_codes(network, column):
+    known = hidden_columns(len(ALL_ROWS), 3, torch.Generator().manual_seed(1))
+    log_probs, log_rest = network.log_prob_of(ALL_ROWS, known, column, never=1)
+    codes = network.probabilities_of(network.context(ALL_ROWS, known), column)
+    n_fine = CODES.n_fine[column]
+    is_never = torch.arange(codes.shape[1]) // n_fine == 1
+    torch.testing.assert_close(log_rest.exp(), codes[:, ~is_never].sum(dim=1))
+    torch.testing.assert_close(log_probs, network.log_prob_of(ALL_ROWS, known, column)[0])
+    assert (network.log_prob_of(ALL_ROWS, known, column)[1] == 0).all()

@@ -202,6 +202,19 @@ def test_likelihoods_of_all_rows_sum_to_1():
     assert np.exp(model.score_samples(every)).sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_likelihoods_sum_to_1_where_most_cells_are_missing():
+    random = np.random.RandomState(0)
+    v = pd.array(random.permutation(np.r_[np.arange(10) % 5, np.full(190, -1)]), dtype="Int64")
+    v[v == -1] = pd.NA
+    w = random.rand(200) < np.where(v.isna(), 0.2, 0.9)
+    model = OrderlessNADE(**FAST).fit(pd.DataFrame({"v": v, "w": w}))
+    values = pd.array([pd.NA, *range(-300, 300)], dtype="Int64")
+    every = pd.concat([pd.DataFrame({"v": values, "w": w}) for w in (False, True)], ignore_index=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values in other units
+        assert np.exp(model.score_samples(every)).sum() == pytest.approx(1, abs=1e-5)
+
+
 def test_frequencies_of_drawn_rows_are_their_likelihoods():
     random = np.random.RandomState(0)
     a = random.randint(0, 2, 500)

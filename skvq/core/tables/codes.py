@@ -42,7 +42,7 @@ class _Labels:
     def cells(self, codes, uniform):
         return codes.astype(np.float64)
 
-    def log_density(self, cells, log_prob):
+    def log_density(self, cells, log_prob, log_present):
         return log_prob
 
 
@@ -126,10 +126,11 @@ class _Pieces:
         pieces = np.repeat(self.piece_of_code[:, None], MEAN_CELLS, axis=1)
         return self.marginal.draw_in(pieces, np.broadcast_to(places, pieces.shape)).mean(axis=1)
 
-    def log_density(self, cells, log_prob):
+    def log_density(self, cells, log_prob, log_present):
         """Return the log density of cells whose codes have the log probabilities `log_prob`.
 
-        Values that are in no piece have the density that the marginal spares for them.
+        Values that are in no piece have the density that the marginal spares for them, times the probability that the
+        cell is not missing, whose logs are `log_present`.
         """
         marginal, cells = self.marginal, self.column.settled(cells)
         known = (
@@ -137,7 +138,7 @@ class _Pieces:
             + log_prob
             + marginal.log_within(cells, discrete=self.discrete)
         )
-        return np.logaddexp(known, marginal.log_stray(cells, discrete=self.discrete))
+        return np.logaddexp(known, log_present + marginal.log_stray(cells, discrete=self.discrete))
 
 
 def _most_even(levels, most):
@@ -239,16 +240,17 @@ class TableCodes:
             found.append(np.append(part.means(), np.zeros(beyond)) if part.is_number else None)
         return found
 
-    def log_density(self, cells, log_probs):
+    def log_density(self, cells, log_probs, log_present):
         """Return the log density of each cell, a log probability for what is discrete: ndarray (n, n_columns).
 
-        `log_probs` (n, n_columns) are the log probabilities of the cells' codes.
+        `log_probs` (n, n_columns) are the log probabilities of the cells' codes, `log_present` those that the cells are
+        not missing.
         """
         found = log_probs.copy()
         for column, part in enumerate(self.parts):
             seen = ~np.isnan(cells[:, column])
             values = cells[seen, column].astype(np.float64)
-            found[seen, column] = part.log_density(values, log_probs[seen, column])
+            found[seen, column] = part.log_density(values, log_probs[seen, column], log_present[seen, column])
         return found
 
     def start(self, network, rows):

@@ -72,7 +72,7 @@ def test_densities_integrate_to_1_whatever_the_probabilities_of_the_codes():
 
     def density(x):
         at = np.array([[x]])
-        return float(np.exp(codes.log_density(at, log_probs[codes.rows(at)]))[0, 0])
+        return float(np.exp(codes.log_density(at, log_probs[codes.rows(at)], np.zeros((1, 1))))[0, 0])
 
     marginal = columns[0].marginal
     edges = np.unique([*marginal.left, *marginal.right])
@@ -89,13 +89,22 @@ def test_probabilities_of_integers_sum_to_1_whatever_those_of_their_codes():
     codes = TableCodes(columns, 8)
     points = np.arange(-400.0, 400.0)[:, None]
     log_probs = np.log(np.array([0.1, 0.2, 0.3, 0.4]))[codes.rows(points)]
-    assert np.exp(codes.log_density(points, log_probs)).sum() == pytest.approx(1, abs=1e-9)
+    assert np.exp(codes.log_density(points, log_probs, np.zeros(points.shape))).sum() == pytest.approx(1, abs=1e-9)
+
+
+def test_probabilities_sum_to_1_where_cells_may_be_missing():
+    columns, cells = Columns.fit(pd.DataFrame({"n": pd.array([1, 1, 2, 7, None, None, 9], dtype="Int64")}))
+    codes = TableCodes(columns, 8)
+    points = np.append(np.arange(-400.0, 400.0), np.nan)[:, None]
+    shares = np.array([0.05, 0.1, 0.05, 0.1, 0.7])  # the last is that of a missing cell
+    log_probs, log_present = np.log(shares)[codes.rows(points)], np.full(points.shape, np.log(0.3))
+    assert np.exp(codes.log_density(points, log_probs, log_present)).sum() == pytest.approx(1, abs=1e-9)
 
 
 def test_a_missing_cell_has_the_probability_of_its_code(table):
     columns, cells = Columns.fit(table)
     log_probs = np.full(cells.shape, -1.25)
-    found = TableCodes(columns, 16).log_density(cells, log_probs)
+    found = TableCodes(columns, 16).log_density(cells, log_probs, np.zeros(cells.shape))
     assert (found[np.isnan(cells)] == -1.25).all()
     assert (found[:, 1] == -1.25).all()
 
