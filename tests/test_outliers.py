@@ -295,6 +295,12 @@ def test_with_verbose_each_fit_says_which_one_it_is(inside, wrap, capsys):
     assert "[OutlierDetector]" not in capsys.readouterr().out
 
 
+def test_a_pipeline_of_one_step_scores_as_the_step_alone():
+    model = AutoEncoderTransformer(2, max_iter=3, random_state=0)
+    alone, wrapped = (OutlierDetector(each, contamination=0.1).fit(WINE) for each in (model, make_pipeline(model)))
+    np.testing.assert_array_equal(wrapped.score_samples(WINE), alone.score_samples(WINE))
+
+
 def test_tensors_with_a_gradient_reach_estimators_of_scikit_learn():
     X = load_wine().data
     tensor = torch.from_numpy(X).requires_grad_()

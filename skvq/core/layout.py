@@ -327,12 +327,12 @@ def ranges(X, *, per_column, n_channels=1):
     return low.astype(np.float64), high.astype(np.float64)
 
 
-def shared_by(image_shape, series, one_unit=False):
+def shared_by(image_shape, series, are_pixels=False):
     """Return which columns share their scale and range, as arguments of :func:`standardisation` and :func:`ranges`.
 
-    `one_unit` is that of :meth:`RowLayout.fit`.
+    With `are_pixels` all columns of a table do, as the values of images.
     """
-    per_column = image_shape is None and series is None and not one_unit
+    per_column = image_shape is None and series is None and not are_pixels
     return {"per_column": per_column, "n_channels": 1 if series is None else series.n_channels}
 
 
@@ -516,7 +516,7 @@ class RowLayout:
     frame: Frame | None = None
 
     @classmethod
-    def fit(cls, estimator, X, *, standardize, one_unit=False):
+    def fit(cls, estimator, X, *, standardize):
         """Learn the layout of X for an estimator with `image_shape`, `series_shape`, `series_layout` and `clip`.
 
         Parameters
@@ -526,9 +526,8 @@ class RowLayout:
         X : array-like
             As the user passed it.
         standardize : bool
-            Whether columns (of a table), channels (of series) or all values (of images) get mean 0 and variance 1.
-        one_unit : bool, default=False
-            Whether all columns of a table are standardised together, as the values of images are.
+            Whether columns (of a table), channels (of series) or all values (of images, and of tables that look like
+            rows of pixels) get mean 0 and variance 1.
 
         Returns
         -------
@@ -547,7 +546,7 @@ class RowLayout:
         is_wide_float = rows.dtype.kind == "f" and rows.dtype.itemsize >= 4
         dtype = rows.dtype.name if is_wide_float or image_shape is not None and is_whole(rows.dtype) else "float64"
         shift, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
-        sharing = shared_by(image_shape, series, one_unit)
+        sharing = shared_by(image_shape, series, image_shape is None and series is None and warn_of_pixels(rows))
         if standardize:
             shift, scale = standardisation(rows, **sharing)
         else:
@@ -721,8 +720,6 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
     if not (gives_chunks(X) or isinstance(X, np.ndarray) and X.dtype.kind in "biuf"):
         X = as_array(X)
         refuse_unequal_lengths(X, may_be_images=estimator.series_shape is None)
-    is_matrix = len(getattr(X, "shape", ())) == 2 and not gives_chunks(X)
-    are_pixels = estimator.image_shape is None and estimator.series_shape is None and is_matrix and warn_of_pixels(X)
     if not is_table(estimator, X):
         chosen = estimator.categorical_features
         if not (chosen is None or isinstance(chosen, str)):
@@ -730,10 +727,10 @@ def fit_layout(estimator, X, *, standardize, why=UNSCALED):
                 f"categorical_features={chosen!r} chooses columns of a table, but X holds images or series, or is "
                 "sparse; leave it at 'from_dtype'"
             )
-        return RowLayout.fit(estimator, X, standardize=standardize, one_unit=are_pixels)
+        return RowLayout.fit(estimator, X, standardize=standardize)
     from .tables.layout import TableLayout
 
-    return TableLayout.fit(estimator, X, standardize=standardize, one_unit=are_pixels, why=why)
+    return TableLayout.fit(estimator, X, standardize=standardize, why=why)
 
 
 def learn_layout(estimator, X, X_val, *, standardize, why=UNSCALED):

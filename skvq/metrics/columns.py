@@ -49,8 +49,8 @@ class EncodedTables:
 def encode_tables(**tables: Any) -> EncodedTables:
     """Return tables that have the same columns, encoded alike.
 
-    Numbers, dates and durations stay numbers (microseconds); text, booleans and categories are levels. The first table
-    says which column is what. Frames are matched by the names of their columns, anything else by position.
+    Numbers, dates and durations stay numbers (microseconds); text, booleans and categories are levels. Frames are
+    matched by the names of their columns, anything else by position.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def encode_tables(**tables: Any) -> EncodedTables:
     Raises
     ------
     ValueError
-        For tables with other columns than the first one, with text where the first one has numbers, and with dates or
-        durations in one table alone.
+        For tables with other columns than the first one, for columns that hold numbers in one table and text in
+        another, and for dates or durations in one table alone.
 
     Examples
     --------
@@ -132,7 +132,9 @@ def _encode_column(column, parts):
     held = {name: _held(part, read[name]) for name, part in parts.items()}
     for name, (kind, shown) in held.items():
         of_first, shown_first = held[first]
-        if kind != of_first and (of_first == "numbers" or not {kind, of_first}.isdisjoint(READ_AS)):
+        kinds = {kind, of_first}
+        alike = len(kinds) == 1 or of_first != "numbers" and kinds.isdisjoint(READ_AS) and kinds != {"text", "numbers"}
+        if not alike:
             timed = next((each for each in (of_first, kind) if each in READ_AS), None)
             is_text = timed is not None and "text" in (of_first, kind)
             way_out = f"read the text as {timed}: {READ_AS[timed]}" if is_text else "make them alike"

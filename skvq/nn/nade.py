@@ -461,7 +461,7 @@ class OrderlessNetwork(nn.Module):
         return found.index_add(1, self.with_fine, of_fine)
 
     def log_prob_of(self, rows, known, column, entry=None, never=None):
-        """Return log p(code of one column | known columns), and that the coarse code is not `never`, in nats: (b,) each.
+        """Return log p(code of one column | known columns), and that it is not in the coarse code `never`: (b,) each.
 
         `entry` is that of :meth:`context`. Where `never` is None the second is 0.
         """

@@ -116,7 +116,7 @@ def scores_of(estimator, method, X, neighbors):
     if method == "neighbors":
         return neighbors.score_samples(describe(estimator, X))
     if isinstance(estimator, Pipeline) and not hasattr(estimator, method):  # it passes on no reconstruction error
-        X, estimator = estimator[:-1].transform(X), estimator[-1]
+        X, estimator = estimator[:-1].transform(X) if len(estimator) > 1 else X, estimator[-1]
     scores = SIGNS[method] * np.asarray(getattr(estimator, method)(X), dtype=np.float64)
     if np.isnan(scores).any():
         raise ValueError(f"{method} of {estimator!r} is not a number for {np.isnan(scores).sum()} rows")

@@ -26,7 +26,7 @@ from ..core.naming import named
 from ..core.parameters import DRAWS, check_arguments, check_rows_memory, is_auto, plain, random_source, to_json
 from ..core.pixels import TABLES_ONLY, warn_of_pixels
 from ..core.tables.codes import TableCodes
-from ..core.tables.completion import given_cells, keep_known, rows_given
+from ..core.tables.completion import given_cells, keep_given, keep_known, rows_given
 from ..core.tables.layout import as_table, check_cells, columns_of, is_numeric, learn_columns
 from ..core.units import warn_of_cells
 from ..persistence.records import from_json
@@ -349,9 +349,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             Draw every piece from the fewest, likeliest first, whose probabilities together reach `top_p`.
         given : dict, or table of one row or of `n_samples` rows, default=None
             Columns that are known: ``{"sex": "female", "age": 40}``, a value or `n_samples` of them for each name (or
-            index of a column), None for a cell that is known to be missing. Or a table with some of the columns, whose
-            missing cells are unknown. Known values are kept, integers as float64 has them; all other columns are drawn
-            given them.
+            index of a column), None for a cell that is known to be missing. Or a table with some of the columns, or a
+            row of one, whose missing cells are unknown. Known values are kept, integers as float64 has them; all other
+            columns are drawn given them.
 
         Returns
         -------
@@ -372,7 +372,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         columns = columns_of(self)
         cells, known = given_cells(columns, given, n_samples if n_samples > 1 else rows_given(given))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return with_index(columns.restore(self._draw(cells, known, random_state, options)), given)
+        table = columns.restore(self._draw(cells, known, random_state, options))
+        return with_index(keep_given(given, table, known), given)
 
     def _draw(self, cells, known, random_state, options, *, observe=False):
         """Return `cells` (n, n_features) with what is not `known` drawn; with `observe` no cell is left missing."""

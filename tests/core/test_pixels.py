@@ -60,7 +60,7 @@ def moved(images):
 
 @pytest.mark.filterwarnings("ignore:X is taken for a table")
 @pytest.mark.parametrize("kind", [AutoEncoderTransformer, VAETransformer, VQVAETransformer])
-@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_matrix])
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_matrix, np.ndarray.tolist, lambda X: iter([X])])
 def test_rows_of_pixels_are_standardised_together_and_other_tables_are_not(kind, form):
     quick = {"max_iter": 1, "random_state": 0} | ({} if kind is AutoEncoderTransformer else {"prior": None})
     quick = quick | {"prior": "normal"} if kind is VAETransformer else quick

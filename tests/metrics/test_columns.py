@@ -171,3 +171,11 @@ def test_columns_whose_names_are_alike_are_refused():
     twice = pd.DataFrame(rng.normal(size=(9, 2)), columns=["a", "a"])
     with pytest.raises(ValueError, match="X_drawn has several columns named 'a'"):
         encode_tables(X_real=twice.iloc[:, :1], X_drawn=twice)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_numbers_in_one_table_and_their_text_in_another_are_refused(swapped):
+    numbers, text = pd.DataFrame({"x": [1, 2, 3]}), pd.DataFrame({"x": ["1", "2", "3"]})
+    tables = {"X": text, "Z": numbers} if swapped else {"X": numbers, "Z": text}
+    with pytest.raises(ValueError, match="column 'x' holds .* in X, but .* in Z; make them alike"):
+        encode_tables(**tables)

@@ -109,6 +109,35 @@ def test_what_cannot_be_given_is_refused(model, given, message):
         model.sample(2, given=given)
 
 
+def test_a_row_as_a_series_is_given_as_in_a_table(model):
+    X = people(20, seed=5)
+    row = X.iloc[3].copy()
+    row["income"] = row["member"] = None
+    table = X.iloc[[3]].reset_index(drop=True)
+    table.loc[0, ["income", "member"]] = None
+    drawn = model.sample(20, given=row, random_state=0)
+    pd.testing.assert_frame_equal(drawn, model.sample(20, given=table, random_state=0))
+    assert drawn.age.nunique() == 1
+    assert drawn.income.nunique() > 1
+
+
+def test_lists_of_words_and_numbers_are_given_as_fit_takes_them():
+    model = OrderlessNADE(**FAST).fit([["a", 1.0], ["b", 2.0]] * 60)
+    assert model.sample(given=[["a", float("nan")]], random_state=0)[0, 0] == "a"
+    with pytest.raises(TypeError, match="given=3 must be a dict from columns to values, or a table"):
+        model.sample(given=3)
+
+
+def test_dates_that_are_given_in_a_frame_keep_their_nanoseconds():
+    random = np.random.RandomState(0)
+    times = pd.to_datetime(1_700_000_000_000_000_000 + random.randint(0, 10**16, 200))
+    X = pd.DataFrame({"time": times, "z": random.normal(size=200), "kind": random.choice(["a", "b"], 200)})
+    model = OrderlessNADE(**FAST).fit(X)
+    some = X.loc[5:9, ["kind", "time"]]
+    pd.testing.assert_frame_equal(model.sample(given=some, random_state=0)[["kind", "time"]], some)
+    assert (model.sample(3, given=some[:1], random_state=0).time == times[5]).all()
+
+
 def test_a_level_that_is_given_and_unknown_is_answered_with_a_few_that_are_known():
     towns = pd.DataFrame({"town": [f"town {min(index, 11)}" for index in range(60)], "n": np.arange(60.0)})
     model = OrderlessNADE(max_iter=1, n_units=4, random_state=0).fit(towns)

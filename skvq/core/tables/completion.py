@@ -19,6 +19,8 @@ def rows_given(given):
         return 1
     if isinstance(given, dict):
         return max((1 if _is_one(values) else len(values) for values in given.values()), default=1)
+    if np.ndim(given) == 0:
+        raise TypeError(f"given={given!r} must be a dict from columns to values, or a table")
     return 1 if np.ndim(given) == 1 else len(given)
 
 
@@ -49,8 +51,8 @@ def given_cells(columns, given, n_rows):
     known = np.zeros(cells.shape, dtype=bool)
     if given is None:
         return cells, known
-    if hasattr(given, "to_dict") and np.ndim(given) == 1:  # a row as a Series of pandas
-        given = given.to_dict()
+    if hasattr(given, "to_dict") and np.ndim(given) == 1:  # a row as a Series of pandas, with holes as in a table
+        given = {name: value for name, value in given.items() if not is_missing(value)}
     is_table = not isinstance(given, dict)
     parts = _table_parts(columns, given) if is_table else given.items()
     places = _places(columns)
@@ -94,6 +96,8 @@ def _table_parts(columns, given):
             "for several rows, {'age': [40, 50]}; or a table, such as pandas.DataFrame(given)"
         )
     rows = np.asarray(as_array(given, "given"))
+    if rows.dtype.kind in "US":  # what were numbers beside words has become text
+        rows = np.array(given, dtype=object)
     rows = rows[None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] != len(columns):
         raise ValueError(
@@ -117,7 +121,7 @@ def _warn_beyond(column, cells, where):
 def _check_whole(column, cells, where):
     """Raise ValueError for cells that a column of whole numbers, or of dates in steps of a unit, cannot hold."""
     if column.unit is not None and (cells != np.round(cells)).any():
-        raise ValueError(f"{where} is not in whole steps of the column's unit, {column.unit}, as all of fit are")
+        raise ValueError(f"{where} is not in whole steps of {column.unit}, the unit that fit counts the column in")
     if column.kind == "integer" and column.dtype.lower() in INTEGERS:
         limits = np.iinfo(column.dtype.lower())
         low, high = (float(int(limit) - int(column.origin)) for limit in (limits.min, limits.max))
@@ -141,6 +145,26 @@ def _as_series(values, column, where):
     found = np.empty(len(values), dtype=object)
     found[:] = values
     return found
+
+
+def keep_given(given, table, known):
+    """Return a frame whose cells that a frame `given` has are those, to the last digit: see :func:`keep_known`.
+
+    Parameters
+    ----------
+    given : dict, table or None
+        Of one row or of as many as `table` has.
+    table : table of drawn rows
+    known : ndarray of shape (n, n_columns), bool
+    """
+    if frame_of(given) != "pandas" or frame_of(table) != "pandas":
+        return table
+    rows = given.iloc[np.zeros(len(table), dtype=int)] if len(given) == 1 else given
+    places = table.columns.get_indexer(given.columns)
+    kept = keep_known(rows, table.iloc[:, places], known[:, places])
+    for place, name in zip(places, kept.columns):
+        table.isetitem(place, kept[name].array)
+    return table
 
 
 def keep_known(X, table, known):

@@ -15,6 +15,7 @@ from ...training.on_device import OnDevice
 from ..advice import refuse_images_of_unequal_sizes
 from ..layout import UNSCALED, gives_chunks, standardisation
 from ..parameters import to_json
+from ..pixels import warn_of_pixels
 from ..sources import chunks_of
 from ..units import warn_of_cells
 from .columns import NUMERIC, Columns, call, frame_of
@@ -100,7 +101,7 @@ class TableLayout:
     has_columns = True
 
     @classmethod
-    def fit(cls, estimator, X, *, standardize, one_unit=False, why=UNSCALED):
+    def fit(cls, estimator, X, *, standardize, why=UNSCALED):
         """Learn the layout of X for an estimator with `categorical_features`, `handle_unknown` and `clip`.
 
         Parameters
@@ -110,8 +111,6 @@ class TableLayout:
         X : pandas or polars DataFrame, or array-like of shape (n, p) of numbers, strings or objects
         standardize : bool
             False takes numbers as they are; an error for other tables.
-        one_unit : bool, default=False
-            Whether the columns of a table of numbers are standardised together, as the values of images are.
         why : tuple of str (what, instead)
             The parameter that has numbers taken as they are, and what to pass instead of it, for that error.
 
@@ -120,13 +119,14 @@ class TableLayout:
         layout : TableLayout
         cells : ndarray of shape (n, p)
         """
+        are_pixels = warn_of_pixels(as_table(X))
         columns, cells = learn_columns(estimator, X)
         columns.warn_of_names(cells)
         scaling = _scaling(columns, standardize, why)
         if scaling == "normal":
             shift, scale = _normal_moments(columns, cells)
         elif scaling == "standard":
-            shift, scale = standardisation(cells, per_column=not one_unit)
+            shift, scale = standardisation(cells, per_column=not are_pixels)
         else:
             shift, scale = np.zeros(len(columns)), np.ones(len(columns))
         return cls(columns, scaling, shift, scale, bool(estimator.clip), estimator.handle_unknown), cells
