@@ -189,7 +189,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. Muon, which moves the matrices of the
         networks of images [4]_, has three times that rate. "auto": 0.004 for images, 0.001 for tables, 0.002 for those
         below 10,000 training rows. Below 500 training rows 0.0005 for the residual codes of a table, 0.005 for others.
-        Where images have few rows for codebooks of their own (see Notes) 0.0002.
+        Where residual codes of a table have few rows (see Notes) 0.0005, codebooks of positions of images 0.0002.
     max_iter : int or "auto", default="auto"
         Epochs. "auto" adapts to the number of rows, see Notes.
     early_stopping : bool or "auto", default="auto"
@@ -315,7 +315,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     steps of 64 rows (300 for other codes than residual ones), 750 from 500 rows on, from 10,000 rows on 4,000 steps of
     256. Every tenfold of the rows of a table beyond 20,000 adds half of these steps; the last epoch may be a part of
     one. Residual codes of a table that has fewer than eight rows for a code are as good as they get at their start:
-    they get 3 epochs, and hold no rows out. The prior has a budget of its own, see :class:`PixelCNN`.
+    they get 3 epochs, 10 from 500 rows on, and hold no rows out. The prior has a budget of its own, see
+    :class:`PixelCNN`.
 
     Tables have a prior of rows by default since rows that were drawn by way of the codes, which keep what most columns
     have in common and lose the rest, are told from real ones more easily (`benchmarks/synthetic_tables.py`).
