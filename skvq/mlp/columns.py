@@ -39,8 +39,9 @@ def warn_of_columns(X, names, explained, estimator):
         return
     called = f"column {column} of X" if names is None else f'column "{names[column]}" of X'
     warn_user(
-        f"{called} holds values up to {sizes[column]:.3g}, and the network explains little of y: {share:.3g} of what "
-        "can be explained on the training rows. The first weights are meant for values near 1. Scale X: "
+        f"{called} holds values up to {sizes[column]:.3g}, and the network explains little of y: of what can be "
+        f"explained on the training rows it explains {share:.3g}, where 1 is all and 0 none. "
+        "The first weights are meant for values near 1. Scale X: "
         f"make_pipeline(StandardScaler(), {estimator}()). Of dates take a duration, such as (date - first) / "
         "numpy.timedelta64(365, 'D'), or the features of a VQVAETransformer, which takes tables with dates"
     )

@@ -51,10 +51,10 @@ def warn_of_useless_classes(name, gains, which, optimism=0.0):
     error = gains.std() / np.sqrt(max(1, len(gains) - 1))
     if gains.mean() > error + optimism:
         return
-    expected = f", where classes without a meaning gain {optimism:.3f}" if optimism > 0 else ""
+    expected = f"; on rows that were fitted, classes drawn by chance would gain {optimism:.3f}" if optimism > 0 else ""
     warn_user(
-        f"{name}: whether the class makes a difference cannot be told from chance: y changes the log-likelihood of "
-        f"{len(gains)} {which} rows by {gains.mean():+.3f} ± {error:.3f} nats a row{expected}. Draws of different "
-        "classes may be alike: compare them. If they are, let every code occur more often (more rows, or fewer codes: "
-        "n_codes, code_shape or max_bits of a VQVAETransformer), or make the label a column of X"
+        f"{name}: whether the class makes a difference cannot be told from chance: with y the log-likelihood of "
+        f"{len(gains)} {which} rows is {gains.mean():+.3f} ± {error:.3f} nats a row higher{expected}. Draws of "
+        "different classes may be alike: compare them. If they are, let every code occur more often (more rows, or "
+        "fewer codes: n_codes, code_shape or max_bits of a VQVAETransformer), or make the label a column of X"
     )

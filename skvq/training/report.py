@@ -157,8 +157,11 @@ class Report:
         said = [] if r_squared is None else [f"R² {r_squared:.3f}"]
         if not said and watched is not None:
             said = [f"{monitor} {shown(monitor, watched)}"]
-        if n_rows is not None and said:
-            said[0] += f" (of {n_rows:,} rows)"
+        kind = "training rows" if history.best_iter is None else "held-out rows"
+        if said and n_rows is not None:
+            said[0] += f" (of {n_rows:,} {kind})"
+        elif said and history.best_iter is None:
+            said[0] += f" (of the {kind})"
         said += [f"usage {shown('usage', values['usage'])}"] if "usage" in values else []
         seconds = duration(time.perf_counter() - self.begun)
         said.append(f"{REASONS.get(history.stopped, history.stopped)} after {seconds}")

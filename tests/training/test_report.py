@@ -59,6 +59,11 @@ def test_the_closing_line_has_the_score_of_the_held_out_rows_and_the_kept_epoch(
     assert closing.startswith(f"kept epoch {model.best_iter_} of 3: R² {model.score(X_val):.3f}")
 
 
+def test_without_held_out_rows_the_closing_line_says_that_its_score_is_of_the_training_rows(capsys):
+    model = AutoEncoderTransformer(2, **SHORT, early_stopping=False).fit(WINE)
+    assert f"R² {model.score(WINE):.3f} (of the training rows), " in closing_line(capsys.readouterr().out)
+
+
 def closing_line(text):
     """Return the last line, which may go on in a second one."""
     return " ".join(line.strip() for line in text.splitlines()[-2:])
@@ -70,7 +75,7 @@ def test_the_closing_line_looks_at_some_of_many_rows_and_says_of_how_many(estima
     model = estimator.set_params(**SHORT, early_stopping=False).fit(WINE)
     closing = closing_line(capsys.readouterr().out)
     score = model.score(WINE[np.linspace(0, len(WINE) - 1, 100).astype(int)])
-    assert f"kept epoch 3 of 3: R² {score:.3f} (of 100 rows), " in closing
+    assert f"kept epoch 3 of 3: R² {score:.3f} (of 100 training rows), " in closing
     assert ("usage 100%" in closing) == ("usage" in model.history_)
     silent = clone(model).set_params(verbose=0).fit(WINE)
     for name, weight in model.weights_.items():
@@ -80,7 +85,7 @@ def test_the_closing_line_looks_at_some_of_many_rows_and_says_of_how_many(estima
 def test_the_loss_of_a_density_is_of_some_of_many_rows_too(capsys, monkeypatch):
     monkeypatch.setattr(outcome, "TOLD_ROWS", 10)
     PixelCNN(channels=4, early_stopping=False, **SHORT).fit(CODES)
-    assert re.search(r"loss [\d.]+ \(of 10 rows\), stopped", closing_line(capsys.readouterr().out))
+    assert re.search(r"loss [\d.]+ \(of 10 training rows\), stopped", closing_line(capsys.readouterr().out))
 
 
 def test_a_fit_that_goes_on_from_a_checkpoint_says_where(tmp_path, capsys):
