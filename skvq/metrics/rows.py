@@ -87,6 +87,9 @@ def two_sample_auc(
     1.0
     """
     encoded = encode_tables(X_real=X_real, X_drawn=X_drawn)
+    for name, values in zip(("X_real", "X_drawn"), encoded.values):
+        if len(values) < cv:
+            raise ValueError(f"{name} has {len(values)} rows, fewer than cv={cv} folds; pass more rows or fewer folds")
     X, is_drawn = np.concatenate(encoded.values), np.repeat([0, 1], [len(values) for values in encoded.values])
     random = _random(random_state, "two_sample_auc")
     folds = StratifiedKFold(cv, shuffle=True, random_state=_seed(random))

@@ -23,8 +23,9 @@ LOOK_EVERY = 20
 def as_array(X, name="X"):
     """Return a torch tensor, on any device and with or without a gradient, as an ndarray; anything else unchanged.
 
-    But a table of pyarrow, or a frame of dask, becomes a data frame. Floats that numpy does not have, such as bfloat16,
-    become float32. Lists of tensors become lists of ndarrays. Messages call the array by `name`.
+    But a table of pyarrow, or a frame of dask, becomes a data frame, and masked cells of numpy become missing ones.
+    Floats that numpy does not have, such as bfloat16, become float32. Lists of tensors become lists of ndarrays.
+    Messages call the array by `name`.
 
     Raises
     ------
@@ -54,6 +55,12 @@ def as_array(X, name="X"):
         )
     if isinstance(X, (list, tuple)) and _holds_tensors(X):
         return [as_array(part) for part in X]
+    if isinstance(X, np.ma.MaskedArray):  # what is masked is missing
+        mask, X = np.ma.getmaskarray(X), X.data
+        if mask.any():
+            is_number = X.dtype.kind in "biuf"
+            X = np.array(X, dtype=X.dtype if X.dtype.kind == "f" else np.float64 if is_number else object)
+            X[mask] = np.nan if is_number else None
     if not isinstance(X, torch.Tensor):
         return X
     if X.layout != torch.strided or X.is_quantized:
@@ -99,7 +106,9 @@ def refuse_files(X, name):
         )
     is_series = hasattr(X, "to_frame") and hasattr(X, "to_numpy") and not hasattr(X, "columns")
     if is_series and not (len(X) and isinstance(X.to_numpy()[0], (str, os.PathLike))):
-        raise ValueError(f"{name} is a {type(X).__name__}, one column; pass a frame, {name}.to_frame()")
+        raise ValueError(
+            f"{name} is a {type(X).__name__}, one column; pass a frame, {name}.to_frame(). One row is frame.iloc[[0]]"
+        )
     X = X.to_numpy() if is_series else X
     is_array = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "OUS"
     if not (is_array or isinstance(X, (list, tuple))) or not len(X):
@@ -108,7 +117,7 @@ def refuse_files(X, name):
         raise ValueError(
             f"{name} holds strings or paths, such as {str(X[0])!r:.80}. If they are names of images, read these first: "
             f"np.stack([np.asarray(PIL.Image.open(path)) for path in {name}]). If they are one column of a table, pass "
-            f"np.reshape({name}, (-1, 1))"
+            f"np.reshape({name}, (-1, 1)); if they are one row, a table of this row, such as frame.iloc[[0]]"
         )
     if hasattr(X[0], "columns"):
         raise ValueError(

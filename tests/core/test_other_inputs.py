@@ -18,6 +18,7 @@ from skvq import (
     VAETransformer,
     VQVAETransformer,
 )
+from skvq.training.batches import as_array
 
 ROWS = np.random.default_rng(0).random((20, 6))
 DATA = torch.utils.data.TensorDataset(torch.from_numpy(ROWS))
@@ -146,3 +147,18 @@ def test_one_image_as_an_array_is_to_have_an_axis_more(kind):
 def test_tables_in_other_clothes_are_refused_with_the_way_to_a_frame(kind, X, message):
     with pytest.raises((TypeError, ValueError), match=message):
         kind(max_iter=1).fit(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, object])
+def test_masked_cells_are_missing(dtype):
+    X = np.random.default_rng(0).integers(0, 9, (120, 3)).astype(dtype)
+    mask = np.random.default_rng(1).random(X.shape) < 0.1
+    masked = np.ma.MaskedArray(X, mask)
+    holes = np.where(mask, None if dtype is object else np.nan, X)
+    models = [OrderlessNADE(max_iter=2, random_state=0).fit(each) for each in (masked, holes)]
+    np.testing.assert_array_equal(*(model.score_samples(masked) for model in models))
+    assert all(column["missing"] > 0 for column in models[0].columns_)
+
+
+def test_a_masked_array_without_a_masked_cell_keeps_its_dtype():
+    assert as_array(np.ma.MaskedArray(np.zeros((2, 3), np.uint8))).dtype == np.uint8

@@ -226,3 +226,10 @@ def test_many_whole_numbers_are_no_classes():
     assert train_on_synthetic(X[:200], price[:200], X[200:], price[200:], estimator=boosting) > 0.9
     labels = [f"customer {number}" for number in rng.integers(0, 120, 400)]
     assert train_on_synthetic(X[:200], labels[:200], X[200:], labels[200:], estimator=LogisticRegression()) < 0.1
+
+
+def test_fewer_rows_than_folds_are_refused():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    with pytest.raises(ValueError, match="X_drawn has 3 rows, fewer than cv=5 folds"):
+        two_sample_auc(X, X[:3])
+    assert 0 <= two_sample_auc(X, X[:3] + 9, cv=3, random_state=0) <= 1

@@ -112,9 +112,12 @@ class Column:
         unit, origin = _unit(times) if observed.base else (None, observed.origin)
         levels = observed.levels if kind == "category" else (False, True) if kind == "boolean" else ()
         if len(levels) > MOST_LEVELS:
+            n_seen = len(np.unique(observed.values[~observed.missing]))
+            advice = advice_for_texts(levels) or "Drop it, or group rare levels"
+            if n_seen <= MOST_LEVELS:
+                advice = f"Only {n_seen} of them occur: drop the others, in pandas by .cat.remove_unused_categories()"
             raise ValueError(
-                f"{where} has {len(levels)} levels, more than the {MOST_LEVELS} that a category can have. "
-                + (advice_for_texts(levels) or "Drop it, or group rare levels")
+                f"{where} has {len(levels)} levels, more than the {MOST_LEVELS} that a category can have. {advice}"
             )
         cells = _counts(times, unit, origin) if observed.base else observed.values
         seen = cells[~observed.missing] if n_missing else cells

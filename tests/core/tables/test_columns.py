@@ -435,3 +435,10 @@ def test_text_among_numbers_is_told_to_be_converted_or_named():
         ValueError, match=r'column "bp" mixes .* float, str; .*pandas.to_numeric\(column, errors=.coerce.\)'
     ):
         Columns.fit(pd.DataFrame({"bp": np.array([1.5, "?", 2.5], dtype=object)}))
+
+
+def test_levels_that_do_not_occur_are_too_many_with_the_way_out():
+    values = pd.Categorical(["a", "b"] * 30, categories=["a", "b", *map(str, range(2_000))])
+    with pytest.raises(ValueError, match=r"2002 levels.*Only 2 of them occur.*remove_unused_categories"):
+        Columns.fit(pd.DataFrame({"kind": values}))
+    assert len(Columns.fit(pd.DataFrame({"kind": values.remove_unused_categories()}))[0]) == 1
