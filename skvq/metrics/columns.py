@@ -133,7 +133,9 @@ def _encode_column(column, parts):
     for name, (kind, shown) in held.items():
         of_first, shown_first = held[first]
         kinds = {kind, of_first}
-        alike = len(kinds) == 1 or of_first != "numbers" and kinds.isdisjoint(READ_AS) and kinds != {"text", "numbers"}
+        is_empty = isinstance(read[name], np.ndarray) and np.isnan(read[name]).all()
+        are_labels = of_first != "numbers" and kinds.isdisjoint(READ_AS) and (kinds != {"text", "numbers"} or is_empty)
+        alike = len(kinds) == 1 or are_labels
         if not alike:
             timed = next((each for each in (of_first, kind) if each in READ_AS), None)
             is_text = timed is not None and "text" in (of_first, kind)

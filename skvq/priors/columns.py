@@ -126,7 +126,7 @@ def log_probabilities(network, rows, counted, order, never):
             for table, part in zip((found, rest), parts):
                 table[start:stop, column] = part[: len(batch)].cpu().double().numpy()
             known[:, column] = there[:, column]
-            entry += there[:, [column]] * network.entry_of(codes[:, column], column)
+            entry += there[:, column, None] * network.entry_of(codes[:, column], column)
         start = stop
     return found, rest
 

@@ -19,7 +19,7 @@ def rows_given(given):
         return 1
     if isinstance(given, dict):
         return max((1 if _is_one(values) else len(values) for values in given.values()), default=1)
-    if np.ndim(given) == 0:
+    if np.ndim(given) == 0 and not isinstance(given, str):
         raise TypeError(f"given={given!r} must be a dict from columns to values, or a table")
     return 1 if np.ndim(given) == 1 else len(given)
 
