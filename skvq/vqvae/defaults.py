@@ -51,8 +51,8 @@ FEW_EPOCHS, FEW_EPOCHS_OF_A_NETWORK, FEW_EPOCHS_OF_IMAGES = 3, 10, 1
 # of 0.67 on 294 series of 427 steps, and with 64 codes 0.985 in place of 0.992 on 133 series of 150 steps.
 OF_RESIDUAL_CODES, OF_OTHER_CODES = (100, 5e-4), (300, 5e-3)
 # Learning rate of a table that has a network and few rows for its residual codes. With 20 epochs at 0.002 codes of 256
-# took nearly twice the time on six tables of 768 to 2,236 rows, and had an R² of other rows that was up to 0.004 lower,
-# on digits, or up to 0.0014 higher, on 1,346 rows of 56 columns (`cells`).
+# took nearly twice the time on seven tables of 768 to 2,236 rows, and had an R² of other rows that was up to 0.004
+# lower, on digits, or up to 0.0014 higher, on 1,346 rows of 56 columns (`cells`).
 OF_FEW_ROWS = 5e-4
 # Learning rate of images that have few for codebooks of their own. With 64 codes for each of 16 positions 300 digits
 # have R² 0.9399 of other digits with it, 0.9401 as they start, and 0.9351 at the rate of more images.
