@@ -190,7 +190,7 @@ class OrderlessNetwork(nn.Module):
         self.blocks = nn.Sequential(*(_Block(width, dropout, generator) for _ in range(n_blocks)))
         self.norm = nn.LayerNorm(width)
         self.head = linear(width, n_codes, None)
-        n_smooth = len(codes.numbers) * degree
+        self.degree, n_smooth = degree, len(codes.numbers) * degree
         self.smooth = linear(width, n_smooth, None) if n_smooth else None
         self.register_buffer("polynomials", torch.zeros(n_smooth, n_codes))
         self.register_buffer("values", torch.zeros(codes.token_starts[-1]))  # of every code of every column
@@ -242,10 +242,9 @@ class OrderlessNetwork(nn.Module):
         }.items():
             self.register_buffer(name, value, persistent=False)
         # Numbers that go together, as the rows and the columns of `polynomials` that are theirs.
-        degree = len(self.polynomials) // max(1, len(codes.numbers))
         firsts = range(0, len(codes.numbers), NUMBERS_TOGETHER)
         ends = [0, *(starts[codes.numbers[first]] for first in firsts[1:]), starts[-1]]
-        size = NUMBERS_TOGETHER * degree
+        size = NUMBERS_TOGETHER * self.degree
         self.together = [
             (slice(part * size, (part + 1) * size), slice(*ends[part : part + 2])) for part in range(len(firsts))
         ]
@@ -277,7 +276,6 @@ class OrderlessNetwork(nn.Module):
             counts = torch.bincount(coarse[:, column], minlength=stop - start).float() + prior_rows / (stop - start)
             there = present[column].view(stop - start, -1).any(dim=1)
             self.head.bias[start:stop] = torch.where(there, (counts / counts.sum()).log(), NEVER)
-        degree = len(self.polynomials) // max(1, len(codes.numbers))
         for index, column in enumerate(codes.numbers):
             start, stop = codes.starts[column], codes.starts[column + 1]
             shape = (codes.n_coarse[column], codes.n_fine[column])
@@ -288,8 +286,8 @@ class OrderlessNetwork(nn.Module):
             self.own[start:stop][~known] = 1.0
             centres = torch.where(known, centres, 0.0)
             angles = torch.arccos((centres / centres.abs().max().clamp_min(1e-6)).clamp(-1, 1))
-            orders = torch.arange(1, degree + 1)[:, None]
-            self.polynomials[index * degree : (index + 1) * degree, start:stop] = (orders * angles).cos() * known
+            orders = torch.arange(1, self.degree + 1)[:, None]
+            self.polynomials[self._rows_of(index), start:stop] = (orders * angles).cos() * known
         self.values.nan_to_num_(nan=0.0)
         for index, column in enumerate(codes.with_fine):
             n_coarse, n_fine = codes.n_coarse[column], codes.n_fine[column]
@@ -297,6 +295,10 @@ class OrderlessNetwork(nn.Module):
             there = present[column].view(n_coarse, n_fine)
             self.fine_bias[index].fill_(NEVER)
             self.fine_bias[index, :n_coarse, :n_fine] = torch.where(there, (counts + 0.5).log(), NEVER)
+
+    def _rows_of(self, number):
+        """Return where the polynomials of one number are, a slice of the rows of `polynomials`."""
+        return slice(number * self.degree, (number + 1) * self.degree)
 
     def _split(self, rows):
         """Return the coarse and the fine codes, (b, n_columns) each, of rows of codes."""
@@ -406,8 +408,7 @@ class OrderlessNetwork(nn.Module):
         logits = F.linear(h, self.head.weight[part] * self.own[part], self.head.bias[part])
         number = self.codes.numbers.index(column) if self.codes.is_number[column] else None
         if number is not None:
-            degree = len(self.polynomials) // len(self.numbers)
-            its = slice(number * degree, (number + 1) * degree)
+            its = self._rows_of(number)
             of_number = F.linear(h, self.smooth.weight[its], self.smooth.bias[its])
             logits = logits + of_number @ self.polynomials[its, part]
         if self.copula is None:

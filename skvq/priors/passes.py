@@ -101,6 +101,8 @@ class OrderlessObjective(Objective):
         return {"loss": orderless_loss(self.module, batch, known, self._evaluated_terms(batch, known))}
 
     def _evaluated_terms(self, rows, known):
+        if self.module.copula is None:
+            return None
         if self._last is None or not torch.equal(self._last[0], rows):
             self._last = rows, known_terms(self.module, rows, known)
         return self._last[1]

@@ -287,7 +287,7 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
         return Budget(epochs, batch_size, rate, bfloat16_pays=True)
     n_steps, batch_size, rate = (750, 64, 2e-3) if n_rows < 10_000 else (4_000, 256, 1e-3)
     steps_of_epoch = math.ceil(n_rows / batch_size)
-    few_epochs, rate = (FEW_EPOCHS_OF_A_NETWORK, OF_FEW_ROWS) if few_rows else (None, rate)
+    few_epochs, rate = FEW_EPOCHS_OF_A_NETWORK, OF_FEW_ROWS if few_rows else rate
     if n_rows < FEWEST_ROWS_FOR_A_NETWORK:
         few_epochs, (n_steps, rate) = FEW_EPOCHS, OF_RESIDUAL_CODES if kind == "residual" else OF_OTHER_CODES
     return Budget(
