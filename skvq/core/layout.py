@@ -677,13 +677,14 @@ class RowLayout:
 def is_table(estimator, X):
     """Return whether X is laid out column by column: frames, objects, strings, missing cells, chosen categories.
 
-    Images, series, sparse matrices, arrays of numbers and what comes in chunks are rows of numbers.
+    Images, series, sparse matrices, frames that are one (all columns sparse, with zeros left out), arrays of numbers and
+    what comes in chunks are rows of numbers.
     """
     has_shape = estimator.image_shape is not None or estimator.series_shape is not None
     if has_shape or sparse.issparse(X) or gives_chunks(X):
         return False
     if _is_frame(X):
-        return not any(str(dtype).startswith("Sparse") for dtype in X.dtypes)
+        return not all(str(dtype).startswith("Sparse") and dtype.fill_value == 0 for dtype in X.dtypes)
     array = np.asarray(as_array(X))
     if array.ndim != 2 or array.size == 0:
         return False

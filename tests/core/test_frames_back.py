@@ -176,3 +176,18 @@ def test_names_that_polars_cannot_have_are_refused_in_a_file(names):
     Frame("pandas", names).check()
     with pytest.raises(ValueError, match="_frame_names of polars"):
         Frame("polars", names).check()
+
+
+def test_a_frame_with_some_sparse_columns_comes_back_with_them():
+    X = pd.DataFrame({"word": list("ab") * 20, "count": pd.arrays.SparseArray(RANDOM.poisson(0.5, 40))})
+    model = AutoEncoderTransformer(2, **SMALL).fit(X)
+    back = model.inverse_transform(model.transform(X))
+    pd.testing.assert_series_equal(back.dtypes, X.dtypes)
+
+
+def test_a_frame_of_sparse_columns_with_missing_cells_comes_back_with_them():
+    X = pd.DataFrame(np.where(RANDOM.random((40, 2)) < 0.5, np.nan, 1.5 + RANDOM.normal(size=(40, 2))))
+    X = X.astype(pd.SparseDtype(float, np.nan))
+    pd.testing.assert_series_equal(
+        AutoEncoderTransformer(2, **SMALL).fit(X).inverse_transform(np.ones((3, 2))).dtypes, X.dtypes
+    )

@@ -213,6 +213,8 @@ def _as_time(value, column):
     if isinstance(value, (bool, int, float, np.number)) and not isinstance(value, np.timedelta64):
         raise TypeError("it is a number")
     if getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0) or _has_nanoseconds(value):
+        if column.unit != "ns":
+            raise ValueError(f"it has nanoseconds, and fit counts the column in {column.unit}: round it to these")
         raise ValueError("it has nanoseconds, which a dict does not keep; pass given as a data frame")
     if column.kind == "duration":
         if isinstance(value, str):

@@ -107,6 +107,8 @@ def read(series, where):
         _check_exact(series, where)
         return _numbers("real", series.dtype.name, series.astype(np.float64), where)
     dtype, name = series.dtype, str(series.dtype)
+    if name.startswith("Sparse"):
+        series = series.sparse.to_dense()
     if name.startswith("datetime64") and hasattr(dtype, "tz"):
         series = series.dt.tz_convert("UTC")  # narwhals knows few names of time zones
     column = nw.from_native(series, series_only=True)
@@ -267,7 +269,14 @@ def _read_objects(values, dtype, where, levels=None):
     numbers_[~missing] = [float(value) for value in seen]
     if kind == "boolean":
         return Observed("boolean", dtype, numbers_, missing)
+    if seen and all(isinstance(value, decimal.Decimal) for value in seen):
+        dtype = f"{dtype} (decimal {_n_decimals(seen)})"
     return _numbers(kind, dtype, numbers_, where)
+
+
+def _n_decimals(seen):
+    """Return the most decimals that Python's decimal numbers are written with."""
+    return max((-value.as_tuple().exponent for value in seen if value.is_finite()), default=0)
 
 
 def _kind_of_type(kind):

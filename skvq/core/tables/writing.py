@@ -1,5 +1,6 @@
 """Make one column of a frame or an array from its cells, in the dtype that `fit` saw."""
 
+import decimal
 import re
 
 import narwhals as nw
@@ -9,6 +10,7 @@ from .dtypes import dtype_of
 
 MISSING_TIME = np.iinfo(np.int64).min
 INTEGERS = re.compile(r"(?i)(u?int)(8|16|32|64)\b")
+DECIMALS = re.compile(r"(?i)object \(decimal (\d+)\)")
 ARGUMENT = re.compile(r"(\w+)=('[^']*'|[^,)]+)")
 
 
@@ -20,9 +22,11 @@ def as_array(values, dtype):
     values : ndarray
         float64, an object array of labels, or dates or durations of numpy; None, NaN or NaT for missing cells.
     dtype : str
-        "object" with None for missing cells, "object (date)" and "object (datetime)" with Python's dates, "str", or a
-        dtype of numbers.
+        "object" with None for missing cells, "object (date)" and "object (datetime)" with Python's dates, "object
+        (decimal 2)" with its decimal numbers, "str", or a dtype of numbers.
     """
+    if found := DECIMALS.fullmatch(dtype):
+        return _decimal_numbers(values, int(found[1]))
     if values.dtype.kind in "mM":
         exact = values.astype("datetime64[D]") if dtype.lower() == "object (date)" else values
         objects = np.empty(len(values), dtype=object)
@@ -31,6 +35,13 @@ def as_array(values, dtype):
     if dtype == "str" and not any(value is None for value in values):
         return values.astype(str)
     return values
+
+
+def _decimal_numbers(values, n_decimals):
+    """Return numbers as objects: Python's decimal numbers of so many decimals, None for missing cells."""
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = [None if value != value else decimal.Decimal(f"{value:.{n_decimals}f}") for value in values.tolist()]
+    return objects
 
 
 def as_categories(cells, levels, level_dtype, ordered):

@@ -30,6 +30,9 @@ def pandas_columns():
         "decimal[pyarrow]": pd.Series(
             [decimal.Decimal("1.50"), None, decimal.Decimal("2.25")], dtype=pd.ArrowDtype(pa.decimal128(10, 2))
         ),
+        "sparse integers": pd.Series(pd.arrays.SparseArray([0, 3, 0])),
+        "sparse floats": pd.Series(pd.arrays.SparseArray([np.nan, 1.5, 2.25])),
+        "sparse booleans": pd.Series(pd.arrays.SparseArray([False, True, False])),
         "bool": pd.Series([True, False, False]),
         "boolean": pd.Series([True, None, False], dtype="boolean"),
         "bool[pyarrow]": pd.Series([True, None, False], dtype="bool[pyarrow]"),
@@ -43,6 +46,7 @@ def pandas_columns():
         "objects": pd.Series(["b", None, "a"], dtype=object),
         "object booleans": pd.Series([True, None, False], dtype=object),
         "object integers": pd.Series([4, 5, 6], dtype=object),
+        "object decimals": pd.Series([decimal.Decimal("1.50"), None, decimal.Decimal("-2.25")], dtype=object),
         "object dates": pd.Series([DAY, None, LATER], dtype=object),
         "object times": pd.Series([NOON, None, NIGHT], dtype=object),
         "category": pd.Series(pd.Categorical(["b", None, "a"])),
