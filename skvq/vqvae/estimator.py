@@ -115,8 +115,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         position, each for a part of its vector. :class:`FiniteScalarCodes`: every dimension is rounded to one of a few
         levels; nothing is learned. "auto": "vector" for images, "residual" for tables. Where images are aligned and are
         a hundred or more for each code (25,600 for 256 codes), it gives each position a codebook of its own,
-        ``VectorCodes(shared_codebook=False)``. The parameters of an instance are reached as ``quantizer__beam_size``
-        and so on.
+        ``VectorCodes(shared_codebook=False)``. The codes of tables of 500 rows to eight rows for each code may start
+        as those of parts of the columns, and their prefixes then know only these. The parameters of an instance are
+        reached as ``quantizer__beam_size`` and so on.
     codebook_weight : float, default=1.0
         Weight of ||sg[z] - z_q||², which moves the codebook to the encoder's vectors (β in some texts). With a
         weight of 2 a batch moves the codebook as far as two batches do; 0 leaves it at its start (with a
@@ -957,8 +958,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.network_ = self._arranged.network
 
     def _start(self, architecture, rows, generator):
-        weight = plain(self.codebook_weight)
-        return start_from_data(architecture, rows, generator, codebook_weight=weight, warn=not is_auto(self.n_codes))
+        weight, in_parts = plain(self.codebook_weight), is_auto(self.quantizer)
+        warn = not is_auto(self.n_codes)
+        return start_from_data(architecture, rows, generator, codebook_weight=weight, in_parts=in_parts, warn=warn)
 
     def _objective(self, start, generator, *, augments):
         automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]

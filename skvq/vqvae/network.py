@@ -135,7 +135,7 @@ def build_vqvae(architecture, generator):
     return VQVAE(encoder, codes.build(generator), decoder, n_positions=codes.side_by_side)
 
 
-def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn):
+def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_parts=False, warn):
     """Build the network with its linear paths at the principal components and its codebooks at k-means centres.
 
     Parameters
@@ -148,6 +148,9 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
         Draws weights, sample and cluster starts.
     codebook_weight : float, default=1.0
         How far a batch will move the codebook in training.
+    in_parts : bool, default=False
+        Whether residual codes of whole rows may start as codes of parts of the columns, where that leaves less of
+        held-out rows. Their first stages then say little about the row as a whole.
     warn : bool
         Whether to say so if there are fewer different vectors than codes.
 
@@ -172,7 +175,10 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, warn)
         z = encoded_sample(encoder, rows, n_rows, generator)
     codes = within_data(codes, z, warn=warn)
     quantizer = codes.build(generator, codebook_weight)
-    quantizer.start_from(z, functools.partial(cluster, generator=generator))
+    directions = {}
+    if in_parts and codes.adds_up_to_rows and not architecture.is_convolutional:
+        directions["directions"] = ends[0].linear.weight.detach().cpu()
+    quantizer.start_from(z, functools.partial(cluster, generator=generator), **directions)
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
     notes = (
         {}

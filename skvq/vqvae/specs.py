@@ -172,6 +172,11 @@ class CodeSpec(ABC):
         """Number of positions where the module has several codes for each of them, None where it has one."""
         return None
 
+    @property
+    def adds_up_to_rows(self):
+        """Whether several codes stand for one vector of the whole row, which is the sum of theirs."""
+        return False
+
     def starts_at_its_best(self, n_rows):
         """Return whether so few rows for the codes make training useless."""
         return False
@@ -297,6 +302,11 @@ class ResidualSpec(SeveralCodesSpec):
     def decodable_widths(self):
         """How many codes of a row can be decoded: those of any number of stages."""
         return tuple(range(self.n_positions, self.codes_per_row + 1, self.n_positions))
+
+    @property
+    def adds_up_to_rows(self):
+        """See :attr:`CodeSpec.adds_up_to_rows`."""
+        return self.n_positions == 1
 
     def starts_at_its_best(self, n_rows):
         """Return whether so few rows for the codes of a table make training useless."""

@@ -127,3 +127,19 @@ def test_few_wide_rows_stay_near_their_start():
     assert score(64) > score(64, learning_rate_init=1e-9, max_iter=1) - 0.002
     assert score(64) > score(64, learning_rate_init=5e-3, max_iter=3) + 0.005
     assert score(16) > score(16, learning_rate_init=5e-3, max_iter=100) + 0.02
+
+
+def test_answers_of_a_survey_get_codes_of_parts_of_the_columns_unless_residual_codes_are_asked_for():
+    random = np.random.default_rng(0)
+    traits = np.repeat(random.normal(size=(1200, 4)), 3, axis=1)
+    X = (1.5 * traits + 0.7 * random.normal(size=(1200, 12))).round().clip(-3, 3)
+    training, test = X[:800], X[800:]
+    options = {"hidden_layer_sizes": (), "max_iter": 2, "prior": None, "random_state": 0}
+    found, residual = (
+        VQVAETransformer(256, 4, quantizer=quantizer, **options).fit(training) for quantizer in ("auto", "residual")
+    )
+    assert 1 - found.score(test) < 0.7 * (1 - residual.score(test))
+    of_first = found.inverse_transform(found.transform(test)[:, :1])
+    assert of_first[:, :3].std(axis=0).min() > 0.5
+    assert of_first[:, 6:].std(axis=0).max() < 0.2
+    assert (residual.inverse_transform(residual.transform(test)[:, :1]).std(axis=0) > 0.3).all()

@@ -129,13 +129,14 @@ class ResidualQuantizer(Quantizer):
         return sum(stage.revive(vectors, generator) for stage, vectors in zip(self.quantizers, seen))
 
     @torch.no_grad()
-    def start_from(self, z: torch.Tensor, cluster: Cluster) -> None:
+    def start_from(self, z: torch.Tensor, cluster: Cluster, directions: torch.Tensor | None = None) -> None:
         """Set each stage's codebook from what the stages before it leave of a sample z (b, m, d).
 
-        See :mod:`~skvq.nn.quantizers.residual_start` for how.
+        Where z (b, 1, d) stands for rows whose columns have the `directions` (d, n_columns), stages may start as codes
+        of parts of the columns. See :mod:`~skvq.nn.quantizers.residual_start` for how.
         """
-        vectors = self.quantizers[0].grouped(z)
-        codebooks = start_codebooks(vectors, self.n_stages, self.n_codes, cluster, min(self.beam_size, _TRAINING_BEAM))
+        vectors, beam_size = self.quantizers[0].grouped(z), min(self.beam_size, _TRAINING_BEAM)
+        codebooks = start_codebooks(vectors, self.n_stages, self.n_codes, cluster, beam_size, directions)
         for stage, codebook in zip(self.quantizers, codebooks):
             stage.set_codebook(codebook)
 

@@ -9,10 +9,16 @@ variance is, departing from there, a centre's own squared length, so that a code
 keeps its place. It helps where new vectors are near no code, in many dimensions, and does harm where the stages to come
 make up for what a code lacks; so held-out vectors choose.
 
+Codes of whole rows may start in another way yet: each stage at the clusters of some of the columns, as in product
+quantisation [2]_, which leaves the other columns to the other stages. Such codebooks learn from every row without
+regard to what other stages make of it, so they overfit least, and where columns have few values, as the answers of a
+survey have, they hit them exactly. Training and search go on from there as for any residual codes.
+
 References
 ----------
 .. [1] B. Efron, C. Morris, "Stein's Estimation Rule and Its Competitors - An Empirical Bayes Approach", JASA 68(341),
    1973.
+.. [2] H. Jégou, M. Douze, C. Schmid, "Product Quantization for Nearest Neighbor Search", IEEE TPAMI 33(1), 2011.
 """
 
 from __future__ import annotations
@@ -39,13 +45,19 @@ _HELD_OUT = 5
 
 
 def start_codebooks(
-    z: torch.Tensor, n_stages: int, n_codes: int, cluster: Cluster, beam_size: int
+    z: torch.Tensor,
+    n_stages: int,
+    n_codes: int,
+    cluster: Cluster,
+    beam_size: int,
+    directions: torch.Tensor | None = None,
 ) -> list[torch.Tensor]:
     """Return a codebook (g, n_codes, d) for each stage, from a sample z (n, g, d).
 
     Where there are few vectors for a code, stages learn from the best eight prefixes of a vector alone; and four fifths
-    of the vectors start codebooks with shrunken centres and without, of which the way that leaves less of the others is
-    taken for all.
+    of the vectors start codebooks in several ways, of which the one that leaves least of the others is taken for all:
+    with shrunken centres, without, and, given the `directions` (d, n_columns) of the columns of the rows that z (n, 1,
+    d) stands for, as codes of parts of the columns.
     """
 
     def start(vectors: torch.Tensor, n_prefixes: int, shrink: bool) -> list[torch.Tensor]:
@@ -53,11 +65,24 @@ def start_codebooks(
 
     if not _ENOUGH_TO_CHOOSE <= len(z) < _FEW_VECTORS_PER_CODE * n_codes:
         return start(z, beam_size, False)
+    ways = [lambda vectors, shrink=shrink: start(vectors, _FEW_PREFIXES, shrink) for shrink in (False, True)]
+    if directions is not None and n_stages <= directions.shape[1]:
+        ways.append(lambda vectors: codebooks_of_parts(vectors, directions, n_stages, n_codes, cluster))
     order = torch.randperm(len(z), generator=default_generator()).to(z.device)
     n_held_out = len(z) // _HELD_OUT
     held_out, rest = z[order[:n_held_out]], z[order[n_held_out:]]
-    kept, shrunk = (squared_error(held_out, start(rest, _FEW_PREFIXES, way), beam_size) for way in (False, True))
-    return start(z, _FEW_PREFIXES, shrunk < kept)
+    return min(ways, key=lambda way: squared_error(held_out, way(rest), beam_size))(z)
+
+
+def codebooks_of_parts(
+    z: torch.Tensor, directions: torch.Tensor, n_stages: int, n_codes: int, cluster: Cluster
+) -> list[torch.Tensor]:
+    """Return a codebook (1, n_codes, d) for each stage: of neighbouring columns of the rows that z (n, 1, d) stands for.
+
+    `directions` (d, n_columns) are those of the columns, with orthonormal rows; there are `n_stages` columns at least.
+    """
+    parts = directions.tensor_split(n_stages, dim=1)
+    return [cluster(z @ part, n_codes) @ part.T for part in parts]
 
 
 def stages_from(

@@ -5,7 +5,13 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from skvq.nn.quantizers.residual_start import shrunken, squared_error, stages_from, start_codebooks
+from skvq.nn.quantizers.residual_start import (
+    codebooks_of_parts,
+    shrunken,
+    squared_error,
+    stages_from,
+    start_codebooks,
+)
 
 
 def normal(*shape, seed=0):
@@ -92,3 +98,44 @@ def test_many_vectors_a_code_or_few_in_all_are_never_shrunken(monkeypatch):
     assert len(start_codebooks(normal(499, 1, 3), 2, 256, cluster, 4)) == 2
     with pytest.raises(AssertionError, match="shrunken"):
         start_codebooks(normal(600, 1, 3), 2, 76, cluster, 4)
+
+
+def answers(n):
+    """Twelve answers from -2.5 to 2.5, three to a trait, none of which says anything of another trait: (n, 1, 12)."""
+    generator = torch.Generator().manual_seed(1)
+    trait = torch.randn(n, 4, 1, generator=generator)
+    found = (1.5 * trait + 0.7 * torch.randn(n, 4, 3, generator=generator)).round().clamp(-3, 3)
+    return (found - found.mean(dim=0)).flatten(1)[:, None]
+
+
+def rotation(d):
+    return torch.linalg.qr(normal(d, d, seed=3)).Q
+
+
+def test_codebooks_of_parts_are_the_centres_of_neighbouring_columns():
+    x, directions = answers(600), rotation(12)
+    codebooks = codebooks_of_parts(x @ directions.T, directions, 5, 16, lambda vectors, n: vectors[:n].transpose(0, 1))
+    for part, codebook in zip([(0, 3), (3, 6), (6, 8), (8, 10), (10, 12)], codebooks):
+        expected = torch.zeros(1, 16, 12)
+        expected[0, :, slice(*part)] = x[:16, 0, slice(*part)]
+        torch.testing.assert_close(codebook @ directions, expected, rtol=1e-5, atol=1e-5)  # back among the columns
+
+
+def test_columns_of_few_values_are_served_by_codes_of_parts_of_them():
+    x, directions = answers(1500), rotation(12)
+    z, new = (part @ directions.T for part in (x[:1000], x[1000:]))
+    usual, found = (start_codebooks(z, 4, 256, cluster, 16, of_rows) for of_rows in (None, directions))
+    assert squared_error(new, found, 16) < 0.6 * squared_error(new, usual, 16)
+
+
+def test_rows_that_are_one_whole_are_not_cut_into_parts():
+    z, _ = digits()
+    usual, found = (start_codebooks(z, 2, 256, cluster, 16, of_rows) for of_rows in (None, torch.eye(64)))
+    torch.testing.assert_close(found, usual)
+
+
+def test_fewer_columns_than_stages_are_not_cut_into_parts():
+    z = normal(600, 1, 3)
+    torch.testing.assert_close(
+        start_codebooks(z, 4, 80, cluster, 4, torch.eye(3)), start_codebooks(z, 4, 80, cluster, 4)
+    )
