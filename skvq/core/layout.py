@@ -677,8 +677,8 @@ class RowLayout:
 def is_table(estimator, X):
     """Return whether X is laid out column by column: frames, objects, strings, missing cells, chosen categories.
 
-    Images, series, sparse matrices, frames that are one (all columns sparse, with zeros left out), arrays of numbers and
-    what comes in chunks are rows of numbers.
+    Images, series, sparse matrices, frames that are such (all columns sparse, with zeros left out), arrays of numbers
+    and what comes in chunks are rows of numbers.
     """
     has_shape = estimator.image_shape is not None or estimator.series_shape is not None
     if has_shape or sparse.issparse(X) or gives_chunks(X):

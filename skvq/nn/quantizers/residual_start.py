@@ -60,24 +60,29 @@ def start_codebooks(
     d) stands for, as codes of parts of the columns.
     """
 
-    def start(vectors: torch.Tensor, n_prefixes: int, shrink: bool) -> list[torch.Tensor]:
+    def stages(vectors: torch.Tensor, n_prefixes: int, shrink: bool) -> list[torch.Tensor]:
         return stages_from(vectors, n_stages, n_codes, cluster, beam_size, n_prefixes=n_prefixes, shrink=shrink)
 
+    def start(vectors: torch.Tensor, way: str) -> list[torch.Tensor]:
+        if way == "parts" and directions is not None:
+            return codebooks_of_parts(vectors, directions, n_stages, n_codes, cluster)
+        return stages(vectors, _FEW_PREFIXES, way == "shrunken")
+
     if not _ENOUGH_TO_CHOOSE <= len(z) < _FEW_VECTORS_PER_CODE * n_codes:
-        return start(z, beam_size, False)
-    ways = [lambda vectors, shrink=shrink: start(vectors, _FEW_PREFIXES, shrink) for shrink in (False, True)]
+        return stages(z, beam_size, False)
+    ways = ["as they are", "shrunken"]
     if directions is not None and n_stages <= directions.shape[1]:
-        ways.append(lambda vectors: codebooks_of_parts(vectors, directions, n_stages, n_codes, cluster))
+        ways.append("parts")
     order = torch.randperm(len(z), generator=default_generator()).to(z.device)
     n_held_out = len(z) // _HELD_OUT
     held_out, rest = z[order[:n_held_out]], z[order[n_held_out:]]
-    return min(ways, key=lambda way: squared_error(held_out, way(rest), beam_size))(z)
+    return start(z, min(ways, key=lambda way: squared_error(held_out, start(rest, way), beam_size)))
 
 
 def codebooks_of_parts(
     z: torch.Tensor, directions: torch.Tensor, n_stages: int, n_codes: int, cluster: Cluster
 ) -> list[torch.Tensor]:
-    """Return a codebook (1, n_codes, d) for each stage: of neighbouring columns of the rows that z (n, 1, d) stands for.
+    """Return a codebook (1, n_codes, d) for each stage: of neighbouring columns of the rows behind z (n, 1, d).
 
     `directions` (d, n_columns) are those of the columns, with orthonormal rows; there are `n_stages` columns at least.
     """
