@@ -958,9 +958,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.network_ = self._arranged.network
 
     def _start(self, architecture, rows, generator):
-        weight, in_parts = plain(self.codebook_weight), is_auto(self.quantizer)
-        warn = not is_auto(self.n_codes)
-        return start_from_data(architecture, rows, generator, codebook_weight=weight, in_parts=in_parts, warn=warn)
+        options = {"in_parts": is_auto(self.quantizer), "warn": not is_auto(self.n_codes)}
+        return start_from_data(architecture, rows, generator, codebook_weight=plain(self.codebook_weight), **options)
 
     def _objective(self, start, generator, *, augments):
         automatic_noise = 0.0 if start.architecture.is_convolutional else start.notes["error"]

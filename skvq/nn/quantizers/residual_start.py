@@ -42,6 +42,9 @@ _FEW_PREFIXES = 8
 _FEW_VECTORS_PER_CODE, _ENOUGH_TO_CHOOSE = 8, 500
 # One in so many is held out.
 _HELD_OUT = 5
+# Codes of parts must leave less than this share of what the others leave. Training takes more off the others: of
+# 2,000 rows of 16 independent normal columns eight codes of parts leave 0.93 as much at the start, and more at the end.
+_PARTS_SHARE = 0.9
 
 
 def start_codebooks(
@@ -76,7 +79,10 @@ def start_codebooks(
     order = torch.randperm(len(z), generator=default_generator()).to(z.device)
     n_held_out = len(z) // _HELD_OUT
     held_out, rest = z[order[:n_held_out]], z[order[n_held_out:]]
-    return start(z, min(ways, key=lambda way: squared_error(held_out, start(rest, way), beam_size)))
+    errors = {way: squared_error(held_out, start(rest, way), beam_size) for way in ways}
+    if "parts" in errors:
+        errors["parts"] /= _PARTS_SHARE
+    return start(z, min(errors, key=errors.__getitem__))
 
 
 def codebooks_of_parts(
