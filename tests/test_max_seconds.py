@@ -202,3 +202,50 @@ def test_rows_seen_in_part_of_an_epoch_are_counted(ticks):
 def test_seconds_are_positive(wrong):
     with pytest.raises(ValueError, match="max_seconds"):
         AutoEncoderTransformer(2, max_seconds=wrong).fit(DIGITS)
+
+
+def test_a_short_limit_looks_at_fewer_rows_before_and_after_training():
+    X = np.random.default_rng(0).normal(size=(5_000, 12))
+    options = {"hidden_layer_sizes": (), "max_iter": 1, "prior": None, "random_state": 0}
+    model = VQVAETransformer(64, 4, max_seconds=1e-3, **options)
+    with pytest.warns(UserWarning, match="max_seconds"):
+        model.fit(X)
+    assert model.code_counts_.sum() == 4 * 256
+    assert VQVAETransformer(64, 4, max_seconds=1e3, **options).fit(X).code_counts_.sum() == 4 * 5_000
+
+
+def test_a_limit_that_is_long_enough_gives_the_same_start():
+    X = np.random.default_rng(0).normal(size=(3_000, 6))
+    options = {"max_iter": 1, "learning_rate_init": 1e-12, "prior": None, "random_state": 0}
+    limited, free = (VQVAETransformer(64, 4, max_seconds=seconds, **options).fit(X) for seconds in (1e3, None))
+    np.testing.assert_array_equal(limited.codebook_, free.codebook_)
+
+
+@pytest.mark.parametrize("kind", ["table", "series", "tiny images"])
+def test_a_limit_that_is_too_short_for_a_choice_takes_the_usual_arrangement(kind, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("compared")
+
+    monkeypatch.setattr("skvq.vqvae.arrangement._held_out_error", refuse)
+    X = np.random.default_rng(0).normal(size=(600, 64))
+    options = {
+        "table": {"max_bits": 16},
+        "series": {"series_shape": (64,)},
+        "tiny images": {"image_shape": (8, 8)},
+    }[kind]
+    if kind == "tiny images":
+        X = X + 3 * np.random.default_rng(1).normal(size=64)  # aligned
+    model = VQVAETransformer(prior=None, max_seconds=1.0, random_state=0, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert model.fit(X).network_ == ("dense" if kind == "table" else "convolutional")
+    with pytest.raises(AssertionError, match="compared"):
+        model.set_params(max_seconds=100.0).fit(X)
+
+
+def test_held_out_images_that_there_is_no_time_to_encode_are_encoded_for_the_prior():
+    X = np.random.default_rng(0).normal(size=(700, 6, 6))
+    model = VQVAETransformer(8, (2, 2), channels=8, n_blocks=0, prior="pixelcnn", max_seconds=1e-3, random_state=0)
+    with pytest.warns(UserWarning, match="max_seconds"):
+        model.fit(X[:300], X_val=X[300:])
+    assert model.sample(2, random_state=0).shape == (2, 6, 6)

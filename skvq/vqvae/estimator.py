@@ -216,7 +216,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Seconds that `fit` may take, prior included: the autoencoder gets 60 % of them, the prior all that are left.
         Where `max_iter` epochs would take longer, the learning rate falls over this time in place of theirs, and
         training ends by it, in the middle of an epoch if need be; the result then depends on how fast the machine is.
-        What comes before the first step, such as the start of the codebooks, is never cut short. None is no limit.
+        What comes before the first step, such as the start of the codebooks, is never cut short, but looks at fewer
+        rows; and of more than 33 rows a second no arrangement of codes is chosen, as with "auto". None is no limit.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
         same bits; when `fit` is done, it deletes the file. A prior has a file of its own beside it, with ".prior" at
@@ -958,7 +959,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         self.network_ = self._arranged.network
 
     def _start(self, architecture, rows, generator):
-        options = {"in_parts": is_auto(self.quantizer), "warn": not is_auto(self.n_codes)}
+        options = {"in_parts": is_auto(self.quantizer), "seconds": self.max_seconds, "warn": not is_auto(self.n_codes)}
         return start_from_data(architecture, rows, generator, codebook_weight=plain(self.codebook_weight), **options)
 
     def _objective(self, start, generator, *, augments):

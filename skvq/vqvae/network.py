@@ -51,6 +51,11 @@ COUNTED_ROWS = 2**16
 # Rows that the principal components are taken from. They have no more than so many values, so that the memory of the
 # start is bounded; of a table whole rows are decomposed, so there are at least so many of them.
 START_ROWS, TABLE_VALUES, LEAST_TABLE_ROWS, IMAGE_VALUES, LEAST_IMAGES = 4096, 1_000_000, 1024, 10_000_000, 16
+# Under a limit of time the start is made from no more than so many rows, or so many for each second, whichever is more;
+# its error is taken from a quarter of them. Codes are counted of as many rows as there is time for, but of so many.
+LEAST_ROWS_IN_TIME, ROWS_IN_A_SECOND, LEAST_COUNTED = 2_048, 200, 256
+# Rows that tell how long it takes to count.
+TIMED_ROWS = 16
 # Vectors that are clustered, per code; with many codes fewer, but no less than `LEAST_PER_CODE`.
 VECTORS_PER_CODE, MANY_VECTORS, LEAST_PER_CODE = 128, 2**18, 32
 # Largest number of codes that scikit-learn clusters (`benchmarks/codebook_starts.py`).
@@ -135,7 +140,7 @@ def build_vqvae(architecture, generator):
     return VQVAE(encoder, codes.build(generator), decoder, n_positions=codes.side_by_side)
 
 
-def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_parts=False, warn):
+def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_parts=False, seconds=None, warn):
     """Build the network with its linear paths at the principal components and its codebooks at k-means centres.
 
     Parameters
@@ -151,6 +156,8 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_pa
     in_parts : bool, default=False
         Whether residual codes of whole rows may start as codes of parts of the columns, where that leaves less of
         held-out rows. Their first stages then say little about the row as a whole.
+    seconds : float, default=None
+        That the whole fit may take: of less time fewer rows are looked at. None is no limit.
     warn : bool
         Whether to say so if there are fewer different vectors than codes.
 
@@ -161,7 +168,8 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_pa
         on standardised values.
     """
     encoder, decoder = build_ends(architecture, generator)
-    sample = start_sample(rows, generator)
+    most = len(rows) if seconds is None else max(LEAST_ROWS_IN_TIME, int(ROWS_IN_A_SECOND * seconds))
+    sample = start_sample(rows, generator)[:most]
     codes = architecture.codes
     if architecture.is_convolutional:
         images.start_from_pca(encoder, decoder, sample.cpu())
@@ -170,7 +178,7 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_pa
         tables.start_from_pca(*ends, sample.flatten(1), math.log2(codes.n_codes), n_parts=codes.splits)
     encoder.to(rows.device), decoder.to(rows.device)
     positions_per_codebook = codes.n_positions // codes.n_groups
-    n_rows = math.ceil(sample_size(codes.n_codes) / positions_per_codebook)
+    n_rows = min(most, math.ceil(sample_size(codes.n_codes) / positions_per_codebook))
     with linear_alone(encoder):
         z = encoded_sample(encoder, rows, n_rows, generator)
     codes = within_data(codes, z, warn=warn)
@@ -180,11 +188,10 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_pa
         directions["directions"] = ends[0].linear.weight.detach().cpu()
     quantizer.start_from(z, functools.partial(cluster, generator=generator), **directions)
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
-    notes = (
-        {}
-        if architecture.is_convolutional
-        else {"error": math.sqrt(squared_error_of_start(module, sample.split(256)) / sample.numel())}
-    )
+    notes = {}
+    if not architecture.is_convolutional:
+        judged = sample if seconds is None else sample[: max(1, most // 4)]
+        notes["error"] = math.sqrt(squared_error_of_start(module, judged.split(256)) / judged.numel())
     return Start(module, replace(architecture, codes=codes), notes)
 
 
@@ -259,13 +266,14 @@ def trainable_again(start, codebook_weight, error):
 def look_at_codes(fitting):
     """Return the fitted attributes that tell of the codes of the rows of a Fitting, a dict; its notes keep these codes.
 
-    Of more than `COUNTED_ROWS` rows, so many evenly spaced ones are counted. `noise_variance_`, the mean squared error
-    of their values, is that of held-out rows where there are some, else of `JUDGED_ROWS` rows at most; it is not 0,
-    which would make likelihoods infinite. No row is encoded twice.
+    Of more than `COUNTED_ROWS` rows, or than a limit leaves time for, so many evenly spaced ones are counted.
+    `noise_variance_`, the mean squared error of their values, is that of held-out rows where there are some, else of
+    `JUDGED_ROWS` rows at most; it is not 0, which would make likelihoods infinite. No row is encoded twice.
     """
     network, all_rows, spec = fitting.module, fitting.rows.unrestricted(), fitting.architecture.codes
-    counted = all_rows.spread(COUNTED_ROWS)
-    judged = counted.spread(JUDGED_ROWS) if fitting.held_out is None else fitting.held_out
+    most = _rows_in_time(fitting, all_rows)
+    counted = all_rows.spread(min(COUNTED_ROWS, most))
+    judged = counted.spread(JUDGED_ROWS) if fitting.held_out is None else fitting.held_out.spread(most)
     codes = known = None
     if judged is not counted:
         codes = inference.encode(network, counted, spec.codes_per_row, CODE_DTYPE)
@@ -278,6 +286,17 @@ def look_at_codes(fitting):
         "noise_variance_": max(float(squared_error.mean()) / math.prod(all_rows.shape), smallest),
         **use_of_codes(spec, network.quantizer, codes),
     }
+
+
+def _rows_in_time(fitting, rows):
+    """Return how many rows can be encoded in the time that is left of a Fitting's limit: all of them without one."""
+    limit = fitting.limit
+    if limit is None or limit.seconds is None:
+        return len(rows)
+    timed, began = rows.spread(TIMED_ROWS), limit.gone()
+    inference.encode(fitting.module, timed, fitting.architecture.codes.codes_per_row, CODE_DTYPE)
+    seconds = max(limit.gone() - began, 1e-9) / len(timed)
+    return max(LEAST_COUNTED, int(max(0.0, limit.seconds - limit.gone()) / seconds))
 
 
 def codes_among(codes, counted, judged):
@@ -300,6 +319,8 @@ def codes_of_rows(fitting, X_val) -> tuple[np.ndarray, np.ndarray | None]:
     """
     known, all_rows = fitting.notes["codes"], fitting.rows.unrestricted()
     of_held_out = None if X_val is None else fitting.notes["codes_of_judged"]
+    if of_held_out is not None and len(of_held_out) < len(fitting.held_out):  # for which there was no time
+        of_held_out = inference.encode(fitting.module, fitting.held_out, known.shape[1], CODE_DTYPE)
     if len(known) == len(all_rows):
         return known, of_held_out
     codes = np.empty((len(all_rows), known.shape[1]), dtype=known.dtype)
