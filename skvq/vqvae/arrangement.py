@@ -215,6 +215,6 @@ def _is_time_to_choose(estimator, rows):
 def _held_out_error(estimator, network, training, held_out, generator, width=None):
     """Return the squared error, summed over held-out rows, of a network that was started on training rows."""
     architecture = plan(estimator, training.shape, len(training), training.n_columns, network, width)
-    in_parts = is_auto(estimator.quantizer)
-    module = start_from_data(architecture, training, generator, in_parts=in_parts, warn=False).module
+    options = {"in_parts": is_auto(estimator.quantizer), "takes_error": False, "warn": False}
+    module = start_from_data(architecture, training, generator, **options).module
     return squared_error_of_start(module, held_out.in_order(held_out.pass_size))

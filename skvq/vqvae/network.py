@@ -140,7 +140,9 @@ def build_vqvae(architecture, generator):
     return VQVAE(encoder, codes.build(generator), decoder, n_positions=codes.side_by_side)
 
 
-def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_parts=False, seconds=None, warn):
+def start_from_data(
+    architecture, rows, generator, *, codebook_weight=1.0, in_parts=False, seconds=None, takes_error=True, warn
+):
     """Build the network with its linear paths at the principal components and its codebooks at k-means centres.
 
     Parameters
@@ -158,14 +160,16 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_pa
         held-out rows. Their first stages then say little about the row as a whole.
     seconds : float, default=None
         That the whole fit may take: of less time fewer rows are looked at. None is no limit.
+    takes_error : bool, default=True
+        Whether the notes of a table have the error.
     warn : bool
         Whether to say so if there are fewer different vectors than codes.
 
     Returns
     -------
     Start
-        For a table its notes have ``error``, the root mean square of what this start leaves of the sample unexplained,
-        on standardised values.
+        For a table its notes may have ``error``, the root mean square of what this start leaves of the sample
+        unexplained, on standardised values.
     """
     encoder, decoder = build_ends(architecture, generator)
     most = len(rows) if seconds is None else max(LEAST_ROWS_IN_TIME, int(ROWS_IN_A_SECOND * seconds))
@@ -189,7 +193,7 @@ def start_from_data(architecture, rows, generator, *, codebook_weight=1.0, in_pa
     quantizer.start_from(z, functools.partial(cluster, generator=generator), **directions)
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
     notes = {}
-    if not architecture.is_convolutional:
+    if takes_error and not architecture.is_convolutional:
         judged = sample if seconds is None else sample[: max(1, most // 4)]
         notes["error"] = math.sqrt(squared_error_of_start(module, judged.split(256)) / judged.numel())
     return Start(module, replace(architecture, codes=codes), notes)
