@@ -41,8 +41,9 @@ MANY_ROWS = 1_000
 # Below this many training rows a network beside the linear path of a table overfits more than it learns.
 FEWEST_ROWS_FOR_A_NETWORK = 500
 NETWORK_SIZES = (256, 256)
-# Positions that a step of images takes, and the steps that they get at least, without and with augmentation.
-STEP_POSITIONS, LEAST_STEPS, AUGMENTED_STEPS = 1_568, 300, 2_000
+# Positions that a step of images takes, and the steps that they get at least; with augmentation so many for each image,
+# up to so many in all: more steps on a hundred images only overfit (`benchmarks/few_images.py`).
+STEP_POSITIONS, LEAST_STEPS, STEPS_OF_AN_IMAGE, AUGMENTED_STEPS = 1_568, 300, 8, 2_000
 # Epochs of a table that has few rows for its residual codes, without and with a network, and of images that have few
 # for codebooks of their own.
 FEW_EPOCHS, FEW_EPOCHS_OF_A_NETWORK, FEW_EPOCHS_OF_IMAGES = 3, 10, 1
@@ -262,17 +263,19 @@ def check_network(network, rows_are):
 def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, augments=False, n_positions=49):
     """Return the Budget where the parameters of training are "auto".
 
-    Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or 2,000 where
-    they are augmented; with `few_rows` for their codes one epoch. A step takes 1,568 positions, and from 8 to 32
-    images. A table gets 100 steps of 64 rows for residual codes and 300 for another `kind`, from 500 rows on, where it
-    has a network, 750, and from 10,000 rows on 4,000 steps of 256; with `few_rows` for its codes three epochs, and ten
-    where it has a network. Every tenfold of its rows beyond 20,000 adds half of these steps. Images get at least
-    one epoch.
+    Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or where they are
+    augmented eight steps for each image, up to 2,000; with `few_rows` for their codes one epoch. A step takes 1,568
+    positions, and from 8 to 32 images. A table gets 100 steps of 64 rows for residual codes and 300 for another `kind`,
+    from 500 rows on, where it has a network, 750, and from 10,000 rows on 4,000 steps of 256; with `few_rows` for its
+    codes three epochs, and ten where it has a network. Every tenfold of its rows beyond 20,000 adds half of these
+    steps. Images get at least one epoch.
 
     Examples
     --------
     >>> [automatic_training((28, 28, 1), n).max_iter for n in (30, 1_000, 60_000, 1_000_000)]
     [300, 20, 5, 1]
+    >>> [automatic_training((32, 32, 3), n, augments=True).max_iter for n in (30, 100, 1_000)]
+    [300, 200, 62]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
     [100, 33, 25, 100, 13.8055, 0.240584]
     >>> automatic_training((20,), 178, few_rows=True).max_iter
@@ -280,7 +283,7 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
     """
     if len(row_shape) == 3:
         batch_size = max(8, min(32, STEP_POSITIONS // n_positions))
-        least = AUGMENTED_STEPS if augments else LEAST_STEPS
+        least = max(LEAST_STEPS, min(AUGMENTED_STEPS, STEPS_OF_AN_IMAGE * n_rows)) if augments else LEAST_STEPS
         usual = epochs_for(300_000, n_rows, n_rows)
         epochs = max(1, min(20, usual), round(least / math.ceil(n_rows / batch_size)))
         epochs, rate = (FEW_EPOCHS_OF_IMAGES, OF_FEW_IMAGES) if few_rows else (epochs, 4e-3)

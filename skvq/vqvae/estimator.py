@@ -313,12 +313,12 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     encoded rows; codes that fall out of use are revived.
 
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
-    epochs), but no more than 20 epochs, in at least 300 steps, or 2,000 where they are augmented; a table gets 100
-    steps of 64 rows (300 for other codes than residual ones), 750 from 500 rows on, from 10,000 rows on 4,000 steps of
-    256. Every tenfold of the rows of a table beyond 20,000 adds half of these steps; the last epoch may be a part of
-    one. Residual codes of a table that has fewer than eight rows for a code are as good as they get at their start:
-    they get 3 epochs, 10 from 500 rows on, and hold no rows out. The prior has a budget of its own, see
-    :class:`PixelCNN`.
+    epochs), but no more than 20 epochs, in at least 300 steps; where they are augmented, in eight steps for each, up to
+    2,000. A table gets 100 steps of 64 rows (300 for other codes than residual ones), 750 from 500 rows on, from 10,000
+    rows on 4,000 steps of 256. Every tenfold of the rows of a table beyond 20,000 adds half of these steps; the last
+    epoch may be a part of one. Residual codes of a table that has fewer than eight rows for a code are as good as they
+    get at their start: they get 3 epochs, 10 from 500 rows on, and hold no rows out. The prior has a budget of its own,
+    see :class:`PixelCNN`.
 
     Tables have a prior of rows by default since rows that were drawn by way of the codes, which keep what most columns
     have in common and lose the rest, are told from real ones more easily (`benchmarks/synthetic_tables.py`).
