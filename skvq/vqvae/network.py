@@ -52,7 +52,7 @@ COUNTED_ROWS = 2**16
 # start is bounded; of a table whole rows are decomposed, so there are at least so many of them.
 START_ROWS, TABLE_VALUES, LEAST_TABLE_ROWS, IMAGE_VALUES, LEAST_IMAGES = 4096, 1_000_000, 1024, 10_000_000, 16
 # Under a limit of time the start is made from no more than so many rows, or so many for each second, whichever is more;
-# its error is taken from a quarter of them. Codes are counted of as many rows as there is time for, but of so many.
+# its error is taken from a quarter of them. Codes are counted of as many rows as there is time for, at least of these.
 LEAST_ROWS_IN_TIME, ROWS_IN_A_SECOND, LEAST_COUNTED = 2_048, 200, 256
 # Rows that tell how long it takes to count.
 TIMED_ROWS = 16
@@ -275,7 +275,7 @@ def look_at_codes(fitting):
     `JUDGED_ROWS` rows at most; it is not 0, which would make likelihoods infinite. No row is encoded twice.
     """
     network, all_rows, spec = fitting.module, fitting.rows.unrestricted(), fitting.architecture.codes
-    most = _rows_in_time(fitting, all_rows)
+    most = ranks.of_first(lambda: _rows_in_time(fitting, all_rows))
     counted = all_rows.spread(min(COUNTED_ROWS, most))
     judged = counted.spread(JUDGED_ROWS) if fitting.held_out is None else fitting.held_out.spread(most)
     codes = known = None

@@ -10,7 +10,7 @@ from .dtypes import dtype_of
 
 MISSING_TIME = np.iinfo(np.int64).min
 INTEGERS = re.compile(r"(?i)(u?int)(8|16|32|64)\b")
-DECIMALS = re.compile(r"(?i)object \(decimal (\d+)\)")
+DECIMALS = re.compile(r"(?i)object \(decimal (\d{1,3})\)")
 ARGUMENT = re.compile(r"(\w+)=('[^']*'|[^,)]+)")
 
 
