@@ -76,7 +76,7 @@ CONSTRAINTS = ROWS | {
     "n_codes": [AUTO, POSITIVE_INTEGER],
     "code_shape": "no_validation",  # its message says more: `check_code_shape`
     "max_bits": [None, POSITIVE_INTEGER],
-    "quantizer": [StrOptions({"auto", *KINDS}), Codes],
+    "quantizer": "no_validation",  # its message says more: `check_combinations`
     "codebook_weight": [LOSS_WEIGHT],
     "commitment_weight": [LOSS_WEIGHT],
     "prior": [StrOptions(set(PRIOR_NAMES)), HasMethods(PRIOR_METHODS), None],
@@ -160,9 +160,13 @@ class _Sizes:
 
 
 def check_combinations(estimator):
-    """Raise ValueError for parameters of a VQ-VAE that do not go together."""
+    """Raise ValueError for parameters of a VQ-VAE that do not go together, and for no kind of codes."""
     if isinstance(estimator.quantizer, Codes):
         estimator.quantizer.check()
+    elif not isinstance(estimator.quantizer, str) or estimator.quantizer not in ("auto", *KINDS):
+        names = ", ".join(map(repr, ("auto", *KINDS)))
+        kinds = ", ".join(f"{kind.__name__}()" for kind in KINDS.values())
+        raise ValueError(f"quantizer={estimator.quantizer!r} must be one of {names}, or an instance such as {kinds}")
     decided = [name for name in ("code_shape", "n_codes") if not is_auto(getattr(estimator, name))]
     if estimator.max_bits is not None and decided:
         raise ValueError(

@@ -256,6 +256,8 @@ def test_a_prefix_of_residual_codes_is_decoded_and_the_next_stage_adds_to_it(dat
             {"quantizer": FiniteScalarCodes(), "codebook_weight": 2.0},
             "codebook_weight=2.0 has no effect on codes without a codebook",
         ),
+        ({"quantizer": "fsq"}, "quantizer='fsq' must be one of 'auto', 'vector'.* such as VectorCodes"),
+        ({"quantizer": 3}, "quantizer=3 must be one of 'auto', 'vector', 'residual', 'product', 'finite_scalar'"),
         ({"quantizer": "finite_scalar", "n_codes": 1}, "n_codes must be at least 2, got 1"),
         ({"quantizer": ProductCodes(code_dim=7), "code_shape": 2}, "code_dim=7 must be a multiple of the 2 codes"),
     ],
