@@ -684,7 +684,8 @@ def is_table(estimator, X):
     if has_shape or sparse.issparse(X) or gives_chunks(X):
         return False
     if _is_frame(X):
-        return not all(str(dtype).startswith("Sparse") and dtype.fill_value == 0 for dtype in X.dtypes)
+        of_zeros = [str(dtype).startswith("Sparse") and dtype.fill_value == 0 for dtype in X.dtypes]
+        return not of_zeros or not all(of_zeros)
     array = np.asarray(as_array(X))
     if array.ndim != 2 or array.size == 0:
         return False

@@ -34,7 +34,7 @@ MOST_ROWS, HELD_OUT_SHARE = 2_048, 0.25
 LEAST_ROWS = 8
 # Rows that are looked at for each second of `max_seconds`: a choice takes about a third of the time then. Where there
 # are more, nothing is chosen.
-ROWS_IN_A_SECOND = 40
+COMPARED_IN_A_SECOND = 40
 # Bits of a code that are tried for a table, the parts that its rows are cut into (fewer where there are many rows, or
 # values), how many of the parts judge, and how much more than the best one a width may leave of the first part to be
 # judged by the next. On 144 budgets of 36 tables of 82 to 900 rows this takes 0.43 of the time in which all parts judge
@@ -209,7 +209,7 @@ def _split(rows, generator):
 def _is_time_to_choose(estimator, rows):
     """Return whether a choice, which is never cut short, leaves most of `max_seconds` for the rest of the fit."""
     seconds = estimator.max_seconds
-    return seconds is None or min(len(rows), MOST_ROWS) <= ROWS_IN_A_SECOND * seconds
+    return seconds is None or min(len(rows), MOST_ROWS) <= COMPARED_IN_A_SECOND * seconds
 
 
 def _held_out_error(estimator, network, training, held_out, generator, width=None):

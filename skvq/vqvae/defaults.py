@@ -160,7 +160,11 @@ class _Sizes:
 
 
 def check_combinations(estimator):
-    """Raise ValueError for parameters of a VQ-VAE that do not go together, and for no kind of codes."""
+    """Raise ValueError for parameters of a VQ-VAE that do not go together, and for no kind of codes; TypeError for a
+    class of them."""
+    if isinstance(estimator.quantizer, type):
+        name = estimator.quantizer.__name__
+        raise TypeError(f"quantizer={name} is a class; pass an instance, quantizer={name}()")
     if isinstance(estimator.quantizer, Codes):
         estimator.quantizer.check()
     elif not isinstance(estimator.quantizer, str) or estimator.quantizer not in ("auto", *KINDS):

@@ -217,7 +217,7 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         Where `max_iter` epochs would take longer, the learning rate falls over this time in place of theirs, and
         training ends by it, in the middle of an epoch if need be; the result then depends on how fast the machine is.
         What comes before the first step, such as the start of the codebooks, is never cut short, but looks at fewer
-        rows. If there are more than 40 rows for each second (from 51 seconds on however many there are), "auto" takes
+        rows. If there are more than 40 rows for each second (from 52 seconds on however many there are), "auto" takes
         the usual kind of codes and does not compare any. None is no limit.
     checkpoint : str, os.PathLike or None, default=None
         A file that keeps the state of `fit`. If `fit` is cut off, the same call goes on from the file and ends with the
@@ -905,9 +905,6 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return build_vqvae(Architecture.from_json(architecture), generator)
 
     def _check_parameters(self):
-        if isinstance(self.quantizer, type):
-            name = self.quantizer.__name__
-            raise TypeError(f"quantizer={name} is a class; pass an instance, quantizer={name}()")
         self._validate_params()
         check_combinations(self)
 

@@ -194,7 +194,7 @@ def start_from_data(
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
     notes = {}
     if takes_error and not architecture.is_convolutional:
-        judged = sample if seconds is None else sample[: max(1, most // 4)]
+        judged = sample if seconds is None else sample[: most // 4]
         notes["error"] = math.sqrt(squared_error_of_start(module, judged.split(256)) / judged.numel())
     return Start(module, replace(architecture, codes=codes), notes)
 

@@ -191,3 +191,8 @@ def test_a_frame_of_sparse_columns_with_missing_cells_comes_back_with_them():
     pd.testing.assert_series_equal(
         AutoEncoderTransformer(2, **SMALL).fit(X).inverse_transform(np.ones((3, 2))).dtypes, X.dtypes
     )
+
+
+def test_a_frame_without_columns_is_refused_as_such():
+    with pytest.raises(ValueError, match=r"Found array with 0 feature\(s\)"):
+        AutoEncoderTransformer(2, **SMALL).fit(pd.DataFrame(index=range(5)))

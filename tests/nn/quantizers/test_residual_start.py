@@ -101,7 +101,7 @@ def test_many_vectors_a_code_or_few_in_all_are_never_shrunken(monkeypatch):
 
 
 def answers(n):
-    """Twelve answers from -2.5 to 2.5, three to a trait, none of which says anything of another trait: (n, 1, 12)."""
+    """Twelve answers of seven levels, three to a trait, none of which says anything of another trait: (n, 1, 12)."""
     generator = torch.Generator().manual_seed(1)
     trait = torch.randn(n, 4, 1, generator=generator)
     found = (1.5 * trait + 0.7 * torch.randn(n, 4, 3, generator=generator)).round().clamp(-3, 3)
