@@ -171,7 +171,10 @@ def check_combinations(estimator):
     elif not isinstance(estimator.quantizer, str) or estimator.quantizer not in ("auto", *KINDS):
         names = ", ".join(map(repr, ("auto", *KINDS)))
         kinds = ", ".join(f"{kind.__name__}()" for kind in KINDS.values())
-        raise ValueError(f"quantizer={estimator.quantizer!r} must be one of {names}, or an instance such as {kinds}")
+        raise ValueError(
+            f"The 'quantizer' parameter of {type(estimator).__name__} must be one of {names}, or an instance such as "
+            f"{kinds}. Got {estimator.quantizer!r} instead."
+        )
     decided = [name for name in ("code_shape", "n_codes") if not is_auto(getattr(estimator, name))]
     if estimator.max_bits is not None and decided:
         raise ValueError(

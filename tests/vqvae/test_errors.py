@@ -54,9 +54,9 @@ def test_bad_x_is_refused(X, message):
         (
             "quantizer",
             "lattice",
-            ("'auto'", "'vector'", "'residual'", "'product'", "'finite_scalar'", "an instance of 'skvq.vqvae.codes."),
+            ("'auto'", "'vector'", "'residual'", "'product'", "'finite_scalar'", "an instance such as VectorCodes()"),
         ),
-        ("quantizer", None, ("'auto'", "an instance of 'skvq.vqvae.codes.")),
+        ("quantizer", None, ("'auto'", "an instance such as VectorCodes()")),
         ("codebook_weight", -1.0, ("a float in the range [0.0, 3.4",)),
         ("commitment_weight", float("nan"), ("a float in the range [0.0, 3.4",)),
         ("codebook_weight", 1e39, ("a float in the range [0.0, 3.4",)),
