@@ -34,9 +34,10 @@ from .specs import (
     VectorSpec,
 )
 
-# Length of the vector of a position: of images at least and at most, of tables that have several, and of tables that
-# have one. Photographs in cells of 8 × 8 × 3 lose a tenth of their error with vectors of 128, not of 32.
-LEAST_IMAGE_DIM, MOST_IMAGE_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM = 32, 128, 4, 64
+# Length of the vector of a position: of images at least and at most, of tables that have several, of tables that have
+# one, and of those with residual codes. Photographs in cells of 8 × 8 × 3 lose a tenth of their error with vectors of
+# 128, not of 32; 4,000 images of 14 × 14 pixels a sixth with 128, not 64 (`benchmarks/wide_rows.py`).
+LEAST_IMAGE_DIM, MOST_IMAGE_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM, RESIDUAL_DIM = 32, 128, 4, 64, 128
 # Length of each split of an image's position.
 PRODUCT_SPLIT_DIM = 16
 # Codes of an image's position where it has several.
@@ -175,13 +176,13 @@ class LearnedCodes(Codes):
             FOLLOW_RATE if follows else 0.0,
         )
 
-    def _code_dim(self, request, n_positions):
-        """Return the length of the vector of a position."""
+    def _code_dim(self, request, n_positions, most=TABLE_VECTOR_DIM):
+        """Return the length of the vector of a position; `most` of a whole row at most."""
         if not is_auto(self.code_dim):
             return int(self.code_dim)
         if request.is_image:
             return max(LEAST_IMAGE_DIM, min(MOST_IMAGE_DIM, request.n_values // n_positions))
-        return max(1, min(request.row_shape[0], TABLE_VECTOR_DIM)) if n_positions == 1 else TABLE_CODE_DIM
+        return max(1, min(request.row_shape[0], most)) if n_positions == 1 else TABLE_CODE_DIM
 
     def _refuse_two_grids(self, request):
         if request.coarse_grid is not None:
@@ -312,7 +313,7 @@ class ResidualCodes(LearnedCodes):
         64 for tables, 16 from 10,000 rows on; for images 5 up to 16 positions, 1 above.
     code_dim : int or "auto", default="auto"
         Length of the vector of a position. "auto": as in :class:`VectorCodes` for images; for tables 4,
-        or as many as there are columns, up to 64, for the one vector of a row.
+        or as many as there are columns, up to 128, for the one vector of a row.
     shared_codebook, codebook_update, ema_decay, revival_threshold, gradient_estimator
         As in :class:`VectorCodes`. Stages never share their codebooks.
 
@@ -374,7 +375,7 @@ class ResidualCodes(LearnedCodes):
         codebook = self._codebook(follows=request.is_image)
         return ResidualSpec(
             **self._positions(request, n_positions),
-            code_dim=self._code_dim(request, n_positions),
+            code_dim=self._code_dim(request, n_positions, RESIDUAL_DIM),
             codebook=codebook,
             codes_per_position=codes_per_position,
             beam_size=self._beam_size(request, n_positions),

@@ -64,8 +64,9 @@ OF_FEW_IMAGES = 2e-4
 ALIGNED_SHARE, ALIGNMENT_ROWS, ALIGNMENT_VALUES = 0.1, 1000, 10_000_000
 # Aligned images from which on maps over their positions gain more than they overfit.
 ENOUGH_TO_MIX_POSITIONS = 20_000
-# Images of more values get codes of patches: on 14 × 14 pixels their network is ahead of most other arrangements.
-MOST_TINY_VALUES = 100
+# Images of more values get codes of patches; with a bit for each value at most, images of so many more do not: 4,000 of
+# 14 × 14 pixels have R² 0.961 by codes of the whole at 160 bits and 0.952 by patches, but 0.986 and 0.990 at 392.
+MOST_TINY_VALUES, MOST_VALUES_OF_FEW_BITS = 100, 200
 # Kinds of networks.
 NETWORKS = ("dense", "aligned", "convolutional")
 # The kinds of networks that rows can have, by what they are.
@@ -261,8 +262,11 @@ def usual_network(estimator, rows, aligned):
     if aligned is None:
         return None
     given = [name for name in ("n_codes", "code_shape", "quantizer") if not is_auto(getattr(estimator, name))]
-    is_tiny = math.prod(rows.shape) <= MOST_TINY_VALUES and len(rows) >= FEWEST_ROWS_FOR_A_NETWORK
-    return None if aligned and is_tiny and not given else network_of_patches(rows, aligned)
+    n_values = math.prod(rows.shape)
+    has_few_bits = estimator.max_bits is not None and estimator.max_bits <= n_values
+    is_tiny = n_values <= (MOST_VALUES_OF_FEW_BITS if has_few_bits else MOST_TINY_VALUES)
+    is_tried = aligned and is_tiny and len(rows) >= FEWEST_ROWS_FOR_A_NETWORK
+    return None if is_tried and not given else network_of_patches(rows, aligned)
 
 
 def check_network(network, rows_are):

@@ -157,8 +157,9 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         fewest bits where rows are aligned and small. "auto": images get "aligned" where they are, such as centred
         digits and cut out faces, from 20,000 of them on (below, the maps overfit); of series both kinds are started on
         three quarters of the rows, and the one that reconstructs the others better is taken. So it is with aligned
-        images of up to 100 values, from 500 of them on, if `n_codes`, `code_shape` and `quantizer` are "auto": codes of
-        patches, of patches and strips with codebooks of their own, and of whole images are compared at equal bits.
+        images of up to 100 values (200 with a `max_bits` of one for each value or less), from 500 of them on, if
+        `n_codes`, `code_shape` and `quantizer` are "auto": codes of patches, of patches and strips with codebooks of
+        their own, and of whole images are compared at equal bits.
     hidden_layer_sizes : tuple of int or "auto", default="auto"
         Hidden layers of encoder and decoder where these are dense, beside a linear path; () is the linear path alone.
         "auto": (256, 256), or () below 500 training rows, where a network overfits more than it learns.

@@ -38,7 +38,7 @@ from ..core.codes import CODE_DTYPE
 from ..core.estimator import Start
 from ..nn import images, ranks, series, tables
 from ..nn.draws import normal, weighted_draw
-from ..nn.quantizers.nearest import nearest_codes, removal_costs
+from ..nn.quantizers.nearest import lloyd_pass, removal_costs
 from ..training.batches import drawn_order, evenly_spaced
 from ..training.loop import Objective
 
@@ -429,33 +429,6 @@ def grown_centres(vectors, counts, n_codes, generator):
             means = torch.cat([means, x[weighted_draw(errors, n_new, generator)]])
         centres = means
     return np.resize(centres.numpy(), (n_codes, x.shape[1]))
-
-
-def lloyd_pass(x, weighted, weights, centres):
-    """Give each vector to its nearest centre, and take the means of those that each centre was given.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, d), float32
-    weighted : Tensor of shape (n, d), float32
-        x times its weights.
-    weights : Tensor of shape (n,), float32
-    centres : Tensor of shape (k, d), float32
-
-    Returns
-    -------
-    codes : Tensor of shape (n,), int64
-        Which centre is the nearest.
-    means : Tensor of shape (m, d)
-        Of the m centres that were given anything.
-    masses : Tensor of shape (m,)
-        Weights that they were given.
-    """
-    codes = nearest_codes(x[:, None], centres[None])[:, 0]
-    masses = torch.zeros(len(centres)).scatter_add_(0, codes, weights)
-    sums = torch.zeros_like(centres).scatter_add_(0, codes[:, None].expand_as(x), weighted)
-    given = masses > 0
-    return codes, sums[given] / masses[given, None], masses[given]
 
 
 def without_cheapest(centres, masses, n_most):

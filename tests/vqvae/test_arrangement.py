@@ -103,6 +103,12 @@ def test_auto_takes_the_arrangement_that_keeps_most_of_other_images(kind, max_bi
     assert 1 - model.score(X[520:]) < 0.8 * (1 - patches.score(X[520:]))
 
 
+@pytest.mark.parametrize(("max_bits", "network"), [(24, "dense"), (145, "convolutional"), (None, "convolutional")])
+def test_images_of_144_pixels_are_compared_where_there_is_a_bit_for_each_at_most(max_bits, network):
+    X = np.pad(images_of("whole", 600), ((0, 0), (2, 2), (2, 2)), mode="edge")
+    assert VQVAETransformer(**FAST, max_bits=max_bits, prior=None).fit(X).network_ == network
+
+
 @pytest.mark.parametrize("given", [{"n_codes": 16}, {"code_shape": (4, 4)}, {"quantizer": "vector"}])
 def test_codes_that_are_given_are_those_of_patches(given):
     model = VQVAETransformer(**FAST | given, prior=None).fit(images_of("whole", 600))

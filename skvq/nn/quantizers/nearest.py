@@ -158,3 +158,32 @@ def removal_costs(
         nearest = distances.min(dim=1)
         costs[start : start + 1024], neighbours[start : start + 1024] = nearest.values.square(), nearest.indices
     return costs * masses[slots], neighbours
+
+
+def lloyd_pass(
+    x: torch.Tensor, weighted: torch.Tensor, weights: torch.Tensor, centres: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Give each vector to its nearest centre, and take the means of those that each centre was given.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d), float32
+    weighted : Tensor of shape (n, d), float32
+        x times its weights.
+    weights : Tensor of shape (n,), float32
+    centres : Tensor of shape (k, d), float32
+
+    Returns
+    -------
+    codes : Tensor of shape (n,), int64
+        Which centre is the nearest.
+    means : Tensor of shape (m, d)
+        Of the m centres that were given anything.
+    masses : Tensor of shape (m,)
+        Weights that they were given.
+    """
+    codes = nearest_codes(x[:, None], centres[None])[:, 0]
+    masses = torch.zeros(len(centres)).scatter_add_(0, codes, weights)
+    sums = torch.zeros_like(centres).scatter_add_(0, codes[:, None].expand_as(x), weighted)
+    given = masses > 0
+    return codes, sums[given] / masses[given, None], masses[given]

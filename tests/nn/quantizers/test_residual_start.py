@@ -6,6 +6,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
 from skvq.nn.quantizers.residual_start import (
+    centres_of_wide,
     codebooks_of_parts,
     shrunken,
     squared_error,
@@ -138,4 +139,46 @@ def test_fewer_columns_than_stages_are_not_cut_into_parts():
     z = normal(600, 1, 3)
     torch.testing.assert_close(
         start_codebooks(z, 4, 80, cluster, 4, torch.eye(3)), start_codebooks(z, 4, 80, cluster, 4)
+    )
+
+
+def wide(n, seed):
+    """Vectors of 160 dimensions, most of whose length lies in sixty directions: (n, 1, 160)."""
+    x = normal(n, 60, seed=seed) @ normal(60, 160, seed=9) + 0.1 * normal(n, 160, seed=seed + 1)
+    return x[:, None]
+
+
+def test_wide_vectors_that_are_clustered_in_few_dimensions_first_serve_new_ones_better(monkeypatch):
+    z, new = wide(300, 1), wide(1000, 3)
+    found = squared_error(new, start_codebooks(z, 4, 64, cluster, 4), 4)
+    monkeypatch.setattr("skvq.nn.quantizers.residual_start._WIDE", 161)
+    assert found < 0.92 * squared_error(new, start_codebooks(z, 4, 64, cluster, 4), 4)
+
+
+def test_vectors_that_are_not_wide_are_clustered_as_they_are(monkeypatch):
+    monkeypatch.setattr("skvq.nn.quantizers.residual_start.centres_of_wide", None)
+    assert start_codebooks(normal(40, 1, 64), 1, 4, cluster, 4)[0].shape == (1, 4, 64)
+    with pytest.raises(TypeError):
+        start_codebooks(normal(40, 1, 65), 1, 4, cluster, 4)
+
+
+def test_centres_of_clusters_far_apart_are_their_means():
+    means = 100.0 * normal(2, 5, 70)
+    labels = torch.arange(200) % 5
+    vectors = means[:, labels].transpose(0, 1) + normal(200, 2, 70, seed=1)
+    expected = torch.stack([vectors[labels == label].mean(dim=0) for label in range(5)], dim=1)
+    found = centres_of_wide(vectors, 40)
+    for group in range(2):
+        distances = torch.cdist(expected[group], found[group])
+        assert distances.min(dim=1).values.max() < 5.0  # in noise of length √70, cut into several of 40 clusters each
+    torch.testing.assert_close(centres_of_wide(vectors, 1)[:, 0], vectors.mean(dim=0), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_codes", [3, 4, 11])
+def test_each_of_as_few_wide_vectors_as_codes_is_a_centre(n_codes):
+    vectors = normal(3, 1, 70)
+    found = centres_of_wide(vectors, n_codes)
+    assert found.shape == (1, n_codes, 70)
+    torch.testing.assert_close(
+        torch.cdist(vectors[:, 0], found[0]).min(dim=1).values, torch.zeros(3), rtol=0, atol=1e-4
     )
