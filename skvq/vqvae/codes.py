@@ -36,7 +36,7 @@ from .specs import (
 
 # Length of the vector of a position: of images at least and at most, of tables that have several, of tables that have
 # one, and of those with residual codes. Photographs in cells of 8 × 8 × 3 lose a tenth of their error with vectors of
-# 128, not of 32; 4,000 images of 14 × 14 pixels a sixth with 128, not 64 (`benchmarks/wide_rows.py`).
+# 128, not of 32, and wide rows a tenth to a fifth with 128, not 64 (`benchmarks/wide_rows.py`).
 LEAST_IMAGE_DIM, MOST_IMAGE_DIM, TABLE_CODE_DIM, TABLE_VECTOR_DIM, RESIDUAL_DIM = 32, 128, 4, 64, 128
 # Length of each split of an image's position.
 PRODUCT_SPLIT_DIM = 16

@@ -9,9 +9,8 @@ variance is, departing from there, a centre's own squared length, so that a code
 keeps its place. It helps where new vectors are near no code, in many dimensions, and does harm where the stages to come
 make up for what a code lacks; so held-out vectors choose.
 
-Vectors of many dimensions are clustered in their first few principal components, then in more and more of them. k-means
-in all of them at once ends with centres that follow single vectors: on 4,000 images of 14 × 14 pixels 20 stages leave a
-fifth more of other images than they do so (`benchmarks/wide_rows.py`). faiss trains its residual codes in this way.
+Vectors of many dimensions are clustered in their first few principal components, then in more and more of them, as in
+faiss. k-means in all of them at once ends with centres that follow single vectors (`benchmarks/wide_rows.py`).
 
 Codes of whole rows may start in another way yet: each stage at the clusters of some of the columns, as in product
 quantisation [2]_, which leaves the other columns to the other stages. Such codebooks learn from every row without
