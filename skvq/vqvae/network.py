@@ -58,6 +58,9 @@ LEAST_ROWS_IN_TIME, ROWS_IN_A_SECOND, LEAST_COUNTED = 2_048, 200, 256
 TIMED_ROWS = 16
 # Vectors that are clustered, per code; with many codes fewer, but no less than `LEAST_PER_CODE`.
 VECTORS_PER_CODE, MANY_VECTORS, LEAST_PER_CODE = 128, 2**18, 32
+# Of vectors of whole rows that are longer than this, fewer are clustered, since all that a beam of prefixes leaves of
+# each is kept.
+BEAM_DIM = 64
 # Largest number of codes that scikit-learn clusters (`benchmarks/codebook_starts.py`).
 EXACT_CODES = 32
 # Passes at full size: as many as this number of distances allows, between two bounds.
@@ -182,7 +185,8 @@ def start_from_data(
         tables.start_from_pca(*ends, sample.flatten(1), math.log2(codes.n_codes), n_parts=codes.splits)
     encoder.to(rows.device), decoder.to(rows.device)
     positions_per_codebook = codes.n_positions // codes.n_groups
-    n_rows = min(most, math.ceil(sample_size(codes.n_codes) / positions_per_codebook))
+    shorter = min(1.0, BEAM_DIM / codes.code_dim) if codes.adds_up_to_rows else 1.0
+    n_rows = min(most, math.ceil(shorter * sample_size(codes.n_codes) / positions_per_codebook))
     with linear_alone(encoder):
         z = encoded_sample(encoder, rows, n_rows, generator)
     codes = within_data(codes, z, warn=warn)

@@ -4,12 +4,13 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
-from skvq.nn.quantizers.nearest import removal_costs
+from skvq import ResidualCodes, VQVAETransformer
+from skvq.nn.quantizers.nearest import lloyd_pass, removal_costs
 from skvq.vqvae.network import (
     distinct_vectors,
+    encoded_sample,
     grown_centres,
     kmeans_codebooks,
-    lloyd_pass,
     sample_size,
     without_cheapest,
 )
@@ -30,6 +31,20 @@ def error(x, centres):
 def test_a_sample_has_128_vectors_per_code_and_32_for_many_codes():
     assert sample_size(256) == 128 * 256
     assert sample_size(8192) == 32 * 8192
+
+
+@pytest.mark.parametrize(("code_dim", "n_rows"), [(64, 256), (128, 128)])
+def test_of_long_vectors_of_whole_rows_fewer_start_a_codebook(code_dim, n_rows, monkeypatch):
+    started = []
+
+    def counting(encoder, rows, n_rows, *rest):
+        started.append(n_rows)
+        return encoded_sample(encoder, rows, n_rows, *rest)
+
+    monkeypatch.setattr("skvq.vqvae.network.encoded_sample", counting)
+    codes = ResidualCodes(code_dim=code_dim)
+    VQVAETransformer(2, (3,), quantizer=codes, max_iter=1, prior=None, random_state=0).fit(normal(300, 130))
+    assert started == [n_rows]
 
 
 def test_distinct_vectors_are_those_of_numpy():
