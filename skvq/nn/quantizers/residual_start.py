@@ -146,22 +146,23 @@ def centres_of_wide(vectors: torch.Tensor, n_codes: int) -> torch.Tensor:
     generator, weights = default_generator(), vectors.new_ones(len(vectors))
 
     def filled(centres: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        drawn = torch.randperm(len(x), generator=generator)[: n_codes - len(centres)].to(x.device)
+        drawn = torch.randperm(len(x), generator=generator)[: n_codes - len(centres)]
         return torch.cat([centres, x[drawn]])
 
     codebooks = []
     for x in vectors.transpose(0, 1):
         mean = x.mean(dim=0)
-        directions = torch.linalg.eigh((x - mean).T @ (x - mean)).eigenvectors.flip(1)
-        turned = (x - mean) @ directions
-        centres = filled(turned[:0, : _COMPONENTS[0]], turned[:, : _COMPONENTS[0]])
+        centred = x - mean
+        directions = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)
+        turned = centred @ directions
+        few = turned[:, : _COMPONENTS[0]]
+        centres = filled(few[:0], few)
         for n_dims in (*_COMPONENTS, turned.shape[1]):
             part = turned[:, :n_dims].contiguous()
             centres = F.pad(centres, (0, n_dims - centres.shape[1]))
             for _ in range(_PASSES):
                 centres = filled(lloyd_pass(part, part, weights, centres)[1], part)
-        again = torch.arange(n_codes, device=centres.device) % len(centres)
-        codebooks.append(centres[again] @ directions.T + mean)
+        codebooks.append(centres[torch.arange(n_codes) % len(centres)] @ directions.T + mean)
     return torch.stack(codebooks)
 
 
