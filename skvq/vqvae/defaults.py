@@ -56,6 +56,10 @@ OF_RESIDUAL_CODES, OF_OTHER_CODES = (100, 5e-4), (300, 5e-3)
 # took nearly twice the time on seven tables of 768 to 2,236 rows, and had an R² of other rows that was up to 0.004
 # lower, on digits, or up to 0.0014 higher, on 1,346 rows of 56 columns (`cells`).
 OF_FEW_ROWS = 5e-4
+# Steps of a table that has a network: at least, and at most up to 20,000 rows; epochs between the two; and rows from
+# which a step takes 128 and not 64. 4,000 steps of 256 rows at half the rate take two to four times as long on 12,000
+# rows, for 5 to 15 % less error, and up to twice as long on 40,000, for the same (`benchmarks/long_tables.py`).
+LEAST_TABLE_STEPS, MOST_TABLE_STEPS, EPOCHS_OF_A_TABLE, LONG_STEPS_ROWS = 750, 3_000, 18, 5_000
 # Learning rate of images that have few for codebooks of their own. With 64 codes for each of 16 positions 300 digits
 # have R² 0.9399 of other digits with it, 0.9401 as they start, and 0.9351 at the rate of more images.
 OF_FEW_IMAGES = 2e-4
@@ -282,9 +286,9 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
     Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or where they are
     augmented eight steps for each image, up to 2,000; with `few_rows` for their codes one epoch. A step takes 1,568
     positions, and from 8 to 32 images. A table gets 100 steps of 64 rows for residual codes and 300 for another `kind`,
-    from 500 rows on, where it has a network, 750, and from 10,000 rows on 4,000 steps of 256; with `few_rows` for its
-    codes three epochs, and ten where it has a network. Every tenfold of its rows beyond 20,000 adds half of these
-    steps. Images get at least one epoch.
+    from 500 rows on, where it has a network, 750; from 2,667 rows on 18 epochs, with 128 rows a step from 5,000 rows
+    on, up to 3,000 of these steps; with `few_rows` for its codes three epochs, and ten where it has a network. Every
+    tenfold of its rows beyond 20,000 adds half of these steps. Images get at least one epoch.
 
     Examples
     --------
@@ -293,7 +297,7 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
     >>> [automatic_training((32, 32, 3), n, augments=True).max_iter for n in (30, 100, 1_000)]
     [300, 200, 62]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
-    [100, 33, 25, 100, 13.8055, 0.240584]
+    [100, 33, 25, 18, 5.17705, 0.0902202]
     >>> automatic_training((20,), 178, few_rows=True).max_iter
     3
     """
@@ -304,9 +308,10 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
         epochs = max(1, min(20, usual), round(least / math.ceil(n_rows / batch_size)))
         epochs, rate = (FEW_EPOCHS_OF_IMAGES, OF_FEW_IMAGES) if few_rows else (epochs, 4e-3)
         return Budget(epochs, batch_size, rate, bfloat16_pays=True)
-    n_steps, batch_size, rate = (750, 64, 2e-3) if n_rows < 10_000 else (4_000, 256, 1e-3)
+    batch_size = 64 if n_rows < LONG_STEPS_ROWS else 128
     steps_of_epoch = math.ceil(n_rows / batch_size)
-    few_epochs, rate = FEW_EPOCHS_OF_A_NETWORK, OF_FEW_ROWS if few_rows else rate
+    n_steps = min(max(LEAST_TABLE_STEPS, EPOCHS_OF_A_TABLE * steps_of_epoch), MOST_TABLE_STEPS)
+    few_epochs, rate = FEW_EPOCHS_OF_A_NETWORK, OF_FEW_ROWS if few_rows else 2e-3
     if n_rows < FEWEST_ROWS_FOR_A_NETWORK:
         few_epochs, (n_steps, rate) = FEW_EPOCHS, OF_RESIDUAL_CODES if kind == "residual" else OF_OTHER_CODES
     return Budget(

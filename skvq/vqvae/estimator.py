@@ -185,13 +185,13 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     alpha : float, default=0.0
         Decoupled weight decay.
     batch_size : int or "auto", default="auto"
-        Rows per step. "auto": from 8 to 32 images, so that they have 1,568 positions together; 64 rows of a table, 256
-        from 10,000 rows on.
+        Rows per step. "auto": from 8 to 32 images, so that they have 1,568 positions together; 64 rows of a table, 128
+        from 5,000 rows on.
     learning_rate_init : float or "auto", default="auto"
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. Muon, which moves the matrices of the
-        networks of images [4]_, has three times that rate. "auto": 0.004 for images, 0.001 for tables, 0.002 for those
-        below 10,000 training rows. Below 500 training rows 0.0005 for the residual codes of a table, 0.005 for others.
-        Where residual codes of a table have few rows (see Notes) 0.0005, codebooks of positions of images 0.0002.
+        networks of images [4]_, has three times that rate. "auto": 0.004 for images, 0.002 for tables. Below 500
+        training rows 0.0005 for the residual codes of a table, 0.005 for others. Where residual codes of a table have
+        few rows (see Notes) 0.0005, codebooks of positions of images 0.0002.
     max_iter : int or "auto", default="auto"
         Epochs. "auto" adapts to the number of rows, see Notes.
     early_stopping : bool or "auto", default="auto"
@@ -316,11 +316,11 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
     epochs), but no more than 20 epochs, in at least 300 steps; where they are augmented, in eight steps for each, up to
-    2,000. A table gets 100 steps of 64 rows (300 for other codes than residual ones), 750 from 500 rows on, from 10,000
-    rows on 4,000 steps of 256. Every tenfold of the rows of a table beyond 20,000 adds half of these steps; the last
-    epoch may be a part of one. Residual codes of a table that has fewer than eight rows for a code are as good as they
-    get at their start: they get 3 epochs, 10 from 500 rows on, and hold no rows out. The prior has a budget of its own,
-    see :class:`PixelCNN`.
+    2,000. A table gets 100 steps of 64 rows (300 for other codes than residual ones), 750 from 500 rows on, and from
+    2,667 rows on 18 epochs, up to 3,000 steps of 128 rows. Every tenfold of the rows of a table beyond 20,000 adds half
+    of these steps; the last epoch may be a part of one. Residual codes of a table that has fewer than eight rows for a
+    code are as good as they get at their start: they get 3 epochs, 10 from 500 rows on, and hold no rows out. The prior
+    has a budget of its own, see :class:`PixelCNN`.
 
     Tables have a prior of rows by default since rows that were drawn by way of the codes, which keep what most columns
     have in common and lose the rest, are told from real ones more easily (`benchmarks/synthetic_tables.py`).
