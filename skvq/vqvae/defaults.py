@@ -5,7 +5,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.estimator import GROWTH, Budget, epochs_for
+from ..core.estimator import GROWTH, WHOLE_EPOCHS_ROWS, Budget, epochs_for
 from ..core.parameters import (
     AUTO,
     LOSS_WEIGHT,
@@ -56,10 +56,10 @@ OF_RESIDUAL_CODES, OF_OTHER_CODES = (100, 5e-4), (300, 5e-3)
 # took nearly twice the time on seven tables of 768 to 2,236 rows, and had an R² of other rows that was up to 0.004
 # lower, on digits, or up to 0.0014 higher, on 1,346 rows of 56 columns (`cells`).
 OF_FEW_ROWS = 5e-4
-# Steps of a table that has a network: at least, and at most up to 20,000 rows; epochs between the two; and rows from
-# which a step takes 128 and not 64. 4,000 steps of 256 rows at half the rate take two to four times as long on 12,000
-# rows, for 5 to 15 % less error, and up to twice as long on 40,000, for the same (`benchmarks/long_tables.py`).
-LEAST_TABLE_STEPS, MOST_TABLE_STEPS, EPOCHS_OF_A_TABLE, LONG_STEPS_ROWS = 750, 3_000, 18, 5_000
+# Steps of a table that has a network, at least; its epochs where these are more; and the rows from which they are. On
+# 12,000 rows 4,000 steps of 256 at half the rate take two to four times as long for 5 to 15 % less error, and on 40,000
+# up to twice as long for the same (`benchmarks/long_tables.py`).
+LEAST_STEPS_OF_A_TABLE, EPOCHS_OF_A_TABLE, LONG_TABLE = 750, 18, 2_500
 # Learning rate of images that have few for codebooks of their own. With 64 codes for each of 16 positions 300 digits
 # have R² 0.9399 of other digits with it, 0.9401 as they start, and 0.9351 at the rate of more images.
 OF_FEW_IMAGES = 2e-4
@@ -286,9 +286,9 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
     Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or where they are
     augmented eight steps for each image, up to 2,000; with `few_rows` for their codes one epoch. A step takes 1,568
     positions, and from 8 to 32 images. A table gets 100 steps of 64 rows for residual codes and 300 for another `kind`,
-    from 500 rows on, where it has a network, 750; from 2,667 rows on 18 epochs, with 128 rows a step from 5,000 rows
-    on, up to 3,000 of these steps; with `few_rows` for its codes three epochs, and ten where it has a network. Every
-    tenfold of its rows beyond 20,000 adds half of these steps. Images get at least one epoch.
+    from 500 rows on, where it has a network, 750; from 2,500 to 20,000 rows 18 epochs, of steps that grow from 64 to
+    128 rows; and every tenfold beyond adds half of the steps of 20,000. With `few_rows` for its codes it gets three
+    epochs, and ten where it has a network. Images get at least one epoch.
 
     Examples
     --------
@@ -297,7 +297,7 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
     >>> [automatic_training((32, 32, 3), n, augments=True).max_iter for n in (30, 100, 1_000)]
     [300, 200, 62]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
-    [100, 33, 25, 18, 5.17705, 0.0902202]
+    [100, 33, 25, 18, 4.87678, 0.0849875]
     >>> automatic_training((20,), 178, few_rows=True).max_iter
     3
     """
@@ -308,9 +308,9 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
         epochs = max(1, min(20, usual), round(least / math.ceil(n_rows / batch_size)))
         epochs, rate = (FEW_EPOCHS_OF_IMAGES, OF_FEW_IMAGES) if few_rows else (epochs, 4e-3)
         return Budget(epochs, batch_size, rate, bfloat16_pays=True)
-    batch_size = 64 if n_rows < LONG_STEPS_ROWS else 128
+    batch_size = min(128, max(64, 4 * round(16 * (n_rows / LONG_TABLE) ** (1 / 3))))
     steps_of_epoch = math.ceil(n_rows / batch_size)
-    n_steps = min(max(LEAST_TABLE_STEPS, EPOCHS_OF_A_TABLE * steps_of_epoch), MOST_TABLE_STEPS)
+    n_steps = max(LEAST_STEPS_OF_A_TABLE, EPOCHS_OF_A_TABLE * math.ceil(min(n_rows, WHOLE_EPOCHS_ROWS) / batch_size))
     few_epochs, rate = FEW_EPOCHS_OF_A_NETWORK, OF_FEW_ROWS if few_rows else 2e-3
     if n_rows < FEWEST_ROWS_FOR_A_NETWORK:
         few_epochs, (n_steps, rate) = FEW_EPOCHS, OF_RESIDUAL_CODES if kind == "residual" else OF_OTHER_CODES

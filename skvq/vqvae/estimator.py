@@ -185,8 +185,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     alpha : float, default=0.0
         Decoupled weight decay.
     batch_size : int or "auto", default="auto"
-        Rows per step. "auto": from 8 to 32 images, so that they have 1,568 positions together; 64 rows of a table, 128
-        from 5,000 rows on.
+        Rows per step. "auto": from 8 to 32 images, so that they have 1,568 positions together; 64 rows of a table, from
+        2,500 to 20,000 rows more and more, up to 128.
     learning_rate_init : float or "auto", default="auto"
         Learning rate of Adam after the warm-up; it decays by half a cosine to 0. Muon, which moves the matrices of the
         networks of images [4]_, has three times that rate. "auto": 0.004 for images, 0.002 for tables. Below 500
@@ -317,10 +317,10 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
     epochs), but no more than 20 epochs, in at least 300 steps; where they are augmented, in eight steps for each, up to
     2,000. A table gets 100 steps of 64 rows (300 for other codes than residual ones), 750 from 500 rows on, and from
-    2,667 rows on 18 epochs, up to 3,000 steps of 128 rows. Every tenfold of the rows of a table beyond 20,000 adds half
-    of these steps; the last epoch may be a part of one. Residual codes of a table that has fewer than eight rows for a
-    code are as good as they get at their start: they get 3 epochs, 10 from 500 rows on, and hold no rows out. The prior
-    has a budget of its own, see :class:`PixelCNN`.
+    2,500 to 20,000 rows 18 epochs. Every tenfold beyond adds half of the steps of 20,000; the last epoch may be a part
+    of one. Residual codes of a table that has fewer than eight rows for a code are as good as they get at their start:
+    they get 3 epochs, 10 from 500 rows on, and hold no rows out. The prior has a budget of its own, see
+    :class:`PixelCNN`.
 
     Tables have a prior of rows by default since rows that were drawn by way of the codes, which keep what most columns
     have in common and lose the rest, are told from real ones more easily (`benchmarks/synthetic_tables.py`).
