@@ -101,7 +101,7 @@ def test_a_fit_ends_in_the_middle_of_an_epoch(model, monkeypatch, capsys):
 
 
 def test_a_chosen_batch_size_keeps_the_epochs():
-    assert steps(TABLES["codes"](200_000)).n_steps(200_000) == pytest.approx(4_239, abs=1)
+    assert steps(TABLES["codes"](200_000)).n_steps(200_000) == pytest.approx(2_826, abs=1)
     settings = Settings(TABLES["codes"](200_000).max_iter, 512, 1e-3)
-    assert settings.n_steps(200_000) == pytest.approx(1_060, abs=3)
-    assert settings.n_epochs == math.ceil(settings.max_iter) == 3
+    assert settings.n_steps(200_000) == pytest.approx(707, abs=3)
+    assert settings.n_epochs == math.ceil(settings.max_iter) == 2

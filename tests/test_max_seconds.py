@@ -20,6 +20,7 @@ from skvq import (
     VQVAETransformer,
 )
 from skvq.mlp.rates import Cosine
+from skvq.nn.quantizers import residual_start
 from skvq.training import loop, optimizers
 from skvq.training.checkpoints import Checkpoint
 
@@ -133,7 +134,10 @@ def test_the_prior_gets_what_the_autoencoder_leaves(ticks):
 
 
 def test_a_start_that_takes_all_the_time_is_said_to_be_all():
-    with pytest.warns(UserWarning, match=r"AutoEncoderTransformer\(.*\): max_seconds ended .* after 64 of 180 rows"):
+    with pytest.warns(
+        UserWarning,
+        match=r"AutoEncoderTransformer\(.*\): max_seconds .* 64 of 180 rows.* took 0\.\d seconds",
+    ):
         model = AutoEncoderTransformer(2, max_seconds=1e-6, random_state=0).fit(DIGITS)
     assert model.n_iter_ == 1
     assert model.score(DIGITS) > 0.2  # principal components
@@ -219,6 +223,28 @@ def test_a_limit_that_is_long_enough_gives_the_same_start():
     options = {"max_iter": 1, "learning_rate_init": 1e-12, "prior": None, "random_state": 0}
     limited, free = (VQVAETransformer(64, 4, max_seconds=seconds, **options).fit(X) for seconds in (1e3, None))
     np.testing.assert_array_equal(limited.codebook_, free.codebook_)
+
+
+def test_what_is_left_of_a_limit_knows_the_seconds_before(monkeypatch):
+    clock = iter([0.0, 3.0, 3.0, 4.0, 4.0])
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+    left = loop.TimeLimit(10.0).left(0.5).left()
+    assert (left.seconds, left.before) == (1.0, 4.0)
+
+
+@pytest.mark.parametrize(("seconds", "ways"), [(None, {False, True}), (1e3, {False, True}), (0.5, {False})])
+def test_residual_codes_start_in_one_way_where_there_is_no_time_for_more(seconds, ways, monkeypatch):
+    found, stages_from = set(), residual_start.stages_from
+
+    def seen(*arguments, shrink, **options):
+        found.add(shrink)
+        return stages_from(*arguments, shrink=shrink, **options)
+
+    monkeypatch.setattr(residual_start, "stages_from", seen)
+    X = np.random.default_rng(0).normal(size=(700, 30))
+    model = VQVAETransformer(256, 4, hidden_layer_sizes=(), max_iter=1, max_seconds=seconds, prior=None, random_state=0)
+    model.fit(X)
+    assert found == ways
 
 
 @pytest.mark.parametrize("kind", ["table", "series", "tiny images"])

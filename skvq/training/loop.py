@@ -310,6 +310,8 @@ class TimeLimit:
     ----------
     seconds : float or None
         From now on; None is no limit.
+    before : float, default=0.0
+        Seconds that the fit has taken until now.
 
     Examples
     --------
@@ -317,8 +319,8 @@ class TimeLimit:
     (0.0, 1.0)
     """
 
-    def __init__(self, seconds):
-        self.seconds = seconds
+    def __init__(self, seconds, before=0.0):
+        self.seconds, self.before = seconds, before
         self.started = time.perf_counter()
         self.reserve = 0.0
 
@@ -328,7 +330,8 @@ class TimeLimit:
 
     def left(self, share=1.0):
         """Return a TimeLimit, counted from now, that ends when `share` of all the seconds are gone."""
-        return TimeLimit(None if self.seconds is None else max(0.0, share * self.seconds - self.gone()))
+        gone = self.gone()
+        return TimeLimit(None if self.seconds is None else max(0.0, share * self.seconds - gone), self.before + gone)
 
     def keep_back(self, seconds):
         """Let training end so many seconds before the limit: what follows it takes them."""
@@ -536,7 +539,7 @@ class Loop:
             if self.checkpoint is not None:
                 self.checkpoint.keep(self._state)
             if self.time_used == 1.0:
-                outcome.warn_of_little_time(self.settings.described, self.means.n_rows, len(self.order), epoch)
+                outcome.warn_of_little_time(self, epoch)
                 break
         self.rows.look()
         values = self.means.values() | self.objective.pass_summary()

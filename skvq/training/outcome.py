@@ -96,12 +96,14 @@ def refuse_held_out_loss(loss, epoch, loop):
     )
 
 
-def warn_of_little_time(name, seen, n_rows, epoch):
-    """Warn if the time of a training was over before it had seen all of its `n_rows` rows once, but `seen` of them."""
+def warn_of_little_time(loop, epoch):
+    """Warn if the time of a training was over before it had seen all of its rows once."""
+    seen, n_rows = loop.means.n_rows, len(loop.order)
     if epoch == 1 and seen < n_rows:
         warn_user(
-            f"{name}: max_seconds ended training after {seen} of {n_rows} rows of the first epoch; what was learned is "
-            "little more than the start. Pass more seconds."
+            f"{loop.settings.described}: max_seconds ended training after {seen} of {n_rows} rows of the first epoch; "
+            "what was learned is little more than the start. What comes before training took "
+            f"{loop.limit.before:.1f} seconds. Pass more of them."
         )
 
 

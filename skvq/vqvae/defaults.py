@@ -59,7 +59,7 @@ OF_FEW_ROWS = 5e-4
 # Steps of a table that has a network, at least; its epochs where these are more; and the rows from which they are. On
 # 12,000 rows 4,000 steps of 256 at half the rate take two to four times as long for 5 to 15 % less error, and on 40,000
 # up to twice as long for the same (`benchmarks/long_tables.py`).
-LEAST_STEPS_OF_A_TABLE, EPOCHS_OF_A_TABLE, LONG_TABLE = 750, 18, 2_500
+LEAST_STEPS_OF_A_TABLE, EPOCHS_OF_A_TABLE, LONG_TABLE = 750, 12, 2_500
 # Learning rate of images that have few for codebooks of their own. With 64 codes for each of 16 positions 300 digits
 # have R² 0.9399 of other digits with it, 0.9401 as they start, and 0.9351 at the rate of more images.
 OF_FEW_IMAGES = 2e-4
@@ -286,8 +286,8 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
     Images get 300,000 rows in all, but no more than 20 epochs, unless these are fewer than 300 steps, or where they are
     augmented eight steps for each image, up to 2,000; with `few_rows` for their codes one epoch. A step takes 1,568
     positions, and from 8 to 32 images. A table gets 100 steps of 64 rows for residual codes and 300 for another `kind`,
-    from 500 rows on, where it has a network, 750; from 2,500 to 20,000 rows 18 epochs, of steps that grow from 64 to
-    128 rows; and every tenfold beyond adds half of the steps of 20,000. With `few_rows` for its codes it gets three
+    from 500 rows on, where it has a network, 750, or 12 epochs where these are more; a step grows to 128 rows from
+    2,500 to 20,000 rows; and every tenfold beyond adds half of the steps of 20,000. With `few_rows` for its codes it gets three
     epochs, and ten where it has a network. Images get at least one epoch.
 
     Examples
@@ -297,7 +297,7 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
     >>> [automatic_training((32, 32, 3), n, augments=True).max_iter for n in (30, 100, 1_000)]
     [300, 200, 62]
     >>> [automatic_training((20,), n).max_iter for n in (30, 178, 1_797, 10_000, 100_000, 10_000_000)]
-    [100, 33, 25, 18, 4.87678, 0.0849875]
+    [100, 33, 25, 12, 3.25119, 0.0566583]
     >>> automatic_training((20,), 178, few_rows=True).max_iter
     3
     """

@@ -316,8 +316,8 @@ class VQVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
 
     The budget of ``max_iter="auto"`` adapts to the data: images are seen 300,000 times in all (60,000 images: 5
     epochs), but no more than 20 epochs, in at least 300 steps; where they are augmented, in eight steps for each, up to
-    2,000. A table gets 100 steps of 64 rows (300 for other codes than residual ones), 750 from 500 rows on, and from
-    2,500 to 20,000 rows 18 epochs. Every tenfold beyond adds half of the steps of 20,000; the last epoch may be a part
+    2,000. A table gets 100 steps of 64 rows (300 for other codes than residual ones), 750 from 500 rows on, or 12
+    epochs where these are more. Every tenfold beyond 20,000 rows adds half of their steps; the last epoch may be a part
     of one. Residual codes of a table that has fewer than eight rows for a code are as good as they get at their start:
     they get 3 epochs, 10 from 500 rows on, and hold no rows out. The prior has a budget of its own, see
     :class:`PixelCNN`.

@@ -54,6 +54,10 @@ START_ROWS, TABLE_VALUES, LEAST_TABLE_ROWS, IMAGE_VALUES, LEAST_IMAGES = 4096, 1
 # Under a limit of time the start is made from no more than so many rows, or so many for each second, whichever is more;
 # its error is taken from a quarter of them. Codes are counted of as many rows as there is time for, at least of these.
 LEAST_ROWS_IN_TIME, ROWS_IN_A_SECOND, LEAST_COUNTED = 2_048, 200, 256
+# Residual codes of rows start in one way alone unless there is a second for so many multiply-adds of the search through
+# the codes, of which a core does about ten times as many: the choice among ways is four starts, and may take a third of
+# the time.
+SEARCHED_IN_A_SECOND = 3e8
 # Rows that tell how long it takes to count.
 TIMED_ROWS = 16
 # Vectors that are clustered, per code; with many codes fewer, but no less than `LEAST_PER_CODE`.
@@ -191,10 +195,11 @@ def start_from_data(
         z = encoded_sample(encoder, rows, n_rows, generator)
     codes = within_data(codes, z, warn=warn)
     quantizer = codes.build(generator, codebook_weight)
-    directions = {}
-    if in_parts and codes.adds_up_to_rows and not architecture.is_convolutional:
-        directions["directions"] = ends[0].linear.weight.detach().cpu()
-    quantizer.start_from(z, functools.partial(cluster, generator=generator), **directions)
+    options = {}
+    if codes.adds_up_to_rows and not architecture.is_convolutional:
+        options["directions"] = ends[0].linear.weight.detach().cpu() if in_parts else None
+        options["chooses"] = seconds is None or codes.search_of_start(len(z)) <= SEARCHED_IN_A_SECOND * seconds
+    quantizer.start_from(z, functools.partial(cluster, generator=generator), **options)
     module = VQVAE(encoder, quantizer, decoder, n_positions=codes.side_by_side).to(rows.device).eval()
     notes = {}
     if takes_error and not architecture.is_convolutional:

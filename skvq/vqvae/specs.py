@@ -18,7 +18,7 @@ from ..nn.quantizers.finite_scalar import FiniteScalarQuantizer
 from ..nn.quantizers.multiscale import MultiScaleQuantizer
 from ..nn.quantizers.product import ProductQuantizer
 from ..nn.quantizers.projected import ProjectedQuantizer
-from ..nn.quantizers.residual import ResidualQuantizer
+from ..nn.quantizers.residual import TRAINING_BEAM, ResidualQuantizer
 from ..nn.quantizers.simvq import SimVQQuantizer
 from ..nn.quantizers.vector import EMAVectorQuantizer, VectorQuantizer
 from ..persistence.records import from_json, require
@@ -307,6 +307,10 @@ class ResidualSpec(SeveralCodesSpec):
     def adds_up_to_rows(self):
         """See :attr:`CodeSpec.adds_up_to_rows`."""
         return self.n_positions == 1
+
+    def search_of_start(self, n_rows):
+        """Return the multiply-adds of a search for the codes of so many rows, with the prefixes that a start keeps."""
+        return n_rows * self.codes_per_row * min(self.beam_size, TRAINING_BEAM) * self.n_codes * self.code_dim
 
     def starts_at_its_best(self, n_rows):
         """Return whether so few rows for the codes of a table make training useless."""

@@ -33,7 +33,7 @@ from .residual_start import start_codebooks
 from .vector import CodebookQuantizer
 
 # Prefixes that the search follows at most while codebooks learn.
-_TRAINING_BEAM = 16
+TRAINING_BEAM = 16
 
 
 class ResidualQuantizer(Quantizer):
@@ -129,14 +129,19 @@ class ResidualQuantizer(Quantizer):
         return sum(stage.revive(vectors, generator) for stage, vectors in zip(self.quantizers, seen))
 
     @torch.no_grad()
-    def start_from(self, z: torch.Tensor, cluster: Cluster, directions: torch.Tensor | None = None) -> None:
+    def start_from(
+        self, z: torch.Tensor, cluster: Cluster, directions: torch.Tensor | None = None, *, chooses: bool = True
+    ) -> None:
         """Set each stage's codebook from what the stages before it leave of a sample z (b, m, d).
 
         Where z (b, 1, d) stands for rows whose columns have the `directions` (d, n_columns), stages may start as codes
-        of parts of the columns. See :mod:`~skvq.nn.quantizers.residual_start` for how.
+        of parts of the columns. Unless it `chooses`, they start in the usual way, in a quarter of the time. See
+        :mod:`~skvq.nn.quantizers.residual_start` for how.
         """
-        vectors, beam_size = self.quantizers[0].grouped(z), min(self.beam_size, _TRAINING_BEAM)
-        codebooks = start_codebooks(vectors, self.n_stages, self.n_codes, cluster, beam_size, directions)
+        vectors, beam_size = self.quantizers[0].grouped(z), min(self.beam_size, TRAINING_BEAM)
+        codebooks = start_codebooks(
+            vectors, self.n_stages, self.n_codes, cluster, beam_size, directions, chooses=chooses
+        )
         for stage, codebook in zip(self.quantizers, codebooks):
             stage.set_codebook(codebook)
 
@@ -148,7 +153,7 @@ class ResidualQuantizer(Quantizer):
         return torch.stack(codes, dim=2)
 
     def _beam_codes(self, z: torch.Tensor, stages: Sequence[CodebookQuantizer]) -> torch.Tensor:
-        beam_size = min(self.beam_size, _TRAINING_BEAM) if self.training else self.beam_size
+        beam_size = min(self.beam_size, TRAINING_BEAM) if self.training else self.beam_size
         codes = beam_codes(stages[0].grouped(z), (stage.codebook for stage in stages), beam_size)
         return codes.reshape(*z.shape[:2], len(stages))
 

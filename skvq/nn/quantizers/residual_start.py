@@ -61,13 +61,15 @@ def start_codebooks(
     cluster: Cluster,
     beam_size: int,
     directions: torch.Tensor | None = None,
+    *,
+    chooses: bool = True,
 ) -> list[torch.Tensor]:
     """Return a codebook (g, n_codes, d) for each stage, from a sample z (n, g, d).
 
     Where there are few vectors for a code, stages learn from the best eight prefixes of a vector alone; and four fifths
     of the vectors start codebooks in several ways, of which the one that leaves least of the others is taken for all:
     with shrunken centres, without, and, given the `directions` (d, n_columns) of the columns of the rows that z (n, 1,
-    d) stands for, as codes of parts of the columns.
+    d) stands for, as codes of parts of the columns. Unless it `chooses`, centres are as they are.
     """
 
     def stages(vectors: torch.Tensor, n_prefixes: int, shrink: bool) -> list[torch.Tensor]:
@@ -80,6 +82,8 @@ def start_codebooks(
 
     if not _ENOUGH_TO_CHOOSE <= len(z) < _FEW_VECTORS_PER_CODE * n_codes:
         return stages(z, beam_size, False)
+    if not chooses:
+        return start(z, "as they are")
     ways = ["as they are", "shrunken"]
     if directions is not None and n_stages <= directions.shape[1]:
         ways.append("parts")

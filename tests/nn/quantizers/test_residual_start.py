@@ -101,6 +101,15 @@ def test_many_vectors_a_code_or_few_in_all_are_never_shrunken(monkeypatch):
         start_codebooks(normal(600, 1, 3), 2, 76, cluster, 4)
 
 
+def test_without_a_choice_few_vectors_start_in_the_usual_way_alone():
+    z, new = digits()
+    found = start_codebooks(z, 2, 256, cluster, 16, chooses=False)
+    as_they_are = stages_from(z, 2, 256, cluster, 16, n_prefixes=8, shrink=False)
+    torch.testing.assert_close(found, as_they_are)
+    chosen = start_codebooks(z, 2, 256, cluster, 16)
+    assert squared_error(new, chosen, 16) < squared_error(new, found, 16)
+
+
 def answers(n):
     """Twelve answers of seven levels, three to a trait, none of which says anything of another trait: (n, 1, 12)."""
     generator = torch.Generator().manual_seed(1)
