@@ -287,8 +287,8 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
     augmented eight steps for each image, up to 2,000; with `few_rows` for their codes one epoch. A step takes 1,568
     positions, and from 8 to 32 images. A table gets 100 steps of 64 rows for residual codes and 300 for another `kind`,
     from 500 rows on, where it has a network, 750, or 12 epochs where these are more; a step grows to 128 rows from
-    2,500 to 20,000 rows; and every tenfold beyond adds half of the steps of 20,000. With `few_rows` for its codes it gets three
-    epochs, and ten where it has a network. Images get at least one epoch.
+    2,500 to 20,000 rows; and every tenfold beyond adds half of the steps of 20,000. With `few_rows` for its codes it
+    gets three epochs, and ten where it has a network. Images get at least one epoch.
 
     Examples
     --------
