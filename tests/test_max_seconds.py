@@ -136,7 +136,7 @@ def test_the_prior_gets_what_the_autoencoder_leaves(ticks):
 def test_a_start_that_takes_all_the_time_is_said_to_be_all():
     with pytest.warns(
         UserWarning,
-        match=r"AutoEncoderTransformer\(.*\): max_seconds .* 64 of 180 rows.* took 0\.\d seconds",
+        match=r"AutoEncoderTransformer\(.*\): max_seconds ended .* after 64 of 180 rows.* took 0\.\d seconds",
     ):
         model = AutoEncoderTransformer(2, max_seconds=1e-6, random_state=0).fit(DIGITS)
     assert model.n_iter_ == 1

@@ -56,10 +56,10 @@ OF_RESIDUAL_CODES, OF_OTHER_CODES = (100, 5e-4), (300, 5e-3)
 # took nearly twice the time on seven tables of 768 to 2,236 rows, and had an R² of other rows that was up to 0.004
 # lower, on digits, or up to 0.0014 higher, on 1,346 rows of 56 columns (`cells`).
 OF_FEW_ROWS = 5e-4
-# Steps of a table that has a network, at least; its epochs where these are more; and the rows from which they are. On
-# 12,000 rows 4,000 steps of 256 at half the rate take two to four times as long for 5 to 15 % less error, and on 40,000
-# up to twice as long for the same (`benchmarks/long_tables.py`).
-LEAST_STEPS_OF_A_TABLE, EPOCHS_OF_A_TABLE, LONG_TABLE = 750, 12, 2_500
+# Steps of a table that has a network, at least; its epochs where these are more; and the rows up to which a step takes
+# 64. With 18,000 rows 4,000 steps of 256 at half the rate take two to three and a half times as long, for up to 14 %
+# less error (`benchmarks/long_tables.py`).
+LEAST_STEPS_OF_A_TABLE, EPOCHS_OF_A_TABLE, SHORT_STEPS_ROWS = 750, 12, 2_500
 # Learning rate of images that have few for codebooks of their own. With 64 codes for each of 16 positions 300 digits
 # have R² 0.9399 of other digits with it, 0.9401 as they start, and 0.9351 at the rate of more images.
 OF_FEW_IMAGES = 2e-4
@@ -308,7 +308,7 @@ def automatic_training(row_shape, n_rows, *, kind="residual", few_rows=False, au
         epochs = max(1, min(20, usual), round(least / math.ceil(n_rows / batch_size)))
         epochs, rate = (FEW_EPOCHS_OF_IMAGES, OF_FEW_IMAGES) if few_rows else (epochs, 4e-3)
         return Budget(epochs, batch_size, rate, bfloat16_pays=True)
-    batch_size = min(128, max(64, 4 * round(16 * (n_rows / LONG_TABLE) ** (1 / 3))))
+    batch_size = min(128, max(64, 4 * round(16 * (n_rows / SHORT_STEPS_ROWS) ** (1 / 3))))
     steps_of_epoch = math.ceil(n_rows / batch_size)
     n_steps = max(LEAST_STEPS_OF_A_TABLE, EPOCHS_OF_A_TABLE * math.ceil(min(n_rows, WHOLE_EPOCHS_ROWS) / batch_size))
     few_epochs, rate = FEW_EPOCHS_OF_A_NETWORK, OF_FEW_ROWS if few_rows else 2e-3
