@@ -57,6 +57,17 @@ def product(train, test, n_bits, seed, n_code_bits):
     return found.reshape(test.shape)
 
 
+def shared_product(train, test, n_bits, seed, n_code_bits):
+    """Product quantisation of stretches of equal length, with one k-means for all of them."""
+    n_parts, (length, n_channels) = n_bits // n_code_bits, train.shape[1:]
+    width = -(-length // n_parts)
+    pieces = []
+    for X in (train, test):
+        padded = np.pad(X, ((0, 0), (0, width * n_parts - length), (0, 0)), mode="edge")
+        pieces.append(padded.reshape(len(X) * n_parts, width * n_channels))
+    return nearest(*pieces, n_code_bits, seed).reshape(len(test), n_parts * width, n_channels)[:, :length]
+
+
 def residual(train, test, n_bits, seed, n_code_bits):
     """Residual quantisation of the whole: k-means of what the k-means before leave."""
     left, left_test = flat(train).copy(), flat(test).copy()
@@ -91,11 +102,16 @@ def reconstructions(method, train, test, n_bits, seed):
     """Return what a method makes of the test series: a list, with a reconstruction for every size of code."""
     if method == "SAX":
         return [sax(train, test, n_bits, seed)]
-    function = {"product k-means": product, "residual k-means": residual, "DFT + k-means": fourier}[method]
+    function = {
+        "product k-means": product,
+        "shared product k-means": shared_product,
+        "residual k-means": residual,
+        "DFT + k-means": fourier,
+    }[method]
     return [function(train, test, n_bits, seed, bits) for bits in CODE_BITS if 2**bits <= len(train)]
 
 
-METHODS = "SAX", "DFT + k-means", "product k-means", "residual k-means"
+METHODS = "SAX", "DFT + k-means", "product k-means", "shared product k-means", "residual k-means"
 
 
 def lines(X, known):

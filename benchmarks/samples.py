@@ -56,10 +56,12 @@ def frechet_distance(first, second):
 class Judge:
     """The figures of sets of images (n, H, W), against training and test images."""
 
-    def __init__(self, images, labels, test_images):
+    def __init__(self, images, labels, test_images, seed):
         self.largest = images.max()
         self.training_rows = self._rows(images)
-        self.classifier = MLPClassifier((256, 64), early_stopping=True, random_state=0).fit(self.training_rows, labels)
+        self.classifier = MLPClassifier((256, 64), early_stopping=True, random_state=seed).fit(
+            self.training_rows, labels
+        )
         self.test_features = self._features(self._rows(test_images))
         distances = self._nearest_distances(self._rows(test_images))
         self.near = np.quantile(distances[::2], 0.01)
@@ -94,8 +96,8 @@ class Generators:
     Those named ``class_…`` draw images of the classes `labels`; of the others the labels tell only how many to draw.
     """
 
-    def __init__(self, images, labels, model=None):
-        self.images, self.labels, self.model = images, labels, model
+    def __init__(self, images, labels, seed, model=None):
+        self.images, self.labels, self.seed, self.model = images, labels, seed, model
         self.rows = images.reshape(len(images), -1)
 
     @functools.cached_property
@@ -103,16 +105,16 @@ class Generators:
         """The VQ-VAE without a prior, from the file `model` or fitted."""
         if self.model is not None:
             return joblib.load(self.model)
-        return VQVAETransformer(prior=None, random_state=0).fit(self.images)
+        return VQVAETransformer(prior=None, random_state=self.seed).fit(self.images)
 
     @functools.cached_property
     def variational(self):
         """The VAE with its defaults."""
-        return VAETransformer(random_state=0).fit(self.images)
+        return VAETransformer(random_state=self.seed).fit(self.images)
 
     @functools.cached_property
     def pca(self):
-        return PCA(50, whiten=True, random_state=0).fit(self.rows)
+        return PCA(50, whiten=True, random_state=self.seed).fit(self.rows)
 
     def vae(self):
         """The VAE, z drawn from its mixture of Gaussians."""
@@ -160,24 +162,24 @@ class Generators:
 
     def vqvae(self):
         """VQ-VAE and its default prior: a transformer, with clusters of whole images."""
-        return self._unconditional(CausalTransformer(random_state=0))
+        return self._unconditional(CausalTransformer(random_state=self.seed))
 
     def vqvae_without_clusters(self):
         """The same without clusters."""
-        return self._unconditional(CausalTransformer(n_clusters=0, random_state=0))
+        return self._unconditional(CausalTransformer(n_clusters=0, random_state=self.seed))
 
     def vqvae_pixelcnn(self):
         """VQ-VAE and PixelCNN, with clusters."""
-        return self._unconditional(PixelCNN(random_state=0))
+        return self._unconditional(PixelCNN(random_state=self.seed))
 
     def class_vqvae_pixelcnn(self):
         """VQ-VAE and class-conditional PixelCNN."""
-        return self._conditional(PixelCNN(class_conditional=True, random_state=0))
+        return self._conditional(PixelCNN(class_conditional=True, random_state=self.seed))
 
     @functools.cached_property
     def class_model(self):
         """VQ-VAE and class-conditional transformer."""
-        return self._with_prior(CausalTransformer(class_conditional=True, random_state=0))
+        return self._with_prior(CausalTransformer(class_conditional=True, random_state=self.seed))
 
     def class_vqvae(self):
         model = self.class_model
@@ -245,13 +247,13 @@ UNCONDITIONAL = (
 SIZES = {"fashion_mnist": 60_000, "fashion_mnist_5000": 5_000}
 
 
-def load(name):
-    """Return training and test images (n, H, W) and labels."""
+def load(name, seed):
+    """Return training and test images (n, H, W) and labels; the seed splits the digits."""
     if name in SIZES:
         X_train, y_train, X_test, y_test = load_fashion_mnist()
         return X_train[: SIZES[name]], X_test, y_train[: SIZES[name]], y_test
     data = load_digits()
-    return train_test_split(data.images, data.target, test_size=0.25, stratify=data.target, random_state=0)
+    return train_test_split(data.images, data.target, test_size=0.25, stratify=data.target, random_state=seed)
 
 
 def one_of_each(images, labels):
@@ -285,14 +287,14 @@ def report(name, figures, seconds=""):
     print(f"{name:30} {distance:8.2f}  {accuracy:>8}  {100 * copies:10.1f} %  {seconds}", flush=True)
 
 
-def report_generators(generators, names, judge, labels):
+def report_generators(generators, names, judge, labels, seed):
     """Fit and report each; return a line of pictures for each name."""
     lines = {}
     for name in names:
         start = time.process_time()
         sample = getattr(generators, name)()
         fitted = time.process_time()
-        images = sample(labels, 0)
+        images = sample(labels, seed)
         seconds = f"fitted in {fitted - start:.0f} CPU s, drawn in {time.process_time() - fitted:.1f}"
         report(name, judge(images, labels if name in CONDITIONAL else None), seconds)
         lines[name] = one_of_each(images, labels)
@@ -305,13 +307,14 @@ def main():
     names = CONDITIONAL + UNCONDITIONAL
     parser.add_argument("--generators", nargs="*", default=names, choices=names)
     parser.add_argument("--n-samples", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0, help="of the models, the draws, and the split of the digits")
     parser.add_argument("--model", help="joblib file of a VQVAETransformer fitted to these training images")
     parser.add_argument("--output", default="samples.png", help="where the picture goes")
     arguments = parser.parse_args()
     print_environment()
-    X_train, X_test, y_train, y_test = load(arguments.data)
-    judge = Judge(X_train, y_train, X_test)
-    generators = Generators(X_train, y_train, arguments.model)
+    X_train, X_test, y_train, y_test = load(arguments.data, arguments.seed)
+    judge = Judge(X_train, y_train, X_test, arguments.seed)
+    generators = Generators(X_train, y_train, arguments.seed, arguments.model)
     print(f"\n{'':30}  Fréchet  accuracy   near copies")
     report("training images", judge(X_train[: arguments.n_samples], y_train[: arguments.n_samples]))
     report("test images", (0.0, judge(X_test, y_test)[1], judge.near_by_chance))
@@ -324,7 +327,7 @@ def main():
         report("test images, reconstructed", judge(reconstructions, y_test))
         lines["reconstructed"] = one_of_each(reconstructions, y_test)
     labels = np.resize(y_test, arguments.n_samples)
-    lines |= report_generators(generators, arguments.generators, judge, labels)
+    lines |= report_generators(generators, arguments.generators, judge, labels, arguments.seed)
     draw_picture(arguments.output, lines)
     print(f"wrote {arguments.output}")
 

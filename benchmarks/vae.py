@@ -178,7 +178,7 @@ def bounds(model, X):
 
 def sampled_images(name, arguments):
     X_train, y_train, X_test = load_labelled(name)
-    judge, generators = Judge(X_train, y_train, X_test), Generators(X_train, y_train)
+    judge, generators = Judge(X_train, y_train, X_test, 0), Generators(X_train, y_train, 0)
     print(f"\n{name}: {X_train.shape}")
     print(f"training images  Fréchet {judge(X_train[:N_DRAWN])[0]:8.2f}", flush=True)
     labels = np.zeros(N_DRAWN, dtype=int)
@@ -246,7 +246,7 @@ def components(arguments):
     """Bounds and samples by the number of components."""
     for name in IMAGES[:3]:
         X_train, y_train, X_test = load_labelled(name)
-        judge = Judge(X_train, y_train, X_test)
+        judge = Judge(X_train, y_train, X_test, 0)
         for k in (8, 16, 32, 64):
             model, seconds = fit_timed(VAETransformer(k, random_state=0), X_train)
             distance, _, copies = judge(model.sample(N_DRAWN, random_state=0))

@@ -62,7 +62,7 @@ def sets(folder):
     for name in SERIES if folder else ():
         train, test, _, _ = split_set(name, 0, folder)
         yield name, train, test, {"series_shape": train.shape[1:], "network": "dense"}
-    yield "14 × 14 pixels", *load("14x14"), {"network": "dense"}
+    yield "14 × 14 pixels", *load("14x14", 0), {"network": "dense"}
 
 
 def main():
